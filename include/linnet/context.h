@@ -33,6 +33,10 @@ LINNET_API void linnet_context_free(linnet_context **context);
 /* The sentence of the calling thread's last failed call on this context, "" when there was none.
    Valid until the thread's next failing call. */
 LINNET_API const char *linnet_context_message(const linnet_context *context);
+/* The status that came with it; LINNET_OK when there was none. For constructors, which return NULL. */
+LINNET_API linnet_status linnet_context_last_status(const linnet_context *context);
+/* Forgets the calling thread's last message and status. */
+LINNET_API void linnet_context_clear(const linnet_context *context);
 
 /* Where log lines go. Without a handler they are dropped, unless LINNET_VERBOSE is set: then they go to stderr. */
 LINNET_API void linnet_context_set_log(linnet_context *context, linnet_log_function function, void *user);

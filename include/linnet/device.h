@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Backends and devices: what is here, and opening one.
+ *
+ * Selection, one grammar everywhere (LINNET_BACKEND, --backend, linnet_device_open): name[:device], where device is a
+ * number or part of the platform's, vendor's or device's name or version, in any case: "cpu", "opencl:1", "opencl:amd",
+ * "opencl:pocl" (platforms are also known by short names: pocl, rusticl, nvidia, ...). Without a device: the backend's
+ * best. Only the named backend's plugin is loaded: "cpu" never touches an OpenCL driver.
+ *
+ * Threads: a device may be shared between threads; sessions are not.
+ */
+#ifndef LINNET_DEVICE_H
+#define LINNET_DEVICE_H
+
+#include "backend.h"
+#include "context.h"
+
+LINNET_BEGIN_DECLS
+
+typedef struct linnet_device linnet_device;
+
+/* Opens a device. selection NULL: what LINNET_BACKEND says; when that is unset, the probed device with the best score.
+   NULL on failure: linnet_context_message names what is there (LINNET_NO_DEVICE by linnet_context_last_status). */
+LINNET_API linnet_device *linnet_device_open(linnet_context *context, const char *selection);
+/* Drops the caller's hold; sessions made from the device keep theirs. Accepts NULL, clears the pointer. */
+LINNET_API void linnet_device_close(linnet_device **device);
+
+/* Both valid as long as the device is open. */
+LINNET_API const linnet_device_info *linnet_device_get_info(const linnet_device *device);
+LINNET_API const char *linnet_device_backend_name(const linnet_device *device);
+/* "cpu: AMD EPYC" as shown to people. */
+LINNET_API const char *linnet_device_label(const linnet_device *device);
+
+/* ---- What is here: one report per plugin file that was looked at, for `linnet devices` and `linnet doctor`. ---- */
+
+typedef struct linnet_backend_report {
+    const char *name;        /* from the file's name */
+    const char *path;        /* the file */
+    const char *description; /* "" when it did not load */
+    linnet_status status;    /* LINNET_OK: loaded and probed */
+    const char *reason;      /* why it was passed over, "" when OK */
+    uint32_t device_count;   /* as probed */
+    const char *diagnosis;   /* "name: value" lines from the plugin, "" when it has none */
+} linnet_backend_report;
+
+/* Loads and probes every plugin found (whatever LINNET_BACKEND says). Strings belong to the context. LINNET_END behind
+   the last. */
+LINNET_API linnet_status linnet_backend_report_at(linnet_context *context, uint32_t index,
+                                                  linnet_backend_report *out_report);
+/* Device device_index of report index. */
+LINNET_API linnet_status linnet_backend_report_device(linnet_context *context, uint32_t index, uint32_t device_index,
+                                                      linnet_device_info *out_info);
+/* The folders that were searched, in order; NULL behind the last. */
+LINNET_API const char *linnet_plugin_folder(linnet_context *context, uint32_t index);
+
+LINNET_END_DECLS
+#endif

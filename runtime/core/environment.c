@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "environment.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define MAX_THREADS 1024
+
+const char *linnet_environment(const char *name)
+{
+    const char *value = secure_getenv(name);
+    return value && *value ? value : NULL;
+}
+
+/* A whole number in [low, high]; false when text is anything else. */
+static bool parse_number(const char *text, long low, long high, long *out)
+{
+    char *end;
+    errno = 0;
+    long value = strtol(text, &end, 10);
+    if (errno || end == text || *end || value < low || value > high)
+        return false;
+    *out = value;
+    return true;
+}
+
+static bool read_number(const char *name, long low, long high, long *out, char *message, size_t size)
+{
+    const char *text = linnet_environment(name);
+    if (!text || parse_number(text, low, high, out))
+        return true;
+    snprintf(message, size, "%s='%s' makes no sense: a number from %ld to %ld is wanted", name, text, low, high);
+    return false;
+}
+
+static bool read_fallback(linnet_fallback *out, char *message, size_t size)
+{
+    static const char *const names[] = {"allow", "warn", "error"};
+    const char *text = linnet_environment("LINNET_FALLBACK");
+    *out = LINNET_FALLBACK_WARN;
+    if (!text)
+        return true;
+    for (int i = 0; i < 3; i++)
+        if (strcmp(text, names[i]) == 0) {
+            *out = (linnet_fallback)i;
+            return true;
+        }
+    snprintf(message, size, "LINNET_FALLBACK='%s' makes no sense: error, warn or allow is wanted", text);
+    return false;
+}
+
+static bool read_text(const char *name, char **out)
+{
+    const char *text = linnet_environment(name);
+    *out = text ? linnet_duplicate(text) : NULL;
+    return !text || *out;
+}
+
+/* A cache folder that was asked for by name has to be usable. */
+static bool check_cache_directory(char *message, size_t size)
+{
+    const char *asked = linnet_environment("LINNET_CACHE_DIR");
+    if (!asked || *asked == '/')
+        return true;
+    snprintf(message, size, "LINNET_CACHE_DIR='%s' makes no sense: an absolute path is wanted", asked);
+    return false;
+}
+
+linnet_status linnet_settings_read(linnet_settings *out, char *message, size_t size)
+{
+    long verbose = -1, threads = 0;
+    memset(out, 0, sizeof *out);
+    out->verbose = -1;
+    if (!read_number("LINNET_VERBOSE", 0, 3, &verbose, message, size) ||
+        !read_number("LINNET_NUM_THREADS", 1, MAX_THREADS, &threads, message, size) ||
+        !read_fallback(&out->fallback, message, size) || !check_cache_directory(message, size))
+        return LINNET_INVALID;
+    out->verbose = (int)verbose;
+    if (!read_text("LINNET_BACKEND", &out->backend) || !read_text("LINNET_PLUGIN_PATH", &out->plugin_path)) {
+        snprintf(message, size, "no memory for the environment");
+        return LINNET_OUT_OF_MEMORY;
+    }
+    return LINNET_OK;
+}
+
+void linnet_settings_clear(linnet_settings *settings)
+{
+    linnet_release(settings->backend);
+    linnet_release(settings->plugin_path);
+}
+
+uint32_t linnet_thread_count(void)
+{
+    const char *text = linnet_environment("LINNET_NUM_THREADS");
+    long threads;
+    if (text && parse_number(text, 1, MAX_THREADS, &threads))
+        return (uint32_t)threads;
+    cpu_set_t set;
+    int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    return count < 1 ? 1 : (uint32_t)count;
+}
+
+static char *cache_path(void)
+{
+    const char *base;
+    if ((base = linnet_environment("LINNET_CACHE_DIR")))
+        return linnet_duplicate(base);
+    if ((base = linnet_environment("XDG_CACHE_HOME")) && *base == '/')
+        return linnet_format("%s/linnet", base);
+    if ((base = linnet_environment("HOME")) && *base == '/')
+        return linnet_format("%s/.cache/linnet", base);
+    return NULL;
+}
+
+/* mkdir -p with mode 0700 for what is made. */
+static bool make_folders(char *path)
+{
+    for (char *slash = path + 1; (slash = strchr(slash, '/')); slash++) {
+        *slash = '\0';
+        mkdir(path, 0700);
+        *slash = '/';
+    }
+    struct stat info;
+    return (mkdir(path, 0700) == 0 || errno == EEXIST) && stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+const char *linnet_cache_directory(void)
+{
+    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    static char *known; /* kept for the life of the process; a changed environment makes a new one */
+    pthread_mutex_lock(&mutex);
+    char *path = cache_path();
+    if (path && (!known || strcmp(known, path) != 0)) {
+        if (make_folders(path)) {
+            known = path; /* the one before may still be in use somewhere */
+            path = NULL;
+        }
+    } else if (path) {
+        linnet_release(path);
+        path = NULL;
+    } else {
+        pthread_mutex_unlock(&mutex);
+        return NULL;
+    }
+    const char *result = path ? NULL : known;
+    linnet_release(path);
+    pthread_mutex_unlock(&mutex);
+    return result;
+}

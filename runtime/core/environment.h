@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The environment variables, read once per context and checked. docs/environment.md is the table for people. Internal.
+ */
+#ifndef LINNET_CORE_ENVIRONMENT_H
+#define LINNET_CORE_ENVIRONMENT_H
+
+#include "core.h"
+
+typedef enum linnet_fallback { LINNET_FALLBACK_ALLOW, LINNET_FALLBACK_WARN, LINNET_FALLBACK_ERROR } linnet_fallback;
+
+typedef struct linnet_settings {
+    char *backend;     /* LINNET_BACKEND, NULL: the best device */
+    char *plugin_path; /* LINNET_PLUGIN_PATH, colon-separated, NULL: none */
+    linnet_fallback fallback;
+    int verbose; /* LINNET_VERBOSE: -1 unset, else 0..3 */
+} linnet_settings;
+
+/* Reads and checks; LINNET_INVALID with a sentence naming the variable in message. */
+linnet_status linnet_settings_read(linnet_settings *out, char *message, size_t size);
+void linnet_settings_clear(linnet_settings *settings);
+
+/* LINNET_NUM_THREADS, else the CPUs that this process may run on. At least 1. */
+uint32_t linnet_thread_count(void);
+/* LINNET_CACHE_DIR, else $XDG_CACHE_HOME/linnet, else ~/.cache/linnet; made with mode 0700 when absent. NULL: none. The
+   string lives as long as the process. */
+const char *linnet_cache_directory(void);
+
+#endif

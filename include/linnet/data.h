@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Data to learn from: datasets of labelled images, and loaders that cut them into batches.
+ *
+ *     linnet_dataset *digits = NULL;
+ *     if (linnet_dataset_open_idx(NULL, "mnist", LINNET_PART_TRAIN, &digits) != LINNET_OK) ...
+ *     linnet_loader *train = linnet_loader_new(NULL, digits, &(linnet_loader_options){.batch = 64, .shuffle = 1, .seed
+ * = 7}); for (int epoch = 0; epoch < 2; epoch++) { linnet_batch batch; while (linnet_loader_next(train, &batch))
+ *             ...
+ *     }
+ *     linnet_loader_free(&train);
+ *     linnet_dataset_free(&digits);
+ *
+ * A dataset never changes once it is made and may be used from several threads and loaders at once; it must outlive its
+ * loaders. A loader belongs to one thread at a time.
+ */
+#ifndef LINNET_DATA_H
+#define LINNET_DATA_H
+
+#include "context.h"
+#include "image.h"
+#include "tensor.h"
+
+#include <stdbool.h>
+
+LINNET_BEGIN_DECLS
+
+/* ---- Datasets ---- */
+
+typedef struct linnet_dataset linnet_dataset;
+
+typedef enum linnet_part { LINNET_PART_TRAIN = 1, LINNET_PART_TEST = 2 } linnet_part;
+
+/* MNIST, Fashion-MNIST and what is packed like them: ten classes of u8 images in IDX files, plain or gzip, under their
+   usual names: train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-..., also train-images.idx3-ubyte, each
+   perhaps with .gz; in folder, or in raw/ or MNIST/raw/ under it. A folder with "fashion" in its path gets
+   Fashion-MNIST's class names. LINNET_NOT_FOUND: no such file there. LINNET_BAD_FILE: damaged, cut short, too long, a
+   label outside 0..9, images and labels that do not match. LINNET_LIMIT: more than LINNET_DATASET_MAX_BYTES. Messages
+   name the file. */
+LINNET_API linnet_status linnet_dataset_open_idx(linnet_context *context, const char *folder, linnet_part part,
+                                                 linnet_dataset **out_dataset);
+#define LINNET_DATASET_MAX_BYTES (INT64_C(1) << 33)
+
+/* Synthetic handwritten digits, 28x28, one channel, u8, light on dark, framed as MNIST is: pen strokes of our own
+   design in several ways of writing each digit, with random slant, stretch, thickness, elastic distortion and noise.
+   Every ten images in a row (0-9, 10-19, ...) hold each digit once, in random order. Image i depends on (seed, i)
+   alone: two counts share their beginning, and a different seed gives fresh digits. count is at most 10,000,000. */
+LINNET_API linnet_status linnet_dataset_digits(linnet_context *context, uint64_t seed, int64_t count,
+                                               linnet_dataset **out_dataset);
+
+typedef struct linnet_dataset_options {
+    uint32_t struct_size;           /* sizeof(linnet_dataset_options), or 0: the members of release 0.1 */
+    int32_t class_count;            /* labels are 0 .. class_count-1; 0: one more than the largest label */
+    const char *name;               /* copied; NULL: "arrays" */
+    const char *const *class_names; /* class_count names, copied; NULL: "0", "1", ... */
+} linnet_dataset_options;
+
+/* Arrays in memory. images: u8 or f32, [N,C,H,W] or [N,H,W] (one channel); referenced, so they must stay as they are
+   until the dataset is freed. labels: i32, i64 or u8, [N]; copied. options may be NULL. */
+LINNET_API linnet_status linnet_dataset_from_arrays(linnet_context *context, const linnet_tensor *images,
+                                                    const linnet_tensor *labels, const linnet_dataset_options *options,
+                                                    linnet_dataset **out_dataset);
+
+/* Accepts NULL, clears the pointer. */
+LINNET_API void linnet_dataset_free(linnet_dataset **dataset);
+
+LINNET_API const char *linnet_dataset_name(const linnet_dataset *dataset);
+LINNET_API int64_t linnet_dataset_count(const linnet_dataset *dataset);
+LINNET_API int64_t linnet_dataset_channels(const linnet_dataset *dataset);
+LINNET_API int64_t linnet_dataset_height(const linnet_dataset *dataset);
+LINNET_API int64_t linnet_dataset_width(const linnet_dataset *dataset);
+LINNET_API int32_t linnet_dataset_class_count(const linnet_dataset *dataset);
+/* "7", "Trouser"; NULL for a number that is no class. Valid as long as the dataset. */
+LINNET_API const char *linnet_dataset_class_name(const linnet_dataset *dataset, int32_t class_index);
+/* Class of image index; -1 for an index that is none. */
+LINNET_API int32_t linnet_dataset_label(const linnet_dataset *dataset, int64_t index);
+/* A view of image index as it is stored, [C,H,W], u8 0..255 or f32. LINNET_INVALID for an index that is none. */
+LINNET_API linnet_status linnet_dataset_image(const linnet_dataset *dataset, int64_t index, linnet_tensor *out_image);
+
+/* ---- Batches: what a net is fed with ---- */
+
+#define LINNET_MAX_FEEDS 8
+
+typedef struct linnet_feed {
+    const char *name; /* of the net's input */
+    linnet_tensor tensor;
+} linnet_feed;
+
+typedef struct linnet_batch {
+    uint32_t struct_size; /* sizeof(linnet_batch), set by whoever fills it */
+    uint32_t feed_count;
+    int64_t size; /* samples: dimension 0 of every feed */
+    linnet_feed feeds[LINNET_MAX_FEEDS];
+} linnet_batch;
+
+/* ---- Loaders ---- */
+
+typedef struct linnet_loader linnet_loader;
+
+/* Zero always means the default. */
+typedef struct linnet_loader_options {
+    uint32_t struct_size; /* sizeof(linnet_loader_options), or 0: the members of release 0.1 */
+    uint32_t batch;       /* samples a batch; default 64 */
+    uint32_t shuffle;     /* 1: a new order every epoch, from (seed, epoch) alone; default: the dataset's order */
+    uint32_t drop_last;   /* 1: leave out a last batch that would be smaller; default: deliver it with its true size */
+    uint64_t seed;        /* of the shuffle */
+    int64_t limit;        /* use only the first so many images; default: all */
+    float mean[4];        /* per channel, subtracted after scaling to 0..1; default 0 */
+    float deviation[4];   /* per channel, divided by after that; default 1 */
+    const char *image_name; /* of the net's inputs, copied; default "image" */
+    const char *label_name; /* default "label" */
+} linnet_loader_options;
+
+/* NULL with a message when options make no sense (a dataset with more than 4 channels has no mean or deviation), the
+   dataset has no image within the limit, or there is no memory. options may be NULL. Takes all the memory it will ever
+   need. */
+LINNET_API linnet_loader *linnet_loader_new(linnet_context *context, const linnet_dataset *dataset,
+                                            const linnet_loader_options *options);
+/* Accepts NULL, clears the pointer. */
+LINNET_API void linnet_loader_free(linnet_loader **loader);
+
+/* The next batch: feed 0 the images, f32 [N,C,H,W], u8 pixels as (x / 255 - mean) / deviation and f32 ones as (x -
+   mean) / deviation; feed 1 the labels, i32 [N]. N is options.batch, or what is left in the last batch of an epoch.
+   false at the end of an epoch, with *out_batch untouched; the call after that starts the next epoch.
+   The memory is the loader's and stays as it is until the SECOND next call: one batch may be on its way to a device
+   while the next is made. */
+LINNET_API bool linnet_loader_next(linnet_loader *loader, linnet_batch *out_batch);
+
+/* Samples and batches in an epoch. */
+LINNET_API int64_t linnet_loader_samples(const linnet_loader *loader);
+LINNET_API int64_t linnet_loader_batches(const linnet_loader *loader);
+
+/* Where the loader stands: the batch that the next call delivers. batch equals linnet_loader_batches() when the epoch's
+   last one has been delivered and its end not been reported yet. */
+typedef struct linnet_loader_position {
+    uint64_t epoch; /* from 0 */
+    int64_t batch;
+} linnet_loader_position;
+
+LINNET_API linnet_loader_position linnet_loader_tell(const linnet_loader *loader);
+/* Goes on from there exactly as a loader with the same dataset and options that got there by itself. LINNET_INVALID: no
+   such batch. */
+LINNET_API linnet_status linnet_loader_seek(linnet_loader *loader, linnet_loader_position position);
+
+/* ---- Somebody's own digit ---- */
+
+/* Makes a picture of one digit look like MNIST's: any size, grey or colour, alpha, dark on light or light on dark
+   (whatever the border is, is the background). Cut to the ink, longer side scaled to 20 pixels, centre of mass at the
+   centre of 28x28. out_pixels: 28 * 28, 0 background to 1 ink. LINNET_NOT_FOUND: there is no ink. */
+LINNET_API linnet_status linnet_digit_from_image(linnet_context *context, const linnet_image *image, float *out_pixels);
+
+LINNET_END_DECLS
+#endif

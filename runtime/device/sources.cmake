@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+set(LINNET_DEVICE_SOURCES device/device.c device/elf.c device/host.c device/loader.c device/registry.c device/select.c)

@@ -4,8 +4,8 @@
  *
  * Selection, one grammar everywhere (LINNET_BACKEND, --backend, linnet_device_open): name[:device], where device is a
  * number or part of the platform's, vendor's or device's name or version, in any case: "cpu", "opencl:1", "opencl:amd",
- * "opencl:pocl" (platforms are also known by short names: pocl, rusticl, nvidia, ...). Without a device: the backend's
- * best. Only the named backend's plugin is loaded: "cpu" never touches an OpenCL driver.
+ * "opencl:pocl". Without a device, or where several match: the one with the best score. Only the named backend's plugin
+ * is loaded: "cpu" never touches an OpenCL driver.
  *
  * Threads: a device may be shared between threads; sessions are not.
  */

@@ -23,14 +23,12 @@ static bool alignment_is_sane(uint32_t alignment)
     return alignment && alignment <= 4096 && (alignment & (alignment - 1)) == 0;
 }
 
-static linnet_status device_open(linnet_device *device)
+static linnet_status device_open(const linnet_plugin *plugin, linnet_device *device)
 {
     linnet_context *context = device->context;
     const char *name = device->backend->name;
-    device->info.struct_size = sizeof device->info;
     snprintf(device->label, sizeof device->label, "%s", name);
-    linnet_host_error_clear();
-    linnet_status status = device->backend->device_info(device->index, &device->info);
+    linnet_status status = linnet_plugin_device_info(plugin, device->index, &device->info);
     if (status != LINNET_OK)
         return linnet_device_check(context, device, status, "asking for its properties");
     if (!alignment_is_sane(device->info.alignment_bytes))
@@ -54,7 +52,7 @@ linnet_device *linnet_device_open_at(linnet_context *context, const char *backen
     device->backend = &plugin->backend;
     device->index = index;
     device->references = 1;
-    if (device_open(device) != LINNET_OK) {
+    if (device_open(plugin, device) != LINNET_OK) {
         linnet_release(device);
         return NULL;
     }

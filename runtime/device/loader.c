@@ -71,7 +71,7 @@ static linnet_status add_file(linnet_registry *registry, const char *folder, con
     /* The version is in the file's name, so that a wrong one is refused before its constructors run. */
     if (major != LINNET_ABI_MAJOR)
         refuse(plugin, LINNET_UNSUPPORTED, "made for plugin ABI %ld, this Linnet has ABI %d", major, LINNET_ABI_MAJOR);
-    else if (first)
+    else if (first && first->status == LINNET_OK)
         refuse(plugin, LINNET_UNSUPPORTED, "hidden by %s", first->path);
     plugin->loaded = plugin->probed = plugin->status != LINNET_OK;
     registry->plugins[registry->plugin_count++] = plugin;

@@ -112,13 +112,17 @@ linnet_registry *linnet_registry_get(linnet_context *context)
 
 linnet_plugin *linnet_registry_find(linnet_registry *registry, const char *name, size_t name_length)
 {
+    linnet_plugin *refused = NULL;
     for (size_t i = 0; i < registry->plugin_count; i++) {
         linnet_plugin *plugin = registry->plugins[i];
-        bool hidden = plugin->loaded && plugin->status == LINNET_UNSUPPORTED && !plugin->backend.name;
-        if (!hidden && strlen(plugin->name) == name_length && memcmp(plugin->name, name, name_length) == 0)
+        if (strlen(plugin->name) != name_length || memcmp(plugin->name, name, name_length) != 0)
+            continue;
+        if (plugin->status == LINNET_OK)
             return plugin;
+        if (!refused)
+            refused = plugin;
     }
-    return NULL;
+    return refused;
 }
 
 static void probe(linnet_plugin *plugin)
@@ -146,6 +150,20 @@ void linnet_plugin_ensure(linnet_registry *registry, linnet_plugin *plugin)
         probe(plugin);
     plugin->probed = true;
     pthread_mutex_unlock(&registry->mutex);
+}
+
+linnet_status linnet_plugin_device_info(const linnet_plugin *plugin, uint32_t index, linnet_device_info *out)
+{
+    memset(out, 0, sizeof *out);
+    out->struct_size = sizeof *out;
+    linnet_host_error_clear();
+    linnet_status status = plugin->backend.device_info(index, out);
+    out->name[sizeof out->name - 1] = '\0';
+    out->vendor[sizeof out->vendor - 1] = '\0';
+    out->platform[sizeof out->platform - 1] = '\0';
+    out->version[sizeof out->version - 1] = '\0';
+    out->cache_key[sizeof out->cache_key - 1] = '\0';
+    return status;
 }
 
 /* Ensures report index; NULL behind the last. */
@@ -195,10 +213,7 @@ linnet_status linnet_backend_report_device(linnet_context *context, uint32_t ind
         return status;
     if (device_index >= plugin->device_count)
         return LINNET_END;
-    memset(out_info, 0, sizeof *out_info);
-    out_info->struct_size = sizeof *out_info;
-    linnet_host_error_clear();
-    status = plugin->backend.device_info(device_index, out_info);
+    status = linnet_plugin_device_info(plugin, device_index, out_info);
     return status == LINNET_OK ? LINNET_OK : linnet_fail(context, status, "%s: %s", plugin->name, linnet_host_error());
 }
 

@@ -32,11 +32,14 @@ typedef struct linnet_registry {
 /* The registry of a context, scanned at the first call. NULL: out of memory, said. */
 linnet_registry *linnet_registry_get(linnet_context *context);
 
-/* The first usable-looking plugin of that name; NULL when no file is there. */
+/* The plugin of that name, one that was not refused before one that was; NULL when no file is there. */
 linnet_plugin *linnet_registry_find(linnet_registry *registry, const char *name, size_t name_length);
 
 /* Loads and probes once; afterwards status and reason say how it went. */
 void linnet_plugin_ensure(linnet_registry *registry, linnet_plugin *plugin);
+
+/* What the plugin says of its device number index, texts cut to size and ended: a plugin's mistakes stay its own. */
+linnet_status linnet_plugin_device_info(const linnet_plugin *plugin, uint32_t index, linnet_device_info *out);
 
 /* ---- loader.c ---- */
 /* Adds every plugin file of a folder, sorted by name. A missing folder is no error. */

@@ -25,13 +25,6 @@ static bool matches(const linnet_device_info *info, const char *part)
            strcasestr(info->version, part);
 }
 
-static bool read_info(const linnet_plugin *plugin, uint32_t index, linnet_device_info *out)
-{
-    memset(out, 0, sizeof *out);
-    out->struct_size = sizeof *out;
-    return plugin->backend.device_info(index, out) == LINNET_OK;
-}
-
 /* Appends to a list for a sentence; cut when text is full. */
 static void append(char *text, size_t size, const char *separator, const char *item)
 {
@@ -54,7 +47,7 @@ static linnet_status fail_no_match(linnet_context *context, const linnet_plugin 
     char names[768] = "";
     linnet_device_info info;
     for (uint32_t i = 0; i < plugin->device_count; i++)
-        if (read_info(plugin, i, &info)) {
+        if (linnet_plugin_device_info(plugin, i, &info) == LINNET_OK) {
             char item[320];
             snprintf(item, sizeof item, "%u = %s%s%s", i, info.name, *info.platform ? " on " : "", info.platform);
             append(names, sizeof names, "; ", item);
@@ -73,7 +66,7 @@ static linnet_status choose_device(linnet_context *context, const linnet_plugin 
     int32_t best = 0;
     for (uint32_t i = 0; i < plugin->device_count; i++) {
         linnet_device_info info;
-        if (!read_info(plugin, i, &info))
+        if (linnet_plugin_device_info(plugin, i, &info) != LINNET_OK)
             continue;
         bool wanted = numbered ? strtoul(part, NULL, 10) == i : !*part || matches(&info, part);
         if (wanted && (!found || info.score > best)) {
@@ -125,7 +118,7 @@ size_t linnet_device_alternatives(linnet_context *context, linnet_device_choice 
         linnet_plugin_ensure(registry, plugin);
         linnet_device_info info;
         for (uint32_t i = 0; plugin->status == LINNET_OK && i < plugin->device_count && count < capacity; i++)
-            if (read_info(plugin, i, &info))
+            if (linnet_plugin_device_info(plugin, i, &info) == LINNET_OK)
                 out[count++] = (linnet_device_choice){plugin->name, i, info.score};
     }
     qsort(out, count, sizeof *out, by_score);

@@ -6,6 +6,10 @@ static linnet_status bad_info(uint32_t index, linnet_device_info *out)
 {
     linnet_status status = stub_device_info(index, out);
     memset(out->name, 'x', sizeof out->name);
+    memset(out->vendor, 'x', sizeof out->vendor);
+    memset(out->platform, 'x', sizeof out->platform);
+    memset(out->version, 'x', sizeof out->version);
+    memset(out->cache_key, 'x', sizeof out->cache_key);
     out->alignment_bytes = 3;
     return status;
 }

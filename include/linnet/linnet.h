@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* All of Linnet. Each header below reads as the manual of its part; backend.h is for those who write a backend. */
+#ifndef LINNET_H
+#define LINNET_H
+
+#include "context.h"
+#include "data.h"
+#include "device.h"
+#include "image.h"
+#include "layers.h"
+#include "net.h"
+#include "safetensors.h"
+#include "session.h"
+#include "tensor.h"
+#include "train.h"
+#include "verify.h"
+#include "zoo.h"
+
+#endif

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A session runs a net on a device. It owns everything that changes: parameters, running statistics, gradients, random
+ * state, a queue, and a bounded cache of plans (one per set of input shapes), which share one arena.
+ *
+ *     linnet_session *session = linnet_session_new(net, device);
+ *     linnet_forward(session, &batch);
+ *     linnet_session_read(session, logits, scores, sizeof scores);
+ *
+ * Behaviour (evaluate or train: dropout, batch norm) and gradients (none, or those of a set of values) are two
+ * independent settings. A new session evaluates without gradients; an optimiser (train.h) turns both on.
+ *
+ * What runs: every layer whose inputs are fed. A net with a loss runs without labels, too: then the loss is left out.
+ *
+ * Layers that the device lacks run on the best other device that has them, said once as a warning
+ * (LINNET_FALLBACK=error|warn|allow).
+ *
+ * Errors: a status and linnet_context_message; the session stays usable. Threads: one at a time.
+ */
+#ifndef LINNET_SESSION_H
+#define LINNET_SESSION_H
+
+#include "data.h"
+#include "device.h"
+#include "net.h"
+
+LINNET_BEGIN_DECLS
+
+typedef struct linnet_session linnet_session;
+
+/* device NULL: the default one (LINNET_BACKEND). The net must outlive the session. Parameters start as
+   linnet_session_initialize(session, 0) makes them. NULL: see linnet_context_message. */
+LINNET_API linnet_session *linnet_session_new(linnet_net *net, linnet_device *device);
+/* Accepts NULL, clears the pointer. */
+LINNET_API void linnet_session_free(linnet_session **session);
+LINNET_API linnet_net *linnet_session_net(const linnet_session *session);
+LINNET_API linnet_device *linnet_session_device(const linnet_session *session);
+
+/* Draws all parameters anew from seed, resets running statistics and the step count; dropout draws from it, too. */
+LINNET_API linnet_status linnet_session_initialize(linnet_session *session, uint64_t seed);
+
+/* ---- Settings: take effect at the next forward ---- */
+
+LINNET_API void linnet_session_set_behaviour(linnet_session *session, linnet_behaviour behaviour);
+LINNET_API linnet_behaviour linnet_session_get_behaviour(const linnet_session *session);
+/* Whether forward prepares a backward (default: no). Then gradients of all parameters that are not frozen, and of the
+   values asked for by linnet_session_want_gradient, are there after it. */
+LINNET_API void linnet_session_set_gradients(linnet_session *session, int on);
+LINNET_API int linnet_session_get_gradients(const linnet_session *session);
+/* Asks for the gradient of an input (or any value that layers make). */
+LINNET_API linnet_status linnet_session_want_gradient(linnet_session *session, linnet_value value);
+/* Gradients of parameters: on by default where gradients are on. Off: only wanted values (adversarial examples, style).
+ */
+LINNET_API void linnet_session_set_parameter_gradients(linnet_session *session, int on);
+/* Makes a scalar differentiable by linnet_backward. Losses that no other layer uses are, without being asked for. */
+LINNET_API linnet_status linnet_session_add_loss(linnet_session *session, linnet_value loss);
+/* Keeps a value readable after every run (outputs are anyway). */
+LINNET_API linnet_status linnet_session_keep(linnet_session *session, linnet_value value);
+
+/* ---- Running ---- */
+
+/* Runs the net forward. Feeds are host tensors named as the net's inputs, dimension 0 the batch; read before it
+ * returns. */
+LINNET_API linnet_status linnet_forward(linnet_session *session, const linnet_batch *batch);
+/* Gradients of loss, a scalar of the last forward. Adds to parameter gradients (linnet_zero_grad clears them) and
+   overwrites gradients of values. Once per loss and forward. */
+LINNET_API linnet_status linnet_backward(linnet_session *session, linnet_value loss);
+/* Parameter gradients count as zero from here on. */
+LINNET_API linnet_status linnet_session_zero_gradients(linnet_session *session);
+/* Waits until the device has done all that was asked for. */
+LINNET_API linnet_status linnet_session_finish(linnet_session *session);
+
+/* ---- Reading and writing; bytes must be exactly the tensor's ---- */
+
+/* An output, kept value or input of the last forward, dense NCHW. Waits for it. */
+LINNET_API linnet_status linnet_session_read(linnet_session *session, linnet_value value, void *out_data, size_t bytes);
+/* Its shape in the last forward. */
+LINNET_API linnet_status linnet_session_shape(linnet_session *session, linnet_value value, linnet_tensor *out_shape);
+/* Gradient of a parameter, or of a wanted value, after backward. */
+LINNET_API linnet_status linnet_session_read_gradient(linnet_session *session, linnet_value value, void *out_data,
+                                                      size_t bytes);
+/* Parameters and running statistics by full name. */
+LINNET_API linnet_status linnet_session_get(linnet_session *session, const char *name, void *out_data, size_t bytes);
+LINNET_API linnet_status linnet_session_set(linnet_session *session, const char *name, const void *data, size_t bytes);
+/* Number index of them, in the net's order: name and shape (data NULL). LINNET_END behind the last. */
+LINNET_API linnet_status linnet_session_variable(const linnet_session *session, size_t index, const char **out_name,
+                                                 linnet_tensor *out_shape);
+
+/* ---- What it is doing ---- */
+
+typedef struct linnet_session_stats {
+    uint32_t struct_size; /* set by the caller */
+    uint32_t fallbacks;   /* nodes of the last plan that run on another device */
+    uint64_t parameter_bytes, gradient_bytes, optimizer_bytes, packed_bytes;
+    uint64_t arena_bytes; /* activations, gradients of values, workspaces */
+    uint64_t plans;       /* in the cache */
+    uint64_t compiles;    /* so far */
+} linnet_session_stats;
+LINNET_API linnet_status linnet_session_get_stats(const linnet_session *session, linnet_session_stats *out_stats);
+
+/* The plan for these feeds and the current settings as text, one line a step: implementation, formats, bytes, and why
+   other candidates refused. Compiles it if need be. Free with linnet_text_free. */
+LINNET_API linnet_status linnet_session_describe(linnet_session *session, const linnet_batch *batch, int json,
+                                                 char **out_text);
+LINNET_API void linnet_text_free(char **text);
+
+LINNET_END_DECLS
+#endif

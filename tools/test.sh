@@ -1,0 +1,55 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Installs what the tests need, builds, and runs the quick test set; --full adds clang, the sanitizers, Valgrind and the
+# long tests. Ends with ctest's own summary of the quick (or full) set.
+set -eu
+cd "$(dirname "$0")/.."
+. tools/lib.sh
+
+usage() {
+    cat <<'EOT'
+usage: tools/test.sh [--full] [--no-install] [--help]
+
+  --full         also: every long test, a clang build, AddressSanitizer with UndefinedBehaviorSanitizer,
+                 ThreadSanitizer, Valgrind
+  --no-install   install nothing: print the line to type instead and stop when something is missing
+  --help         this text
+EOT
+}
+
+install=yes
+set_name=quick
+for argument; do
+    case $argument in
+    --full) set_name=full ;;
+    --no-install) install=no ;;
+    --help) usage; exit 0 ;;
+    *) usage >&2; exit 2 ;;
+    esac
+done
+jobs=$(nproc)
+
+# built PRESET: configured and built.
+built() {
+    say "== Building: $1"
+    cmake --preset "$1"
+    cmake --build --preset "$1" -j "$jobs"
+}
+
+say "== What is here"
+describe_machine
+# shellcheck disable=SC2086 # lists
+need "$install" $LINNET_BUILD_PACKAGES $LINNET_RUN_PACKAGES $LINNET_TEST_PACKAGES
+
+built dev
+if [ "$set_name" = full ]; then
+    for preset in clang asan tsan; do
+        built "$preset"
+        say "== Tests: $preset"
+        ctest --preset "$preset" -j "$jobs"
+    done
+    say "== Tests: Valgrind"
+    tests/valgrind.sh build/dev
+fi
+say "== Tests: $set_name"
+ctest --preset "$set_name" -j "$jobs"

@@ -41,25 +41,22 @@ static linnet_status check_shape(const linnet_shape_job *job, uint32_t kind, con
     return LINNET_OK;
 }
 
-/* How many inputs a kind takes; 0: any number. */
-static uint32_t input_count(uint32_t kind)
-{
-    switch (kind) {
-    case LINNET_LAYER_CONCAT:
-        return 0;
-    case LINNET_LAYER_BINARY:
-    case LINNET_LAYER_CROSS_ENTROPY:
-    case LINNET_LAYER_MSE:
-        return 2;
-    default:
-        return 1;
-    }
-}
+/* What layers.def says: how many inputs (0: any number) and parameters at most. */
+#define LINNET_ROLES_ANY(NAME)     0
+#define LINNET_ROLES_0(NAME)       0
+#define LINNET_ROLES_1(NAME, A)    1
+#define LINNET_ROLES_2(NAME, A, B) 2
+static const struct {
+    uint32_t inputs, parameters;
+} counts[] = {
+#define LINNET_LAYER(number, NAME, name, inputs, outputs, parameters, states) [number] = {inputs, parameters},
+#include "linnet/layers.def"
+};
 
 linnet_status linnet_layer_check_inputs(const linnet_shape_job *job, uint32_t kind)
 {
     const linnet_layer *layer = linnet_layer_find(kind);
-    uint32_t wanted = input_count(kind);
+    uint32_t wanted = counts[kind].inputs, most = counts[kind].parameters;
     if (wanted ? job->input_count != wanted : job->input_count < 1 || job->input_count > LINNET_MAX_INPUTS)
         return linnet_layer_fail(job, kind, LINNET_INVALID, "has %" PRIu32 " inputs, wants %" PRIu32 "%s",
                                  job->input_count, wanted ? wanted : 1, wanted ? "" : " to 32");
@@ -75,9 +72,6 @@ linnet_status linnet_layer_check_inputs(const linnet_shape_job *job, uint32_t ki
         if (status)
             return status;
     }
-    uint32_t most = 0;
-    while (most < LINNET_MAX_PARAMETERS && layer->parameter_names[most])
-        most++;
     if (job->parameter_count > most || (most && !job->parameter_count))
         return linnet_layer_fail(job, kind, LINNET_INVALID, "has %" PRIu32 " parameters, wants %" PRIu32,
                                  job->parameter_count, most);

@@ -26,8 +26,7 @@ typedef struct linnet_shape_job {
     uint32_t input_count;
     linnet_shape inputs[LINNET_MAX_INPUTS];
     uint32_t parameter_count; /* how many are there: a missing bias is not counted */
-    /* Shapes of parameters that exist already (rank 0: not yet made; then infer fills in what it needs from features).
-     */
+    /* Shapes of parameters that exist already. Rank 0: not yet made, then infer fills in what it needs from features. */
     linnet_shape parameters[LINNET_MAX_PARAMETERS];
     int64_t features; /* conv2d: out_channels, linear: out_features; 0: take it from the weight */
 

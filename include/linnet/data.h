@@ -2,15 +2,17 @@
 /*
  * Data to learn from: datasets of labelled images, and loaders that cut them into batches.
  *
- *     linnet_dataset *digits = NULL;
- *     if (linnet_dataset_open_idx(NULL, "mnist", LINNET_PART_TRAIN, &digits) != LINNET_OK) ...
- *     linnet_loader *train = linnet_loader_new(NULL, digits, &(linnet_loader_options){.batch = 64, .shuffle = 1, .seed
- * = 7}); for (int epoch = 0; epoch < 2; epoch++) { linnet_batch batch; while (linnet_loader_next(train, &batch))
+ *     linnet_dataset *digits = linnet_dataset_open_idx(NULL, "mnist", LINNET_PART_TRAIN);
+ *     linnet_loader *train = linnet_loader_new(NULL, digits, .batch = 64, .shuffle = 1, .seed = 7);
+ *     for (int epoch = 0; epoch < 2; epoch++) {
+ *         linnet_batch batch;
+ *         while (linnet_loader_next(train, &batch))
  *             ...
  *     }
  *     linnet_loader_free(&train);
  *     linnet_dataset_free(&digits);
  *
+ * Constructors return NULL when they fail; linnet_context_last_status and linnet_context_message say why.
  * A dataset never changes once it is made and may be used from several threads and loaders at once; it must outlive its
  * loaders. A loader belongs to one thread at a time.
  */
@@ -37,16 +39,14 @@ typedef enum linnet_part { LINNET_PART_TRAIN = 1, LINNET_PART_TEST = 2 } linnet_
    Fashion-MNIST's class names. LINNET_NOT_FOUND: no such file there. LINNET_BAD_FILE: damaged, cut short, too long, a
    label outside 0..9, images and labels that do not match. LINNET_LIMIT: more than LINNET_DATASET_MAX_BYTES. Messages
    name the file. */
-LINNET_API linnet_status linnet_dataset_open_idx(linnet_context *context, const char *folder, linnet_part part,
-                                                 linnet_dataset **out_dataset);
+LINNET_API linnet_dataset *linnet_dataset_open_idx(linnet_context *context, const char *folder, linnet_part part);
 #define LINNET_DATASET_MAX_BYTES (INT64_C(1) << 33)
 
 /* Synthetic handwritten digits, 28x28, one channel, u8, light on dark, framed as MNIST is: pen strokes of our own
    design in several ways of writing each digit, with random slant, stretch, thickness, elastic distortion and noise.
    Every ten images in a row (0-9, 10-19, ...) hold each digit once, in random order. Image i depends on (seed, i)
    alone: two counts share their beginning, and a different seed gives fresh digits. count is at most 10,000,000. */
-LINNET_API linnet_status linnet_dataset_digits(linnet_context *context, uint64_t seed, int64_t count,
-                                               linnet_dataset **out_dataset);
+LINNET_API linnet_dataset *linnet_dataset_digits(linnet_context *context, uint64_t seed, int64_t count);
 
 typedef struct linnet_dataset_options {
     uint32_t struct_size;           /* sizeof(linnet_dataset_options), or 0: the members of release 0.1 */
@@ -56,10 +56,15 @@ typedef struct linnet_dataset_options {
 } linnet_dataset_options;
 
 /* Arrays in memory. images: u8 or f32, [N,C,H,W] or [N,H,W] (one channel); referenced, so they must stay as they are
-   until the dataset is freed. labels: i32, i64 or u8, [N]; copied. options may be NULL. */
-LINNET_API linnet_status linnet_dataset_from_arrays(linnet_context *context, const linnet_tensor *images,
-                                                    const linnet_tensor *labels, const linnet_dataset_options *options,
-                                                    linnet_dataset **out_dataset);
+   until the dataset is freed. labels: i32, i64 or u8, [N]; copied.
+   linnet_dataset_from_arrays(NULL, &images, &labels, .class_count = 3). options may be NULL. */
+#define linnet_dataset_from_arrays(context, images, labels, ...)                                                       \
+    linnet_dataset_from_arrays_with(                                                                                   \
+        context, images, labels,                                                                                       \
+        &(linnet_dataset_options){.struct_size = sizeof(linnet_dataset_options), __VA_ARGS__})
+LINNET_API linnet_dataset *linnet_dataset_from_arrays_with(linnet_context *context, const linnet_tensor *images,
+                                                           const linnet_tensor *labels,
+                                                           const linnet_dataset_options *options);
 
 /* Accepts NULL, clears the pointer. */
 LINNET_API void linnet_dataset_free(linnet_dataset **dataset);
@@ -114,8 +119,11 @@ typedef struct linnet_loader_options {
 /* NULL with a message when options make no sense (a dataset with more than 4 channels has no mean or deviation), the
    dataset has no image within the limit, or there is no memory. options may be NULL. Takes all the memory it will ever
    need. */
-LINNET_API linnet_loader *linnet_loader_new(linnet_context *context, const linnet_dataset *dataset,
-                                            const linnet_loader_options *options);
+#define linnet_loader_new(context, dataset, ...)                                                                       \
+    linnet_loader_new_with(context, dataset,                                                                           \
+                           &(linnet_loader_options){.struct_size = sizeof(linnet_loader_options), __VA_ARGS__})
+LINNET_API linnet_loader *linnet_loader_new_with(linnet_context *context, const linnet_dataset *dataset,
+                                                 const linnet_loader_options *options);
 /* Accepts NULL, clears the pointer. */
 LINNET_API void linnet_loader_free(linnet_loader **loader);
 

@@ -2,14 +2,15 @@
 /*
  * 8-bit pictures in memory: reading and writing PNG, drawing captions, mosaics of many small pictures.
  *
- *     linnet_image *image = NULL;
- *     if (linnet_image_read(NULL, "seven.png", &image) != LINNET_OK)
+ *     linnet_image *image = linnet_image_read(NULL, "seven.png");
+ *     if (!image)
  *         fprintf(stderr, "%s\n", linnet_context_message(NULL));
  *     ...
  *     linnet_image_free(&image);
  *
- * Threads: functions on different images may run at once.
- * A build without PNG returns LINNET_UNSUPPORTED from reading and writing; the rest works.
+ * Functions that make a picture return NULL when they fail; linnet_context_last_status and linnet_context_message say
+ * why. Threads: functions on different images may run at once. In a build without PNG reading and writing are
+ * LINNET_UNSUPPORTED; the rest works.
  */
 #ifndef LINNET_IMAGE_H
 #define LINNET_IMAGE_H
@@ -32,17 +33,15 @@ typedef struct linnet_image {
 } linnet_image;
 
 /* A black (and, with alpha, transparent) picture. */
-LINNET_API linnet_status linnet_image_new(linnet_context *context, int32_t width, int32_t height, int32_t channels,
-                                          linnet_image **out_image);
+LINNET_API linnet_image *linnet_image_new(linnet_context *context, int32_t width, int32_t height, int32_t channels);
 /* Accepts NULL, clears the pointer. */
 LINNET_API void linnet_image_free(linnet_image **image);
 
 /* Reads a PNG of any kind: 1 to 16 bits a sample, grey, RGB or palette, with or without alpha, interlaced or not.
    Samples become 8 bits, palettes RGB or RGBA. LINNET_IO: cannot be read. LINNET_BAD_FILE: no PNG, or a damaged one. */
-LINNET_API linnet_status linnet_image_read(linnet_context *context, const char *path, linnet_image **out_image);
+LINNET_API linnet_image *linnet_image_read(linnet_context *context, const char *path);
 /* The same from size bytes in memory; name is what messages call it. */
-LINNET_API linnet_status linnet_image_decode(linnet_context *context, const void *bytes, size_t size, const char *name,
-                                             linnet_image **out_image);
+LINNET_API linnet_image *linnet_image_decode(linnet_context *context, const void *bytes, size_t size, const char *name);
 /* Writes a PNG to a temporary beside path and renames it: path holds the old picture or the new one, never half. */
 LINNET_API linnet_status linnet_image_write(linnet_context *context, const linnet_image *image, const char *path);
 
@@ -72,8 +71,8 @@ typedef struct linnet_mosaic_tile {
 
 /* Draws the tiles, all of one size, row by row into an RGB picture with columns tiles a row (0: about square), each
    pixel enlarged scale times (0: as many as make a tile about 84 pixels wide). */
-LINNET_API linnet_status linnet_mosaic_draw(linnet_context *context, const linnet_mosaic_tile *tiles, size_t count,
-                                            int32_t columns, int32_t scale, linnet_image **out_image);
+LINNET_API linnet_image *linnet_mosaic_draw(linnet_context *context, const linnet_mosaic_tile *tiles, size_t count,
+                                            int32_t columns, int32_t scale);
 
 LINNET_END_DECLS
 #endif

@@ -3,10 +3,9 @@
  * safetensors: named tensors and text notes in one file (https://huggingface.co/docs/safetensors). Eight bytes with the
  * length of a JSON header, the header (name -> type, shape, place), the data.
  *
- *     linnet_safetensors *file = NULL;
+ *     linnet_safetensors *file = linnet_safetensors_read(NULL, "lenet5.safetensors");
  *     linnet_tensor weight;
- *     if (linnet_safetensors_read(NULL, "lenet5.safetensors", &file) == LINNET_OK &&
- *         linnet_safetensors_find(file, "conv1.weight", &weight) == LINNET_OK)
+ *     if (file && linnet_safetensors_find(file, "conv1.weight", &weight) == LINNET_OK)
  *         ...
  *     linnet_safetensors_free(&file);
  *
@@ -27,11 +26,10 @@ LINNET_BEGIN_DECLS
 typedef struct linnet_safetensors linnet_safetensors;
 
 /* Reads the whole file. Types that Linnet does not know (i8, u32, ...) are LINNET_UNSUPPORTED. */
-LINNET_API linnet_status linnet_safetensors_read(linnet_context *context, const char *path,
-                                                 linnet_safetensors **out_file);
+LINNET_API linnet_safetensors *linnet_safetensors_read(linnet_context *context, const char *path);
 /* The same from size bytes in memory, which are copied; name is what messages call it. */
-LINNET_API linnet_status linnet_safetensors_parse(linnet_context *context, const void *bytes, size_t size,
-                                                  const char *name, linnet_safetensors **out_file);
+LINNET_API linnet_safetensors *linnet_safetensors_parse(linnet_context *context, const void *bytes, size_t size,
+                                                        const char *name);
 /* Accepts NULL, clears the pointer. Tensors and strings that came from the file end with it. */
 LINNET_API void linnet_safetensors_free(linnet_safetensors **file);
 

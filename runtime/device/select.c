@@ -91,8 +91,8 @@ static linnet_device *open_named(linnet_context *context, linnet_registry *regis
     }
     linnet_plugin_ensure(registry, plugin);
     if (plugin->status != LINNET_OK) {
-        linnet_fail(context, LINNET_NO_DEVICE, "backend '%s' cannot be used: %s: %s", plugin->name, plugin->path,
-                    plugin->reason);
+        linnet_fail(context, plugin->status == LINNET_INVALID ? LINNET_INVALID : LINNET_NO_DEVICE,
+                    "backend '%s' cannot be used: %s: %s", plugin->name, plugin->path, plugin->reason);
         return NULL;
     }
     if (choose_device(context, plugin, part, &index) != LINNET_OK)
@@ -125,11 +125,24 @@ size_t linnet_device_alternatives(linnet_context *context, linnet_device_choice 
     return count;
 }
 
+/* A backend that refuses a variable of the environment: that is an error of the user's, no reason to take another one.
+ */
+static linnet_status check_refusals(linnet_context *context, const linnet_registry *registry)
+{
+    for (size_t i = 0; i < registry->plugin_count; i++)
+        if (registry->plugins[i]->status == LINNET_INVALID)
+            return linnet_fail(context, LINNET_INVALID, "backend '%s': %s", registry->plugins[i]->name,
+                               registry->plugins[i]->reason);
+    return LINNET_OK;
+}
+
 /* Tries the best device first and goes on when it does not open. */
 static linnet_device *open_best(linnet_context *context, const linnet_registry *registry)
 {
     linnet_device_choice choices[64];
     size_t count = linnet_device_alternatives(context, choices, 64);
+    if (check_refusals(context, registry) != LINNET_OK)
+        return NULL;
     for (size_t i = 0; i < count; i++) {
         linnet_device *device = linnet_device_open_at(context, choices[i].backend, choices[i].index);
         if (device)

@@ -114,6 +114,17 @@ static void failing_probe_is_passed_over(void **state)
     check_stub_refused("failing_probe", LINNET_DEVICE_ERROR, "the stub's driver does not answer");
 }
 
+/* Somebody set a variable of this backend to nonsense: no other backend is taken instead. */
+static void probe_that_refuses_the_environment_is_an_error(void **state)
+{
+    (void)state;
+    linnet_context *context = context_with_path(STUBS_DIR "/refusing_probe:" STUBS_DIR "/good");
+    assert_not_opened(context, "refusing_probe", LINNET_INVALID, "LINNET_STUB_OPTION");
+    assert_not_opened(context, NULL, LINNET_INVALID, "LINNET_STUB_OPTION");
+    assert_opened(context, "good", "Stub device 0"); /* asked for by name, it has nothing to do with the other */
+    linnet_context_free(&context);
+}
+
 static void no_device_is_a_normal_answer(void **state)
 {
     (void)state;
@@ -327,6 +338,7 @@ int main(void)
         cmocka_unit_test(missing_slot_is_refused_by_its_name),
         cmocka_unit_test(wrong_name_is_refused),
         cmocka_unit_test(failing_probe_is_passed_over),
+        cmocka_unit_test(probe_that_refuses_the_environment_is_an_error),
         cmocka_unit_test(no_device_is_a_normal_answer),
         cmocka_unit_test(failing_open_says_what_the_plugin_said),
         cmocka_unit_test(nonsense_device_info_is_refused),

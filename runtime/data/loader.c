@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Cuts a dataset into batches. The order is a function of (seed, epoch), so that a position says all there is to say.
+ */
+#include "dataset.h"
+#include "digits.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { SLOTS = 2, DEFAULT_BATCH = 64, MAX_MEANS = 4, SHUFFLE_DOMAIN = 0x73687566 };
+
+struct linnet_loader {
+    linnet_context *context;
+    const linnet_dataset *dataset;
+    char *image_name, *label_name;
+    int64_t drawn; /* images that take part: the first so many of the dataset */
+    int64_t batch, samples, batches;
+    int64_t elements, plane; /* of an image, of a channel */
+    bool shuffle;
+    uint64_t seed;
+    uint32_t *order; /* [drawn] of order_epoch; NULL: as in the dataset */
+    uint64_t order_epoch;
+    bool ordered; /* order is filled */
+    linnet_loader_position position;
+    int slot; /* the one filled next */
+    float *images[SLOTS];
+    int32_t *labels[SLOTS];
+    float mean[MAX_MEANS], deviation[MAX_MEANS];
+    float table[MAX_MEANS][256]; /* u8 -> f32 per channel; beyond the fourth channel all are like the first */
+};
+
+static linnet_status options_check(linnet_loader *loader, const linnet_loader_options *options)
+{
+    const linnet_dataset *dataset = loader->dataset;
+    if (options->struct_size && options->struct_size < sizeof *options)
+        return linnet_fail(loader->context, LINNET_INVALID, "loader: struct_size is %u",
+                           (unsigned)options->struct_size);
+    if (options->limit < 0)
+        return linnet_fail(loader->context, LINNET_INVALID, "loader: limit is %lld", (long long)options->limit);
+    for (int i = 0; i < MAX_MEANS; i++) {
+        float mean = options->mean[i], deviation = options->deviation[i];
+        if (!isfinite(mean) || !isfinite(deviation) || deviation < 0)
+            return linnet_fail(loader->context, LINNET_INVALID, "loader: mean %g, deviation %g", (double)mean,
+                               (double)deviation);
+        if ((mean != 0 || deviation != 0) && dataset->channels > MAX_MEANS)
+            return linnet_fail(loader->context, LINNET_INVALID, "loader: mean and deviation of %lld channels",
+                               (long long)dataset->channels);
+        loader->mean[i] = mean;
+        loader->deviation[i] = deviation != 0 ? deviation : 1;
+    }
+    loader->drawn = options->limit && options->limit < dataset->count ? options->limit : dataset->count;
+    loader->batch = options->batch ? options->batch : DEFAULT_BATCH;
+    loader->batches = (loader->drawn + (options->drop_last ? 0 : loader->batch - 1)) / loader->batch;
+    loader->samples = options->drop_last ? loader->batches * loader->batch : loader->drawn;
+    if (!loader->batches)
+        return linnet_fail(loader->context, LINNET_INVALID, "loader: %lld samples do not fill a batch of %lld",
+                           (long long)loader->drawn, (long long)loader->batch);
+    if (loader->drawn > UINT32_MAX)
+        return linnet_fail(loader->context, LINNET_LIMIT, "loader: %lld samples are too many",
+                           (long long)loader->drawn);
+    if (loader->batch > loader->drawn)
+        loader->batch = loader->drawn;
+    return LINNET_OK;
+}
+
+static linnet_status memory_take(linnet_loader *loader, const linnet_loader_options *options)
+{
+    loader->image_name = linnet_duplicate(options->image_name ? options->image_name : "image");
+    loader->label_name = linnet_duplicate(options->label_name ? options->label_name : "label");
+    bool done = loader->image_name && loader->label_name;
+    if (loader->shuffle) {
+        loader->order = linnet_allocate((size_t)loader->drawn, sizeof *loader->order);
+        done = done && loader->order;
+    }
+    size_t floats;
+    if (__builtin_mul_overflow((size_t)loader->batch, (size_t)loader->elements, &floats))
+        return linnet_fail(loader->context, LINNET_LIMIT, "loader: a batch of %lld is too large",
+                           (long long)loader->batch);
+    for (int i = 0; i < SLOTS; i++) {
+        loader->images[i] = linnet_allocate(floats, sizeof(float));
+        loader->labels[i] = linnet_allocate((size_t)loader->batch, sizeof(int32_t));
+        done = done && loader->images[i] && loader->labels[i];
+    }
+    return done ? LINNET_OK : linnet_fail(loader->context, LINNET_OUT_OF_MEMORY, "loader: out of memory");
+}
+
+static void table_fill(linnet_loader *loader)
+{
+    for (int channel = 0; channel < MAX_MEANS; channel++)
+        for (int i = 0; i < 256; i++)
+            loader->table[channel][i] = ((float)i / 255.0f - loader->mean[channel]) / loader->deviation[channel];
+}
+
+linnet_loader *linnet_loader_new_with(linnet_context *context, const linnet_dataset *dataset,
+                                      const linnet_loader_options *options)
+{
+    linnet_loader_options defaults = {.struct_size = sizeof defaults};
+    options = options ? options : &defaults;
+    context = linnet_context_or_default(context);
+    if (linnet_context_check(context) != LINNET_OK)
+        return NULL;
+    if (!dataset) {
+        linnet_fail(context, LINNET_INVALID, "loader: no dataset");
+        return NULL;
+    }
+    linnet_loader *loader = linnet_allocate(1, sizeof *loader);
+    if (!loader) {
+        linnet_fail(context, LINNET_OUT_OF_MEMORY, "loader: out of memory");
+        return NULL;
+    }
+    *loader = (linnet_loader){.context = context,
+                              .dataset = dataset,
+                              .plane = dataset->height * dataset->width,
+                              .elements = dataset->channels * dataset->height * dataset->width,
+                              .shuffle = options->shuffle != 0,
+                              .seed = options->seed};
+    if (options_check(loader, options) != LINNET_OK || memory_take(loader, options) != LINNET_OK) {
+        linnet_loader_free(&loader);
+        return NULL;
+    }
+    table_fill(loader);
+    return loader;
+}
+
+void linnet_loader_free(linnet_loader **loader)
+{
+    if (!loader || !*loader)
+        return;
+    for (int i = 0; i < SLOTS; i++) {
+        linnet_release((*loader)->images[i]);
+        linnet_release((*loader)->labels[i]);
+    }
+    linnet_release((*loader)->order);
+    linnet_release((*loader)->image_name);
+    linnet_release((*loader)->label_name);
+    linnet_release(*loader);
+    *loader = NULL;
+}
+
+/* Fisher and Yates; a multiplied word is biased by less than drawn / 2^32. */
+static void order_shuffle(linnet_loader *loader)
+{
+    linnet_random random;
+    linnet_random_begin(&random, loader->seed, loader->position.epoch, SHUFFLE_DOMAIN);
+    for (uint32_t i = 0; i < (uint32_t)loader->drawn; i++) {
+        uint32_t j = (uint32_t)((uint64_t)linnet_random_word(&random) * ((uint64_t)i + 1) >> 32);
+        loader->order[i] = loader->order[j];
+        loader->order[j] = i;
+    }
+    loader->order_epoch = loader->position.epoch;
+    loader->ordered = true;
+}
+
+static void image_copy(const linnet_loader *loader, int64_t index, float *out)
+{
+    const linnet_dataset *dataset = loader->dataset;
+    for (int64_t channel = 0; channel < dataset->channels; channel++, out += loader->plane) {
+        int64_t from = index * loader->elements + channel * loader->plane;
+        int64_t like = channel < MAX_MEANS ? channel : 0;
+        if (dataset->type == LINNET_U8) {
+            const uint8_t *pixels = (const uint8_t *)dataset->images + from;
+            for (int64_t i = 0; i < loader->plane; i++)
+                out[i] = loader->table[like][pixels[i]];
+        } else {
+            const float *pixels = (const float *)dataset->images + from;
+            for (int64_t i = 0; i < loader->plane; i++)
+                out[i] = (pixels[i] - loader->mean[like]) / loader->deviation[like];
+        }
+    }
+}
+
+bool linnet_loader_next(linnet_loader *loader, linnet_batch *out_batch)
+{
+    if (!loader || !out_batch)
+        return false;
+    if (loader->position.batch >= loader->batches) {
+        loader->position = (linnet_loader_position){.epoch = loader->position.epoch + 1};
+        return false;
+    }
+    if (loader->shuffle && (!loader->ordered || loader->order_epoch != loader->position.epoch))
+        order_shuffle(loader);
+    int64_t first = loader->position.batch * loader->batch;
+    int64_t size = loader->samples - first < loader->batch ? loader->samples - first : loader->batch;
+    float *images = loader->images[loader->slot];
+    int32_t *labels = loader->labels[loader->slot];
+    for (int64_t i = 0; i < size; i++) {
+        int64_t index = loader->shuffle ? loader->order[first + i] : first + i;
+        image_copy(loader, index, images + i * loader->elements);
+        labels[i] = loader->dataset->labels[index];
+    }
+    const linnet_dataset *dataset = loader->dataset;
+    *out_batch = (linnet_batch){.struct_size = sizeof *out_batch, .feed_count = 2, .size = size};
+    out_batch->feeds[0] = (linnet_feed){
+        loader->image_name, {LINNET_F32, 4, {size, dataset->channels, dataset->height, dataset->width}, images}};
+    out_batch->feeds[1] = (linnet_feed){loader->label_name, {LINNET_I32, 1, {size}, labels}};
+    loader->slot = (loader->slot + 1) % SLOTS;
+    loader->position.batch++;
+    return true;
+}
+
+int64_t linnet_loader_samples(const linnet_loader *loader)
+{
+    return loader ? loader->samples : 0;
+}
+
+int64_t linnet_loader_batches(const linnet_loader *loader)
+{
+    return loader ? loader->batches : 0;
+}
+
+linnet_loader_position linnet_loader_tell(const linnet_loader *loader)
+{
+    return loader ? loader->position : (linnet_loader_position){0};
+}
+
+linnet_status linnet_loader_seek(linnet_loader *loader, linnet_loader_position position)
+{
+    if (!loader)
+        return linnet_fail(NULL, LINNET_INVALID, "loader seek: no loader");
+    if (position.batch < 0 || position.batch > loader->batches)
+        return linnet_fail(loader->context, LINNET_INVALID, "loader: no batch %lld, an epoch has %lld",
+                           (long long)position.batch, (long long)loader->batches);
+    loader->position = position;
+    return LINNET_OK;
+}

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # One file per layer kind of layers.def, and the table; paths are relative to runtime/.
-set(LINNET_LAYER_SOURCES
+set(LINNET_LAYERS_SOURCES
   layers/avg_pool2d.c
   layers/batch_norm.c
   layers/binary.c

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Reverse-mode differentiation: for each loss a segment of backward steps, nodes in reverse order. A value's gradient
+ * lies where the value lies, in its format; the first contribution overwrites it, the others add to it.
+ */
+#include "session.h"
+
+#include <string.h>
+
+static linnet_status last_error(const linnet_compiler *c)
+{
+    return linnet_context_last_status(c->context);
+}
+
+/* sum = a + b, three tensors of one desc, as a step of its own. */
+static uint32_t emit_sum(linnet_compiler *c, uint32_t a, uint32_t b)
+{
+    linnet_plan_step step;
+    uint32_t place = c->plan->tensors[a].place;
+    linnet_binary_attributes attributes = {.struct_size = sizeof attributes, .op = LINNET_BINARY_ADD};
+    linnet_step_draft(c, place, LINNET_NO_NODE, &step);
+    step.desc = (linnet_layer_desc){.struct_size = sizeof step.desc,
+                                    .kind = LINNET_LAYER_BINARY,
+                                    .direction = LINNET_FORWARD,
+                                    .behaviour = c->plan->behaviour,
+                                    .input_count = 2,
+                                    .output_count = 1};
+    /* Both operators' attributes begin alike; the step keeps its own copy. */
+    step.own_attributes.struct_size = attributes.struct_size;
+    step.own_attributes.op = attributes.op;
+    step.inputs[0] = step.inputs[1] = step.outputs[0] = c->plan->tensors[a].desc;
+    linnet_step_bind_desc(&step);
+    if (linnet_emit_choose(c, &step) != LINNET_OK) {
+        linnet_release(step.refusals);
+        return LINNET_NONE;
+    }
+    step.operands.inputs[0] = linnet_emit_as(c, a, place, step.candidate.input_formats[0]);
+    step.operands.inputs[1] = linnet_emit_as(c, b, place, step.candidate.input_formats[1]);
+    step.operands.outputs[0] = linnet_emit_tensor(c, place, &step.outputs[0]);
+    if (step.candidate.workspace_bytes)
+        step.operands.workspace = linnet_emit_bytes(c, place, step.candidate.workspace_bytes);
+    uint32_t sum = step.operands.outputs[0];
+    if (step.operands.inputs[0] == LINNET_NONE || step.operands.inputs[1] == LINNET_NONE || sum == LINNET_NONE) {
+        linnet_release(step.refusals);
+        return LINNET_NONE;
+    }
+    return linnet_emit_append(c, &step) == LINNET_NONE ? LINNET_NONE : sum;
+}
+
+/* A contribution that could not be written straight into the value's gradient: bring it there. */
+static linnet_status contribute(linnet_compiler *c, uint32_t value, uint32_t tensor)
+{
+    const linnet_plan_tensor *primary = &c->plan->tensors[linnet_emit_primary(c, value)];
+    uint32_t fitting = linnet_emit_as(c, tensor, primary->place, primary->desc.format);
+    if (fitting != LINNET_NONE && c->gradient[value] != LINNET_NONE)
+        fitting = emit_sum(c, c->gradient[value], fitting);
+    if (fitting == LINNET_NONE)
+        return last_error(c);
+    c->gradient[value] = fitting;
+    return LINNET_OK;
+}
+
+/* Contributions that wait until the step that makes them has been appended. */
+typedef struct pending {
+    uint32_t count;
+    uint32_t values[LINNET_MAX_INPUTS], tensors[LINNET_MAX_INPUTS];
+} pending;
+
+static bool in_pending(const pending *p, uint32_t value)
+{
+    for (uint32_t i = 0; i < p->count; i++)
+        if (p->values[i] == value)
+            return true;
+    return false;
+}
+
+/* Where the step writes the gradient of its input i. */
+static bool place_input_gradient(linnet_compiler *c, linnet_plan_step *step, uint32_t i, uint32_t value, pending *later,
+                                 pending *now)
+{
+    const linnet_plan_tensor *primary = &c->plan->tensors[linnet_emit_primary(c, value)];
+    bool fits = primary->place == step->place && primary->desc.format == step->inputs[i].format;
+    /* A value that the node reads twice gets its second contribution by a sum, so that no run writes one place twice.
+     */
+    bool twice = in_pending(now, value) || in_pending(later, value);
+    if (fits && !twice && c->gradient[value] != LINNET_NONE) {
+        step->operands.input_gradients[i] = c->gradient[value];
+        step->accumulate_inputs |= 1u << i;
+        now->values[now->count] = value;
+        now->tensors[now->count++] = c->gradient[value];
+        return true;
+    }
+    uint32_t tensor = linnet_emit_tensor(c, step->place, &step->inputs[i]);
+    if (tensor == LINNET_NONE)
+        return false;
+    step->operands.input_gradients[i] = tensor;
+    pending *list = fits && !twice ? now : later;
+    list->values[list->count] = value;
+    list->tensors[list->count++] = tensor;
+    return true;
+}
+
+static bool place_parameter_gradients(linnet_compiler *c, linnet_plan_step *step, const linnet_node *node)
+{
+    for (uint32_t i = 0; i < node->parameter_count; i++) {
+        if (!(step->desc.want_parameters >> i & 1))
+            continue;
+        uint32_t tensor = linnet_emit_variable(c, node->parameters[i], LINNET_FORMAT_NCHW);
+        if (tensor == LINNET_NONE)
+            return false;
+        c->plan->tensors[tensor].home = LINNET_HOME_GRADIENT;
+        step->operands.parameter_gradients[i] = tensor;
+    }
+    return true;
+}
+
+/* What backward reads of the forward's tensors. */
+static bool gather_reads(linnet_compiler *c, linnet_plan_step *step, const linnet_node *node, uint32_t output_value,
+                         const linnet_step_operands *forward)
+{
+    const linnet_candidate *candidate = &step->candidate;
+    linnet_step_operands *o = &step->operands;
+    for (uint32_t i = 0; i < step->desc.input_count; i++)
+        if (candidate->reads_inputs >> i & 1 &&
+            (o->inputs[i] = linnet_emit_instance(c, node->inputs[i], step->place, step->inputs[i].format)) ==
+                LINNET_NONE)
+            return false;
+    if (candidate->reads_outputs & 1 &&
+        (o->outputs[0] = linnet_emit_instance(c, output_value, step->place, step->outputs[0].format)) == LINNET_NONE)
+        return false;
+    for (uint32_t i = 0; i < step->desc.parameter_count; i++)
+        if (candidate->reads_parameters >> i & 1 &&
+            (o->parameters[i] = linnet_emit_variable(c, node->parameters[i], step->parameters[i].format)) ==
+                LINNET_NONE)
+            return false;
+    for (uint32_t i = 0; i < step->desc.state_count; i++)
+        if ((o->states[i] = linnet_emit_variable(c, node->states[i], LINNET_FORMAT_NCHW)) == LINNET_NONE)
+            return false;
+    for (uint32_t i = 0; forward && i < LINNET_MAX_SAVED; i++)
+        if (candidate->reads_saved >> i & 1)
+            o->saved[i] = forward->saved[i];
+    if (candidate->workspace_bytes)
+        o->workspace = linnet_emit_bytes(c, step->place, candidate->workspace_bytes);
+    return !candidate->workspace_bytes || o->workspace != LINNET_NONE;
+}
+
+/* Appends the step and hands out the gradients that it makes. */
+static linnet_status append_backward(linnet_compiler *c, linnet_plan_step *step, const pending *now,
+                                     const pending *later)
+{
+    linnet_status status = linnet_emit_append(c, step) == LINNET_NONE ? LINNET_OUT_OF_MEMORY : LINNET_OK;
+    for (uint32_t i = 0; i < now->count; i++)
+        c->gradient[now->values[i]] = now->tensors[i];
+    for (uint32_t i = 0; i < later->count && status == LINNET_OK; i++)
+        status = contribute(c, later->values[i], later->tensors[i]);
+    return status;
+}
+
+/* One backward step of node n for the gradients in its desc's masks. */
+static linnet_status emit_backward(linnet_compiler *c, uint32_t n, linnet_plan_step *step, uint32_t gradient,
+                                   uint32_t output)
+{
+    pending now = {0}, later = {0};
+    const linnet_node *node = &c->net->nodes[n];
+    const linnet_plan_step *forward = c->forward_step[n] == LINNET_NONE ? NULL : &c->plan->steps[c->forward_step[n]];
+    linnet_step_operands forward_operands;
+    if (forward)
+        forward_operands = forward->operands;
+    linnet_status status = linnet_emit_choose(c, step);
+    if (status != LINNET_OK)
+        goto fail;
+    bool good = gather_reads(c, step, node, output, forward ? &forward_operands : NULL);
+    step->operands.output_gradients[0] = linnet_emit_as(c, gradient, step->place, step->outputs[0].format);
+    good = good && step->operands.output_gradients[0] != LINNET_NONE && place_parameter_gradients(c, step, node);
+    for (uint32_t i = 0; i < node->input_count && good; i++)
+        if (step->desc.want_inputs >> i & 1)
+            good = place_input_gradient(c, step, i, node->inputs[i], &later, &now);
+    if (good)
+        return append_backward(c, step, &now, &later);
+    status = last_error(c);
+fail:
+    linnet_release(step->refusals);
+    return status;
+}
+
+/* Which gradients of node n are wanted. */
+static void want(const linnet_compiler *c, const linnet_node *node, uint32_t *out_inputs, uint32_t *out_parameters)
+{
+    *out_inputs = *out_parameters = 0;
+    for (uint32_t i = 0; i < node->input_count; i++)
+        if (node->layer->differentiable_inputs >> i & 1 && c->requires_gradient[node->inputs[i]])
+            *out_inputs |= 1u << i;
+    for (uint32_t i = 0; i < node->parameter_count; i++)
+        if (c->requires_gradient[node->parameters[i]])
+            *out_parameters |= 1u << i;
+}
+
+static void draft_backward(linnet_compiler *c, uint32_t n, linnet_plan_step *step)
+{
+    const linnet_plan_step *forward = &c->plan->steps[c->forward_step[n]];
+    linnet_step_draft(c, c->node_place[n], n, step);
+    linnet_emit_describe_node(c, n, LINNET_BACKWARD, step);
+    step->desc.forward = forward->candidate.name;
+    for (uint32_t i = 0; i < step->desc.input_count; i++)
+        step->inputs[i].format = forward->inputs[i].format;
+    step->outputs[0].format = forward->outputs[0].format;
+}
+
+static linnet_status differentiate_node(linnet_compiler *c, uint32_t n, uint32_t gradient)
+{
+    linnet_plan_step step;
+    uint32_t inputs, parameters;
+    const linnet_node *node = &c->net->nodes[n];
+    linnet_status status = LINNET_OK;
+    want(c, node, &inputs, &parameters);
+    if (node->layer->split_backward && inputs && parameters) {
+        draft_backward(c, n, &step);
+        step.desc.want_parameters = parameters;
+        status = emit_backward(c, n, &step, gradient, node->output);
+        parameters = 0;
+    }
+    if (status != LINNET_OK)
+        return status;
+    draft_backward(c, n, &step);
+    step.desc.want_inputs = inputs;
+    step.desc.want_parameters = parameters;
+    return emit_backward(c, n, &step, gradient, node->output);
+}
+
+/* The activation in n's epilogue, whose gradient reads only its own output. Gives the gradient before it. */
+static linnet_status differentiate_epilogue(linnet_compiler *c, uint32_t n, uint32_t gradient, uint32_t *out_gradient)
+{
+    linnet_plan_step step;
+    uint32_t activation = c->fused_by[n], place = c->node_place[n];
+    linnet_step_draft(c, place, activation, &step);
+    linnet_emit_describe_node(c, activation, LINNET_FORWARD, &step);
+    step.inputs[0].format = step.outputs[0].format = c->plan->steps[c->forward_step[n]].outputs[0].format;
+    linnet_status status = linnet_emit_choose(c, &step); /* the candidate that would have run forward */
+    const char *forward = step.candidate.name;
+    linnet_release(step.refusals);
+    if (status != LINNET_OK)
+        return status;
+    linnet_step_draft(c, place, activation, &step);
+    linnet_emit_describe_node(c, activation, LINNET_BACKWARD, &step);
+    step.inputs[0].format = step.outputs[0].format = c->plan->steps[c->forward_step[n]].outputs[0].format;
+    step.desc.forward = forward;
+    step.desc.want_inputs = 1;
+    status = linnet_emit_choose(c, &step);
+    linnet_step_operands *o = &step.operands;
+    if (status == LINNET_OK && (step.candidate.reads_inputs || step.candidate.reads_saved))
+        status = linnet_fail(c->context, LINNET_INTERNAL, "%s: the gradient of a unary layer may read only its output",
+                             c->session->places[place].device->label);
+    if (status != LINNET_OK)
+        goto fail;
+    o->output_gradients[0] = linnet_emit_as(c, gradient, place, step.outputs[0].format);
+    if (step.candidate.reads_outputs & 1)
+        o->outputs[0] = linnet_emit_instance(c, c->net->nodes[activation].output, place, step.outputs[0].format);
+    o->input_gradients[0] = *out_gradient = linnet_emit_tensor(c, place, &step.inputs[0]);
+    if (step.candidate.workspace_bytes)
+        o->workspace = linnet_emit_bytes(c, place, step.candidate.workspace_bytes);
+    if (o->output_gradients[0] != LINNET_NONE && o->input_gradients[0] != LINNET_NONE &&
+        (!(step.candidate.reads_outputs & 1) || o->outputs[0] != LINNET_NONE))
+        return linnet_emit_append(c, &step) == LINNET_NONE ? LINNET_OUT_OF_MEMORY : LINNET_OK;
+    status = last_error(c);
+fail:
+    linnet_release(step.refusals);
+    return status;
+}
+
+/* Gradients of values that the caller asked for: dense, kept to the end. */
+static linnet_status keep_wanted(linnet_compiler *c)
+{
+    linnet_plan *plan = c->plan;
+    for (size_t i = 0; i < c->session->wanted_count; i++) {
+        uint32_t value = c->session->wanted[i];
+        if (c->gradient[value] == LINNET_NONE)
+            continue;
+        uint32_t dense =
+            linnet_emit_as(c, c->gradient[value], plan->tensors[c->gradient[value]].place, LINNET_FORMAT_NCHW);
+        if (dense == LINNET_NONE)
+            return last_error(c);
+        if (!linnet_grow(&plan->gradient_instances, &plan->gradient_instance_capacity,
+                         plan->gradient_instance_count + 1, sizeof *plan->gradient_instances))
+            return linnet_fail(c->context, LINNET_OUT_OF_MEMORY, "no memory for a plan");
+        plan->gradient_instances[plan->gradient_instance_count++] = (linnet_instance){value, dense, c->segment};
+        linnet_plan_storage *storage = &plan->storages[plan->tensors[dense].storage];
+        storage->to_end = true;
+        storage->whole_plan = plan->loss_count > 1; /* segments run in any order */
+    }
+    return LINNET_OK;
+}
+
+/* The gradient of the loss with respect to itself. */
+static linnet_status seed(linnet_compiler *c, uint32_t loss)
+{
+    uint32_t place = c->plan->tensors[linnet_emit_primary(c, loss)].place;
+    linnet_tensor_desc desc = linnet_desc_of(&c->shapes[loss]);
+    uint32_t one = linnet_emit_tensor(c, place, &desc);
+    linnet_plan_step *step = one == LINNET_NONE ? NULL : linnet_emit_step(c, LINNET_STEP_ONE, place, LINNET_NO_NODE);
+    if (!step)
+        return last_error(c);
+    step->destination = one;
+    c->gradient[loss] = one;
+    return LINNET_OK;
+}
+
+static linnet_status differentiate_loss(linnet_compiler *c, uint32_t loss)
+{
+    memset(c->gradient, 0xff, c->net->value_count * sizeof *c->gradient); /* LINNET_NONE */
+    linnet_status status = seed(c, loss);
+    for (uint32_t n = (uint32_t)c->net->node_count; n-- > 0 && status == LINNET_OK;) {
+        if (!c->active[n] || c->fused_into[n] != LINNET_NO_NODE)
+            continue; /* a fused activation is differentiated with its layer */
+        uint32_t last = c->fused_by[n] == LINNET_NO_NODE ? n : c->fused_by[n];
+        uint32_t gradient = c->gradient[c->net->nodes[last].output];
+        if (gradient == LINNET_NONE || !c->requires_gradient[c->net->nodes[n].output])
+            continue;
+        if (last != n)
+            status = differentiate_epilogue(c, n, gradient, &gradient);
+        if (status == LINNET_OK)
+            status = differentiate_node(c, n, gradient);
+    }
+    return status == LINNET_OK ? keep_wanted(c) : status;
+}
+
+linnet_status linnet_compile_backward(linnet_compiler *c)
+{
+    linnet_plan *plan = c->plan;
+    plan->segment_starts = linnet_allocate(plan->loss_count + 2, sizeof *plan->segment_starts);
+    if (!plan->segment_starts)
+        return linnet_fail(c->context, LINNET_OUT_OF_MEMORY, "no memory for a plan");
+    linnet_status status = LINNET_OK;
+    plan->segment_starts[plan->loss_count + 1] = (uint32_t)plan->step_count; /* without losses, where forward ends */
+    for (size_t i = 0; i < plan->loss_count && status == LINNET_OK; i++) {
+        c->segment = (uint32_t)i + 1;
+        plan->segment_starts[i + 1] = (uint32_t)plan->step_count;
+        if (c->requires_gradient[plan->losses[i]])
+            status = differentiate_loss(c, plan->losses[i]);
+    }
+    plan->segment_starts[plan->loss_count + 1] = (uint32_t)plan->step_count;
+    return status;
+}

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tensors and steps of a plan: what forward.c and autodiff.c build with. */
+#include "session.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static uint32_t no_memory(linnet_compiler *c)
+{
+    linnet_fail(c->context, LINNET_OUT_OF_MEMORY, "no memory for a plan");
+    return LINNET_NONE;
+}
+
+linnet_tensor_desc linnet_desc_of(const linnet_shape *shape)
+{
+    linnet_tensor_desc desc = {.type = shape->type, .format = LINNET_FORMAT_NCHW, .rank = shape->rank};
+    for (uint32_t i = 0; i < LINNET_MAX_RANK; i++)
+        desc.dims[i] = i < shape->rank ? shape->dims[i] : 1;
+    return desc;
+}
+
+/* Bytes of a tensor on a place. */
+static linnet_status tensor_bytes(linnet_compiler *c, uint32_t place, const linnet_tensor_desc *desc, uint64_t *out)
+{
+    const linnet_device *device = c->session->places[place].device;
+    if (desc->format < LINNET_FORMAT_PRIVATE) {
+        *out = (uint64_t)linnet_desc_count(desc) * linnet_type_size(desc->type);
+        return LINNET_OK;
+    }
+    if (!device->backend->format_bytes)
+        return linnet_fail(c->context, LINNET_INTERNAL, "%s: a private format without format_bytes", device->label);
+    return linnet_device_check(c->context, device, device->backend->format_bytes(device->handle, desc, out),
+                               "sizing a tensor");
+}
+
+static uint32_t add_tensor(linnet_compiler *c, const linnet_plan_tensor *tensor)
+{
+    linnet_plan *plan = c->plan;
+    if (!linnet_grow(&plan->tensors, &plan->tensor_capacity, plan->tensor_count + 1, sizeof *plan->tensors))
+        return no_memory(c);
+    plan->tensors[plan->tensor_count] = *tensor;
+    return (uint32_t)plan->tensor_count++;
+}
+
+static uint32_t add_arena_tensor(linnet_compiler *c, uint32_t place, const linnet_tensor_desc *desc, uint64_t bytes)
+{
+    linnet_plan *plan = c->plan;
+    if (!linnet_grow(&plan->storages, &plan->storage_capacity, plan->storage_count + 1, sizeof *plan->storages))
+        return no_memory(c);
+    uint32_t storage = (uint32_t)plan->storage_count++;
+    plan->storages[storage] =
+        (linnet_plan_storage){.bytes = bytes, .place = place, .first = LINNET_NONE, .merged = storage};
+    return add_tensor(
+        c, &(linnet_plan_tensor){
+               .desc = *desc, .bytes = bytes, .place = place, .home = LINNET_HOME_ARENA, .storage = storage});
+}
+
+uint32_t linnet_emit_tensor(linnet_compiler *c, uint32_t place, const linnet_tensor_desc *desc)
+{
+    uint64_t bytes;
+    if (tensor_bytes(c, place, desc, &bytes) != LINNET_OK)
+        return LINNET_NONE;
+    return add_arena_tensor(c, place, desc, bytes);
+}
+
+uint32_t linnet_emit_bytes(linnet_compiler *c, uint32_t place, uint64_t bytes)
+{
+    linnet_tensor_desc desc = {.type = LINNET_U8, .rank = 1, .dims = {(int64_t)bytes, 1, 1, 1, 1, 1, 1, 1}};
+    return add_arena_tensor(c, place, &desc, bytes);
+}
+
+bool linnet_emit_instance_add(linnet_compiler *c, uint32_t value, uint32_t tensor)
+{
+    linnet_plan *plan = c->plan;
+    if (!linnet_grow(&plan->instances, &plan->instance_capacity, plan->instance_count + 1, sizeof *plan->instances)) {
+        no_memory(c);
+        return false;
+    }
+    plan->instances[plan->instance_count++] = (linnet_instance){value, tensor, c->segment};
+    return true;
+}
+
+uint32_t linnet_emit_primary(const linnet_compiler *c, uint32_t value)
+{
+    for (size_t i = 0; i < c->plan->instance_count; i++)
+        if (c->plan->instances[i].value == value)
+            return c->plan->instances[i].tensor;
+    return LINNET_NONE;
+}
+
+void linnet_step_draft(linnet_compiler *c, uint32_t place, uint32_t node, linnet_plan_step *out_step)
+{
+    memset(out_step, 0, sizeof *out_step);
+    memset(&out_step->operands, 0xff, sizeof out_step->operands); /* LINNET_NONE everywhere */
+    out_step->type = LINNET_STEP_LAYER;
+    out_step->place = place;
+    out_step->node = node;
+    out_step->segment = c->segment;
+    out_step->source = out_step->destination = LINNET_NONE;
+}
+
+uint32_t linnet_emit_append(linnet_compiler *c, linnet_plan_step *draft)
+{
+    linnet_plan *plan = c->plan;
+    if (!linnet_grow(&plan->steps, &plan->step_capacity, plan->step_count + 1, sizeof *plan->steps)) {
+        linnet_release(draft->refusals);
+        return no_memory(c);
+    }
+    plan->steps[plan->step_count] = *draft;
+    return (uint32_t)plan->step_count++;
+}
+
+linnet_plan_step *linnet_emit_step(linnet_compiler *c, linnet_step_type type, uint32_t place, uint32_t node)
+{
+    linnet_plan_step draft;
+    linnet_step_draft(c, place, node, &draft);
+    draft.type = type;
+    uint32_t index = linnet_emit_append(c, &draft);
+    return index == LINNET_NONE ? NULL : &c->plan->steps[index];
+}
+
+void linnet_step_bind_desc(linnet_plan_step *step)
+{
+    step->desc.inputs = step->inputs;
+    step->desc.outputs = step->outputs;
+    step->desc.parameters = step->parameters;
+    step->desc.states = step->states;
+    step->desc.epilogue = step->epilogue;
+    if (step->own_attributes.struct_size)
+        step->desc.attributes = &step->own_attributes;
+}
+
+uint32_t linnet_emit_as(linnet_compiler *c, uint32_t tensor, uint32_t place, uint32_t format)
+{
+    const linnet_plan_tensor *source = &c->plan->tensors[tensor];
+    if (source->place == place && source->desc.format == format)
+        return tensor;
+    bool transfer = source->place != place;
+    if (transfer && source->desc.format != LINNET_FORMAT_NCHW) { /* devices only share dense tensors */
+        uint32_t dense = linnet_emit_as(c, tensor, source->place, LINNET_FORMAT_NCHW);
+        return dense == LINNET_NONE ? LINNET_NONE : linnet_emit_as(c, dense, place, format);
+    }
+    linnet_tensor_desc desc = source->desc;
+    desc.format = transfer ? LINNET_FORMAT_NCHW : format;
+    uint32_t destination = linnet_emit_tensor(c, place, &desc);
+    linnet_plan_step *step =
+        destination == LINNET_NONE
+            ? NULL
+            : linnet_emit_step(c, transfer ? LINNET_STEP_TRANSFER : LINNET_STEP_CONVERT, place, LINNET_NO_NODE);
+    if (!step)
+        return LINNET_NONE;
+    step->source = tensor;
+    step->destination = destination;
+    return desc.format == format ? destination : linnet_emit_as(c, destination, place, format);
+}
+
+uint32_t linnet_emit_instance(linnet_compiler *c, uint32_t value, uint32_t place, uint32_t format)
+{
+    for (size_t i = 0; i < c->plan->instance_count; i++) {
+        const linnet_instance *instance = &c->plan->instances[i];
+        const linnet_plan_tensor *tensor = &c->plan->tensors[instance->tensor];
+        /* What another loss's segment converted may never have run. */
+        if (instance->value == value && tensor->place == place && tensor->desc.format == format &&
+            (instance->segment == 0 || instance->segment == c->segment))
+            return instance->tensor;
+    }
+    uint32_t primary = linnet_emit_primary(c, value);
+    if (primary == LINNET_NONE) {
+        linnet_fail(c->context, LINNET_INTERNAL, "'%s' is used before it is made", c->net->values[value].name);
+        return LINNET_NONE;
+    }
+    uint32_t tensor = linnet_emit_as(c, primary, place, format);
+    if (tensor == LINNET_NONE || !linnet_emit_instance_add(c, value, tensor))
+        return LINNET_NONE;
+    return tensor;
+}
+
+uint32_t linnet_emit_variable(linnet_compiler *c, uint32_t value, uint32_t format)
+{
+    linnet_session *session = c->session;
+    uint32_t index = session->variable_of[value];
+    const linnet_variable *variable = &session->variables[index];
+    linnet_plan_tensor tensor = {.desc = linnet_desc_of(&c->shapes[value]),
+                                 .bytes = variable->bytes,
+                                 .place = variable->place,
+                                 .home = LINNET_HOME_VARIABLE,
+                                 .variable = index};
+    if (format == LINNET_FORMAT_NCHW)
+        return add_tensor(c, &tensor);
+    tensor.desc.format = format;
+    tensor.home = LINNET_HOME_PACKED;
+    if (tensor_bytes(c, variable->place, &tensor.desc, &tensor.bytes) != LINNET_OK)
+        return LINNET_NONE;
+    tensor.packed = linnet_packed_get(session, index, variable->place, format, tensor.bytes);
+    linnet_plan *plan = c->plan;
+    if (tensor.packed == LINNET_NONE)
+        return LINNET_NONE;
+    if (!linnet_grow(&plan->packed, &plan->packed_capacity, plan->packed_count + 1, sizeof *plan->packed))
+        return no_memory(c);
+    plan->packed[plan->packed_count++] = tensor.packed;
+    return add_tensor(c, &tensor);
+}
+
+void linnet_emit_describe_node(const linnet_compiler *c, uint32_t n, linnet_direction direction, linnet_plan_step *step)
+{
+    const linnet_node *node = &c->net->nodes[n];
+    step->desc = (linnet_layer_desc){.struct_size = sizeof step->desc,
+                                     .kind = node->layer->kind,
+                                     .direction = direction,
+                                     .behaviour = c->plan->behaviour,
+                                     .differentiate = linnet_node_differentiates(c, n),
+                                     .input_count = node->input_count,
+                                     .output_count = 1,
+                                     .parameter_count = node->parameter_count,
+                                     .state_count = node->state_count,
+                                     .attributes = node->layer->kind == LINNET_LAYER_RESHAPE ? NULL : node->attributes};
+    for (uint32_t i = 0; i < node->input_count; i++)
+        step->inputs[i] = linnet_desc_of(&c->shapes[node->inputs[i]]);
+    for (uint32_t i = 0; i < node->parameter_count; i++)
+        step->parameters[i] = linnet_desc_of(&c->shapes[node->parameters[i]]);
+    for (uint32_t i = 0; i < node->state_count; i++)
+        step->states[i] = linnet_desc_of(&c->shapes[node->states[i]]);
+    step->outputs[0] = linnet_desc_of(&c->shapes[node->output]);
+    linnet_step_bind_desc(step);
+}
+
+/* Zeroes a candidate and presets its formats to the desc's. */
+static void preset(const linnet_layer_desc *desc, linnet_candidate *candidate)
+{
+    memset(candidate, 0, sizeof *candidate);
+    candidate->struct_size = sizeof *candidate;
+    for (uint32_t i = 0; i < desc->input_count; i++)
+        candidate->input_formats[i] = desc->inputs[i].format;
+    for (uint32_t i = 0; i < desc->output_count; i++)
+        candidate->output_formats[i] = desc->outputs[i].format;
+    for (uint32_t i = 0; i < desc->parameter_count; i++)
+        candidate->parameter_formats[i] = desc->parameters[i].format;
+}
+
+/* Appends "name: reason; " to a growing note; a note that does not fit in memory is left out. */
+static void note_refusal(linnet_plan_step *step, const linnet_candidate *candidate)
+{
+    char *longer = linnet_format("%s%s%s: %s", step->refusals ? step->refusals : "", step->refusals ? "; " : "",
+                                 candidate->name ? candidate->name : "?", candidate->refusal);
+    if (longer) {
+        linnet_release(step->refusals);
+        step->refusals = longer;
+    }
+}
+
+static void take_formats(linnet_plan_step *step)
+{
+    for (uint32_t i = 0; i < step->desc.input_count; i++)
+        step->inputs[i].format = step->candidate.input_formats[i];
+    for (uint32_t i = 0; i < step->desc.output_count; i++)
+        step->outputs[i].format = step->candidate.output_formats[i];
+    for (uint32_t i = 0; i < step->desc.parameter_count; i++)
+        step->parameters[i].format = step->candidate.parameter_formats[i];
+}
+
+static bool candidate_is_sane(const linnet_candidate *candidate)
+{
+    return candidate->name && candidate->saved_count <= LINNET_MAX_SAVED && (!candidate->alias || candidate->in_place);
+}
+
+linnet_status linnet_emit_choose(linnet_compiler *c, linnet_plan_step *step)
+{
+    const linnet_device *device = c->session->places[step->place].device;
+    const char *layer = linnet_layer_find(step->desc.kind)->name;
+    const char *direction = step->desc.direction == LINNET_FORWARD ? "forward" : "backward";
+    linnet_release(step->refusals);
+    step->refusals = NULL;
+    step->ops = device->backend->layer_ops(device->handle, step->desc.kind);
+    if (!step->ops)
+        return linnet_fail(c->context, LINNET_UNSUPPORTED, "%s has no %s", device->label, layer);
+    for (uint32_t index = 0;; index++) {
+        preset(&step->desc, &step->candidate);
+        linnet_status status = step->ops->candidate(device->handle, &step->desc, index, &step->candidate);
+        if (status == LINNET_END)
+            break;
+        if (status != LINNET_OK)
+            return linnet_device_check(c->context, device, status, layer);
+        if (step->candidate.refusal) {
+            note_refusal(step, &step->candidate);
+            continue;
+        }
+        if (!candidate_is_sane(&step->candidate))
+            return linnet_fail(c->context, LINNET_INTERNAL, "%s: %s %s: candidate %u breaks the contract",
+                               device->label, layer, direction, index);
+        take_formats(step);
+        return LINNET_OK;
+    }
+    return linnet_fail(c->context, LINNET_UNSUPPORTED, "%s cannot run %s %s of '%s': %s", device->label, layer,
+                       direction, step->node == LINNET_NO_NODE ? "" : c->net->nodes[step->node].name,
+                       step->refusals ? step->refusals : "it has no candidates");
+}

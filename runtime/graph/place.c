@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which device runs which node. A node stays on place 0 when that device has an accepting candidate for everything the
+ * plan needs of it; else it goes, with its parameters, to the best other device that has. Decided once per node and
+ * session, so that parameters stay where they are.
+ */
+#include "../core/context.h"
+#include "session.h"
+
+#include <string.h>
+
+/* Everything a node may be asked for on a place: forward, and backward with all its gradients. */
+static bool supports(linnet_compiler *c, uint32_t place, uint32_t n)
+{
+    linnet_plan_step step;
+    linnet_step_draft(c, place, n, &step);
+    linnet_emit_describe_node(c, n, LINNET_FORWARD, &step);
+    bool good = linnet_emit_choose(c, &step) == LINNET_OK;
+    if (good && step.desc.differentiate) {
+        const char *forward = step.candidate.name;
+        linnet_emit_describe_node(c, n, LINNET_BACKWARD, &step);
+        step.desc.forward = forward;
+        const linnet_node *node = &c->net->nodes[n];
+        for (uint32_t i = 0; i < node->input_count; i++)
+            step.desc.want_inputs |= (node->layer->differentiable_inputs >> i & 1) << i;
+        step.desc.want_parameters = (1u << node->parameter_count) - 1;
+        good = linnet_emit_choose(c, &step) == LINNET_OK;
+    }
+    linnet_release(step.refusals);
+    return good;
+}
+
+/* A place that has the node: one in use already, else a device opened now. LINNET_NONE: there is none. */
+static uint32_t find_other(linnet_compiler *c, uint32_t n)
+{
+    linnet_session *session = c->session;
+    for (uint32_t p = 1; p < session->place_count; p++)
+        if (supports(c, p, n))
+            return p;
+    linnet_device_choice choices[64];
+    size_t count = linnet_device_alternatives(c->context, choices, 64);
+    for (size_t i = 0; i < count && session->place_count < LINNET_MAX_PLACES; i++) {
+        linnet_device *device = linnet_device_open_at(c->context, choices[i].backend, choices[i].index);
+        uint32_t place = device ? linnet_place_add(session, device) : LINNET_NONE;
+        linnet_device_close(&device); /* the place keeps its own hold */
+        if (place == LINNET_NONE)
+            continue;
+        if (supports(c, place, n))
+            return place;
+        linnet_place_free(session, &session->places[--session->place_count]);
+    }
+    return LINNET_NONE;
+}
+
+static linnet_status fall_back(linnet_compiler *c, uint32_t n)
+{
+    char reason[768];
+    linnet_session *session = c->session;
+    const linnet_node *node = &c->net->nodes[n];
+    linnet_fallback policy = c->context->settings.fallback;
+    strncpy(reason, linnet_context_message(c->context), sizeof reason - 1);
+    reason[sizeof reason - 1] = '\0';
+    uint32_t place = policy == LINNET_FALLBACK_ERROR ? LINNET_NONE : find_other(c, n);
+    if (place == LINNET_NONE)
+        return linnet_fail(c->context, LINNET_UNSUPPORTED, "%s%s", reason,
+                           policy == LINNET_FALLBACK_ERROR ? " (LINNET_FALLBACK=error)" : "; no other device has it");
+    linnet_log(c->context, policy == LINNET_FALLBACK_WARN ? LINNET_LOG_WARNING : LINNET_LOG_INFO, "%s; '%s' runs on %s",
+               reason, node->name, session->places[place].device->label);
+    session->node_place[n] = place;
+    return LINNET_OK;
+}
+
+/* Nodes that share a parameter run where the first of them that left place 0 went. */
+static bool gather_sharers(linnet_compiler *c, uint32_t n)
+{
+    bool moved = false;
+    linnet_session *session = c->session;
+    const linnet_node *node = &c->net->nodes[n];
+    for (uint32_t m = 0; m < c->net->node_count; m++) {
+        const linnet_node *other = &c->net->nodes[m];
+        for (uint32_t i = 0; i < node->parameter_count; i++)
+            for (uint32_t j = 0; j < other->parameter_count; j++)
+                if (node->parameters[i] == other->parameters[j] && session->node_place[m] != session->node_place[n] &&
+                    session->node_place[m] != LINNET_NONE) {
+                    session->node_place[m] = session->node_place[n];
+                    moved = true;
+                }
+    }
+    return moved;
+}
+
+static linnet_status move_variables(linnet_compiler *c, uint32_t n)
+{
+    linnet_session *session = c->session;
+    const linnet_node *node = &c->net->nodes[n];
+    linnet_status status = LINNET_OK;
+    for (uint32_t i = 0; i < node->parameter_count && status == LINNET_OK; i++)
+        status = linnet_variable_move(session, &session->variables[session->variable_of[node->parameters[i]]],
+                                      session->node_place[n]);
+    for (uint32_t i = 0; i < node->state_count && status == LINNET_OK; i++)
+        status = linnet_variable_move(session, &session->variables[session->variable_of[node->states[i]]],
+                                      session->node_place[n]);
+    return status;
+}
+
+linnet_status linnet_compile_place(linnet_compiler *c)
+{
+    linnet_session *session = c->session;
+    linnet_status status = LINNET_OK;
+    for (uint32_t n = 0; n < c->net->node_count && status == LINNET_OK; n++) {
+        if (!c->active[n])
+            continue;
+        bool undecided = session->node_place[n] == LINNET_NONE;
+        if (undecided)
+            session->node_place[n] = 0;
+        if (undecided && !supports(c, 0, n))
+            status = fall_back(c, n);
+    }
+    for (uint32_t n = 0; n < c->net->node_count && status == LINNET_OK; n++)
+        if (c->active[n] && session->node_place[n] != 0 && gather_sharers(c, n))
+            n = (uint32_t)-1; /* start over until nothing moves */
+    for (uint32_t n = 0; n < c->net->node_count && status == LINNET_OK; n++)
+        if (c->active[n]) {
+            c->node_place[n] = session->node_place[n];
+            c->plan->fallbacks += c->node_place[n] != 0;
+            status = move_variables(c, n);
+        }
+    return status;
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The devices of a session, their buffers and arenas. */
+#include "session.h"
+
+#include <string.h>
+
+static linnet_status new_buffer(const linnet_session *session, const linnet_place *place, uint64_t bytes,
+                                linnet_backend_buffer **out)
+{
+    const linnet_device *device = place->device;
+    if (!bytes || *out)
+        return LINNET_OK;
+    return linnet_device_check(session->context, device, device->backend->buffer_new(device->handle, bytes, out),
+                               "allocating a buffer");
+}
+
+static linnet_status new_zero_buffer(const linnet_session *session, const linnet_place *place, uint64_t bytes,
+                                     linnet_backend_buffer **out)
+{
+    bool fresh = bytes && !*out;
+    linnet_status status = new_buffer(session, place, bytes, out);
+    if (status != LINNET_OK || !fresh)
+        return status;
+    return linnet_device_check(session->context, place->device,
+                               place->device->backend->fill(place->queue, (linnet_view){*out, 0}, 0, bytes),
+                               "clearing a buffer");
+}
+
+linnet_status linnet_place_allocate(linnet_session *session, linnet_place *place)
+{
+    bool has_gradients = session->places[0].gradients != NULL;
+    linnet_status status = new_zero_buffer(session, place, session->parameter_bytes, &place->parameters);
+    if (status == LINNET_OK)
+        status = new_zero_buffer(session, place, session->state_bytes, &place->states);
+    if (status == LINNET_OK && has_gradients)
+        status = new_zero_buffer(session, place, session->parameter_bytes, &place->gradients);
+    for (uint32_t i = 0; i < session->slot_count && status == LINNET_OK; i++)
+        status = new_zero_buffer(session, place, session->parameter_bytes, &place->slots[i]);
+    return status;
+}
+
+linnet_status linnet_gradients_allocate(linnet_session *session)
+{
+    linnet_status status = LINNET_OK;
+    for (uint32_t p = 0; p < session->place_count && status == LINNET_OK; p++)
+        status = new_zero_buffer(session, &session->places[p], session->parameter_bytes, &session->places[p].gradients);
+    return status;
+}
+
+linnet_status linnet_slots_allocate(linnet_session *session, uint32_t slot_count)
+{
+    linnet_status status = LINNET_OK;
+    session->slot_count = slot_count > session->slot_count ? slot_count : session->slot_count;
+    for (uint32_t p = 0; p < session->place_count && status == LINNET_OK; p++)
+        status = linnet_place_allocate(session, &session->places[p]);
+    return status;
+}
+
+uint32_t linnet_place_add(linnet_session *session, linnet_device *device)
+{
+    if (session->place_count == LINNET_MAX_PLACES) {
+        linnet_fail(session->context, LINNET_LIMIT, "a session uses at most %d devices", LINNET_MAX_PLACES);
+        return LINNET_NONE;
+    }
+    linnet_place *place = &session->places[session->place_count];
+    memset(place, 0, sizeof *place);
+    place->device = linnet_device_retain(device);
+    linnet_status status = linnet_device_check(
+        session->context, device, device->backend->queue_new(device->handle, 0, &place->queue), "making a queue");
+    /* Variables exist on the first place only once they have been laid out. */
+    if (status == LINNET_OK && session->place_count > 0)
+        status = linnet_place_allocate(session, place);
+    if (status != LINNET_OK) {
+        linnet_place_free(session, place);
+        return LINNET_NONE;
+    }
+    return session->place_count++;
+}
+
+void linnet_place_free(linnet_session *session, linnet_place *place)
+{
+    (void)session;
+    if (!place->device)
+        return;
+    const linnet_backend *backend = place->device->backend;
+    backend->queue_free(place->queue);
+    for (size_t i = 0; i < place->block_count; i++)
+        backend->buffer_free(place->blocks[i]);
+    for (uint32_t i = 0; i < LINNET_MAX_SLOTS; i++)
+        backend->buffer_free(place->slots[i]);
+    backend->buffer_free(place->parameters);
+    backend->buffer_free(place->gradients);
+    backend->buffer_free(place->states);
+    linnet_release(place->blocks);
+    linnet_release(place->block_bytes);
+    linnet_device_close(&place->device);
+    memset(place, 0, sizeof *place);
+}
+
+static linnet_status grow_block(linnet_session *session, linnet_place *place, size_t block, uint64_t bytes)
+{
+    const linnet_backend *backend = place->device->backend;
+    linnet_status status =
+        linnet_device_check(session->context, place->device, backend->finish(place->queue), "waiting for the device");
+    if (status != LINNET_OK)
+        return status;
+    backend->buffer_free(place->blocks[block]);
+    place->blocks[block] = NULL;
+    place->block_bytes[block] = 0;
+    session->arena_generation++;
+    status = new_buffer(session, place, bytes, &place->blocks[block]);
+    if (status == LINNET_OK)
+        place->block_bytes[block] = bytes;
+    return status;
+}
+
+linnet_status linnet_arena_ensure(linnet_session *session, uint32_t index, const uint64_t *block_bytes,
+                                  size_t block_count)
+{
+    linnet_place *place = &session->places[index];
+    if (!linnet_grow(&place->blocks, &place->block_capacity, block_count, sizeof *place->blocks) ||
+        !linnet_grow(&place->block_bytes, &place->block_bytes_capacity, block_count, sizeof *place->block_bytes))
+        return linnet_fail(session->context, LINNET_OUT_OF_MEMORY, "no memory for the arena");
+    place->block_count = block_count > place->block_count ? block_count : place->block_count;
+    linnet_status status = LINNET_OK;
+    for (size_t i = 0; i < block_count && status == LINNET_OK; i++)
+        if (place->block_bytes[i] < block_bytes[i])
+            status = grow_block(session, place, i, block_bytes[i]);
+    return status;
+}

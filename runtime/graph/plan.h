@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A plan: what a session does for one set of input shapes, as a flat array of steps over tensors with fixed places.
+ * Compiled in passes, one file each:
+ *
+ *   lower.c        concrete shapes of every node that can run, and what needs a gradient
+ *   place.c        which device runs which node
+ *   emit.c         choosing candidates, converting formats: tensors and steps
+ *   forward.c      the forward steps, epilogues fused
+ *   autodiff.c     the backward steps, one segment per loss
+ *   memory_plan.c  in place, then every tensor's offset in the arena
+ *   compile.c      runs the passes and builds the plugins' plans
+ *   run.c          runs the steps
+ *   describe.c     prints them
+ *
+ * Internal.
+ */
+#ifndef LINNET_GRAPH_PLAN_H
+#define LINNET_GRAPH_PLAN_H
+
+#include "../device/device.h"
+#include "net.h"
+
+#define LINNET_NONE UINT32_MAX /* no tensor, no storage, no value */
+
+typedef struct linnet_session linnet_session;
+
+typedef enum linnet_home {
+    LINNET_HOME_ARENA,    /* an activation, a gradient of one, saved, workspace */
+    LINNET_HOME_VARIABLE, /* a parameter or running statistic itself */
+    LINNET_HOME_GRADIENT, /* a parameter's gradient */
+    LINNET_HOME_PACKED    /* a parameter's packed copy */
+} linnet_home;
+
+typedef struct linnet_plan_tensor {
+    linnet_tensor_desc desc;
+    uint64_t bytes;
+    uint32_t place; /* index of the session's place */
+    linnet_home home;
+    uint32_t variable; /* VARIABLE, GRADIENT */
+    uint32_t packed;   /* PACKED: index into the session's packed copies */
+    uint32_t storage;  /* ARENA: index into the plan's storages */
+} linnet_plan_tensor;
+
+/* A piece of the arena. Several tensors share one when they lie in place. */
+typedef struct linnet_plan_storage {
+    uint64_t bytes;
+    uint32_t place;
+    uint32_t first, last; /* steps that touch it; LINNET_NONE, 0 while nothing does */
+    bool whole_plan;      /* lives from the first step to the last */
+    bool to_end;          /* read by the caller after the run */
+    uint32_t merged;      /* index of the storage that it became part of, itself when none */
+    uint32_t block;       /* of the place's arena */
+    uint64_t offset;      /* bytes */
+} linnet_plan_storage;
+
+typedef enum linnet_step_type {
+    LINNET_STEP_LAYER,
+    LINNET_STEP_CONVERT,  /* source to destination, another format on the same place */
+    LINNET_STEP_TRANSFER, /* source to destination, another place, through the host */
+    LINNET_STEP_ONE,      /* destination, a scalar, becomes 1: the seed of a backward segment */
+    LINNET_STEP_NOTHING   /* an alias that needs no work */
+} linnet_step_type;
+
+/* Tensor indices of a layer step by role; LINNET_NONE where absent. */
+typedef struct linnet_step_operands {
+    uint32_t inputs[LINNET_MAX_INPUTS], input_gradients[LINNET_MAX_INPUTS];
+    uint32_t outputs[LINNET_MAX_OUTPUTS], output_gradients[LINNET_MAX_OUTPUTS];
+    uint32_t parameters[LINNET_MAX_PARAMETERS], parameter_gradients[LINNET_MAX_PARAMETERS];
+    uint32_t states[LINNET_MAX_STATES], saved[LINNET_MAX_SAVED];
+    uint32_t workspace;
+} linnet_step_operands;
+
+/* The same as views, in the arrays that the plugin's args point to. */
+typedef struct linnet_step_views {
+    linnet_view inputs[LINNET_MAX_INPUTS], input_gradients[LINNET_MAX_INPUTS];
+    linnet_view outputs[LINNET_MAX_OUTPUTS], output_gradients[LINNET_MAX_OUTPUTS];
+    linnet_view parameters[LINNET_MAX_PARAMETERS], parameter_gradients[LINNET_MAX_PARAMETERS];
+    linnet_view states[LINNET_MAX_STATES], saved[LINNET_MAX_SAVED];
+    linnet_view source, destination;
+} linnet_step_views;
+
+typedef struct linnet_plan_step {
+    linnet_step_type type;
+    uint32_t place;
+    uint32_t node;    /* of the net */
+    uint32_t segment; /* 0: forward; 1 + i: backward of loss i */
+    /* LAYER */
+    linnet_layer_desc desc; /* points into the arrays below */
+    linnet_tensor_desc inputs[LINNET_MAX_INPUTS], outputs[LINNET_MAX_OUTPUTS], parameters[LINNET_MAX_PARAMETERS],
+        states[LINNET_MAX_STATES];
+    linnet_epilogue epilogue[LINNET_MAX_EPILOGUE];
+    linnet_unary_attributes own_attributes; /* of a backward that has no node of its own: a fused activation's */
+    linnet_candidate candidate;
+    linnet_step_operands operands;
+    uint32_t accumulate_inputs;
+    const linnet_layer_ops *ops;
+    linnet_backend_plan *plan;
+    linnet_layer_args args;
+    char *refusals; /* "name: reason; ..." of the candidates before the chosen one; NULL: none */
+    /* CONVERT, TRANSFER, ONE */
+    uint32_t source, destination;
+    linnet_step_views views;
+} linnet_plan_step;
+
+/* Where a net value is in a plan: one entry per (place, format) in which it exists. */
+typedef struct linnet_instance {
+    uint32_t value, tensor, segment;
+} linnet_instance;
+
+typedef struct linnet_plan {
+    /* What it was compiled for */
+    uint64_t net_version, settings_version;
+    linnet_behaviour behaviour;
+    bool gradients;
+    uint32_t feed_count;
+    uint32_t *feed_values; /* net values that are fed */
+    linnet_shape *feed_shapes;
+    uint64_t last_use; /* for the cache */
+
+    linnet_plan_tensor *tensors;
+    size_t tensor_count, tensor_capacity;
+    linnet_plan_storage *storages;
+    size_t storage_count, storage_capacity;
+    linnet_plan_step *steps;
+    size_t step_count, step_capacity;
+    linnet_instance *instances;
+    size_t instance_count, instance_capacity;
+    linnet_instance *gradient_instances; /* gradients of values that can be read, by segment */
+    size_t gradient_instance_count, gradient_instance_capacity;
+    uint32_t *packed; /* packed copies that steps read */
+    size_t packed_count, packed_capacity;
+
+    uint32_t *losses; /* net values; segment 1 + i is the backward of losses[i] */
+    size_t loss_count, loss_capacity;
+    uint32_t *segment_starts; /* loss_count + 2 entries: where each segment begins, and the end */
+
+    uint64_t **block_bytes; /* per place: bytes of each arena block that is needed */
+    size_t *block_counts;
+    size_t place_count;
+    void *staging; /* host memory for transfers */
+    uint64_t staging_bytes;
+    uint64_t arena_generation; /* of the session, when views were resolved */
+    uint32_t fallbacks;
+} linnet_plan;
+
+/* ---- What the passes share while a plan is being compiled ---- */
+
+typedef struct linnet_compiler {
+    linnet_session *session;
+    linnet_context *context;
+    linnet_net *net;
+    linnet_plan *plan;
+    linnet_shape *shapes;    /* per net value, concrete */
+    bool *active;            /* per node: all its inputs are fed or made */
+    bool *available;         /* per value */
+    bool *requires_gradient; /* per value: a wanted gradient lies at or before it */
+    bool *reaches_loss;      /* per value: a loss is computed from it */
+    uint32_t *node_place;    /* per node */
+    uint32_t *fused_into;    /* per node: the node whose epilogue it is, LINNET_NO_NODE when none */
+    uint32_t *fused_by;      /* per node: the activation in its epilogue */
+    uint32_t *forward_step;  /* per node: its forward step */
+    uint32_t *gradient;      /* per value: tensor of its gradient in the segment at hand */
+    uint32_t segment;
+} linnet_compiler;
+
+/* lower.c */
+linnet_status linnet_compile_lower(linnet_compiler *c, const linnet_shape *feed_shapes);
+/* place.c */
+linnet_status linnet_compile_place(linnet_compiler *c);
+/* forward.c */
+linnet_status linnet_compile_forward(linnet_compiler *c);
+/* autodiff.c */
+linnet_status linnet_compile_backward(linnet_compiler *c);
+/* memory_plan.c */
+linnet_status linnet_compile_memory(linnet_compiler *c);
+
+/* emit.c */
+bool linnet_node_differentiates(const linnet_compiler *c, uint32_t node);
+/* A dense NCHW desc of a concrete shape. */
+linnet_tensor_desc linnet_desc_of(const linnet_shape *shape);
+/* A new arena tensor; LINNET_NONE with the error said. */
+uint32_t linnet_emit_tensor(linnet_compiler *c, uint32_t place, const linnet_tensor_desc *desc);
+uint32_t linnet_emit_bytes(linnet_compiler *c, uint32_t place, uint64_t bytes);
+/* The tensor of a value, as its producer made it. LINNET_NONE when it is not there. */
+uint32_t linnet_emit_primary(const linnet_compiler *c, uint32_t value);
+bool linnet_emit_instance_add(linnet_compiler *c, uint32_t value, uint32_t tensor);
+/* The tensor of a value on a place in a format, converting and transferring if need be. */
+uint32_t linnet_emit_instance(linnet_compiler *c, uint32_t value, uint32_t place, uint32_t format);
+/* The same for a tensor that is no value's. */
+uint32_t linnet_emit_as(linnet_compiler *c, uint32_t tensor, uint32_t place, uint32_t format);
+/* A parameter or state of the session on a place in a format. */
+uint32_t linnet_emit_variable(linnet_compiler *c, uint32_t value, uint32_t format);
+/* A new step; NULL with the error said. Valid until the next one is made. */
+linnet_plan_step *linnet_emit_step(linnet_compiler *c, linnet_step_type type, uint32_t place, uint32_t node);
+/* Starts a layer step off the plan: its operands may still emit conversions, which have to come first. */
+void linnet_step_draft(linnet_compiler *c, uint32_t place, uint32_t node, linnet_plan_step *out_step);
+/* Appends a draft (taking over what it owns, also on failure); returns its index, LINNET_NONE with the error said. */
+uint32_t linnet_emit_append(linnet_compiler *c, linnet_plan_step *draft);
+/* Points the step's desc at the step's own arrays; again whenever the step has moved. */
+void linnet_step_bind_desc(linnet_plan_step *step);
+/* Fills step->desc for a node in dense formats (direction, behaviour, attributes, shapes). */
+void linnet_emit_describe_node(const linnet_compiler *c, uint32_t node, linnet_direction direction,
+                               linnet_plan_step *step);
+/* Asks the device for candidates and keeps the first that accepts: candidate, ops, refusals, formats in the descs.
+   LINNET_UNSUPPORTED (with every reason) when all refuse. */
+linnet_status linnet_emit_choose(linnet_compiler *c, linnet_plan_step *step);
+
+/* compile.c */
+linnet_status linnet_plan_compile(linnet_session *session, const uint32_t *feed_values, const linnet_shape *feed_shapes,
+                                  uint32_t feed_count, linnet_plan **out);
+void linnet_plan_free(linnet_session *session, linnet_plan *plan);
+
+/* run.c */
+linnet_status linnet_plan_run(linnet_session *session, linnet_plan *plan, uint32_t segment);
+/* Fills in where every tensor lies; again after the arena grew. */
+linnet_status linnet_plan_resolve(linnet_session *session, linnet_plan *plan);
+linnet_view linnet_plan_view(const linnet_session *session, const linnet_plan *plan, uint32_t tensor);
+/* The storage that holds this one after merging. */
+uint32_t linnet_plan_storage_root(const linnet_plan *plan, uint32_t storage);
+
+/* describe.c */
+char *linnet_plan_describe(const linnet_session *session, const linnet_plan *plan, bool json);
+
+#endif

@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sessions: making, settings, the cache of plans, forward and backward. */
+#include "session.h"
+
+#include <string.h>
+
+#define SESSION_OUT_OF_MEMORY(s) linnet_fail((s)->context, LINNET_OUT_OF_MEMORY, "no memory for a session")
+
+/* Everything of linnet_session_new but the clean-up. */
+static linnet_status session_init(linnet_session *session, linnet_device *device)
+{
+    size_t nodes = session->net->node_count;
+    session->node_place = linnet_allocate(nodes, sizeof *session->node_place);
+    session->node_count = nodes;
+    if (!session->node_place)
+        return SESSION_OUT_OF_MEMORY(session);
+    memset(session->node_place, 0xff, nodes * sizeof *session->node_place); /* LINNET_NONE */
+    if (linnet_place_add(session, device) == LINNET_NONE)
+        return linnet_context_last_status(session->context);
+    linnet_status status = linnet_variables_new(session);
+    return status == LINNET_OK ? linnet_session_initialize(session, 0) : status;
+}
+
+linnet_session *linnet_session_new(linnet_net *net, linnet_device *device)
+{
+    linnet_context *context = net ? net->context : linnet_context_or_default(NULL);
+    if (linnet_context_check(context) != LINNET_OK)
+        return NULL;
+    if (!net) {
+        linnet_fail(context, LINNET_INVALID, "a session needs a net");
+        return NULL;
+    }
+    if (linnet_net_check(net) != LINNET_OK)
+        return NULL;
+    linnet_device *opened = device ? NULL : linnet_device_open(context, NULL);
+    linnet_session *session = device || opened ? linnet_allocate(1, sizeof *session) : NULL;
+    if (session) {
+        session->context = context;
+        session->net = net;
+        session->behaviour = LINNET_EVALUATE;
+        session->parameter_gradients = true;
+        session->arena_generation = 1;
+        if (session_init(session, device ? device : opened) != LINNET_OK)
+            linnet_session_free(&session);
+    } else if (device || opened) {
+        linnet_fail(context, LINNET_OUT_OF_MEMORY, "no memory for a session");
+    }
+    linnet_device_close(&opened); /* the session has its own hold */
+    return session;
+}
+
+void linnet_session_free(linnet_session **session)
+{
+    if (!session || !*session)
+        return;
+    linnet_session *s = *session;
+    *session = NULL;
+    for (size_t i = 0; i < s->plan_count; i++)
+        linnet_plan_free(s, s->plans[i]);
+    linnet_variables_free(s);
+    for (uint32_t i = 0; i < s->place_count; i++)
+        linnet_place_free(s, &s->places[i]);
+    linnet_release(s->node_place);
+    linnet_release(s->wanted);
+    linnet_release(s->kept);
+    linnet_release(s->losses);
+    linnet_release(s);
+}
+
+linnet_net *linnet_session_net(const linnet_session *session)
+{
+    return session->net;
+}
+
+linnet_device *linnet_session_device(const linnet_session *session)
+{
+    return session->places[0].device;
+}
+
+/* ---- Settings ---- */
+
+void linnet_session_set_behaviour(linnet_session *session, linnet_behaviour behaviour)
+{
+    session->behaviour = behaviour;
+}
+
+linnet_behaviour linnet_session_get_behaviour(const linnet_session *session)
+{
+    return session->behaviour;
+}
+
+void linnet_session_set_gradients(linnet_session *session, int on)
+{
+    session->gradients = on != 0;
+}
+
+int linnet_session_get_gradients(const linnet_session *session)
+{
+    return session->gradients;
+}
+
+void linnet_session_set_parameter_gradients(linnet_session *session, int on)
+{
+    session->settings_version += session->parameter_gradients != (on != 0);
+    session->parameter_gradients = on != 0;
+}
+
+/* Adds a value to one of the session's lists, once. */
+static linnet_status list_add(linnet_session *session, uint32_t **list, size_t *count, size_t *capacity,
+                              linnet_value value)
+{
+    if (value.id < 1 || value.id > session->net->value_count)
+        return linnet_fail(session->context, LINNET_INVALID, "a value that is not of the session's net was used");
+    for (size_t i = 0; i < *count; i++)
+        if ((*list)[i] == value.id - 1)
+            return LINNET_OK;
+    if (!linnet_grow(list, capacity, *count + 1, sizeof **list))
+        return SESSION_OUT_OF_MEMORY(session);
+    (*list)[(*count)++] = value.id - 1;
+    session->settings_version++;
+    return LINNET_OK;
+}
+
+linnet_status linnet_session_want_gradient(linnet_session *session, linnet_value value)
+{
+    return list_add(session, &session->wanted, &session->wanted_count, &session->wanted_capacity, value);
+}
+
+linnet_status linnet_session_add_loss(linnet_session *session, linnet_value loss)
+{
+    return list_add(session, &session->losses, &session->loss_count, &session->loss_capacity, loss);
+}
+
+linnet_status linnet_session_keep(linnet_session *session, linnet_value value)
+{
+    return list_add(session, &session->kept, &session->kept_count, &session->kept_capacity, value);
+}
+
+/* ---- Feeds ---- */
+
+typedef struct feeds {
+    uint32_t count;
+    uint32_t values[LINNET_MAX_FEEDS];
+    linnet_shape shapes[LINNET_MAX_FEEDS];
+} feeds;
+
+static linnet_status check_feed(const linnet_session *session, const linnet_feed *feed, uint32_t value,
+                                linnet_shape *out_shape)
+{
+    const linnet_shape *wanted = &session->net->values[value].shape;
+    const linnet_tensor *t = &feed->tensor;
+    bool fits = t->type == wanted->type && t->rank == wanted->rank && t->data;
+    *out_shape = (linnet_shape){.type = t->type, .rank = t->rank <= LINNET_MAX_RANK ? t->rank : 0};
+    for (uint32_t i = 0; i < out_shape->rank; i++) {
+        out_shape->dims[i] = t->dims[i];
+        fits = fits && t->dims[i] > 0 && (wanted->dims[i] == LINNET_FREE_DIM || wanted->dims[i] == t->dims[i]);
+    }
+    if (fits && linnet_tensor_bytes(t) >= 0)
+        return LINNET_OK;
+    char got[160], want[160];
+    return linnet_fail(session->context, LINNET_SHAPE, "input '%s' wants %s %s, got %s %s%s", feed->name,
+                       linnet_type_name(wanted->type), linnet_shape_text(wanted, want, sizeof want),
+                       linnet_type_name(t->type), linnet_shape_text(out_shape, got, sizeof got),
+                       t->data ? "" : " without data");
+}
+
+/* Matches feeds to the net's inputs, in the net's order. Feeds that the net does not have are an error. */
+static linnet_status read_feeds(const linnet_session *session, const linnet_batch *batch, feeds *out,
+                                const linnet_feed *out_feeds[LINNET_MAX_FEEDS])
+{
+    const linnet_net *net = session->net;
+    out->count = 0;
+    if (!batch || batch->feed_count > LINNET_MAX_FEEDS)
+        return linnet_fail(session->context, LINNET_INVALID, "a batch has 1 to %d feeds", LINNET_MAX_FEEDS);
+    for (uint32_t v = 0; v < net->value_count; v++)
+        for (uint32_t f = 0; f < batch->feed_count; f++) {
+            const linnet_feed *feed = &batch->feeds[f];
+            if (net->values[v].kind != LINNET_VALUE_INPUT || !feed->name ||
+                strcmp(net->values[v].name, feed->name) != 0)
+                continue;
+            if (out->count == LINNET_MAX_FEEDS)
+                return linnet_fail(session->context, LINNET_INVALID, "an input is fed twice");
+            linnet_status status = check_feed(session, feed, v, &out->shapes[out->count]);
+            if (status != LINNET_OK)
+                return status;
+            out_feeds[out->count] = feed;
+            out->values[out->count++] = v;
+        }
+    if (out->count == batch->feed_count && out->count)
+        return LINNET_OK;
+    return linnet_fail(session->context, LINNET_INVALID, "%s",
+                       out->count ? "a fed input is not in the net, or fed twice" : "no input of the net is fed");
+}
+
+/* ---- The cache of plans ---- */
+
+static bool plan_fits(const linnet_session *session, const linnet_plan *plan, const feeds *wanted)
+{
+    if (plan->behaviour != session->behaviour || plan->gradients != session->gradients ||
+        plan->feed_count != wanted->count)
+        return false;
+    for (uint32_t i = 0; i < wanted->count; i++)
+        if (plan->feed_values[i] != wanted->values[i] || !linnet_shape_equal(&plan->feed_shapes[i], &wanted->shapes[i]))
+            return false;
+    return true;
+}
+
+static void forget_plan(linnet_session *session, size_t index)
+{
+    if (session->current == session->plans[index])
+        session->current = NULL;
+    linnet_plan_free(session, session->plans[index]);
+    session->plans[index] = session->plans[--session->plan_count];
+}
+
+/* Drops plans of an older net or older settings, and the one used longest ago when the cache is full. */
+static void tidy_plans(linnet_session *session)
+{
+    for (size_t i = session->plan_count; i-- > 0;)
+        if (session->plans[i]->net_version != session->net->version ||
+            session->plans[i]->settings_version != session->settings_version)
+            forget_plan(session, i);
+    if (session->plan_count < LINNET_MAX_PLANS)
+        return;
+    size_t oldest = 0;
+    for (size_t i = 1; i < session->plan_count; i++)
+        if (session->plans[i]->last_use < session->plans[oldest]->last_use)
+            oldest = i;
+    forget_plan(session, oldest);
+}
+
+static linnet_status find_plan(linnet_session *session, const feeds *wanted, linnet_plan **out)
+{
+    for (size_t i = 0; i < session->plan_count; i++) {
+        linnet_plan *plan = session->plans[i];
+        if (plan->net_version == session->net->version && plan->settings_version == session->settings_version &&
+            plan_fits(session, plan, wanted)) {
+            plan->last_use = ++session->clock;
+            *out = plan;
+            return LINNET_OK;
+        }
+    }
+    if (session->net->value_count != session->value_count || session->net->node_count != session->node_count)
+        return linnet_fail(session->context, LINNET_INVALID, "the net was changed after the session was made");
+    tidy_plans(session);
+    linnet_status status =
+        session->gradients && session->parameter_gradients ? linnet_gradients_allocate(session) : LINNET_OK;
+    if (status == LINNET_OK)
+        status = linnet_plan_compile(session, wanted->values, wanted->shapes, wanted->count, out);
+    if (status != LINNET_OK)
+        return status;
+    session->compiles++;
+    (*out)->settings_version = session->settings_version; /* compiling may have moved variables */
+    (*out)->last_use = ++session->clock;
+    session->plans[session->plan_count++] = *out;
+    return LINNET_OK;
+}
+
+linnet_status linnet_session_plan(linnet_session *session, const linnet_batch *batch, linnet_plan **out)
+{
+    feeds wanted;
+    const linnet_feed *ignored[LINNET_MAX_FEEDS];
+    linnet_status status = read_feeds(session, batch, &wanted, ignored);
+    return status == LINNET_OK ? find_plan(session, &wanted, out) : status;
+}
+
+/* ---- Forward and backward ---- */
+
+static linnet_status upload_feeds(linnet_session *session, const linnet_plan *plan, const linnet_feed *const *list)
+{
+    linnet_status status = LINNET_OK;
+    for (uint32_t i = 0; i < plan->feed_count && status == LINNET_OK; i++) {
+        uint32_t tensor = plan->instances[i].tensor; /* feeds are the first instances */
+        const linnet_place *place = &session->places[plan->tensors[tensor].place];
+        status =
+            linnet_device_check(session->context, place->device,
+                                place->device->backend->upload(place->queue, linnet_plan_view(session, plan, tensor),
+                                                               list[i]->tensor.data, plan->tensors[tensor].bytes, NULL),
+                                "writing an input");
+    }
+    return status;
+}
+
+static linnet_status update_packed(linnet_session *session, const linnet_plan *plan)
+{
+    linnet_status status = LINNET_OK;
+    for (size_t i = 0; i < plan->packed_count && status == LINNET_OK; i++)
+        status = linnet_packed_update(session, &session->packed[plan->packed[i]]);
+    return status;
+}
+
+static linnet_status forward(linnet_session *session, const linnet_batch *batch)
+{
+    feeds wanted;
+    const linnet_feed *list[LINNET_MAX_FEEDS];
+    linnet_plan *plan = NULL;
+    session->current = NULL;
+    linnet_status status = linnet_context_check(session->context);
+    if (status == LINNET_OK)
+        status = read_feeds(session, batch, &wanted, list);
+    if (status == LINNET_OK)
+        status = find_plan(session, &wanted, &plan);
+    if (status == LINNET_OK)
+        status = linnet_plan_resolve(session, plan);
+    if (status == LINNET_OK)
+        status = update_packed(session, plan);
+    if (status == LINNET_OK)
+        status = upload_feeds(session, plan, list);
+    session->step += status == LINNET_OK && session->behaviour == LINNET_TRAIN;
+    if (status == LINNET_OK)
+        status = linnet_plan_run(session, plan, 0);
+    if (status == LINNET_OK) {
+        session->current = plan;
+        session->backward_done = 0;
+    }
+    return status;
+}
+
+/* Remembers the first failure of a round for the optimiser's step. */
+static linnet_status note(linnet_session *session, linnet_status status)
+{
+    if (status != LINNET_OK && session->round_status == LINNET_OK)
+        session->round_status = status;
+    return status;
+}
+
+linnet_status linnet_forward(linnet_session *session, const linnet_batch *batch)
+{
+    return session ? note(session, forward(session, batch)) : LINNET_INVALID;
+}
+
+static linnet_status find_segment(const linnet_session *session, linnet_value loss, uint32_t *out_segment)
+{
+    const linnet_plan *plan = session->current;
+    if (!plan)
+        return linnet_fail(session->context, LINNET_INVALID, "backward without a forward before it");
+    if (!plan->gradients)
+        return linnet_fail(session->context, LINNET_INVALID,
+                           "backward, but gradients are off (linnet_session_set_gradients)");
+    for (uint32_t i = 0; i < plan->loss_count; i++)
+        if (plan->losses[i] + 1 == loss.id) {
+            if (session->backward_done >> i & 1)
+                return linnet_fail(session->context, LINNET_INVALID,
+                                   "'%s' was differentiated already: run forward again",
+                                   session->net->values[plan->losses[i]].name);
+            *out_segment = i + 1;
+            return LINNET_OK;
+        }
+    if (loss.id < 1 || loss.id > session->net->value_count)
+        return linnet_fail(session->context, LINNET_INVALID, "backward of a value that is not of this net");
+    return linnet_fail(
+        session->context, LINNET_INVALID,
+        "'%s' cannot be differentiated: it is no scalar, was not computed (an input is missing), or another layer "
+        "uses it (linnet_session_add_loss)",
+        session->net->values[loss.id - 1].name);
+}
+
+linnet_status linnet_backward(linnet_session *session, linnet_value loss)
+{
+    uint32_t segment;
+    if (!session)
+        return LINNET_INVALID;
+    linnet_status status = linnet_context_check(session->context);
+    if (status == LINNET_OK)
+        status = find_segment(session, loss, &segment);
+    if (status == LINNET_OK) {
+        session->backward_done |= UINT64_C(1) << (segment - 1);
+        session->last_segment = segment;
+        status = linnet_plan_run(session, session->current, segment);
+    }
+    return note(session, status);
+}
+
+linnet_status linnet_session_zero_gradients(linnet_session *session)
+{
+    session->round_status = LINNET_OK;
+    for (size_t i = 0; i < session->variable_count; i++)
+        session->variables[i].gradient_is_zero = true;
+    return LINNET_OK;
+}
+
+linnet_status linnet_session_finish(linnet_session *session)
+{
+    linnet_status status = linnet_context_check(session->context);
+    for (uint32_t p = 0; p < session->place_count && status == LINNET_OK; p++) {
+        const linnet_place *place = &session->places[p];
+        status = linnet_device_check(session->context, place->device, place->device->backend->finish(place->queue),
+                                     "waiting for the device");
+    }
+    return status;
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The inside of a session: places (devices with their buffers), variables, settings, plans. Internal. */
+#ifndef LINNET_GRAPH_SESSION_H
+#define LINNET_GRAPH_SESSION_H
+
+#include "linnet/session.h"
+#include "plan.h"
+
+#define LINNET_MAX_PLACES 4
+#define LINNET_MAX_PLANS  16
+#define LINNET_MAX_SLOTS  2
+
+/* A device that the session uses. Place 0 is the one it was made for; others run what that one lacks. Parameters,
+   gradients and optimiser slots are parallel buffers with equal offsets, the same on every place; each variable is at
+   home on one place. */
+typedef struct linnet_place {
+    linnet_device *device;
+    linnet_backend_queue *queue;
+    linnet_backend_buffer *parameters, *gradients, *slots[LINNET_MAX_SLOTS], *states;
+    linnet_backend_buffer **blocks; /* the arena */
+    uint64_t *block_bytes;
+    size_t block_count, block_capacity, block_bytes_capacity;
+} linnet_place;
+
+typedef struct linnet_variable {
+    uint32_t value; /* of the net */
+    uint32_t place; /* where it is */
+    bool is_state;
+    bool gradient_is_zero;  /* nothing was added since zero_gradients */
+    uint64_t offset, bytes; /* in the place's parameters (or states) */
+    uint64_t version;       /* changes with every write; packed copies of an older one are stale */
+} linnet_variable;
+
+/* A parameter in a private format. */
+typedef struct linnet_packed {
+    uint32_t variable, place, format;
+    uint64_t bytes, version;
+    linnet_backend_buffer *buffer;
+} linnet_packed;
+
+struct linnet_session {
+    linnet_context *context;
+    linnet_net *net;
+    linnet_place places[LINNET_MAX_PLACES];
+    uint32_t place_count;
+    uint32_t *node_place; /* per node of the net, LINNET_NONE until first compiled */
+    size_t node_count;
+
+    linnet_variable *variables;
+    size_t variable_count;
+    uint32_t *variable_of; /* per net value; LINNET_NONE */
+    size_t value_count;
+    uint64_t parameter_bytes, state_bytes; /* of one place's buffers */
+    uint32_t slot_count;
+    linnet_packed *packed;
+    size_t packed_count, packed_capacity;
+
+    /* Settings */
+    linnet_behaviour behaviour;
+    bool gradients, parameter_gradients;
+    uint64_t settings_version;
+    uint32_t *wanted, *kept, *losses; /* net values */
+    size_t wanted_count, wanted_capacity, kept_count, kept_capacity, loss_count, loss_capacity;
+
+    uint64_t seed, step; /* for dropout; step counts training forwards */
+    linnet_plan *plans[LINNET_MAX_PLANS];
+    size_t plan_count;
+    uint64_t clock, compiles, arena_generation;
+    linnet_plan *current;       /* of the last forward; NULL before, and after a failure */
+    uint64_t backward_done;     /* bit i: loss i of the current forward has been differentiated */
+    uint32_t last_segment;      /* of the last backward, for reading gradients of values */
+    linnet_status round_status; /* first failure since zero_gradients, for the optimiser */
+};
+
+/* ---- variables.c ---- */
+linnet_status linnet_variables_new(linnet_session *session);
+void linnet_variables_free(linnet_session *session);
+linnet_variable *linnet_variable_find(const linnet_session *session, const char *name);
+/* Where a variable lies now. */
+linnet_view linnet_variable_view(const linnet_session *session, const linnet_variable *variable);
+/* Makes place the variable's home, moving its contents. */
+linnet_status linnet_variable_move(linnet_session *session, linnet_variable *variable, uint32_t place);
+linnet_status linnet_gradients_allocate(linnet_session *session);
+linnet_status linnet_slots_allocate(linnet_session *session, uint32_t slot_count);
+/* Fills gradients that nothing was added to with zeros. */
+linnet_status linnet_gradients_settle(linnet_session *session);
+/* The packed copy of a variable, made when absent; LINNET_NONE with the error said. */
+uint32_t linnet_packed_get(linnet_session *session, uint32_t variable, uint32_t place, uint32_t format, uint64_t bytes);
+/* Brings a packed copy up to date. */
+linnet_status linnet_packed_update(linnet_session *session, linnet_packed *packed);
+
+/* ---- places.c ---- */
+/* Opens a queue on the device (taking a hold of it) as a new place; UINT32_MAX with the error said. */
+uint32_t linnet_place_add(linnet_session *session, linnet_device *device);
+void linnet_place_free(linnet_session *session, linnet_place *place);
+/* Buffers of a place for parameters and states (and gradients, slots where the session has them). */
+linnet_status linnet_place_allocate(linnet_session *session, linnet_place *place);
+/* Makes the arena at least as large; bumps arena_generation when a block changed. */
+linnet_status linnet_arena_ensure(linnet_session *session, uint32_t place, const uint64_t *block_bytes,
+                                  size_t block_count);
+
+/* The plan for these feeds under the current settings, from the cache or compiled. */
+linnet_status linnet_session_plan(linnet_session *session, const linnet_batch *batch, linnet_plan **out);
+
+#endif

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Parameters and running statistics of a session: layout, start values, packed copies. */
+#include "session.h"
+
+#include <math.h>
+#include <string.h>
+
+#define VARIABLE_ALIGNMENT 64 /* bytes; at least the device's own */
+
+static uint64_t alignment_of(const linnet_session *session)
+{
+    uint32_t device = session->places[0].device->info.alignment_bytes;
+    return device > VARIABLE_ALIGNMENT ? device : VARIABLE_ALIGNMENT;
+}
+
+/* One after the other in the net's order, each aligned. */
+static void lay_out(linnet_session *session)
+{
+    const linnet_net *net = session->net;
+    uint64_t alignment = alignment_of(session);
+    for (uint32_t v = 0; v < net->value_count; v++) {
+        const linnet_net_value *value = &net->values[v];
+        session->variable_of[v] = LINNET_NONE;
+        if (value->kind != LINNET_VALUE_PARAMETER && value->kind != LINNET_VALUE_STATE)
+            continue;
+        bool is_state = value->kind == LINNET_VALUE_STATE;
+        uint64_t *total = is_state ? &session->state_bytes : &session->parameter_bytes;
+        uint64_t bytes = (uint64_t)linnet_shape_product(&value->shape, 0, value->shape.rank) * sizeof(float);
+        session->variable_of[v] = (uint32_t)session->variable_count;
+        session->variables[session->variable_count++] = (linnet_variable){
+            .value = v, .is_state = is_state, .gradient_is_zero = true, .offset = *total, .bytes = bytes, .version = 1};
+        *total += (bytes + alignment - 1) / alignment * alignment;
+    }
+}
+
+linnet_status linnet_variables_new(linnet_session *session)
+{
+    size_t values = session->net->value_count;
+    session->variables = linnet_allocate(values, sizeof *session->variables);
+    session->variable_of = linnet_allocate(values, sizeof *session->variable_of);
+    session->value_count = values;
+    if (!session->variables || !session->variable_of)
+        return linnet_fail(session->context, LINNET_OUT_OF_MEMORY, "no memory for a session");
+    lay_out(session);
+    return linnet_place_allocate(session, &session->places[0]);
+}
+
+void linnet_variables_free(linnet_session *session)
+{
+    for (size_t i = 0; i < session->packed_count; i++)
+        session->places[session->packed[i].place].device->backend->buffer_free(session->packed[i].buffer);
+    linnet_release(session->packed);
+    linnet_release(session->variables);
+    linnet_release(session->variable_of);
+}
+
+linnet_variable *linnet_variable_find(const linnet_session *session, const char *name)
+{
+    for (size_t i = 0; name && i < session->variable_count; i++)
+        if (strcmp(session->net->values[session->variables[i].value].name, name) == 0)
+            return &session->variables[i];
+    linnet_fail(session->context, LINNET_NOT_FOUND, "the net has no parameter '%s'", name ? name : "");
+    return NULL;
+}
+
+linnet_view linnet_variable_view(const linnet_session *session, const linnet_variable *variable)
+{
+    const linnet_place *place = &session->places[variable->place];
+    return (linnet_view){variable->is_state ? place->states : place->parameters, variable->offset};
+}
+
+linnet_status linnet_variable_move(linnet_session *session, linnet_variable *variable, uint32_t index)
+{
+    if (variable->place == index)
+        return LINNET_OK;
+    const linnet_place *from = &session->places[variable->place], *to = &session->places[index];
+    if (variable->offset % to->device->info.alignment_bytes)
+        return linnet_fail(session->context, LINNET_UNSUPPORTED, "%s wants parameters aligned to %u bytes",
+                           to->device->label, to->device->info.alignment_bytes);
+    void *data = linnet_allocate(1, variable->bytes);
+    if (!data)
+        return linnet_fail(session->context, LINNET_OUT_OF_MEMORY, "no memory to move a parameter");
+    linnet_status status = linnet_device_check(
+        session->context, from->device,
+        from->device->backend->read(from->queue, linnet_variable_view(session, variable), data, variable->bytes, NULL),
+        "reading a parameter");
+    variable->place = index;
+    if (status == LINNET_OK)
+        status = linnet_device_check(session->context, to->device,
+                                     to->device->backend->upload(to->queue, linnet_variable_view(session, variable),
+                                                                 data, variable->bytes, NULL),
+                                     "writing a parameter");
+    linnet_release(data);
+    session->settings_version++; /* plans know where their variables are */
+    return status;
+}
+
+linnet_status linnet_gradients_settle(linnet_session *session)
+{
+    linnet_status status = LINNET_OK;
+    for (size_t i = 0; i < session->variable_count && status == LINNET_OK; i++) {
+        linnet_variable *variable = &session->variables[i];
+        const linnet_place *place = &session->places[variable->place];
+        if (variable->is_state || !variable->gradient_is_zero)
+            continue;
+        status = linnet_device_check(session->context, place->device,
+                                     place->device->backend->fill(place->queue,
+                                                                  (linnet_view){place->gradients, variable->offset}, 0,
+                                                                  variable->bytes),
+                                     "clearing a gradient");
+    }
+    return status;
+}
+
+/* ---- Start values ---- */
+
+/* A domain of its own in Philox's step, so that initialisation and dropout never draw the same numbers. */
+#define INITIAL_STEP UINT64_C(0xF000000000000000)
+
+static void draw(const linnet_net_value *value, uint32_t number, uint64_t seed, float *out, uint64_t count)
+{
+    float bound = value->fan_in > 0 ? 1.0f / sqrtf((float)value->fan_in) : 0.0f;
+    for (uint64_t i = 0; i < count; i++) {
+        float uniform = linnet_philox_uniform(seed, number, INITIAL_STEP, i);
+        out[i] = value->initial == LINNET_INITIAL_KAIMING_UNIFORM ? (2.0f * uniform - 1.0f) * bound
+                 : value->initial == LINNET_INITIAL_ONE           ? 1.0f
+                                                                  : 0.0f;
+    }
+}
+
+static linnet_status initialize_variable(linnet_session *session, uint32_t number)
+{
+    linnet_variable *variable = &session->variables[number];
+    const linnet_place *place = &session->places[variable->place];
+    float *data = linnet_allocate(1, variable->bytes);
+    if (!data)
+        return linnet_fail(session->context, LINNET_OUT_OF_MEMORY, "no memory to start a parameter");
+    draw(&session->net->values[variable->value], number, session->seed, data, variable->bytes / sizeof *data);
+    linnet_status status =
+        linnet_device_check(session->context, place->device,
+                            place->device->backend->upload(place->queue, linnet_variable_view(session, variable), data,
+                                                           variable->bytes, NULL),
+                            "writing a parameter");
+    linnet_release(data);
+    variable->version++;
+    return status;
+}
+
+linnet_status linnet_session_initialize(linnet_session *session, uint64_t seed)
+{
+    linnet_status status = linnet_context_check(session->context);
+    session->seed = seed;
+    session->step = 0;
+    for (uint32_t i = 0; i < session->variable_count && status == LINNET_OK; i++)
+        status = initialize_variable(session, i);
+    return status;
+}
+
+/* ---- Packed copies ---- */
+
+uint32_t linnet_packed_get(linnet_session *session, uint32_t variable, uint32_t place, uint32_t format, uint64_t bytes)
+{
+    for (uint32_t i = 0; i < session->packed_count; i++) {
+        const linnet_packed *p = &session->packed[i];
+        if (p->variable == variable && p->place == place && p->format == format)
+            return i;
+    }
+    const linnet_device *device = session->places[place].device;
+    linnet_packed fresh = {.variable = variable, .place = place, .format = format, .bytes = bytes};
+    if (!linnet_grow(&session->packed, &session->packed_capacity, session->packed_count + 1, sizeof *session->packed)) {
+        linnet_fail(session->context, LINNET_OUT_OF_MEMORY, "no memory for packed parameters");
+        return LINNET_NONE;
+    }
+    if (linnet_device_check(session->context, device, device->backend->buffer_new(device->handle, bytes, &fresh.buffer),
+                            "allocating packed parameters") != LINNET_OK)
+        return LINNET_NONE;
+    session->packed[session->packed_count] = fresh;
+    return (uint32_t)session->packed_count++;
+}
+
+linnet_status linnet_packed_update(linnet_session *session, linnet_packed *packed)
+{
+    const linnet_variable *variable = &session->variables[packed->variable];
+    const linnet_place *place = &session->places[packed->place];
+    if (packed->version == variable->version)
+        return LINNET_OK;
+    linnet_tensor_desc from = linnet_desc_of(&session->net->values[variable->value].shape), to = from;
+    to.format = packed->format;
+    linnet_status status =
+        linnet_device_check(session->context, place->device,
+                            place->device->backend->convert(place->queue, &to, (linnet_view){packed->buffer, 0}, &from,
+                                                            linnet_variable_view(session, variable)),
+                            "packing a parameter");
+    if (status == LINNET_OK)
+        packed->version = variable->version;
+    return status;
+}

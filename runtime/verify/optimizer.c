@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Optimiser steps against the reference: "sgd_i1000_lr0.1_m0.9_wd0.01_nesterov_steps3", "adam_i1000_lr0.01". */
+#include "harness.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+typedef struct descent {
+    linnet_optimizer_desc desc;
+    linnet_tensor_desc tensor;
+    uint32_t steps, slots;
+} descent;
+
+static bool take_item(descent *d, const linnet_case_item *item)
+{
+    struct {
+        const char *key;
+        float *number;
+    } numbers[] = {{"lr", &d->desc.learning_rate},
+                   {"wd", &d->desc.weight_decay},
+                   {"m", &d->desc.momentum},
+                   {"eps", &d->desc.epsilon}};
+    if (strcmp(item->key, "nesterov") == 0)
+        return (d->desc.nesterov = 1);
+    if (item->count != 1)
+        return false;
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (strcmp(item->key, numbers[i].key) == 0) {
+            *numbers[i].number = (float)item->values[0];
+            return true;
+        }
+    if (strcmp(item->key, "steps") == 0)
+        return (d->steps = (uint32_t)item->values[0]) > 0;
+    if (strcmp(item->key, "i") == 0)
+        return item->values[0] >= 1 && item->values[0] <= 1 << 26 && (d->desc.count = (uint64_t)item->values[0]);
+    return false;
+}
+
+static bool parse(const char *text, descent *d)
+{
+    static const char *const names[] = {NULL, "sgd", "adam"};
+    *d = (descent){.steps = 3,
+                   .desc = {.struct_size = sizeof d->desc,
+                            .learning_rate = 0.1f,
+                            .beta1 = 0.9f,
+                            .beta2 = 0.999f,
+                            .epsilon = 1e-8f,
+                            .count = 100}};
+    d->desc.kind = linnet_case_operator_read(&text, names, 3);
+    while (d->desc.kind && *text) {
+        linnet_case_item item;
+        if (*text == '_')
+            text++;
+        else if (!linnet_case_item_read(&text, &item) || !take_item(d, &item))
+            return false;
+    }
+    d->slots = d->desc.kind == LINNET_OPTIMIZER_ADAM ? 2 : d->desc.momentum != 0;
+    d->tensor =
+        (linnet_tensor_desc){.type = LINNET_F32, .rank = 1, .dims = {(int64_t)d->desc.count, 1, 1, 1, 1, 1, 1, 1}};
+    return d->desc.kind != 0;
+}
+
+/* values: parameters, slot 0, slot 1, gradients; three of them change. */
+static bool one_step(linnet_arena *arena, const descent *d, uint64_t step, float *const values[4])
+{
+    linnet_optimizer_desc desc = d->desc;
+    linnet_view slots[2] = {{0}, {0}};
+    int32_t places[4] = {-1, -1, -1, -1};
+    linnet_arena_reset(arena);
+    for (uint32_t i = 0; i < 4; i++)
+        if (i == 0 || i == 3 || i <= d->slots) {
+            places[i] = linnet_arena_tensor(arena, &d->tensor, values[i]);
+            if (i < 3)
+                linnet_arena_writes(arena, places[i]);
+        }
+    if (!linnet_arena_upload(arena))
+        return false;
+    for (uint32_t i = 0; i < d->slots; i++)
+        slots[i] = linnet_arena_view(arena, places[1 + i]);
+    desc.step = step;
+    arena->check->result->runs++;
+    linnet_status status = arena->device->backend->optimizer_step(
+        arena->queue, &desc, linnet_arena_view(arena, places[0]), linnet_arena_view(arena, places[3]), slots);
+    if (!linnet_check_status(arena->check, arena->device, status, "optimizer_step") || !linnet_arena_download(arena))
+        return false;
+    for (uint32_t i = 0; i < 3; i++)
+        linnet_arena_values(arena, places[i], values[i]);
+    return true;
+}
+
+static bool descend(linnet_arena *arena, const descent *d, float *const values[4])
+{
+    for (uint64_t i = 0; i < d->desc.count; i++) {
+        values[0][i] = 2 * linnet_fill_uniform(arena->check->seed, 1, i) - 1;
+        values[1][i] = values[2][i] = 0;
+    }
+    for (uint32_t step = 1; step <= d->steps; step++) {
+        for (uint64_t i = 0; i < d->desc.count; i++)
+            values[3][i] = 2 * linnet_fill_uniform(arena->check->seed, 1 + step, i) - 1;
+        if (!one_step(arena, d, step, values))
+            return false;
+    }
+    return true;
+}
+
+/* A step rounds a dozen times relative to the parameter, the slots and the update (Adam's is up to ten learning rates).
+ */
+static void compare(linnet_check *check, const descent *d, float *const got[4], float *const wanted[4], float *scale)
+{
+    static const char *const names[] = {"parameter", "slot 0", "slot 1"};
+    for (uint32_t k = 0; k <= d->slots; k++) {
+        for (uint64_t i = 0; i < d->desc.count; i++)
+            scale[i] = fabsf(wanted[k][i]) + (k == 0 ? 10 * d->desc.learning_rate : 1);
+        linnet_compare(check, names[k], k, &d->tensor, got[k], wanted[k], scale, NULL, 12 * d->steps * 0x1p-24);
+    }
+}
+
+linnet_status linnet_check_optimizer(linnet_check *check, const char *text)
+{
+    descent d;
+    float *got[4] = {0}, *wanted[4] = {0}, *scale;
+    linnet_arena arena = {0}, reference = {0};
+    bool room = true;
+    if (!parse(text, &d))
+        return linnet_fail(check->context, LINNET_INVALID, "case '%s': cannot read it", check->text);
+    if (!check->device->backend->optimizer_step) {
+        linnet_check_note(check, "the device has no optimisers");
+        return LINNET_UNSUPPORTED;
+    }
+    snprintf(check->where, sizeof check->where, "%u steps", d.steps);
+    for (uint32_t i = 0; i < 4; i++) {
+        got[i] = linnet_allocate((size_t)d.desc.count, sizeof(float));
+        wanted[i] = linnet_allocate((size_t)d.desc.count, sizeof(float));
+        room = room && got[i] && wanted[i];
+    }
+    scale = linnet_allocate((size_t)d.desc.count, sizeof(float));
+    if (!room || !scale)
+        linnet_check_status(check, check->device, LINNET_OUT_OF_MEMORY, "values");
+    else if (linnet_arena_open(&arena, check, check->device) &&
+             linnet_arena_open(&reference, check, check->reference) && descend(&reference, &d, wanted) &&
+             descend(&arena, &d, got))
+        compare(check, &d, got, wanted, scale);
+    for (uint32_t i = 0; i < 4; i++) {
+        linnet_release(got[i]);
+        linnet_release(wanted[i]);
+    }
+    linnet_release(scale);
+    if (arena.device)
+        linnet_arena_close(&arena);
+    if (reference.device)
+        linnet_arena_close(&reference);
+    return LINNET_OK;
+}

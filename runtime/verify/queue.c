@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Buffers, queues and events: "queue:memory" and "queue:events". */
+#include "harness.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { BUFFERS = 2, BUFFER_BYTES = 9001, OPERATIONS = 400, EVENTS = 8 };
+
+/* Two device buffers and what must be in them. */
+typedef struct mirror {
+    linnet_check *check;
+    const linnet_backend *backend;
+    linnet_backend_device *handle;
+    linnet_backend_queue *queue;
+    linnet_backend_buffer *buffers[BUFFERS];
+    uint8_t *wanted[BUFFERS], *scratch;
+    uint64_t alignment, draws, live; /* live: objects before anything was made */
+} mirror;
+
+static bool ok(mirror *m, linnet_status status, const char *what)
+{
+    return linnet_check_status(m->check, m->check->device, status, what);
+}
+
+/* 0 .. below-1 */
+static uint64_t draw(mirror *m, uint64_t below)
+{
+    return (uint64_t)(linnet_fill_uniform(m->check->seed, 77, m->draws++) * (float)below) % below;
+}
+
+/* An aligned offset, and a size that is small, odd, zero or the whole rest. */
+static void draw_range(mirror *m, uint64_t *offset, uint64_t *bytes)
+{
+    *offset = draw(m, BUFFER_BYTES / m->alignment + 1) * m->alignment;
+    if (*offset >= BUFFER_BYTES)
+        *offset = 0;
+    uint64_t room = BUFFER_BYTES - *offset, choice = draw(m, 8);
+    *bytes = choice == 0 ? 0 : choice == 1 ? room : choice < 5 ? 1 + draw(m, 70) : 1 + draw(m, room);
+    *bytes = *bytes > room ? room : *bytes;
+}
+
+static bool check_read(mirror *m, uint64_t which, uint64_t offset, uint64_t bytes, const char *after)
+{
+    linnet_view view = {m->buffers[which], offset};
+    memset(m->scratch, 0xEE, BUFFER_BYTES + 1);
+    m->check->result->runs++;
+    if (!ok(m, m->backend->read(m->queue, view, m->scratch, bytes, NULL), "read"))
+        return false;
+    if (memcmp(m->scratch, m->wanted[which] + offset, (size_t)bytes) != 0)
+        linnet_check_fail(m->check, "after %s: %llu bytes at %llu are not what was written", after,
+                          (unsigned long long)bytes, (unsigned long long)offset);
+    else if (m->scratch[bytes] != 0xEE)
+        linnet_check_fail(m->check, "read wrote behind its %llu bytes", (unsigned long long)bytes);
+    else
+        return true;
+    return false;
+}
+
+static bool do_upload(mirror *m, uint64_t which, uint64_t offset, uint64_t bytes)
+{
+    for (uint64_t i = 0; i < bytes; i++)
+        m->wanted[which][offset + i] = m->scratch[i] = (uint8_t)(m->draws * 31 + i * 7);
+    bool done = ok(m, m->backend->upload(m->queue, (linnet_view){m->buffers[which], offset}, m->scratch, bytes, NULL),
+                   "upload");
+    memset(m->scratch, 0xEE, (size_t)bytes); /* without an event the source has been read */
+    return done;
+}
+
+static bool do_copy(mirror *m, uint64_t from, uint64_t offset, uint64_t bytes)
+{
+    uint64_t to = draw(m, BUFFERS), target, ignored;
+    draw_range(m, &target, &ignored);
+    if (bytes > BUFFER_BYTES - target)
+        bytes = BUFFER_BYTES - target;
+    if (from == to && target < offset + bytes && offset < target + bytes)
+        return true;
+    memcpy(m->wanted[to] + target, m->wanted[from] + offset, (size_t)bytes);
+    return ok(m,
+              m->backend->copy(m->queue, (linnet_view){m->buffers[to], target}, (linnet_view){m->buffers[from], offset},
+                               bytes),
+              "copy");
+}
+
+static bool do_fill(mirror *m, uint64_t which, uint64_t offset, uint64_t bytes)
+{
+    uint32_t pattern = 0x01020304u * (uint32_t)(1 + draw(m, 50));
+    bytes &= ~(uint64_t)3;
+    for (uint64_t i = 0; i < bytes; i += 4)
+        memcpy(m->wanted[which] + offset + i, &pattern, 4);
+    return ok(m, m->backend->fill(m->queue, (linnet_view){m->buffers[which], offset}, pattern, bytes), "fill");
+}
+
+/* A long random program, watched all the way. */
+static void check_memory(mirror *m)
+{
+    static const char *const names[] = {"upload", "copy", "fill", "nothing"};
+    bool fine = do_upload(m, 0, 0, BUFFER_BYTES) && do_upload(m, 1, 0, BUFFER_BYTES);
+    for (uint32_t i = 0; i < OPERATIONS && fine; i++) {
+        uint64_t what = draw(m, 4), which = draw(m, BUFFERS), offset, bytes;
+        draw_range(m, &offset, &bytes);
+        if (what == 0)
+            fine = do_upload(m, which, offset, bytes);
+        else if (what == 1)
+            fine = do_copy(m, which, offset, bytes);
+        else if (what == 2)
+            fine = do_fill(m, which, offset, bytes);
+        else
+            fine = check_read(m, which, offset, bytes, names[what]);
+        if (fine && i % 10 == 9)
+            fine = check_read(m, 0, 0, BUFFER_BYTES, names[what]) && check_read(m, 1, 0, BUFFER_BYTES, names[what]);
+    }
+}
+
+static void check_host_pointer(mirror *m)
+{
+    if (!(m->check->device->info.capabilities & LINNET_CAPABILITY_HOST_VISIBLE))
+        return;
+    if (!m->backend->host_pointer) {
+        linnet_check_fail(m->check, "claims host-visible memory but has no host_pointer");
+        return;
+    }
+    if (!ok(m, m->backend->finish(m->queue), "finish"))
+        return;
+    const uint8_t *memory = m->backend->host_pointer(m->buffers[0]);
+    if (!memory || memcmp(memory, m->wanted[0], BUFFER_BYTES) != 0)
+        linnet_check_fail(m->check, "host_pointer does not show what read shows");
+}
+
+static void check_too_large(mirror *m)
+{
+    linnet_backend_buffer *buffer = NULL;
+    if (m->backend->buffer_new(m->handle, UINT64_C(1) << 60, &buffer) == LINNET_OK) {
+        linnet_check_fail(m->check, "made a buffer of 2^60 bytes");
+        m->backend->buffer_free(buffer);
+    }
+    m->backend->buffer_free(NULL);
+    m->backend->queue_free(NULL);
+}
+
+static void free_event(mirror *m, linnet_backend_event *event)
+{
+    if (m->backend->event_free)
+        m->backend->event_free(event);
+}
+
+/* Uploads and reads that return early, and what their events promise. */
+static void check_transfers_with_events(mirror *m)
+{
+    linnet_backend_event *uploaded = NULL, *read = NULL;
+    linnet_view view = {m->buffers[0], m->alignment};
+    uint64_t bytes = 1000;
+    memset(m->wanted[0] + m->alignment, 0x5A, (size_t)bytes);
+    memset(m->scratch, 0, BUFFER_BYTES);
+    m->check->result->runs++;
+    bool fine = ok(m, m->backend->upload(m->queue, view, m->wanted[0] + m->alignment, bytes, &uploaded), "upload") &&
+                ok(m, m->backend->read(m->queue, view, m->scratch, bytes, &read), "read") &&
+                (!m->backend->flush || ok(m, m->backend->flush(m->queue), "flush")) &&
+                ok(m, m->backend->event_wait(read), "event_wait");
+    if (fine && memcmp(m->scratch, m->wanted[0] + m->alignment, (size_t)bytes) != 0)
+        linnet_check_fail(m->check, "a read's event was waited for, but the data is not there");
+    if (fine)
+        ok(m, m->backend->event_wait(uploaded), "event_wait of an older event");
+    free_event(m, uploaded);
+    free_event(m, read);
+    free_event(m, NULL);
+}
+
+static void check_times(mirror *m)
+{
+    linnet_backend_event *events[EVENTS] = {NULL};
+    uint64_t before = 0, time = 0;
+    bool timed = m->backend->event_time && (m->check->device->info.capabilities & LINNET_CAPABILITY_TIMESTAMPS);
+    bool fine = true;
+    for (uint32_t i = 0; i < EVENTS && fine; i++) {
+        m->check->result->runs++;
+        fine = do_fill(m, 0, 0, BUFFER_BYTES) && ok(m, m->backend->mark(m->queue, &events[i]), "mark");
+    }
+    for (uint32_t i = 0; i < EVENTS && fine; i++) {
+        fine = ok(m, m->backend->event_wait(events[i]), "event_wait") &&
+               (!timed || ok(m, m->backend->event_time(events[i], &time), "event_time"));
+        if (fine && timed && time < before)
+            linnet_check_fail(m->check, "event %u is earlier than the one before it", i);
+        before = time;
+    }
+    for (uint32_t i = 0; i < EVENTS; i++)
+        free_event(m, events[i]);
+}
+
+static void check_events(mirror *m)
+{
+    if (!m->backend->mark || !m->backend->event_wait || !m->backend->event_free)
+        return;
+    if (do_upload(m, 0, 0, BUFFER_BYTES)) {
+        check_transfers_with_events(m);
+        check_times(m);
+    }
+}
+
+static bool make(mirror *m)
+{
+    bool room = (m->scratch = linnet_allocate(BUFFER_BYTES + 1, 1)) != NULL;
+    for (uint32_t i = 0; i < BUFFERS && room; i++)
+        room = (m->wanted[i] = linnet_allocate(BUFFER_BYTES, 1)) != NULL;
+    uint32_t flags = m->check->device->info.capabilities & LINNET_CAPABILITY_TIMESTAMPS ? LINNET_QUEUE_TIMESTAMPS : 0;
+    if (!ok(m, room ? LINNET_OK : LINNET_OUT_OF_MEMORY, "host memory") ||
+        !ok(m, m->backend->queue_new(m->handle, flags, &m->queue), "queue_new"))
+        return false;
+    for (uint32_t i = 0; i < BUFFERS; i++)
+        if (!ok(m, m->backend->buffer_new(m->handle, BUFFER_BYTES, &m->buffers[i]), "buffer_new"))
+            return false;
+    return true;
+}
+
+static void unmake(mirror *m)
+{
+    for (uint32_t i = 0; i < BUFFERS; i++) {
+        m->backend->buffer_free(m->buffers[i]);
+        linnet_release(m->wanted[i]);
+    }
+    if (m->queue)
+        m->backend->queue_free(m->queue);
+    linnet_release(m->scratch);
+    if (m->backend->live_objects && m->backend->live_objects() != m->live)
+        linnet_check_fail(m->check, "%llu driver objects before, %llu after everything was freed",
+                          (unsigned long long)m->live, (unsigned long long)m->backend->live_objects());
+}
+
+linnet_status linnet_check_queue(linnet_check *check, const char *text)
+{
+    const linnet_device *device = check->device;
+    mirror m = {.check = check,
+                .backend = device->backend,
+                .handle = device->handle,
+                .alignment = device->info.alignment_bytes,
+                .live = device->backend->live_objects ? device->backend->live_objects() : 0};
+    bool memory = strcmp(text, "memory") == 0, events = strcmp(text, "events") == 0;
+    if (!memory && !events)
+        return linnet_fail(check->context, LINNET_INVALID, "case '%s': wants queue:memory or queue:events",
+                           check->text);
+    if (m.alignment * 2 > BUFFER_BYTES) {
+        linnet_check_note(check, "the alignment is too large for this check");
+        return LINNET_UNSUPPORTED;
+    }
+    snprintf(check->where, sizeof check->where, "%s", text);
+    if (make(&m)) {
+        if (memory) {
+            check_memory(&m);
+            check_host_pointer(&m);
+            check_too_large(&m);
+        } else {
+            check_events(&m);
+        }
+    }
+    unmake(&m);
+    return LINNET_OK;
+}

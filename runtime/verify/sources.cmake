@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: Apache-2.0
+set(LINNET_VERIFY_SOURCES
+  verify/arena.c
+  verify/bench.c
+  verify/case.c
+  verify/cases.c
+  verify/compare.c
+  verify/expected.c
+  verify/gradient.c
+  verify/operands.c
+  verify/optimizer.c
+  verify/queue.c
+  verify/tolerance.c
+  verify/trial.c
+  verify/variants.c
+  verify/verify.c)

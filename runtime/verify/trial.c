@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One candidate of one desc: asked for, planned, run forwards or backwards on an arena. */
+#include "harness.h"
+
+#include <string.h>
+#include <time.h>
+
+/* Where the tensors of a run lie in the arena; -1: absent. */
+typedef struct places {
+    int32_t inputs[LINNET_MAX_INPUTS], outputs[LINNET_MAX_OUTPUTS], parameters[LINNET_MAX_PARAMETERS];
+    int32_t states[LINNET_MAX_STATES], saved[LINNET_MAX_SAVED], output_gradients[LINNET_MAX_OUTPUTS];
+    int32_t input_gradients[LINNET_MAX_INPUTS], parameter_gradients[LINNET_MAX_PARAMETERS], workspace;
+} places;
+
+void linnet_trial_begin(linnet_trial *t, linnet_arena *arena, const linnet_case *problem, linnet_direction direction)
+{
+    *t = (linnet_trial){.check = arena->check, .arena = arena, .problem = problem};
+    t->ops = arena->device->backend->layer_ops(arena->device->handle, problem->layer->kind);
+    t->desc = linnet_case_desc(problem, direction);
+    memcpy(t->inputs, problem->inputs, sizeof t->inputs);
+    memcpy(t->outputs, problem->outputs, sizeof t->outputs);
+    memcpy(t->parameters, problem->parameters, sizeof t->parameters);
+    memcpy(t->states, problem->states, sizeof t->states);
+    t->desc.inputs = t->inputs;
+    t->desc.outputs = t->outputs;
+    t->desc.parameters = t->parameters;
+    t->desc.states = t->states;
+}
+
+linnet_status linnet_trial_candidate(linnet_trial *t, uint32_t index)
+{
+    linnet_candidate *c = &t->candidate;
+    if (!t->ops)
+        return LINNET_END;
+    *c = (linnet_candidate){.struct_size = sizeof *c};
+    for (uint32_t i = 0; i < t->desc.input_count; i++)
+        c->input_formats[i] = t->inputs[i].format;
+    for (uint32_t i = 0; i < t->desc.output_count; i++)
+        c->output_formats[i] = t->outputs[i].format;
+    for (uint32_t i = 0; i < t->desc.parameter_count; i++)
+        c->parameter_formats[i] = t->parameters[i].format;
+    linnet_status status = t->ops->candidate(t->arena->device->handle, &t->desc, index, c);
+    if (status == LINNET_END)
+        return status;
+    if (!linnet_check_status(t->check, t->arena->device, status, "candidate"))
+        return status;
+    const char *wrong = !c->name || !*c->name ? "no name"
+                        : c->refusal          ? NULL
+                        : c->numerics < LINNET_NUMERICS_DIRECT || c->numerics > LINNET_NUMERICS_REDUCED
+                            ? "no numerics class"
+                        : c->saved_count > LINNET_MAX_SAVED ? "too many saved tensors"
+                        : c->alias && !c->in_place          ? "alias without in_place"
+                                                            : NULL;
+    if (wrong) {
+        linnet_check_fail(t->check, "candidate %u ('%s'): %s", index, c->name ? c->name : "", wrong);
+        return LINNET_INTERNAL;
+    }
+    return LINNET_OK;
+}
+
+bool linnet_trial_plan(linnet_trial *t)
+{
+    const linnet_candidate *c = &t->candidate;
+    for (uint32_t i = 0; i < t->desc.input_count; i++)
+        t->inputs[i].format = c->input_formats[i];
+    for (uint32_t i = 0; i < t->desc.output_count; i++)
+        t->outputs[i].format = c->output_formats[i];
+    for (uint32_t i = 0; i < t->desc.parameter_count; i++)
+        t->parameters[i].format = c->parameter_formats[i];
+    return linnet_check_status(t->check, t->arena->device,
+                               t->ops->plan(t->arena->device->handle, &t->desc, c->name, &t->plan), "plan");
+}
+
+void linnet_trial_end(linnet_trial *t)
+{
+    if (t->plan)
+        t->ops->plan_free(t->plan);
+    t->plan = NULL;
+}
+
+static void clear_places(places *p)
+{
+    memset(p, 0xff, sizeof *p);
+}
+
+static int32_t place_bytes(linnet_arena *arena, uint64_t bytes, const void *contents)
+{
+    return bytes ? linnet_arena_bytes(arena, bytes, contents) : -1;
+}
+
+static double now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+/* Batches that grow until one takes a fifth of the time; the fastest counts. */
+static linnet_status measure(linnet_trial *t, const linnet_layer_args *args)
+{
+    const linnet_backend *backend = t->arena->device->backend;
+    linnet_status status = backend->finish(t->arena->queue);
+    double start = now(), end = start;
+    t->fastest = 1e30;
+    for (uint64_t count = 1; !status && end - start < t->seconds;) {
+        double before = end;
+        for (uint64_t i = 0; i < count && !status; i++)
+            status = t->ops->run(t->plan, t->arena->queue, args);
+        status = status ? status : backend->finish(t->arena->queue);
+        end = now();
+        t->fastest = (end - before) / (double)count < t->fastest ? (end - before) / (double)count : t->fastest;
+        count *= end - before < t->seconds / 5 ? 2 : 1;
+    }
+    return status;
+}
+
+static bool run(linnet_trial *t, const places *p, linnet_layer_args *args)
+{
+    linnet_arena *arena = t->arena;
+    struct {
+        const int32_t *slots;
+        linnet_view views[LINNET_MAX_INPUTS];
+        uint32_t count;
+        const linnet_view **out;
+    } arrays[] = {{p->inputs, {{0}}, t->desc.input_count, &args->inputs},
+                  {p->outputs, {{0}}, t->desc.output_count, &args->outputs},
+                  {p->parameters, {{0}}, t->desc.parameter_count, &args->parameters},
+                  {p->states, {{0}}, t->desc.state_count, &args->states},
+                  {p->saved, {{0}}, args->saved_count, &args->saved},
+                  {p->output_gradients, {{0}}, t->desc.output_count, &args->output_gradients},
+                  {p->input_gradients, {{0}}, t->desc.input_count, &args->input_gradients},
+                  {p->parameter_gradients, {{0}}, t->desc.parameter_count, &args->parameter_gradients}};
+    if (!linnet_arena_upload(arena))
+        return false;
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) {
+        for (uint32_t j = 0; j < arrays[i].count; j++)
+            arrays[i].views[j] = linnet_arena_view(arena, arrays[i].slots[j]);
+        *arrays[i].out = arrays[i].views;
+    }
+    args->struct_size = sizeof *args;
+    args->node = LINNET_CHECK_NODE;
+    args->seed = t->check->seed;
+    args->step = LINNET_CHECK_STEP;
+    args->workspace = linnet_arena_view(arena, p->workspace);
+    t->check->result->runs++;
+    linnet_status status = t->ops->run(t->plan, arena->queue, args);
+    if (!status && t->seconds > 0)
+        status = measure(t, args);
+    return linnet_check_status(t->check, arena->device, status, "run") && linnet_arena_download(arena);
+}
+
+bool linnet_trial_forward(linnet_trial *t, const linnet_values *operands, int32_t in_place, linnet_values *out)
+{
+    linnet_arena *arena = t->arena;
+    linnet_layer_args args = {.saved_count = t->desc.differentiate ? t->candidate.saved_count : 0};
+    places p;
+    clear_places(&p);
+    linnet_arena_reset(arena);
+    for (uint32_t i = 0; i < t->desc.input_count; i++)
+        p.inputs[i] = linnet_arena_tensor(arena, &t->inputs[i], operands->inputs[i]);
+    for (uint32_t i = 0; i < t->desc.parameter_count; i++)
+        p.parameters[i] = linnet_arena_tensor(arena, &t->parameters[i], operands->parameters[i]);
+    for (uint32_t i = 0; i < t->desc.state_count; i++) {
+        p.states[i] = linnet_arena_tensor(arena, &t->states[i], operands->states[i]);
+        if (t->desc.behaviour == LINNET_TRAIN)
+            linnet_arena_writes(arena, p.states[i]);
+    }
+    for (uint32_t i = 0; i < t->desc.output_count; i++) {
+        p.outputs[i] = i == 0 && in_place >= 0 ? p.inputs[in_place] : linnet_arena_tensor(arena, &t->outputs[i], NULL);
+        linnet_arena_writes(arena, p.outputs[i]);
+    }
+    for (uint32_t i = 0; i < args.saved_count; i++)
+        p.saved[i] = place_bytes(arena, t->candidate.saved_bytes[i], NULL);
+    p.workspace = place_bytes(arena, t->candidate.workspace_bytes, NULL);
+    if (!run(t, &p, &args))
+        return false;
+    for (uint32_t i = 0; i < t->desc.output_count; i++)
+        linnet_arena_values(arena, p.outputs[i], out->outputs[i]);
+    for (uint32_t i = 0; i < t->desc.state_count; i++)
+        linnet_arena_values(arena, p.states[i], out->states[i]);
+    for (uint32_t i = 0; i < args.saved_count && i < out->saved_count; i++)
+        linnet_arena_values(arena, p.saved[i], out->saved[i]);
+    return true;
+}
+
+/* What backward reads of the forward run: only what the candidate says. */
+static void place_operands(linnet_trial *t, const linnet_values *operands, places *p, uint32_t saved_count)
+{
+    const linnet_candidate *c = &t->candidate;
+    for (uint32_t i = 0; i < t->desc.input_count; i++)
+        if (c->reads_inputs >> i & 1)
+            p->inputs[i] = linnet_arena_tensor(t->arena, &t->inputs[i], operands->inputs[i]);
+    for (uint32_t i = 0; i < t->desc.output_count; i++)
+        if (c->reads_outputs >> i & 1)
+            p->outputs[i] = linnet_arena_tensor(t->arena, &t->outputs[i], operands->outputs[i]);
+    for (uint32_t i = 0; i < t->desc.parameter_count; i++)
+        if (c->reads_parameters >> i & 1)
+            p->parameters[i] = linnet_arena_tensor(t->arena, &t->parameters[i], operands->parameters[i]);
+    for (uint32_t i = 0; i < t->desc.state_count; i++)
+        p->states[i] = linnet_arena_tensor(t->arena, &t->states[i], operands->states[i]);
+    for (uint32_t i = 0; i < saved_count; i++)
+        if (c->reads_saved >> i & 1)
+            p->saved[i] = place_bytes(t->arena, operands->saved_bytes[i], operands->saved[i]);
+    for (uint32_t i = 0; i < t->desc.output_count; i++)
+        p->output_gradients[i] = linnet_arena_tensor(t->arena, &t->outputs[i], operands->output_gradients[i]);
+}
+
+bool linnet_trial_backward(linnet_trial *t, const linnet_values *operands, uint32_t accumulate_inputs,
+                           uint32_t accumulate_parameters, int32_t in_place, linnet_values *out)
+{
+    linnet_arena *arena = t->arena;
+    linnet_layer_args args = {.accumulate_inputs = accumulate_inputs,
+                              .accumulate_parameters = accumulate_parameters,
+                              .saved_count = operands->saved_count};
+    places p;
+    clear_places(&p);
+    linnet_arena_reset(arena);
+    place_operands(t, operands, &p, args.saved_count);
+    for (uint32_t i = 0; i < t->desc.input_count; i++)
+        if (t->desc.want_inputs >> i & 1) {
+            const float *start = accumulate_inputs >> i & 1 ? operands->input_gradients[i] : NULL;
+            p.input_gradients[i] =
+                (int32_t)i == in_place ? p.output_gradients[0] : linnet_arena_tensor(arena, &t->inputs[i], start);
+            linnet_arena_writes(arena, p.input_gradients[i]);
+        }
+    for (uint32_t i = 0; i < t->desc.parameter_count; i++)
+        if (t->desc.want_parameters >> i & 1) {
+            const float *start = accumulate_parameters >> i & 1 ? operands->parameter_gradients[i] : NULL;
+            p.parameter_gradients[i] = linnet_arena_tensor(arena, &t->problem->parameters[i], start);
+            linnet_arena_writes(arena, p.parameter_gradients[i]);
+        }
+    p.workspace = place_bytes(arena, t->candidate.workspace_bytes, NULL);
+    if (!run(t, &p, &args))
+        return false;
+    for (uint32_t i = 0; i < t->desc.input_count; i++)
+        linnet_arena_values(arena, p.input_gradients[i], out->input_gradients[i]);
+    for (uint32_t i = 0; i < t->desc.parameter_count; i++)
+        linnet_arena_values(arena, p.parameter_gradients[i], out->parameter_gradients[i]);
+    return true;
+}

@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every candidate of one case in every way that the contract allows the runtime to use it: with and without gradients,
+ * each set of wanted gradients, overwriting and accumulating, in place, strided, in other formats, in exact buffers,
+ * and twice for equal bits.
+ */
+#include "harness.h"
+
+#include <stdio.h>
+#include <string.h>
+
+typedef enum variant { PLAIN, EVALUATE_ONLY, EXACT_BUFFERS, STRIDED_INPUTS, STRIDED_OUTPUTS, STRIDED, FORMAT } variant;
+
+enum { STRIDE_GAP = 7, FORMATS_AT_MOST = 16, CANDIDATES_AT_MOST = 64, MASKS_AT_MOST = 16 };
+
+typedef enum visit { VISIT_END, VISIT_REFUSED, VISIT_RUN } visit;
+
+/* One case under one fill. */
+typedef struct layer_check {
+    linnet_check *check;
+    linnet_arena arena;
+    const linnet_case *problem;
+    linnet_fill fill;
+    linnet_values operands, expected, scale, first, again, third;
+    uint32_t format; /* of variant FORMAT */
+    const char *format_name;
+    uint32_t accepted;
+} layer_check;
+
+typedef struct wanted {
+    uint32_t inputs, parameters;
+    bool required; /* the runtime may ask for these together */
+} wanted;
+
+static const char *variant_text(const layer_check *l, variant v)
+{
+    static const char *const texts[] = {"",
+                                        ", without gradients",
+                                        ", a buffer per tensor",
+                                        ", strided inputs",
+                                        ", strided outputs",
+                                        ", strided inputs and outputs"};
+    return v == FORMAT ? l->format_name : texts[v];
+}
+
+static void say_where(layer_check *l, const char *direction, const char *candidate, variant v, const char *more)
+{
+    snprintf(l->check->where, sizeof l->check->where, "%s %s, %s fill%s%s%s", direction, candidate,
+             l->fill == LINNET_FILL_INTEGER ? "integer" : "random", v == FORMAT ? ", format " : "", variant_text(l, v),
+             more);
+}
+
+static void stride_all(linnet_tensor_desc *descs, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (descs[i].rank >= 2 && descs[i].format == LINNET_FORMAT_NCHW)
+            descs[i].outer_stride = linnet_desc_count(&descs[i]) / descs[i].dims[0] + STRIDE_GAP;
+}
+
+static void format_all(linnet_tensor_desc *descs, uint32_t count, uint32_t format)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (descs[i].rank == 4)
+            descs[i].format = format;
+}
+
+static void apply_variant(const layer_check *l, linnet_trial *t, variant v)
+{
+    if (v == STRIDED_INPUTS || v == STRIDED)
+        stride_all(t->inputs, t->desc.input_count);
+    if (v == STRIDED_OUTPUTS || v == STRIDED)
+        stride_all(t->outputs, t->desc.output_count);
+    if (v == FORMAT) {
+        format_all(t->inputs, t->desc.input_count, l->format);
+        format_all(t->outputs, t->desc.output_count, l->format);
+    }
+}
+
+/* Did the candidate take what makes the variant one? A strided tensor stays NCHW; a format is used by someone. */
+static bool candidate_keeps(const layer_check *l, const linnet_trial *t, variant v)
+{
+    bool used = false, changed = false;
+    for (uint32_t i = 0; i < t->desc.input_count; i++) {
+        used |= t->candidate.input_formats[i] == l->format;
+        changed |= t->inputs[i].outer_stride && t->candidate.input_formats[i] != LINNET_FORMAT_NCHW;
+    }
+    for (uint32_t i = 0; i < t->desc.output_count; i++) {
+        used |= t->candidate.output_formats[i] == l->format;
+        changed |= t->outputs[i].outer_stride && t->candidate.output_formats[i] != LINNET_FORMAT_NCHW;
+    }
+    return v == FORMAT ? used : !changed;
+}
+
+static void compare_forward(layer_check *l, const linnet_trial *t, const linnet_values *got)
+{
+    const linnet_case *c = l->problem;
+    double bound = linnet_tolerance_bound(c, LINNET_ROLE_OUTPUT, t->candidate.numerics, l->fill);
+    for (uint32_t i = 0; i < c->output_count; i++)
+        linnet_compare(l->check, "output", i, &c->outputs[i], got->outputs[i], l->expected.outputs[i],
+                       l->scale.outputs[i], NULL, bound);
+    bound = linnet_tolerance_bound(c, LINNET_ROLE_STATE, t->candidate.numerics, l->fill);
+    for (uint32_t i = 0; i < c->state_count; i++)
+        linnet_compare(l->check, "state", i, &c->states[i], got->states[i], l->expected.states[i], l->scale.states[i],
+                       NULL, bound);
+}
+
+static void compare_backward(layer_check *l, const linnet_trial *t, uint32_t forward_numerics, const linnet_values *got,
+                             uint32_t accumulate_inputs, uint32_t accumulate_parameters)
+{
+    const linnet_case *c = l->problem;
+    uint32_t numerics = t->candidate.numerics;
+    if ((t->candidate.reads_outputs || t->candidate.reads_saved) && forward_numerics > numerics)
+        numerics = forward_numerics;
+    double bound = linnet_tolerance_bound(c, LINNET_ROLE_INPUT_GRADIENT, numerics, l->fill);
+    for (uint32_t i = 0; i < c->input_count; i++)
+        if (t->desc.want_inputs >> i & 1)
+            linnet_compare(l->check, "gradient of input", i, &c->inputs[i], got->input_gradients[i],
+                           l->expected.input_gradients[i], l->scale.input_gradients[i],
+                           accumulate_inputs >> i & 1 ? l->operands.input_gradients[i] : NULL, bound);
+    bound = linnet_tolerance_bound(c, LINNET_ROLE_PARAMETER_GRADIENT, numerics, l->fill);
+    for (uint32_t i = 0; i < c->parameter_count; i++)
+        if (t->desc.want_parameters >> i & 1)
+            linnet_compare(l->check, "gradient of parameter", i, &c->parameters[i], got->parameter_gradients[i],
+                           l->expected.parameter_gradients[i], l->scale.parameter_gradients[i],
+                           accumulate_parameters >> i & 1 ? l->operands.parameter_gradients[i] : NULL, bound);
+}
+
+/* ---- Backward ---- */
+
+/* The sets of gradients to ask for. Split layers are asked for inputs and parameters apart; all of both is allowed to
+ * be refused. */
+static uint32_t list_wanted(const layer_check *l, variant v, wanted *out)
+{
+    const linnet_case *c = l->problem;
+    uint32_t inputs = c->layer->differentiable_inputs & (uint32_t)((UINT64_C(1) << c->input_count) - 1);
+    uint32_t parameters = (1u << c->parameter_count) - 1, count = 0;
+    bool split = c->layer->split_backward && parameters, all_masks = v == PLAIN && l->fill == LINNET_FILL_RANDOM;
+    out[count++] = (wanted){inputs, parameters, !split};
+    if (split || (all_masks && parameters)) {
+        out[count++] = (wanted){inputs, 0, true};
+        out[count++] = (wanted){0, parameters, true};
+    }
+    for (uint32_t i = 0; all_masks && parameters > 1 && i < c->parameter_count; i++)
+        out[count++] = (wanted){0, 1u << i, true};
+    for (uint32_t i = 0; all_masks && c->input_count > 1 && i < c->input_count && count < MASKS_AT_MOST; i++)
+        if (inputs >> i & 1)
+            out[count++] = (wanted){1u << i, 0, true};
+    return count;
+}
+
+static void run_in_place(layer_check *l, linnet_trial *t, const linnet_values *operands, variant v, uint32_t numerics)
+{
+    for (uint32_t i = 0; i < l->problem->input_count; i++) {
+        if (!(t->candidate.in_place >> i & 1) || !(t->desc.want_inputs >> i & 1))
+            continue;
+        say_where(l, "backward", t->candidate.name, v, t->candidate.alias ? ", alias" : ", in place");
+        if (t->candidate.alias)
+            memcpy(l->again.input_gradients[i], operands->output_gradients[0],
+                   (size_t)linnet_desc_count(&l->problem->inputs[i]) * sizeof(float));
+        else if (!linnet_trial_backward(t, operands, 0, 0, (int32_t)i, &l->again))
+            continue;
+        compare_backward(l, t, numerics, &l->again, 0, 0);
+    }
+}
+
+static void run_backward_again(layer_check *l, linnet_trial *t, const linnet_values *operands, variant v)
+{
+    const linnet_case *c = l->problem;
+    say_where(l, "backward", t->candidate.name, v, ", run again");
+    if (!linnet_trial_backward(t, operands, 0, 0, -1, &l->again) ||
+        !linnet_trial_backward(t, operands, 0, 0, -1, &l->third))
+        return;
+    for (uint32_t i = 0; i < c->input_count; i++)
+        if (t->desc.want_inputs >> i & 1)
+            linnet_compare_bits(l->check, "gradient of input", i, &c->inputs[i], l->third.input_gradients[i],
+                                l->again.input_gradients[i]);
+    for (uint32_t i = 0; i < c->parameter_count; i++)
+        if (t->desc.want_parameters >> i & 1)
+            linnet_compare_bits(l->check, "gradient of parameter", i, &c->parameters[i],
+                                l->third.parameter_gradients[i], l->again.parameter_gradients[i]);
+}
+
+/* The planned candidate: overwriting, again for equal bits, accumulating, a mixture, in place. */
+static void run_backward(layer_check *l, linnet_trial *t, const linnet_values *operands, variant v, uint32_t numerics)
+{
+    const struct {
+        uint32_t inputs, parameters;
+        const char *text;
+    } modes[] = {{0, 0, ""},
+                 {t->desc.want_inputs, t->desc.want_parameters, ", accumulating"},
+                 {0, t->desc.want_parameters, ", accumulating parameters only"}};
+    for (size_t i = 0; i < 3; i++) {
+        if (i == 2 && (!t->desc.want_inputs || !t->desc.want_parameters))
+            continue;
+        say_where(l, "backward", t->candidate.name, v, modes[i].text);
+        if (!linnet_trial_backward(t, operands, modes[i].inputs, modes[i].parameters, -1, &l->again))
+            continue;
+        compare_backward(l, t, numerics, &l->again, modes[i].inputs, modes[i].parameters);
+    }
+    if (v == PLAIN && l->fill == LINNET_FILL_RANDOM)
+        run_backward_again(l, t, operands, v);
+    if (v == PLAIN)
+        run_in_place(l, t, operands, v, numerics);
+}
+
+static visit visit_backward(layer_check *l, const linnet_trial *forward, const linnet_values *operands, uint32_t index,
+                            const wanted *want, variant v)
+{
+    linnet_trial t;
+    visit result = VISIT_REFUSED;
+    linnet_trial_begin(&t, &l->arena, l->problem, LINNET_BACKWARD);
+    t.desc.forward = forward->candidate.name;
+    t.desc.want_inputs = want->inputs;
+    t.desc.want_parameters = want->parameters;
+    for (uint32_t i = 0; i < t.desc.input_count; i++)
+        t.inputs[i].format = forward->inputs[i].format;
+    for (uint32_t i = 0; i < t.desc.output_count; i++)
+        t.outputs[i].format = forward->outputs[i].format;
+    apply_variant(l, &t, v);
+    say_where(l, "backward", "candidates", v, "");
+    linnet_status status = linnet_trial_candidate(&t, index);
+    if (status == LINNET_END)
+        result = VISIT_END;
+    else if (!status && !t.candidate.refusal && candidate_keeps(l, &t, v) &&
+             !(l->problem->epilogue_count && t.candidate.reads_outputs)) {
+        say_where(l, "backward", t.candidate.name, v, "");
+        result = VISIT_RUN;
+        if (linnet_trial_plan(&t))
+            run_backward(l, &t, operands, v, forward->candidate.numerics);
+    }
+    linnet_trial_end(&t);
+    return result;
+}
+
+static void check_backward(layer_check *l, const linnet_trial *forward, variant v)
+{
+    wanted masks[MASKS_AT_MOST];
+    linnet_values operands = l->operands; /* borrows: with what the device's own forward left */
+    memcpy(operands.outputs, l->first.outputs, sizeof operands.outputs);
+    memcpy(operands.states, l->first.states, sizeof operands.states);
+    memcpy(operands.saved, l->first.saved, sizeof operands.saved);
+    memcpy(operands.saved_bytes, l->first.saved_bytes, sizeof operands.saved_bytes);
+    operands.saved_count = l->first.saved_count;
+    for (uint32_t m = 0, count = list_wanted(l, v, masks); m < count; m++) {
+        uint32_t accepted = 0;
+        visit result = VISIT_REFUSED;
+        if (!masks[m].inputs && !masks[m].parameters)
+            continue;
+        for (uint32_t i = 0; i < CANDIDATES_AT_MOST && result != VISIT_END; i++) {
+            result = visit_backward(l, forward, &operands, i, &masks[m], v);
+            accepted += result == VISIT_RUN;
+        }
+        if (!accepted && masks[m].required && v == PLAIN) {
+            say_where(l, "backward of", forward->candidate.name, v, "");
+            linnet_check_fail(l->check, "no implementation gives the gradients of inputs %#x and parameters %#x",
+                              masks[m].inputs, masks[m].parameters);
+        }
+    }
+}
+
+/* ---- Forward ---- */
+
+static void run_forward_again(layer_check *l, linnet_trial *t, variant v)
+{
+    const linnet_case *c = l->problem;
+    say_where(l, "forward", t->candidate.name, v, ", run again");
+    if (!linnet_trial_forward(t, &l->operands, -1, &l->again))
+        return;
+    for (uint32_t i = 0; i < c->output_count; i++)
+        linnet_compare_bits(l->check, "output", i, &c->outputs[i], l->again.outputs[i], l->first.outputs[i]);
+    for (uint32_t i = 0; i < c->state_count; i++)
+        linnet_compare_bits(l->check, "state", i, &c->states[i], l->again.states[i], l->first.states[i]);
+}
+
+static void run_forward_in_place(layer_check *l, linnet_trial *t, variant v)
+{
+    for (uint32_t i = 0; i < l->problem->input_count; i++) {
+        if (!(t->candidate.in_place >> i & 1))
+            continue;
+        say_where(l, "forward", t->candidate.name, v, t->candidate.alias ? ", alias" : ", in place");
+        if (t->candidate.alias)
+            memcpy(l->again.outputs[0], l->operands.inputs[i],
+                   (size_t)linnet_desc_count(&l->problem->outputs[0]) * sizeof(float));
+        else if (!linnet_trial_forward(t, &l->operands, (int32_t)i, &l->again))
+            continue;
+        compare_forward(l, t, &l->again);
+    }
+}
+
+static void run_forward(layer_check *l, linnet_trial *t, variant v)
+{
+    if (!linnet_trial_plan(t) || !linnet_values_saved(&l->first, &t->candidate) ||
+        !linnet_trial_forward(t, &l->operands, -1, &l->first))
+        return;
+    compare_forward(l, t, &l->first);
+    if (v == PLAIN && l->fill == LINNET_FILL_RANDOM)
+        run_forward_again(l, t, v);
+    if (v == PLAIN || v == EVALUATE_ONLY)
+        run_forward_in_place(l, t, v);
+    if (v != EVALUATE_ONLY)
+        check_backward(l, t, v);
+}
+
+static visit visit_forward(layer_check *l, uint32_t index, variant v)
+{
+    linnet_trial t;
+    visit result = VISIT_REFUSED;
+    linnet_trial_begin(&t, &l->arena, l->problem, LINNET_FORWARD);
+    t.desc.differentiate = v != EVALUATE_ONLY;
+    apply_variant(l, &t, v);
+    say_where(l, "forward", "candidates", v, "");
+    linnet_status status = linnet_trial_candidate(&t, index);
+    if (status == LINNET_END) {
+        result = VISIT_END;
+    } else if (!status && t.candidate.refusal) {
+        if (v == PLAIN && l->fill == LINNET_FILL_INTEGER && !l->accepted)
+            linnet_check_note(l->check, "%s refuses: %s", t.candidate.name, t.candidate.refusal);
+    } else if (!status && candidate_keeps(l, &t, v) &&
+               (!l->check->only || strcmp(l->check->only, t.candidate.name) == 0)) {
+        say_where(l, "forward", t.candidate.name, v, "");
+        l->arena.separate = v == EXACT_BUFFERS;
+        result = VISIT_RUN;
+        run_forward(l, &t, v);
+        linnet_arena_reset(&l->arena);
+        l->arena.separate = false;
+    }
+    linnet_trial_end(&t);
+    return result;
+}
+
+static void visit_all(layer_check *l, variant v)
+{
+    for (uint32_t i = 0; i < CANDIDATES_AT_MOST; i++) {
+        visit result = visit_forward(l, i, v);
+        if (result == VISIT_END)
+            return;
+        l->accepted += result == VISIT_RUN;
+    }
+    linnet_check_fail(l->check, "more than %d candidates: is there no end?", CANDIDATES_AT_MOST);
+}
+
+/* NHWC and each of the plugin's own formats that can hold the case's four-dimensional tensors. */
+static void visit_formats(layer_check *l)
+{
+    const linnet_backend *backend = l->arena.device->backend;
+    for (uint32_t i = 0; i < FORMATS_AT_MOST && backend->convert; i++) {
+        l->format = i == 0 ? LINNET_FORMAT_NHWC : LINNET_FORMAT_PRIVATE + i - 1;
+        l->format_name = i == 0 ? "nhwc" : backend->format_name ? backend->format_name(l->format) : NULL;
+        linnet_tensor_desc in = l->problem->inputs[0], out = l->problem->outputs[0];
+        uint64_t bytes;
+        in.format = out.format = l->format;
+        if (!l->format_name || in.rank != 4)
+            continue;
+        if (i > 0 && (!backend->format_bytes || backend->format_bytes(l->arena.device->handle, &in, &bytes) ||
+                      (out.rank == 4 && backend->format_bytes(l->arena.device->handle, &out, &bytes))))
+            continue;
+        visit_all(l, FORMAT);
+    }
+}
+
+static bool check_fill(layer_check *l, linnet_arena *reference, linnet_fill fill)
+{
+    l->fill = fill;
+    linnet_values_fill(&l->operands, l->problem, fill, l->check->seed);
+    if (!linnet_expected_compute(reference, l->problem, &l->operands, &l->expected) ||
+        !linnet_expected_scale(reference, l->problem, &l->operands, &l->expected, &l->scale))
+        return true;
+    l->accepted = 0;
+    visit_all(l, PLAIN);
+    if (!l->accepted)
+        return false;
+    if (fill == LINNET_FILL_RANDOM) {
+        for (variant v = EVALUATE_ONLY; v <= STRIDED; v++)
+            visit_all(l, v);
+        visit_formats(l);
+    }
+    return true;
+}
+
+static bool values_new(layer_check *l)
+{
+    return linnet_values_new(l->problem, &l->operands) && linnet_values_new(l->problem, &l->expected) &&
+           linnet_values_new(l->problem, &l->scale) && linnet_values_new(l->problem, &l->first) &&
+           linnet_values_new(l->problem, &l->again) && linnet_values_new(l->problem, &l->third);
+}
+
+bool linnet_check_layer(linnet_check *check, const linnet_case *problem)
+{
+    layer_check l = {.check = check, .problem = problem};
+    linnet_arena reference = {0};
+    bool have = true;
+    if (!check->device->backend->layer_ops(check->device->handle, problem->layer->kind)) {
+        linnet_check_note(check, "the device does not have %s", problem->layer->name);
+        return false;
+    }
+    bool ready =
+        linnet_arena_open(&l.arena, check, check->device) && linnet_arena_open(&reference, check, check->reference);
+    if (ready && !values_new(&l))
+        linnet_check_status(check, check->device, LINNET_OUT_OF_MEMORY, "values");
+    else if (ready)
+        have = check_fill(&l, &reference, LINNET_FILL_INTEGER) && check_fill(&l, &reference, LINNET_FILL_RANDOM);
+    linnet_values_free(&l.operands);
+    linnet_values_free(&l.expected);
+    linnet_values_free(&l.scale);
+    linnet_values_free(&l.first);
+    linnet_values_free(&l.again);
+    linnet_values_free(&l.third);
+    if (l.arena.device)
+        linnet_arena_close(&l.arena);
+    if (reference.device)
+        linnet_arena_close(&reference);
+    return have;
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Bitmap letters. Internal. */
+#ifndef LINNET_FONT_H
+#define LINNET_FONT_H
+
+#include <stdbool.h>
+
+enum { LINNET_GLYPH_WIDTH = 5, LINNET_GLYPH_HEIGHT = 7, LINNET_GLYPH_PITCH = 6 };
+
+/* Is there ink at (x, y) of this letter? ASCII; what is none looks like '?'. */
+bool linnet_glyph_pixel(char letter, int x, int y);
+
+#endif

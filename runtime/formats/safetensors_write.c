@@ -23,7 +23,7 @@ static int compare(const void *a, const void *b)
 }
 
 static linnet_status places_make(linnet_context *context, const linnet_named_tensor *tensors, size_t count,
-                                 place *places)
+                                 tensor_place *places)
 {
     for (size_t i = 0; i < count; i++) {
         const linnet_tensor *tensor = &tensors[i].tensor;

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sums that several layers need: over the parts of a two-stage sum, and over N and S of [N,C,S], a bias gradient. */
+#include "plan.h"
+
+linnet_cl_kernel *linnet_cl_reduce_kernel(linnet_backend_plan *plan, int64_t count, int64_t parts, float scale)
+{
+    linnet_cl_kernel *kernel = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_REDUCE, "reduce_parts", 2);
+    linnet_cl_int(kernel, count);
+    linnet_cl_int(kernel, parts);
+    linnet_cl_float(kernel, scale);
+    linnet_cl_range(kernel, count, 1, 1, 64);
+    return kernel;
+}
+
+linnet_status linnet_cl_reduce(linnet_cl_kernel *kernel, linnet_backend_queue *queue, linnet_view partial,
+                               linnet_view out, cl_int accumulate)
+{
+    linnet_cl_run_int(kernel, 0, accumulate);
+    return linnet_cl_launch(kernel, queue, partial, out);
+}
+
+linnet_cl_channels linnet_cl_channels_of(const linnet_backend_device *device, int64_t images, int64_t channels,
+                                         int64_t size)
+{
+    /* Enough work-groups for the device, each with enough to do. */
+    int64_t elements = images * size, wanted = (device->is_cpu ? 16 : 512) / channels, most = elements / 1024;
+    int64_t parts = wanted < most ? wanted : most;
+    if (parts < 1)
+        parts = 1;
+    int64_t run = (elements + parts - 1) / parts;
+    return (linnet_cl_channels){channels, size, elements, (elements + run - 1) / run, run};
+}
+
+void linnet_cl_channels_walk(linnet_cl_kernel *kernel, linnet_cl_channels shape)
+{
+    linnet_cl_int(kernel, shape.channels);
+    linnet_cl_int(kernel, shape.size);
+    linnet_cl_int(kernel, shape.elements);
+    linnet_cl_int(kernel, shape.run);
+    /* CHANNEL_GROUP in channel.clh is the most. */
+    linnet_cl_range_groups(kernel, shape.parts, shape.channels, 1, kernel->device->is_cpu ? 1 : 64);
+}
+
+void linnet_cl_channel_sum_kernels(linnet_backend_plan *plan, linnet_cl_channels shape, linnet_cl_channel_sum *out)
+{
+    out->parts = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_CHANNEL_SUM, "channel_sum_parts", 2);
+    linnet_cl_channels_walk(out->parts, shape);
+    out->reduce = linnet_cl_reduce_kernel(plan, shape.channels, shape.parts, 1.0f);
+}
+
+linnet_status linnet_cl_channel_sum_run(linnet_cl_channel_sum *sum, linnet_backend_queue *queue, linnet_view x,
+                                        linnet_view workspace, linnet_view out, cl_int accumulate)
+{
+    linnet_status status = linnet_cl_launch(sum->parts, queue, x, workspace);
+    return status ? status : linnet_cl_reduce(sum->reduce, queue, workspace, out, accumulate);
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cross_entropy of logits and integer labels: the loss in two stages, the gradient from the logits again. */
+#include "plan.h"
+
+enum { ROWS_A_PART = 16, MOST_PARTS = 1024 };
+
+/* Rows that one work-item adds up; a function of the shape alone. */
+static int64_t rows_a_part(int64_t rows)
+{
+    int64_t run = (rows + MOST_PARTS - 1) / MOST_PARTS;
+    return run < ROWS_A_PART ? ROWS_A_PART : run;
+}
+
+static linnet_status cross_entropy_candidate(linnet_backend_device *device, const linnet_layer_desc *desc,
+                                             uint32_t index, linnet_candidate *out)
+{
+    (void)device;
+    linnet_status status = linnet_cl_only_candidate(desc, index, "direct", out);
+    int64_t rows = desc->inputs[LINNET_CROSS_ENTROPY_LOGITS].dims[0], run = rows_a_part(rows);
+    if (desc->direction == LINNET_FORWARD)
+        out->workspace_bytes = (uint64_t)((rows + run - 1) / run) * sizeof(float);
+    else
+        out->reads_inputs = 1u << LINNET_CROSS_ENTROPY_LOGITS | 1u << LINNET_CROSS_ENTROPY_LABELS;
+    return status;
+}
+
+static linnet_status cross_entropy_run_forward(linnet_backend_plan *plan, linnet_backend_queue *queue,
+                                               const linnet_layer_args *args)
+{
+    linnet_status status = linnet_cl_launch(&plan->kernels[0], queue, args->inputs[LINNET_CROSS_ENTROPY_LOGITS],
+                                            args->inputs[LINNET_CROSS_ENTROPY_LABELS], args->workspace);
+    return status ? status
+                  : linnet_cl_reduce(&plan->kernels[1], queue, args->workspace,
+                                     args->outputs[LINNET_CROSS_ENTROPY_LOSS], 0);
+}
+
+static linnet_status cross_entropy_run_backward(linnet_backend_plan *plan, linnet_backend_queue *queue,
+                                                const linnet_layer_args *args)
+{
+    linnet_cl_run_int(&plan->kernels[0], 0, linnet_cl_bit(args->accumulate_inputs, LINNET_CROSS_ENTROPY_LOGITS));
+    return linnet_cl_launch(
+        &plan->kernels[0], queue, args->inputs[LINNET_CROSS_ENTROPY_LOGITS], args->inputs[LINNET_CROSS_ENTROPY_LABELS],
+        args->output_gradients[LINNET_CROSS_ENTROPY_LOSS], args->input_gradients[LINNET_CROSS_ENTROPY_LOGITS]);
+}
+
+static void cross_entropy_forward(linnet_backend_plan *plan, int64_t rows, int64_t classes)
+{
+    int64_t run = rows_a_part(rows), parts = (rows + run - 1) / run;
+    linnet_cl_kernel *kernel = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_CROSS_ENTROPY, "cross_entropy_forward", 3);
+    linnet_cl_int(kernel, rows);
+    linnet_cl_int(kernel, classes);
+    linnet_cl_int(kernel, run);
+    linnet_cl_int(kernel, parts);
+    linnet_cl_range(kernel, parts, 1, 1, plan->device->is_cpu ? 1 : 64);
+    linnet_cl_reduce_kernel(plan, 1, parts, 1.0f / (float)rows);
+}
+
+static void cross_entropy_backward(linnet_backend_plan *plan, int64_t rows, int64_t classes)
+{
+    linnet_cl_kernel *kernel = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_CROSS_ENTROPY, "cross_entropy_backward", 4);
+    linnet_cl_int(kernel, rows);
+    linnet_cl_int(kernel, classes);
+    linnet_cl_range(kernel, rows, 1, 1, plan->device->is_cpu ? 16 : 64);
+}
+
+static linnet_status cross_entropy_plan(linnet_backend_device *device, const linnet_layer_desc *desc,
+                                        const char *candidate, linnet_backend_plan **out)
+{
+    (void)candidate;
+    bool forward = desc->direction == LINNET_FORWARD;
+    const linnet_tensor_desc *logits = &desc->inputs[LINNET_CROSS_ENTROPY_LOGITS];
+    linnet_backend_plan *plan;
+    linnet_status status = linnet_cl_plan_new(device, sizeof(*plan),
+                                              forward ? cross_entropy_run_forward : cross_entropy_run_backward, &plan);
+    if (status)
+        return status;
+    if (forward)
+        cross_entropy_forward(plan, logits->dims[0], logits->dims[1]);
+    else
+        cross_entropy_backward(plan, logits->dims[0], logits->dims[1]);
+    return linnet_cl_plan_done(plan, out);
+}
+
+LINNET_CL_OPS(cross_entropy, cross_entropy_candidate, cross_entropy_plan);

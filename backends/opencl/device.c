@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Opening and closing a device: its context, its limits, the programs built for it. Buffers. */
+#include "opencl.h"
+
+#include <clblast_c.h>
+#include <string.h>
+
+static linnet_status read_limits(linnet_backend_device *device)
+{
+    size_t items[8] = {0}, group = 0;
+    cl_ulong local = 0;
+    cl_int error = clGetDeviceInfo(device->id, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof(group), &group, NULL);
+    if (error == CL_SUCCESS)
+        error = clGetDeviceInfo(device->id, CL_DEVICE_MAX_WORK_ITEM_SIZES, sizeof(items), items, NULL);
+    if (error == CL_SUCCESS)
+        error = clGetDeviceInfo(device->id, CL_DEVICE_LOCAL_MEM_SIZE, sizeof(local), &local, NULL);
+    if (error != CL_SUCCESS)
+        return linnet_cl_check(device, "clGetDeviceInfo", error);
+    device->max_group = group < items[0] ? group : items[0];
+    if (device->max_group < 1)
+        device->max_group = 1;
+    device->local_memory = local;
+    return LINNET_OK;
+}
+
+static linnet_status make_context(linnet_backend_device *device, cl_platform_id platform)
+{
+    cl_context_properties properties[] = {CL_CONTEXT_PLATFORM, (cl_context_properties)platform, 0};
+    cl_int error = CL_SUCCESS;
+    device->context = clCreateContext(properties, 1, &device->id, NULL, NULL, &error);
+    if (!device->context || error != CL_SUCCESS) {
+        device->context = NULL;
+        return linnet_cl_check(device, "clCreateContext", error ? error : CL_OUT_OF_HOST_MEMORY);
+    }
+    linnet_cl_count_made();
+    return LINNET_OK;
+}
+
+linnet_status linnet_cl_open(uint32_t index, linnet_backend_device **out)
+{
+    *out = NULL;
+    linnet_cl_location at = {0};
+    linnet_status status = linnet_cl_fork_check();
+    if (!status)
+        status = linnet_cl_locate(index, &at);
+    if (status)
+        return status;
+    linnet_backend_device *device = linnet_cl_host->allocate(sizeof(*device));
+    if (!device)
+        return linnet_cl_fail(LINNET_OUT_OF_MEMORY, "out of memory opening OpenCL device %u", index);
+    memset(device, 0, sizeof(*device));
+    pthread_mutex_init(&device->lock, NULL);
+    device->id = at.device;
+    device->info.struct_size = sizeof(device->info);
+    status = linnet_cl_device_info(index, &device->info);
+    device->is_cpu = device->info.type == LINNET_DEVICE_CPU;
+    if (!status)
+        status = read_limits(device);
+    if (!status)
+        status = make_context(device, at.platform);
+    if (status) {
+        linnet_cl_close(device);
+        return status;
+    }
+    *out = device;
+    return LINNET_OK;
+}
+
+void linnet_cl_close(linnet_backend_device *device)
+{
+    if (!device)
+        return;
+    for (int i = 0; i < LINNET_CL_PROGRAM_COUNT; i++)
+        linnet_cl_release_program(device->programs[i]);
+    /* CLBlast keeps programs per context, and with them the context. */
+    if (atomic_load(&device->used_clblast) && CLBlastClearCache() != CLBlastSuccess)
+        linnet_cl_log(1, "opencl: CLBlast did not clear its cache");
+    linnet_cl_release_context(device->context);
+    pthread_mutex_destroy(&device->lock);
+    linnet_cl_host->release(device);
+}
+
+linnet_status linnet_cl_buffer_new(linnet_backend_device *device, uint64_t bytes, linnet_backend_buffer **out)
+{
+    *out = NULL;
+    linnet_status status = linnet_cl_fork_check();
+    if (status)
+        return status;
+    if (bytes == 0 || bytes > device->info.max_buffer_bytes)
+        return linnet_cl_fail(bytes ? LINNET_OUT_OF_MEMORY : LINNET_INVALID,
+                              "a buffer of %llu bytes: '%s' allows 1 to %llu", (unsigned long long)bytes,
+                              device->info.name, (unsigned long long)device->info.max_buffer_bytes);
+    linnet_backend_buffer *buffer = linnet_cl_host->allocate(sizeof(*buffer));
+    if (!buffer)
+        return linnet_cl_fail(LINNET_OUT_OF_MEMORY, "out of memory making an OpenCL buffer");
+    cl_int error = CL_SUCCESS;
+    *buffer = (linnet_backend_buffer){.device = device, .bytes = bytes};
+    buffer->memory = clCreateBuffer(device->context, CL_MEM_READ_WRITE, (size_t)bytes, NULL, &error);
+    if (!buffer->memory || error != CL_SUCCESS) {
+        linnet_cl_host->release(buffer);
+        return linnet_cl_check(device, "clCreateBuffer", error ? error : CL_OUT_OF_HOST_MEMORY);
+    }
+    linnet_cl_count_made();
+    *out = buffer;
+    return LINNET_OK;
+}
+
+void linnet_cl_buffer_free(linnet_backend_buffer *buffer)
+{
+    if (!buffer)
+        return;
+    linnet_cl_release_memory(buffer->memory);
+    linnet_cl_host->release(buffer);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Matrix products: our own kernels, or CLBlast. */
+#ifndef LINNET_OPENCL_GEMM_H
+#define LINNET_OPENCL_GEMM_H
+
+#include "plan.h"
+
+/* c [m,n] (+)= a b + bias[n], then epilogue. Element (i,k) of a lies at i a_row + k a_col, of b at k b_row + j b_col,
+   of c at i c_row + j. */
+typedef struct linnet_cl_gemm {
+    int64_t m, n, depth;
+    int64_t a_row, a_col, b_row, b_col, c_row;
+    bool has_bias;
+    linnet_epilogue epilogue; /* op 0: none */
+} linnet_cl_gemm;
+
+/* The plan's next kernel, ours, for any gemm. */
+linnet_cl_kernel *linnet_cl_gemm_kernel(linnet_backend_plan *plan, const linnet_cl_gemm *gemm);
+linnet_status linnet_cl_gemm_run(linnet_cl_kernel *kernel, linnet_backend_queue *queue, linnet_view a, linnet_view b,
+                                 linnet_view bias, linnet_view c, cl_int accumulate);
+
+/* CLBlast: each of a and b must have a unit stride; no bias, no epilogue. batches products, whose operands lie *_stride
+   elements apart (0: the same). */
+typedef struct linnet_cl_batches {
+    int64_t count, a_stride, b_stride, c_stride;
+} linnet_cl_batches;
+
+linnet_status linnet_cl_clblast(linnet_backend_queue *queue, const linnet_cl_gemm *gemm,
+                                const linnet_cl_batches *batches, linnet_view a, linnet_view b, linnet_view c,
+                                bool accumulate);
+
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the layer files share: which descs are refused, and candidates of layers that have one. */
+#include "plan.h"
+
+static bool type_fits(const linnet_layer_desc *desc, uint32_t type, bool is_labels)
+{
+    if (is_labels || desc->kind == LINNET_LAYER_RESHAPE || desc->kind == LINNET_LAYER_CONCAT)
+        return type == LINNET_I32 || (type == LINNET_F32 && !is_labels);
+    return type == LINNET_F32;
+}
+
+static const char *tensor_refusal(const linnet_layer_desc *desc, const linnet_tensor_desc *tensor, bool is_labels)
+{
+    if (!type_fits(desc, tensor->type, is_labels))
+        return is_labels ? "needs i32 labels" : "needs f32";
+    if (tensor->format != LINNET_FORMAT_NCHW)
+        return "needs the NCHW format";
+    if (tensor->outer_stride != 0)
+        return "needs dense tensors";
+    return linnet_desc_count(tensor) > INT32_MAX ? "over 2^31 elements" : NULL;
+}
+
+const char *linnet_cl_refusal(const linnet_layer_desc *desc)
+{
+    const char *refusal = NULL;
+    for (uint32_t i = 0; i < desc->input_count && !refusal; i++)
+        refusal = tensor_refusal(desc, &desc->inputs[i],
+                                 desc->kind == LINNET_LAYER_CROSS_ENTROPY && i == LINNET_CROSS_ENTROPY_LABELS);
+    for (uint32_t i = 0; i < desc->output_count && !refusal; i++)
+        refusal = tensor_refusal(desc, &desc->outputs[i], false);
+    for (uint32_t i = 0; i < desc->parameter_count && !refusal; i++)
+        refusal = tensor_refusal(desc, &desc->parameters[i], false);
+    for (uint32_t i = 0; i < desc->state_count && !refusal; i++)
+        refusal = tensor_refusal(desc, &desc->states[i], false);
+    return refusal;
+}
+
+linnet_status linnet_cl_only_candidate(const linnet_layer_desc *desc, uint32_t index, const char *name,
+                                       linnet_candidate *out)
+{
+    if (index > 0)
+        return LINNET_END;
+    out->name = name;
+    out->numerics = LINNET_NUMERICS_DIRECT;
+    out->refusal = linnet_cl_refusal(desc);
+    if (!out->refusal && desc->epilogue_count > 0)
+        out->refusal = "takes no epilogue";
+    return LINNET_OK;
+}
+
+bool linnet_cl_wants_input(const linnet_layer_desc *desc, uint32_t index)
+{
+    return desc->want_inputs >> index & 1u;
+}
+
+bool linnet_cl_wants_parameter(const linnet_layer_desc *desc, uint32_t index)
+{
+    return desc->want_parameters >> index & 1u;
+}
+
+int64_t linnet_cl_extent(const linnet_tensor_desc *desc, uint32_t first, uint32_t last)
+{
+    int64_t count = 1;
+    for (uint32_t i = first; i < last && i < desc->rank; i++)
+        count *= desc->dims[i];
+    return count;
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* linear by our own GEMM, which takes bias and epilogue along and any size, or by CLBlast, which pays when all sides
+ * are large. */
+#include "linear.h"
+
+#include <string.h>
+
+typedef struct linear_plan {
+    linnet_backend_plan base;
+    bool clblast, has_bias;
+    uint32_t want_inputs, want_parameters;
+    linnet_cl_gemm products[3];   /* forward; backward: data, weight */
+    linnet_cl_kernel *kernels[3]; /* the same, when they are ours */
+    linnet_cl_kernel *bias;       /* forward: behind CLBlast; backward: its gradient. NULL where not needed */
+} linear_plan;
+
+enum { FORWARD = 0, DATA = 1, WEIGHT = 2 };
+
+/* CLBlast has a start-up cost and its own launches: not for small products. */
+static bool linear_is_large(const linnet_backend_device *device, const linnet_layer_desc *desc)
+{
+    double work = (double)desc->outputs[0].dims[0] * (double)linnet_desc_count(&desc->parameters[LINNET_LINEAR_WEIGHT]);
+    return work > (device->is_cpu ? 1e12 : 1.6e7);
+}
+
+static linnet_status linear_candidate(linnet_backend_device *device, const linnet_layer_desc *desc, uint32_t index,
+                                      linnet_candidate *out)
+{
+    static const char *const names[2] = {"tiled", "clblast"};
+    if (index > 1)
+        return LINNET_END;
+    out->name = names[linear_is_large(device, desc) ? 1 - index : index];
+    out->numerics = LINNET_NUMERICS_DIRECT;
+    out->refusal = linnet_cl_refusal(desc);
+    if (!out->refusal && desc->epilogue_count > 1)
+        out->refusal = "takes one epilogue";
+    if (desc->direction == LINNET_BACKWARD) {
+        out->reads_parameters = linnet_cl_wants_input(desc, LINNET_LINEAR_X) ? 1u << LINNET_LINEAR_WEIGHT : 0u;
+        out->reads_inputs = linnet_cl_wants_parameter(desc, LINNET_LINEAR_WEIGHT) ? 1u << LINNET_LINEAR_X : 0u;
+    }
+    return LINNET_OK;
+}
+
+static linnet_status linear_product(linear_plan *plan, int which, linnet_backend_queue *queue, linnet_view a,
+                                    linnet_view b, linnet_view bias, linnet_view c, cl_int accumulate)
+{
+    static const linnet_cl_batches one = {1, 0, 0, 0};
+    if (plan->clblast)
+        return linnet_cl_clblast(queue, &plan->products[which], &one, a, b, c, accumulate != 0);
+    return linnet_cl_gemm_run(plan->kernels[which], queue, a, b, bias, c, accumulate);
+}
+
+static linnet_status linear_run_forward(linnet_backend_plan *base, linnet_backend_queue *queue,
+                                        const linnet_layer_args *args)
+{
+    linear_plan *plan = (linear_plan *)base;
+    linnet_view bias = plan->has_bias ? args->parameters[LINNET_LINEAR_BIAS] : linnet_cl_no_view;
+    linnet_view y = args->outputs[LINNET_LINEAR_Y];
+    linnet_status status = linear_product(plan, FORWARD, queue, args->inputs[LINNET_LINEAR_X],
+                                          args->parameters[LINNET_LINEAR_WEIGHT], bias, y, 0);
+    if (status || !plan->bias)
+        return status;
+    return linnet_cl_launch(plan->bias, queue, bias, y);
+}
+
+static linnet_status linear_run_backward(linnet_backend_plan *base, linnet_backend_queue *queue,
+                                         const linnet_layer_args *args)
+{
+    linear_plan *plan = (linear_plan *)base;
+    linnet_view dy = args->output_gradients[LINNET_LINEAR_Y];
+    linnet_status status = LINNET_OK;
+    if (plan->want_inputs & 1u << LINNET_LINEAR_X)
+        status = linear_product(plan, DATA, queue, dy, args->parameters[LINNET_LINEAR_WEIGHT], linnet_cl_no_view,
+                                args->input_gradients[LINNET_LINEAR_X],
+                                linnet_cl_bit(args->accumulate_inputs, LINNET_LINEAR_X));
+    if (plan->want_parameters & 1u << LINNET_LINEAR_WEIGHT && !status)
+        status = linear_product(plan, WEIGHT, queue, dy, args->inputs[LINNET_LINEAR_X], linnet_cl_no_view,
+                                args->parameter_gradients[LINNET_LINEAR_WEIGHT],
+                                linnet_cl_bit(args->accumulate_parameters, LINNET_LINEAR_WEIGHT));
+    if (plan->bias && !status)
+        status = linnet_cl_reduce(plan->bias, queue, dy, args->parameter_gradients[LINNET_LINEAR_BIAS],
+                                  linnet_cl_bit(args->accumulate_parameters, LINNET_LINEAR_BIAS));
+    return status;
+}
+
+static void linear_bias_kernel(linear_plan *plan, const linnet_cl_gemm *product)
+{
+    plan->bias = linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_BIAS, "bias_apply_rows", 2);
+    linnet_cl_int(plan->bias, product->n);
+    linnet_cl_int(plan->bias, product->has_bias);
+    linnet_cl_int(plan->bias, product->epilogue.op);
+    linnet_cl_float(plan->bias, product->epilogue.alpha);
+    linnet_cl_float(plan->bias, product->epilogue.beta);
+    linnet_cl_range(plan->bias, product->n, product->m, 1, 64);
+}
+
+static void linear_kernels(linear_plan *plan, const linnet_layer_desc *desc)
+{
+    int64_t n = desc->outputs[0].dims[0], o = desc->parameters[LINNET_LINEAR_WEIGHT].dims[0],
+            i = desc->parameters[LINNET_LINEAR_WEIGHT].dims[1];
+    bool forward = desc->direction == LINNET_FORWARD;
+    bool wanted[3] = {forward, !forward && linnet_cl_wants_input(desc, LINNET_LINEAR_X),
+                      !forward && linnet_cl_wants_parameter(desc, LINNET_LINEAR_WEIGHT)};
+    plan->products[FORWARD] = linnet_cl_linear_forward(n, i, o);
+    plan->products[DATA] = linnet_cl_linear_backward_data(n, i, o);
+    plan->products[WEIGHT] = linnet_cl_linear_backward_weight(n, i, o);
+    plan->products[FORWARD].has_bias = plan->has_bias;
+    if (desc->epilogue_count)
+        plan->products[FORWARD].epilogue = desc->epilogue[0];
+    for (int which = 0; which < 3; which++)
+        if (wanted[which] && !plan->clblast)
+            plan->kernels[which] = linnet_cl_gemm_kernel(&plan->base, &plan->products[which]);
+    if (forward && plan->clblast && (plan->has_bias || desc->epilogue_count))
+        linear_bias_kernel(plan, &plan->products[FORWARD]);
+    /* Rows of dy are the parts of a sum over [O]. */
+    if (!forward && linnet_cl_wants_parameter(desc, LINNET_LINEAR_BIAS))
+        plan->bias = linnet_cl_reduce_kernel(&plan->base, o, n, 1.0f);
+}
+
+static linnet_status linear_plan_new(linnet_backend_device *device, const linnet_layer_desc *desc,
+                                     const char *candidate, linnet_backend_plan **out)
+{
+    linnet_backend_plan *base;
+    linnet_status status =
+        linnet_cl_plan_new(device, sizeof(linear_plan),
+                           desc->direction == LINNET_FORWARD ? linear_run_forward : linear_run_backward, &base);
+    if (status)
+        return status;
+    linear_plan *plan = (linear_plan *)base;
+    plan->clblast = strcmp(candidate, "clblast") == 0;
+    plan->has_bias = desc->parameter_count > LINNET_LINEAR_BIAS;
+    plan->want_inputs = desc->want_inputs;
+    plan->want_parameters = desc->want_parameters;
+    linear_kernels(plan, desc);
+    return linnet_cl_plan_done(base, out);
+}
+
+LINNET_CL_OPS(linear, linear_candidate, linear_plan_new);

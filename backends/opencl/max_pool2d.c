@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* max_pool2d: keeps the winner of every window for backward, which then gathers. */
+#include "plan.h"
+
+static linnet_status max_pool2d_candidate(linnet_backend_device *device, const linnet_layer_desc *desc, uint32_t index,
+                                          linnet_candidate *out)
+{
+    (void)device;
+    linnet_status status = linnet_cl_only_candidate(desc, index, "direct", out);
+    if (desc->direction == LINNET_BACKWARD) {
+        out->reads_saved = 1;
+    } else if (desc->differentiate) {
+        out->saved_count = 1;
+        out->saved_bytes[0] = (uint64_t)linnet_desc_count(&desc->outputs[LINNET_MAX_POOL2D_Y]) * sizeof(cl_int);
+    }
+    return status;
+}
+
+static linnet_status max_pool2d_run_forward(linnet_backend_plan *plan, linnet_backend_queue *queue,
+                                            const linnet_layer_args *args)
+{
+    linnet_view winner = args->saved_count ? args->saved[0] : linnet_cl_no_view;
+    linnet_cl_run_int(&plan->kernels[0], 0, winner.buffer != NULL);
+    return linnet_cl_launch(&plan->kernels[0], queue, args->inputs[LINNET_MAX_POOL2D_X],
+                            args->outputs[LINNET_MAX_POOL2D_Y], winner);
+}
+
+static linnet_status max_pool2d_run_backward(linnet_backend_plan *plan, linnet_backend_queue *queue,
+                                             const linnet_layer_args *args)
+{
+    linnet_cl_run_int(&plan->kernels[0], 0, linnet_cl_bit(args->accumulate_inputs, LINNET_MAX_POOL2D_X));
+    return linnet_cl_launch(&plan->kernels[0], queue, args->output_gradients[LINNET_MAX_POOL2D_Y], args->saved[0],
+                            args->input_gradients[LINNET_MAX_POOL2D_X]);
+}
+
+static linnet_status max_pool2d_plan(linnet_backend_device *device, const linnet_layer_desc *desc,
+                                     const char *candidate, linnet_backend_plan **out)
+{
+    (void)candidate;
+    bool forward = desc->direction == LINNET_FORWARD;
+    linnet_backend_plan *plan;
+    linnet_status status =
+        linnet_cl_plan_new(device, sizeof(*plan), forward ? max_pool2d_run_forward : max_pool2d_run_backward, &plan);
+    if (status)
+        return status;
+    linnet_cl_kernel *kernel = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_MAX_POOL2D,
+                                                    forward ? "max_pool2d_forward" : "max_pool2d_backward", 3);
+    linnet_cl_pool2d_constants(kernel, desc);
+    return linnet_cl_plan_done(plan, out);
+}
+
+LINNET_CL_OPS(max_pool2d, max_pool2d_candidate, max_pool2d_plan);
+
+void linnet_cl_pool2d_constants(linnet_cl_kernel *kernel, const linnet_layer_desc *desc)
+{
+    const linnet_pool2d_attributes *attributes = desc->attributes;
+    const int64_t *x = desc->inputs[0].dims, *y = desc->outputs[0].dims;
+    const int64_t constants[] = {x[2],
+                                 x[3],
+                                 y[2],
+                                 y[3],
+                                 attributes->kernel[0],
+                                 attributes->kernel[1],
+                                 attributes->stride[0],
+                                 attributes->stride[1],
+                                 attributes->padding[0],
+                                 attributes->padding[1]};
+    for (size_t i = 0; i < sizeof(constants) / sizeof(constants[0]); i++)
+        linnet_cl_int(kernel, constants[i]);
+    const int64_t *plane = desc->direction == LINNET_FORWARD ? y : x;
+    linnet_cl_range(kernel, plane[2] * plane[3], x[0] * x[1], 1, 64);
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The OpenCL backend's own header: device, buffer, queue, program, kernel and plan as its files share them.
+ *
+ * OpenCL 1.2 core only. Every driver object is made and released through object.c's counters, so live_objects() is 0
+ * when all is closed. Every return code goes through linnet_cl_check.
+ */
+#ifndef LINNET_OPENCL_H
+#define LINNET_OPENCL_H
+
+#define CL_TARGET_OPENCL_VERSION 120
+#include <CL/cl.h>
+
+#include "linnet/backend.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+extern const linnet_host *linnet_cl_host; /* set once, by linnet_backend_query */
+
+/* ---- error.c ---- */
+
+/* LINNET_OK for CL_SUCCESS; else sets the sentence "<call> on '<device>' failed: CL_..." (device NULL: none) and maps
+ * the code. */
+linnet_status linnet_cl_check(const linnet_backend_device *device, const char *call, cl_int error);
+/* Sets the sentence and returns the status. */
+linnet_status linnet_cl_fail(linnet_status status, const char *format, ...) LINNET_PRINTF(2, 3);
+const char *linnet_cl_error_name(cl_int error);
+void linnet_cl_log(int level, const char *format, ...) LINNET_PRINTF(2, 3);
+/* LINNET_FORKED in the child of a process that used OpenCL, else LINNET_OK. */
+linnet_status linnet_cl_fork_check(void);
+/* From now on a fork's child is refused: driver threads do not survive it. */
+void linnet_cl_fork_guard(void);
+
+/* ---- object.c: counts what the plugin holds of the driver ---- */
+
+void linnet_cl_count_made(void);
+uint64_t linnet_cl_live_objects(void);
+/* Each accepts NULL and uncounts. */
+void linnet_cl_release_context(cl_context object);
+void linnet_cl_release_queue(cl_command_queue object);
+void linnet_cl_release_program(cl_program object);
+void linnet_cl_release_kernel(cl_kernel object);
+void linnet_cl_release_memory(cl_mem object);
+void linnet_cl_release_event(cl_event object);
+
+/* ---- platform.c: which devices there are ---- */
+
+typedef struct linnet_cl_location {
+    cl_platform_id platform;
+    cl_device_id device;
+} linnet_cl_location;
+
+linnet_status linnet_cl_probe(uint32_t *out_count);
+linnet_status linnet_cl_device_info(uint32_t index, linnet_device_info *out);
+/* Where device number index of the last probe is; LINNET_NO_DEVICE when there is none. */
+linnet_status linnet_cl_locate(uint32_t index, linnet_cl_location *out);
+/* Lines about the loader, the platforms and their devices; returns bytes written. */
+size_t linnet_cl_platforms_describe(char *out_text, size_t size);
+
+/* ---- device.c, buffer.c ---- */
+
+typedef enum linnet_cl_program_id {
+#define LINNET_CL_PROGRAM(ID, file) LINNET_CL_PROGRAM_##ID,
+#include "programs.def"
+    LINNET_CL_PROGRAM_COUNT
+} linnet_cl_program_id;
+
+struct linnet_backend_device {
+    cl_context context;
+    cl_device_id id;
+    linnet_device_info info;
+    bool is_cpu;           /* a work-item should do much work on contiguous memory; else many small ones, coalesced */
+    size_t max_group;      /* work-items in a group, first dimension */
+    uint64_t local_memory; /* bytes */
+    pthread_mutex_t lock;  /* of programs */
+    cl_program programs[LINNET_CL_PROGRAM_COUNT]; /* built at first use, kept until close */
+    atomic_bool used_clblast;
+};
+
+linnet_status linnet_cl_open(uint32_t index, linnet_backend_device **out);
+void linnet_cl_close(linnet_backend_device *device);
+
+struct linnet_backend_buffer {
+    linnet_backend_device *device;
+    cl_mem memory;
+    uint64_t bytes;
+};
+
+linnet_status linnet_cl_buffer_new(linnet_backend_device *device, uint64_t bytes, linnet_backend_buffer **out);
+void linnet_cl_buffer_free(linnet_backend_buffer *buffer);
+
+/* ---- queue.c, transfer.c, event.c ---- */
+
+typedef struct linnet_cl_staging linnet_cl_staging;
+typedef struct linnet_cl_optimizers linnet_cl_optimizers;
+
+struct linnet_backend_queue {
+    linnet_backend_device *device;
+    cl_command_queue queue;
+    bool timestamps;
+    linnet_cl_staging *staging; /* copies of uploaded data that the device has not read yet */
+    uint64_t staging_bytes;
+    linnet_cl_optimizers *optimizers; /* NULL until the first step */
+};
+
+struct linnet_backend_event {
+    linnet_backend_device *device;
+    cl_event event;
+};
+
+linnet_status linnet_cl_queue_new(linnet_backend_device *device, uint32_t flags, linnet_backend_queue **out);
+void linnet_cl_queue_free(linnet_backend_queue *queue);
+linnet_status linnet_cl_finish(linnet_backend_queue *queue);
+linnet_status linnet_cl_flush(linnet_backend_queue *queue);
+
+/* optimizer.c */
+void linnet_cl_optimizers_free(linnet_backend_queue *queue);
+
+linnet_status linnet_cl_upload(linnet_backend_queue *queue, linnet_view destination, const void *source, uint64_t bytes,
+                               linnet_backend_event **out_event);
+linnet_status linnet_cl_read(linnet_backend_queue *queue, linnet_view source, void *destination, uint64_t bytes,
+                             linnet_backend_event **out_event);
+linnet_status linnet_cl_copy(linnet_backend_queue *queue, linnet_view destination, linnet_view source, uint64_t bytes);
+linnet_status linnet_cl_fill(linnet_backend_queue *queue, linnet_view destination, uint32_t pattern, uint64_t bytes);
+/* Frees the staged copies that the device has read: all of them, the caller knows, or those whose events say so. */
+void linnet_cl_staging_reap(linnet_backend_queue *queue, bool all_done);
+
+/* Takes over the event, also on failure. */
+linnet_status linnet_cl_event_wrap(linnet_backend_device *device, cl_event event, linnet_backend_event **out);
+linnet_status linnet_cl_mark(linnet_backend_queue *queue, linnet_backend_event **out);
+linnet_status linnet_cl_event_wait(linnet_backend_event *event);
+linnet_status linnet_cl_event_time(linnet_backend_event *event, uint64_t *out_nanoseconds);
+void linnet_cl_event_free(linnet_backend_event *event);
+
+/* ---- program.c, cache.c, sha256.c ---- */
+
+/* The program, built at first use or taken from the cache. Owned by the device. */
+linnet_status linnet_cl_program(linnet_backend_device *device, linnet_cl_program_id id, cl_program *out);
+
+typedef struct linnet_cl_cache_key {
+    uint8_t bytes[32];
+} linnet_cl_cache_key;
+
+/* A program's key: its source, options, device, driver and this release. */
+void linnet_cl_cache_key_make(const linnet_backend_device *device, const char *source, const char *options,
+                              linnet_cl_cache_key *out);
+/* The binary stored under key, to be released by the host's release; NULL when there is none. A damaged one is deleted.
+ */
+void *linnet_cl_cache_load(const linnet_cl_cache_key *key, size_t *out_bytes);
+/* Best effort: a cache that cannot be written is said once and done without. */
+void linnet_cl_cache_store(const linnet_cl_cache_key *key, const void *binary, size_t bytes);
+void linnet_cl_cache_discard(const linnet_cl_cache_key *key);
+size_t linnet_cl_cache_describe(char *out_text, size_t size);
+
+typedef struct linnet_cl_sha256 {
+    uint32_t state[8];
+    uint64_t bytes;
+    uint8_t block[64];
+} linnet_cl_sha256;
+
+void linnet_cl_sha256_start(linnet_cl_sha256 *hash);
+void linnet_cl_sha256_add(linnet_cl_sha256 *hash, const void *data, size_t bytes);
+void linnet_cl_sha256_end(linnet_cl_sha256 *hash, uint8_t out[32]);
+
+/* Made at build time from kernels/: NUL-terminated source of each program. */
+extern const char *const linnet_cl_sources[LINNET_CL_PROGRAM_COUNT];
+extern const char *const linnet_cl_source_names[LINNET_CL_PROGRAM_COUNT];
+
+#endif

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Plans and kernels: making them, their arguments and sizes, and launching. */
+#include "plan.h"
+
+#include <stdio.h>
+#include <string.h>
+
+linnet_status linnet_cl_plan_new(linnet_backend_device *device, size_t bytes,
+                                 linnet_status (*run)(linnet_backend_plan *, linnet_backend_queue *,
+                                                      const linnet_layer_args *),
+                                 linnet_backend_plan **out)
+{
+    *out = NULL;
+    linnet_status status = linnet_cl_fork_check();
+    if (status)
+        return status;
+    linnet_backend_plan *plan = linnet_cl_host->allocate(bytes);
+    if (!plan)
+        return linnet_cl_fail(LINNET_OUT_OF_MEMORY, "out of memory making an OpenCL plan");
+    memset(plan, 0, bytes);
+    plan->device = device;
+    plan->run = run;
+    *out = plan;
+    return LINNET_OK;
+}
+
+linnet_status linnet_cl_plan_done(linnet_backend_plan *plan, linnet_backend_plan **out)
+{
+    linnet_status status = plan->status;
+    if (status) {
+        linnet_cl_plan_free(plan);
+        plan = NULL;
+    }
+    *out = plan;
+    return status;
+}
+
+void linnet_cl_plan_free(linnet_backend_plan *plan)
+{
+    if (!plan)
+        return;
+    for (uint32_t i = 0; i < plan->kernel_count; i++)
+        linnet_cl_release_kernel(plan->kernels[i].kernel);
+    linnet_cl_host->release(plan);
+}
+
+linnet_status linnet_cl_plan_run(linnet_backend_plan *plan, linnet_backend_queue *queue, const linnet_layer_args *args)
+{
+    linnet_status status = linnet_cl_fork_check();
+    return status ? status : plan->run(plan, queue, args);
+}
+
+void linnet_cl_kernel_init(linnet_backend_device *device, linnet_cl_kernel *kernel, linnet_status *status,
+                           linnet_cl_program_id program, const char *name, cl_uint view_count)
+{
+    *kernel =
+        (linnet_cl_kernel){.device = device, .name = name, .view_count = view_count, .dimensions = 1, .status = status};
+    cl_program built = NULL;
+    if (*status)
+        return;
+    *status = linnet_cl_program(device, program, &built);
+    if (*status)
+        return;
+    cl_int error = CL_SUCCESS;
+    kernel->kernel = clCreateKernel(built, name, &error);
+    if (kernel->kernel)
+        linnet_cl_count_made();
+    if (error != CL_SUCCESS || !kernel->kernel)
+        *status = linnet_cl_check(device, "clCreateKernel", error ? error : CL_OUT_OF_HOST_MEMORY);
+}
+
+linnet_cl_kernel *linnet_cl_kernel_new(linnet_backend_plan *plan, linnet_cl_program_id program, const char *name,
+                                       cl_uint view_count)
+{
+    linnet_cl_kernel *kernel =
+        &plan->kernels[plan->kernel_count < LINNET_CL_MAX_KERNELS ? plan->kernel_count : LINNET_CL_MAX_KERNELS - 1];
+    if (plan->kernel_count == LINNET_CL_MAX_KERNELS) {
+        if (!plan->status)
+            plan->status =
+                linnet_cl_fail(LINNET_INTERNAL, "an OpenCL plan wants more than %d kernels", LINNET_CL_MAX_KERNELS);
+        return kernel;
+    }
+    plan->kernel_count++;
+    linnet_cl_kernel_init(plan->device, kernel, &plan->status, program, name, view_count);
+    return kernel;
+}
+
+static linnet_status check_kernel(const linnet_cl_kernel *kernel, const char *call, cl_int error)
+{
+    if (error == CL_SUCCESS)
+        return LINNET_OK;
+    char text[128];
+    snprintf(text, sizeof(text), "%s for kernel %s", call, kernel->name);
+    return linnet_cl_check(kernel->device, text, error);
+}
+
+static void set_constant(linnet_cl_kernel *kernel, size_t bytes, const void *value)
+{
+    cl_uint index = 2 * kernel->view_count + kernel->constant_count++;
+    if (!*kernel->status)
+        *kernel->status = check_kernel(kernel, "clSetKernelArg", clSetKernelArg(kernel->kernel, index, bytes, value));
+}
+
+void linnet_cl_int(linnet_cl_kernel *kernel, int64_t value)
+{
+    cl_int narrow = (cl_int)value;
+    if (narrow != value && !*kernel->status)
+        *kernel->status =
+            linnet_cl_fail(LINNET_LIMIT, "kernel %s: %lld is over 31 bits", kernel->name, (long long)value);
+    set_constant(kernel, sizeof(narrow), &narrow);
+}
+
+void linnet_cl_float(linnet_cl_kernel *kernel, float value)
+{
+    cl_float narrow = value;
+    set_constant(kernel, sizeof(narrow), &narrow);
+}
+
+/* The largest power of two that is at most wanted and that kernel and device allow. */
+static size_t group_size(linnet_cl_kernel *kernel, size_t wanted)
+{
+    size_t limit = kernel->device->max_group, own = 0, size = 1;
+    if (*kernel->status)
+        return 1;
+    cl_int error = clGetKernelWorkGroupInfo(kernel->kernel, kernel->device->id, CL_KERNEL_WORK_GROUP_SIZE, sizeof(own),
+                                            &own, NULL);
+    *kernel->status = check_kernel(kernel, "clGetKernelWorkGroupInfo", error);
+    if (own > 0 && own < limit)
+        limit = own;
+    while (size * 2 <= limit && size * 2 <= wanted)
+        size *= 2;
+    return size;
+}
+
+static void set_range(linnet_cl_kernel *kernel, size_t x, size_t group_x, int64_t y, int64_t z)
+{
+    kernel->dimensions = z > 1 ? 3 : y > 1 ? 2 : 1;
+    size_t global[3] = {x, (size_t)y, (size_t)z}, local[3] = {group_x, 1, 1};
+    memcpy(kernel->global, global, sizeof(global));
+    memcpy(kernel->local, local, sizeof(local));
+}
+
+void linnet_cl_range(linnet_cl_kernel *kernel, int64_t x, int64_t y, int64_t z, size_t group_x)
+{
+    size_t group = group_size(kernel, group_x ? group_x : kernel->device->is_cpu ? 256 : 128);
+    size_t groups = ((size_t)x + group - 1) / group;
+    set_range(kernel, groups * group, group, y, z);
+}
+
+void linnet_cl_range_groups(linnet_cl_kernel *kernel, int64_t groups_x, int64_t y, int64_t z, size_t group_x)
+{
+    size_t group = group_size(kernel, group_x);
+    set_range(kernel, (size_t)groups_x * group, group, y, z);
+}
+
+static void set_run_scalar(linnet_cl_kernel *kernel, cl_uint index, size_t bytes, const void *value)
+{
+    cl_int error =
+        clSetKernelArg(kernel->kernel, 2 * kernel->view_count + kernel->constant_count + index, bytes, value);
+    if (kernel->error == CL_SUCCESS)
+        kernel->error = error;
+}
+
+void linnet_cl_run_int(linnet_cl_kernel *kernel, cl_uint index, cl_int value)
+{
+    set_run_scalar(kernel, index, sizeof(value), &value);
+}
+
+void linnet_cl_run_uint(linnet_cl_kernel *kernel, cl_uint index, cl_uint value)
+{
+    set_run_scalar(kernel, index, sizeof(value), &value);
+}
+
+void linnet_cl_run_ulong(linnet_cl_kernel *kernel, cl_uint index, cl_ulong value)
+{
+    set_run_scalar(kernel, index, sizeof(value), &value);
+}
+
+void linnet_cl_run_float(linnet_cl_kernel *kernel, cl_uint index, cl_float value)
+{
+    set_run_scalar(kernel, index, sizeof(value), &value);
+}
+
+linnet_status linnet_cl_launch_views(linnet_cl_kernel *kernel, linnet_backend_queue *queue, const linnet_view *views,
+                                     cl_uint count)
+{
+    if (count != kernel->view_count)
+        return linnet_cl_fail(LINNET_INTERNAL, "kernel %s wants %u views and was given %u", kernel->name,
+                              kernel->view_count, count);
+    cl_int error = kernel->error;
+    kernel->error = CL_SUCCESS;
+    for (cl_uint i = 0; i < count && error == CL_SUCCESS; i++) {
+        cl_mem memory = views[i].buffer ? views[i].buffer->memory : NULL;
+        cl_ulong offset = views[i].buffer ? views[i].offset / 4 : 0;
+        error = clSetKernelArg(kernel->kernel, 2 * i, sizeof(memory), views[i].buffer ? &memory : NULL);
+        if (error == CL_SUCCESS)
+            error = clSetKernelArg(kernel->kernel, 2 * i + 1, sizeof(offset), &offset);
+    }
+    if (error != CL_SUCCESS)
+        return check_kernel(kernel, "clSetKernelArg", error);
+    if (kernel->global[0] == 0 || kernel->global[1] == 0 || kernel->global[2] == 0)
+        return LINNET_OK; /* an empty tensor */
+    error = clEnqueueNDRangeKernel(queue->queue, kernel->kernel, kernel->dimensions, NULL, kernel->global,
+                                   kernel->local, 0, NULL, NULL);
+    return check_kernel(kernel, "clEnqueueNDRangeKernel", error);
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Programs: taken from the cache or built from the embedded source, at first use. A failed build shows the compiler's
+ * log. */
+#include "opencl.h"
+
+#include <string.h>
+
+static const char build_options[] = "-cl-std=CL1.2";
+
+static linnet_status fail_with_log(linnet_backend_device *device, linnet_cl_program_id id, cl_program program,
+                                   cl_int error)
+{
+    size_t bytes = 0;
+    char *log = NULL;
+    if (clGetProgramBuildInfo(program, device->id, CL_PROGRAM_BUILD_LOG, 0, NULL, &bytes) == CL_SUCCESS && bytes > 1)
+        log = linnet_cl_host->allocate(bytes + 1);
+    if (log) {
+        memset(log, 0, bytes + 1);
+        if (clGetProgramBuildInfo(program, device->id, CL_PROGRAM_BUILD_LOG, bytes, log, NULL) != CL_SUCCESS)
+            log[0] = '\0';
+    }
+    linnet_status status =
+        linnet_cl_fail(error == CL_OUT_OF_HOST_MEMORY ? LINNET_OUT_OF_MEMORY : LINNET_BUILD_FAILED,
+                       "'%s' could not build %s: %s; its log: %s", device->info.name, linnet_cl_source_names[id],
+                       linnet_cl_error_name(error), log ? log : "(empty)");
+    linnet_cl_host->release(log);
+    return status;
+}
+
+/* NULL unless the cache holds a binary that the driver takes. */
+static cl_program program_from_cache(linnet_backend_device *device, const linnet_cl_cache_key *key)
+{
+    size_t bytes = 0;
+    const unsigned char *binary = linnet_cl_cache_load(key, &bytes);
+    if (!binary)
+        return NULL;
+    cl_int error = CL_SUCCESS, loaded = CL_SUCCESS;
+    cl_program program = clCreateProgramWithBinary(device->context, 1, &device->id, &bytes, &binary, &loaded, &error);
+    if (program)
+        linnet_cl_count_made();
+    if (program && error == CL_SUCCESS && loaded == CL_SUCCESS)
+        error = clBuildProgram(program, 1, &device->id, build_options, NULL, NULL);
+    linnet_cl_host->release((void *)binary);
+    if (program && error == CL_SUCCESS && loaded == CL_SUCCESS)
+        return program;
+    linnet_cl_release_program(program);
+    linnet_cl_cache_discard(key);
+    return NULL;
+}
+
+static void program_to_cache(linnet_backend_device *device, cl_program program, const linnet_cl_cache_key *key)
+{
+    size_t bytes = 0;
+    if (!linnet_cl_host->cache_directory() ||
+        clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof(bytes), &bytes, NULL) != CL_SUCCESS || bytes == 0)
+        return;
+    unsigned char *binary = linnet_cl_host->allocate(bytes);
+    if (!binary)
+        return;
+    if (clGetProgramInfo(program, CL_PROGRAM_BINARIES, sizeof(binary), &binary, NULL) == CL_SUCCESS)
+        linnet_cl_cache_store(key, binary, bytes);
+    else
+        linnet_cl_log(3, "opencl: '%s' gives no program binaries", device->info.name);
+    linnet_cl_host->release(binary);
+}
+
+static linnet_status program_build(linnet_backend_device *device, linnet_cl_program_id id, cl_program *out)
+{
+    linnet_cl_cache_key key;
+    const char *source = linnet_cl_sources[id];
+    linnet_cl_cache_key_make(device, source, build_options, &key);
+    *out = program_from_cache(device, &key);
+    if (*out)
+        return LINNET_OK;
+    cl_int error = CL_SUCCESS;
+    cl_program program = clCreateProgramWithSource(device->context, 1, &source, NULL, &error);
+    if (!program || error != CL_SUCCESS)
+        return linnet_cl_check(device, "clCreateProgramWithSource", error ? error : CL_OUT_OF_HOST_MEMORY);
+    linnet_cl_count_made();
+    error = clBuildProgram(program, 1, &device->id, build_options, NULL, NULL);
+    if (error != CL_SUCCESS) {
+        linnet_status status = fail_with_log(device, id, program, error);
+        linnet_cl_release_program(program);
+        return status;
+    }
+    linnet_cl_log(3, "opencl: built %s for '%s'", linnet_cl_source_names[id], device->info.name);
+    program_to_cache(device, program, &key);
+    *out = program;
+    return LINNET_OK;
+}
+
+linnet_status linnet_cl_program(linnet_backend_device *device, linnet_cl_program_id id, cl_program *out)
+{
+    linnet_status status = LINNET_OK;
+    pthread_mutex_lock(&device->lock);
+    if (!device->programs[id])
+        status = program_build(device, id, &device->programs[id]);
+    *out = device->programs[id];
+    pthread_mutex_unlock(&device->lock);
+    return status;
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* In-order queues and their events. */
+#include "opencl.h"
+
+linnet_status linnet_cl_queue_new(linnet_backend_device *device, uint32_t flags, linnet_backend_queue **out)
+{
+    *out = NULL;
+    linnet_status status = linnet_cl_fork_check();
+    if (status)
+        return status;
+    linnet_backend_queue *queue = linnet_cl_host->allocate(sizeof(*queue));
+    if (!queue)
+        return linnet_cl_fail(LINNET_OUT_OF_MEMORY, "out of memory making an OpenCL queue");
+    *queue = (linnet_backend_queue){.device = device, .timestamps = (flags & LINNET_QUEUE_TIMESTAMPS) != 0};
+    cl_int error = CL_SUCCESS;
+    queue->queue =
+        clCreateCommandQueue(device->context, device->id, queue->timestamps ? CL_QUEUE_PROFILING_ENABLE : 0, &error);
+    if (!queue->queue || error != CL_SUCCESS) {
+        linnet_cl_host->release(queue);
+        return linnet_cl_check(device, "clCreateCommandQueue", error ? error : CL_OUT_OF_HOST_MEMORY);
+    }
+    linnet_cl_count_made();
+    *out = queue;
+    return LINNET_OK;
+}
+
+void linnet_cl_queue_free(linnet_backend_queue *queue)
+{
+    if (!queue)
+        return;
+    if (linnet_cl_fork_check() == LINNET_OK && clFinish(queue->queue) != CL_SUCCESS)
+        linnet_cl_log(1, "opencl: a queue of '%s' was freed with failed work in it", queue->device->info.name);
+    linnet_cl_staging_reap(queue, true);
+    linnet_cl_optimizers_free(queue);
+    linnet_cl_release_queue(queue->queue);
+    linnet_cl_host->release(queue);
+}
+
+/* clFinish alone does not say whether a command failed: a marker behind all of them does. */
+linnet_status linnet_cl_finish(linnet_backend_queue *queue)
+{
+    linnet_status status = linnet_cl_fork_check();
+    if (status)
+        return status;
+    cl_event marker = NULL;
+    cl_int error = clEnqueueMarkerWithWaitList(queue->queue, 0, NULL, &marker), state = CL_COMPLETE;
+    if (error != CL_SUCCESS)
+        return linnet_cl_check(queue->device, "clEnqueueMarkerWithWaitList", error);
+    linnet_cl_count_made();
+    error = clFinish(queue->queue);
+    if (error == CL_SUCCESS)
+        error = clGetEventInfo(marker, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof(state), &state, NULL);
+    linnet_cl_release_event(marker);
+    linnet_cl_staging_reap(queue, true);
+    if (error == CL_SUCCESS && state < 0)
+        error = state;
+    return linnet_cl_check(queue->device, "clFinish", error);
+}
+
+linnet_status linnet_cl_flush(linnet_backend_queue *queue)
+{
+    linnet_status status = linnet_cl_fork_check();
+    return status ? status : linnet_cl_check(queue->device, "clFlush", clFlush(queue->queue));
+}
+
+linnet_status linnet_cl_event_wrap(linnet_backend_device *device, cl_event event, linnet_backend_event **out)
+{
+    *out = linnet_cl_host->allocate(sizeof(**out));
+    if (!*out) {
+        linnet_cl_release_event(event);
+        return linnet_cl_fail(LINNET_OUT_OF_MEMORY, "out of memory making an OpenCL event");
+    }
+    **out = (linnet_backend_event){device, event};
+    return LINNET_OK;
+}
+
+linnet_status linnet_cl_mark(linnet_backend_queue *queue, linnet_backend_event **out)
+{
+    *out = NULL;
+    linnet_status status = linnet_cl_fork_check();
+    if (status)
+        return status;
+    cl_event event = NULL;
+    cl_int error = clEnqueueMarkerWithWaitList(queue->queue, 0, NULL, &event);
+    if (error != CL_SUCCESS)
+        return linnet_cl_check(queue->device, "clEnqueueMarkerWithWaitList", error);
+    linnet_cl_count_made();
+    return linnet_cl_event_wrap(queue->device, event, out);
+}
+
+linnet_status linnet_cl_event_wait(linnet_backend_event *event)
+{
+    linnet_status status = linnet_cl_fork_check();
+    return status ? status : linnet_cl_check(event->device, "clWaitForEvents", clWaitForEvents(1, &event->event));
+}
+
+linnet_status linnet_cl_event_time(linnet_backend_event *event, uint64_t *out_nanoseconds)
+{
+    cl_ulong time = 0;
+    cl_int error = clGetEventProfilingInfo(event->event, CL_PROFILING_COMMAND_END, sizeof(time), &time, NULL);
+    *out_nanoseconds = time;
+    return linnet_cl_check(event->device, "clGetEventProfilingInfo", error);
+}
+
+void linnet_cl_event_free(linnet_backend_event *event)
+{
+    if (!event)
+        return;
+    linnet_cl_release_event(event->event);
+    linnet_cl_host->release(event);
+}

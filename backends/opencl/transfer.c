@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Between host and device, and within it. An upload without an event must have read its source when it returns, yet a
+ * blocking write would wait for all the work before it: so the source is copied aside and written from there.
+ */
+#include "opencl.h"
+
+#include <string.h>
+
+/* Beyond this many bytes copied aside and not yet read, uploads wait. */
+#define STAGING_LIMIT ((uint64_t)64 << 20)
+
+struct linnet_cl_staging {
+    linnet_cl_staging *next;
+    cl_event written;
+    uint64_t bytes;
+    /* The data follow at STAGING_HEADER bytes. */
+};
+enum { STAGING_HEADER = 64 };
+
+static void staging_free(linnet_backend_queue *queue, linnet_cl_staging *staging)
+{
+    queue->staging_bytes -= staging->bytes;
+    linnet_cl_release_event(staging->written);
+    linnet_cl_host->release(staging);
+}
+
+void linnet_cl_staging_reap(linnet_backend_queue *queue, bool all_done)
+{
+    /* Oldest first: the queue is in order, so the first that is not done ends the search. */
+    while (queue->staging) {
+        linnet_cl_staging *oldest = queue->staging;
+        cl_int state = CL_COMPLETE;
+        if (!all_done &&
+            clGetEventInfo(oldest->written, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof(state), &state, NULL) ==
+                CL_SUCCESS &&
+            state > CL_COMPLETE)
+            return;
+        queue->staging = oldest->next;
+        staging_free(queue, oldest);
+    }
+}
+
+/* LINNET_OK and *out_done false when the caller should write by blocking. */
+static linnet_status upload_staged(linnet_backend_queue *queue, linnet_view destination, const void *source,
+                                   uint64_t bytes, bool *out_done)
+{
+    *out_done = false;
+    linnet_cl_staging_reap(queue, false);
+    if (bytes > STAGING_LIMIT || queue->staging_bytes > STAGING_LIMIT - bytes)
+        return LINNET_OK;
+    linnet_cl_staging *staging = linnet_cl_host->allocate(STAGING_HEADER + (size_t)bytes);
+    if (!staging)
+        return LINNET_OK;
+    *staging = (linnet_cl_staging){.bytes = bytes};
+    unsigned char *data = (unsigned char *)staging + STAGING_HEADER;
+    memcpy(data, source, (size_t)bytes);
+    cl_int error = clEnqueueWriteBuffer(queue->queue, destination.buffer->memory, CL_FALSE, (size_t)destination.offset,
+                                        (size_t)bytes, data, 0, NULL, &staging->written);
+    if (error != CL_SUCCESS) {
+        linnet_cl_host->release(staging);
+        return linnet_cl_check(queue->device, "clEnqueueWriteBuffer", error);
+    }
+    linnet_cl_count_made();
+    queue->staging_bytes += bytes;
+    linnet_cl_staging **tail = &queue->staging;
+    while (*tail)
+        tail = &(*tail)->next;
+    *tail = staging;
+    *out_done = true;
+    return linnet_cl_check(queue->device, "clFlush", clFlush(queue->queue));
+}
+
+static linnet_status check_range(linnet_backend_queue *queue, linnet_view view, uint64_t bytes, const char *what)
+{
+    linnet_status status = linnet_cl_fork_check();
+    if (status)
+        return status;
+    if (!view.buffer || view.offset > view.buffer->bytes || bytes > view.buffer->bytes - view.offset)
+        return linnet_cl_fail(LINNET_INVALID, "%s of %llu bytes at %llu goes past the buffer's end on '%s'", what,
+                              (unsigned long long)bytes, (unsigned long long)view.offset, queue->device->info.name);
+    return LINNET_OK;
+}
+
+/* Hands an event of a transfer to the caller. */
+static linnet_status give_event(linnet_backend_queue *queue, const char *call, cl_int error, cl_event event,
+                                linnet_backend_event **out_event)
+{
+    if (error != CL_SUCCESS)
+        return linnet_cl_check(queue->device, call, error);
+    linnet_cl_count_made();
+    linnet_status status = linnet_cl_event_wrap(queue->device, event, out_event);
+    return status ? status : linnet_cl_check(queue->device, "clFlush", clFlush(queue->queue));
+}
+
+linnet_status linnet_cl_upload(linnet_backend_queue *queue, linnet_view destination, const void *source, uint64_t bytes,
+                               linnet_backend_event **out_event)
+{
+    if (out_event)
+        *out_event = NULL;
+    linnet_status status = check_range(queue, destination, bytes, "an upload");
+    if (status || (bytes == 0 && !out_event))
+        return status;
+    bool done = false;
+    if (!out_event)
+        status = upload_staged(queue, destination, source, bytes, &done);
+    if (status || done)
+        return status;
+    cl_event event = NULL;
+    cl_int error =
+        clEnqueueWriteBuffer(queue->queue, destination.buffer->memory, out_event ? CL_FALSE : CL_TRUE,
+                             (size_t)destination.offset, (size_t)bytes, source, 0, NULL, out_event ? &event : NULL);
+    if (out_event)
+        return give_event(queue, "clEnqueueWriteBuffer", error, event, out_event);
+    return linnet_cl_check(queue->device, "clEnqueueWriteBuffer", error);
+}
+
+linnet_status linnet_cl_read(linnet_backend_queue *queue, linnet_view source, void *destination, uint64_t bytes,
+                             linnet_backend_event **out_event)
+{
+    if (out_event)
+        *out_event = NULL;
+    linnet_status status = check_range(queue, source, bytes, "a read");
+    if (status || (bytes == 0 && !out_event))
+        return status;
+    cl_event event = NULL;
+    cl_int error =
+        clEnqueueReadBuffer(queue->queue, source.buffer->memory, out_event ? CL_FALSE : CL_TRUE, (size_t)source.offset,
+                            (size_t)bytes, destination, 0, NULL, out_event ? &event : NULL);
+    if (out_event)
+        return give_event(queue, "clEnqueueReadBuffer", error, event, out_event);
+    return linnet_cl_check(queue->device, "clEnqueueReadBuffer", error);
+}
+
+linnet_status linnet_cl_copy(linnet_backend_queue *queue, linnet_view destination, linnet_view source, uint64_t bytes)
+{
+    linnet_status status = check_range(queue, destination, bytes, "a copy");
+    if (!status)
+        status = check_range(queue, source, bytes, "a copy");
+    if (status || bytes == 0)
+        return status;
+    cl_int error = clEnqueueCopyBuffer(queue->queue, source.buffer->memory, destination.buffer->memory,
+                                       (size_t)source.offset, (size_t)destination.offset, (size_t)bytes, 0, NULL, NULL);
+    return linnet_cl_check(queue->device, "clEnqueueCopyBuffer", error);
+}
+
+linnet_status linnet_cl_fill(linnet_backend_queue *queue, linnet_view destination, uint32_t pattern, uint64_t bytes)
+{
+    linnet_status status = check_range(queue, destination, bytes, "a fill");
+    if (!status && bytes % 4)
+        status = linnet_cl_fail(LINNET_INVALID, "a fill of %llu bytes: not a multiple of 4", (unsigned long long)bytes);
+    if (status || bytes == 0)
+        return status;
+    cl_int error = clEnqueueFillBuffer(queue->queue, destination.buffer->memory, &pattern, sizeof(pattern),
+                                       (size_t)destination.offset, (size_t)bytes, 0, NULL, NULL);
+    return linnet_cl_check(queue->device, "clEnqueueFillBuffer", error);
+}

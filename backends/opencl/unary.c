@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* unary: y = f(x), and its gradient from y. */
+#include "plan.h"
+
+static linnet_status unary_candidate(linnet_backend_device *device, const linnet_layer_desc *desc, uint32_t index,
+                                     linnet_candidate *out)
+{
+    (void)device;
+    linnet_status status = linnet_cl_only_candidate(desc, index, "direct", out);
+    const linnet_unary_attributes *attributes = desc->attributes;
+    if (status)
+        return status;
+    if (attributes->op < LINNET_UNARY_RELU || attributes->op > LINNET_UNARY_SCALE)
+        out->refusal = "unknown operator";
+    out->in_place = 1;
+    if (desc->direction == LINNET_BACKWARD && attributes->op != LINNET_UNARY_SCALE)
+        out->reads_outputs = 1;
+    return LINNET_OK;
+}
+
+static linnet_status unary_run_forward(linnet_backend_plan *plan, linnet_backend_queue *queue,
+                                       const linnet_layer_args *args)
+{
+    return linnet_cl_launch(&plan->kernels[0], queue, args->inputs[LINNET_UNARY_X], args->outputs[LINNET_UNARY_Y]);
+}
+
+static linnet_status unary_run_backward(linnet_backend_plan *plan, linnet_backend_queue *queue,
+                                        const linnet_layer_args *args)
+{
+    linnet_cl_run_int(&plan->kernels[0], 0, linnet_cl_bit(args->accumulate_inputs, LINNET_UNARY_X));
+    return linnet_cl_launch(&plan->kernels[0], queue, args->outputs ? args->outputs[LINNET_UNARY_Y] : linnet_cl_no_view,
+                            args->output_gradients[LINNET_UNARY_Y], args->input_gradients[LINNET_UNARY_X]);
+}
+
+static linnet_status unary_plan(linnet_backend_device *device, const linnet_layer_desc *desc, const char *candidate,
+                                linnet_backend_plan **out)
+{
+    (void)candidate;
+    bool forward = desc->direction == LINNET_FORWARD;
+    const linnet_unary_attributes *attributes = desc->attributes;
+    linnet_backend_plan *plan;
+    linnet_status status =
+        linnet_cl_plan_new(device, sizeof(*plan), forward ? unary_run_forward : unary_run_backward, &plan);
+    if (status)
+        return status;
+    int64_t count = linnet_desc_count(&desc->outputs[LINNET_UNARY_Y]);
+    linnet_cl_kernel *kernel = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_UNARY,
+                                                    forward ? "unary_forward" : "unary_backward", forward ? 2 : 3);
+    linnet_cl_int(kernel, count);
+    linnet_cl_int(kernel, attributes->op);
+    linnet_cl_float(kernel, attributes->alpha);
+    linnet_cl_float(kernel, attributes->beta);
+    linnet_cl_range(kernel, count, 1, 1, 0);
+    return linnet_cl_plan_done(plan, out);
+}
+
+LINNET_CL_OPS(unary, unary_candidate, unary_plan);

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * avg_pool2d: x [planes,H,W] -> y [planes,OH,OW], planes = N C: the sum of a window over its size, or with exclude_padding over its
+ * elements inside x. One work-item an element, of y forward and of x backward (a gather); x: along the plane, y: the plane.
+ */
+
+/* What the window's sum is divided by. */
+float avg_pool2d_divisor(int y0, int x0, int height, int width, int kernel_height, int kernel_width, int exclude_padding)
+{
+    if (!exclude_padding)
+        return (float)(kernel_height * kernel_width);
+    int rows = min(y0 + kernel_height, height) - max(y0, 0), columns = min(x0 + kernel_width, width) - max(x0, 0);
+    return (float)max(max(rows, 0) * max(columns, 0), 1);
+}
+
+__kernel void avg_pool2d_forward(__global const float *x, ulong x_at, __global float *y, ulong y_at, int height, int width,
+                                 int out_height, int out_width, int kernel_height, int kernel_width, int stride_y, int stride_x,
+                                 int top, int left, int exclude_padding)
+{
+    int at = (int)get_global_id(0), out_size = out_height * out_width;
+    if (at >= out_size)
+        return;
+    int plane = (int)get_global_id(1), i = at / out_width, j = at - i * out_width;
+    int y0 = i * stride_y - top, x0 = j * stride_x - left;
+    int y_last = min(y0 + kernel_height, height), x_last = min(x0 + kernel_width, width);
+    x += x_at + (ulong)plane * height * width;
+    float sum = 0.0f;
+    for (int row = max(y0, 0); row < y_last; row++)
+        for (int column = max(x0, 0); column < x_last; column++)
+            sum += x[row * width + column];
+    y[y_at + (ulong)plane * out_size + at] =
+        sum / avg_pool2d_divisor(y0, x0, height, width, kernel_height, kernel_width, exclude_padding);
+}
+
+__kernel void avg_pool2d_backward(__global const float *dy, ulong dy_at, __global float *dx, ulong dx_at, int height, int width,
+                                  int out_height, int out_width, int kernel_height, int kernel_width, int stride_y, int stride_x,
+                                  int top, int left, int exclude_padding, int accumulate)
+{
+    int at = (int)get_global_id(0), out_size = out_height * out_width;
+    if (at >= height * width)
+        return;
+    int plane = (int)get_global_id(1), row = at / width, column = at - row * width;
+    int below = row + top - kernel_height, right = column + left - kernel_width;
+    int i_first = below < 0 ? 0 : below / stride_y + 1, i_last = min((row + top) / stride_y, out_height - 1);
+    int j_first = right < 0 ? 0 : right / stride_x + 1, j_last = min((column + left) / stride_x, out_width - 1);
+    dy += dy_at + (ulong)plane * out_size;
+    float sum = 0.0f;
+    for (int i = i_first; i <= i_last; i++)
+        for (int j = j_first; j <= j_last; j++)
+            sum += dy[i * out_width + j] / avg_pool2d_divisor(i * stride_y - top, j * stride_x - left, height, width, kernel_height,
+                                                              kernel_width, exclude_padding);
+    __global float *to = dx + dx_at + (ulong)plane * height * width + at;
+    *to = accumulate ? *to + sum : sum;
+}

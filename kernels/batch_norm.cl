@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * batch_norm over channel c of x [N,C,S] (Ioffe and Szegedy 2015): y = (x - mean) rstd weight + bias, rstd = 1/sqrt(variance + epsilon).
+ * stats is [2,C]: mean, rstd. Sums over a channel go in two stages: parts by work-group (x: part, y: channel), then one work-item a
+ * channel adds the parts in order. The variance is taken about the mean (two passes), so it cannot cancel.
+ */
+#include "channel.clh"
+
+__kernel void batch_norm_sum(__global const float *x, ulong x_at, __global float *partial, ulong partial_at, int channels, int size,
+                             int elements, int run)
+{
+    __local float scratch[CHANNEL_GROUP];
+    int p = (int)get_group_id(0), c = (int)get_group_id(1);
+    int first = p * run, last = first + min(run, elements - first);
+    float sum = 0.0f;
+    x += x_at;
+    CHANNEL_WALK(sum, channels, size, c, first, last, x[at], vload8(0, x + at))
+    sum = channel_group_sum(sum, scratch);
+    if (get_local_id(0) == 0)
+        partial[partial_at + (ulong)p * channels + c] = sum;
+}
+
+__kernel void batch_norm_mean(__global const float *partial, ulong partial_at, __global float *stats, ulong stats_at, int channels,
+                              int parts, int elements)
+{
+    int c = (int)get_global_id(0);
+    if (c >= channels)
+        return;
+    float sum = 0.0f;
+    for (int p = 0; p < parts; p++)
+        sum += partial[partial_at + (ulong)p * channels + c];
+    stats[stats_at + c] = sum / (float)elements;
+}
+
+__kernel void batch_norm_squares(__global const float *x, ulong x_at, __global const float *stats, ulong stats_at,
+                                 __global float *partial, ulong partial_at, int channels, int size, int elements, int run)
+{
+    __local float scratch[CHANNEL_GROUP];
+    int p = (int)get_group_id(0), c = (int)get_group_id(1);
+    int first = p * run, last = first + min(run, elements - first);
+    float sum = 0.0f, mean = stats[stats_at + c];
+    x += x_at;
+    CHANNEL_WALK(sum, channels, size, c, first, last, (x[at] - mean) * (x[at] - mean),
+                 (vload8(0, x + at) - mean) * (vload8(0, x + at) - mean))
+    sum = channel_group_sum(sum, scratch);
+    if (get_local_id(0) == 0)
+        partial[partial_at + (ulong)p * channels + c] = sum;
+}
+
+/* rstd, and the running statistics: mean, and the unbiased variance. */
+__kernel void batch_norm_variance(__global const float *partial, ulong partial_at, __global float *stats, ulong stats_at,
+                                  __global float *running_mean, ulong running_mean_at, __global float *running_variance,
+                                  ulong running_variance_at, int channels, int parts, int elements, float epsilon, float momentum)
+{
+    int c = (int)get_global_id(0);
+    if (c >= channels)
+        return;
+    float sum = 0.0f, mean = stats[stats_at + c];
+    for (int p = 0; p < parts; p++)
+        sum += partial[partial_at + (ulong)p * channels + c];
+    float variance = sum / (float)elements, unbiased = sum / (float)max(elements - 1, 1);
+    stats[stats_at + channels + c] = 1.0f / sqrt(variance + epsilon);
+    running_mean[running_mean_at + c] = (1.0f - momentum) * running_mean[running_mean_at + c] + momentum * mean;
+    running_variance[running_variance_at + c] = (1.0f - momentum) * running_variance[running_variance_at + c] + momentum * unbiased;
+}
+
+/* Evaluate: stats from the running statistics. */
+__kernel void batch_norm_running(__global const float *running_mean, ulong running_mean_at, __global const float *running_variance,
+                                 ulong running_variance_at, __global float *stats, ulong stats_at, int channels, float epsilon)
+{
+    int c = (int)get_global_id(0);
+    if (c >= channels)
+        return;
+    stats[stats_at + c] = running_mean[running_mean_at + c];
+    stats[stats_at + channels + c] = 1.0f / sqrt(running_variance[running_variance_at + c] + epsilon);
+}
+
+/* One work-item an element; x: along S, y: n C + c. */
+__kernel void batch_norm_normalize(__global const float *x, ulong x_at, __global const float *stats, ulong stats_at,
+                                   __global const float *weight, ulong weight_at, __global const float *bias, ulong bias_at,
+                                   __global float *y, ulong y_at, int channels, int size)
+{
+    int s = (int)get_global_id(0), plane = (int)get_global_id(1), c = plane % channels;
+    if (s >= size)
+        return;
+    ulong at = (ulong)plane * size + s;
+    float scaled = (x[x_at + at] - stats[stats_at + c]) * stats[stats_at + channels + c];
+    y[y_at + at] = scaled * weight[weight_at + c] + bias[bias_at + c];
+}
+
+/* Part p of sum dy in partial[p C + c], of sum dy xhat in partial[(parts + p) C + c], xhat = (x - mean) rstd. */
+__kernel void batch_norm_gradient_sums(__global const float *x, ulong x_at, __global const float *dy, ulong dy_at,
+                                       __global const float *stats, ulong stats_at, __global float *partial, ulong partial_at,
+                                       int channels, int size, int elements, int run, int parts)
+{
+    __local float scratch[CHANNEL_GROUP];
+    int p = (int)get_group_id(0), c = (int)get_group_id(1);
+    int first = p * run, last = first + min(run, elements - first);
+    float sum = 0.0f, product = 0.0f, mean = stats[stats_at + c], rstd = stats[stats_at + channels + c];
+    x += x_at;
+    dy += dy_at;
+    CHANNEL_WALK(sum, channels, size, c, first, last, dy[at], vload8(0, dy + at))
+    CHANNEL_WALK(product, channels, size, c, first, last, dy[at] * (x[at] - mean) * rstd,
+                 vload8(0, dy + at) * (vload8(0, x + at) - mean) * rstd)
+    sum = channel_group_sum(sum, scratch);
+    product = channel_group_sum(product, scratch);
+    if (get_local_id(0) != 0)
+        return;
+    partial[partial_at + (ulong)p * channels + c] = sum;
+    partial[partial_at + (ulong)(parts + p) * channels + c] = product;
+}
+
+/* sums is [2,C]: sum dy, sum dy xhat. train: the batch statistics depend on x. x: along S, y: n C + c. dx on dy is allowed. */
+__kernel void batch_norm_backward(__global const float *x, ulong x_at, __global const float *dy, ulong dy_at,
+                                  __global const float *stats, ulong stats_at, __global const float *weight, ulong weight_at,
+                                  __global const float *sums, ulong sums_at, __global float *dx, ulong dx_at, int channels, int size,
+                                  int elements, int train, int accumulate)
+{
+    int s = (int)get_global_id(0), plane = (int)get_global_id(1), c = plane % channels;
+    if (s >= size)
+        return;
+    ulong at = (ulong)plane * size + s;
+    float rstd = stats[stats_at + channels + c], gradient = dy[dy_at + at];
+    if (train) {
+        float scaled = (x[x_at + at] - stats[stats_at + c]) * rstd;
+        gradient -= (sums[sums_at + c] + scaled * sums[sums_at + channels + c]) / (float)elements;
+    }
+    gradient *= rstd * weight[weight_at + c];
+    dx[dx_at + at] = accumulate ? dx[dx_at + at] + gradient : gradient;
+}

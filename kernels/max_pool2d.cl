@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * max_pool2d: x [planes,H,W] -> y [planes,OH,OW], planes = N C. The winner's index within its plane is kept for backward, -1 where
+ * the window lies in the padding altogether. NaN wins over every number, the first of equals wins. One work-item an element, of y
+ * forward and of x backward (a gather: no two work-items write one element); x: along the plane, y: the plane.
+ */
+
+__kernel void max_pool2d_forward(__global const float *x, ulong x_at, __global float *y, ulong y_at, __global int *winner,
+                                 ulong winner_at, int height, int width, int out_height, int out_width, int kernel_height,
+                                 int kernel_width, int stride_y, int stride_x, int top, int left, int keep)
+{
+    int at = (int)get_global_id(0), out_size = out_height * out_width;
+    if (at >= out_size)
+        return;
+    int plane = (int)get_global_id(1), i = at / out_width, j = at - i * out_width;
+    int y0 = i * stride_y - top, x0 = j * stride_x - left;
+    int y_first = max(y0, 0), y_last = min(y0 + kernel_height, height), x_first = max(x0, 0), x_last = min(x0 + kernel_width, width);
+    x += x_at + (ulong)plane * height * width;
+    float best = -INFINITY;
+    int best_at = y_first < y_last && x_first < x_last ? y_first * width + x_first : -1;
+    for (int row = y_first; row < y_last; row++)
+        for (int column = x_first; column < x_last; column++) {
+            float value = x[row * width + column];
+            if (value > best || (isnan(value) && !isnan(best))) {
+                best = value;
+                best_at = row * width + column;
+            }
+        }
+    y[y_at + (ulong)plane * out_size + at] = best;
+    if (keep)
+        winner[winner_at + (ulong)plane * out_size + at] = best_at;
+}
+
+__kernel void max_pool2d_backward(__global const float *dy, ulong dy_at, __global const int *winner, ulong winner_at,
+                                  __global float *dx, ulong dx_at, int height, int width, int out_height, int out_width,
+                                  int kernel_height, int kernel_width, int stride_y, int stride_x, int top, int left, int accumulate)
+{
+    int at = (int)get_global_id(0), out_size = out_height * out_width;
+    if (at >= height * width)
+        return;
+    int plane = (int)get_global_id(1), row = at / width, column = at - row * width;
+    int below = row + top - kernel_height, right = column + left - kernel_width;
+    /* The windows over this element: those whose first row is in (below, row + top], columns alike. */
+    int i_first = below < 0 ? 0 : below / stride_y + 1, i_last = min((row + top) / stride_y, out_height - 1);
+    int j_first = right < 0 ? 0 : right / stride_x + 1, j_last = min((column + left) / stride_x, out_width - 1);
+    dy += dy_at + (ulong)plane * out_size;
+    winner += winner_at + (ulong)plane * out_size;
+    float sum = 0.0f;
+    for (int i = i_first; i <= i_last; i++)
+        for (int j = j_first; j <= j_last; j++)
+            if (winner[i * out_width + j] == at)
+                sum += dy[i * out_width + j];
+    __global float *to = dx + dx_at + (ulong)plane * height * width + at;
+    *to = accumulate ? *to + sum : sum;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * softmax along an axis of x [outer, length, inner]: y = exp(x - max) / sum. One work-item walks one line, whose elements are
+ * inner apart; x: inner, y: outer. In place is allowed.
+ */
+
+__kernel void softmax_forward(__global const float *x, ulong x_at, __global float *y, ulong y_at, int length, int inner)
+{
+    int i = (int)get_global_id(0);
+    if (i >= inner)
+        return;
+    ulong at = (ulong)get_global_id(1) * length * inner + i;
+    x += x_at + at;
+    y += y_at + at;
+    float largest = x[0], sum = 0.0f;
+    for (int k = 1; k < length; k++)
+        largest = fmax(largest, x[(ulong)k * inner]);
+    for (int k = 0; k < length; k++) {
+        float e = exp(x[(ulong)k * inner] - largest);
+        sum += e;
+        y[(ulong)k * inner] = e;
+    }
+    for (int k = 0; k < length; k++)
+        y[(ulong)k * inner] /= sum;
+}
+
+/* dx = y (dy - sum dy y) */
+__kernel void softmax_backward(__global const float *y, ulong y_at, __global const float *dy, ulong dy_at, __global float *dx,
+                               ulong dx_at, int length, int inner, int accumulate)
+{
+    int i = (int)get_global_id(0);
+    if (i >= inner)
+        return;
+    ulong at = (ulong)get_global_id(1) * length * inner + i;
+    y += y_at + at;
+    dy += dy_at + at;
+    dx += dx_at + at;
+    float dot = 0.0f;
+    for (int k = 0; k < length; k++)
+        dot += y[(ulong)k * inner] * dy[(ulong)k * inner];
+    for (int k = 0; k < length; k++) {
+        float gradient = y[(ulong)k * inner] * (dy[(ulong)k * inner] - dot);
+        dx[(ulong)k * inner] = accumulate ? dx[(ulong)k * inner] + gradient : gradient;
+    }
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * unary: y = f(x; alpha, beta), element-wise over count elements, and its gradient from y and dy. One work-item an element.
+ * In place is allowed: y on x, dx on dy.
+ */
+#include "unary_op.clh"
+
+float unary_gradient(int op, float y, float dy, float alpha, float beta)
+{
+    switch (op) {
+    case 1: /* relu */
+        return y > 0.0f ? dy : 0.0f;
+    case 2: /* leaky_relu */
+        return y > 0.0f ? dy : alpha * dy;
+    case 3: /* clip */
+        return y > alpha && y < beta ? dy : 0.0f;
+    case 4: /* tanh */
+        return dy * (1.0f - y * y);
+    case 5: /* sigmoid */
+        return dy * y * (1.0f - y);
+    default: /* scale */
+        return alpha * dy;
+    }
+}
+
+__kernel void unary_forward(__global const float *x, ulong x_at, __global float *y, ulong y_at, int count, int op, float alpha,
+                            float beta)
+{
+    int i = (int)get_global_id(0);
+    if (i < count)
+        y[y_at + i] = unary_apply(op, x[x_at + i], alpha, beta);
+}
+
+__kernel void unary_backward(__global const float *y, ulong y_at, __global const float *dy, ulong dy_at, __global float *dx,
+                             ulong dx_at, int count, int op, float alpha, float beta, int accumulate)
+{
+    int i = (int)get_global_id(0);
+    if (i >= count)
+        return;
+    float gradient = unary_gradient(op, op == 6 ? 0.0f : y[y_at + i], dy[dy_at + i], alpha, beta);
+    dx[dx_at + i] = accumulate ? dx[dx_at + i] + gradient : gradient;
+}

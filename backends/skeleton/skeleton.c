@@ -2,7 +2,7 @@
 /*
  * A backend that compiles, loads and supports nothing: copy this folder to write one. README.md is the guide,
  * linnet/backend.h the contract. What is here works on host memory and has every mandatory slot; it finds no device
- * until DEVICE_COUNT says so, and has no layer until layer_ops does.
+ * until device_count says so, and has no layer until layer_ops does.
  */
 #include "linnet/backend.h"
 

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Checkpoints: a safetensors file with the session's variables, the optimiser's slots as
+ * "optimizer.<slot>.<parameter>", and the rest (step counts, random state, position, the caller's notes) as metadata.
+ */
+#include "optimizer.h"
+#include "weights.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The numbers of a run, in the order of their metadata keys. */
+enum { SEED, STEP, OPTIMIZER_KIND, OPTIMIZER_STEPS, EPOCH, BATCH, NUMBER_COUNT };
+static const char *const number_keys[NUMBER_COUNT] = {"linnet.seed",           "linnet.step",  "linnet.optimizer",
+                                                      "linnet.optimizer.step", "linnet.epoch", "linnet.batch"};
+
+static linnet_status read_slots(const linnet_checkpoint *checkpoint, linnet_tensor_list *list)
+{
+    linnet_session *session = checkpoint->session;
+    linnet_status status = LINNET_OK;
+    for (uint32_t slot = 0; slot < checkpoint->optimizer->slot_count; slot++)
+        for (size_t i = 0; i < session->variable_count && status == LINNET_OK; i++) {
+            const linnet_variable *variable = &session->variables[i];
+            if (variable->is_state)
+                continue;
+            char *name = linnet_format("optimizer.%u.%s", slot, session->net->values[variable->value].name);
+            linnet_view view = {session->places[variable->place].slots[slot], variable->offset};
+            status = name ? linnet_tensor_list_read(session, list, name, variable->value, variable->place, view,
+                                                    variable->bytes)
+                          : linnet_fail(session->context, LINNET_OUT_OF_MEMORY, "no memory for a checkpoint");
+            linnet_release(name);
+        }
+    return status;
+}
+
+static linnet_status check_arguments(const linnet_checkpoint *checkpoint)
+{
+    if (!checkpoint || !checkpoint->session || !checkpoint->optimizer ||
+        checkpoint->optimizer->session != checkpoint->session)
+        return linnet_fail(checkpoint && checkpoint->session ? checkpoint->session->context : NULL, LINNET_INVALID,
+                           "a checkpoint needs a session and its optimiser");
+    return linnet_context_check(checkpoint->session->context);
+}
+
+linnet_status linnet_checkpoint_save(const linnet_checkpoint *checkpoint, const char *path)
+{
+    linnet_status status = check_arguments(checkpoint);
+    if (status != LINNET_OK)
+        return status;
+    linnet_session *session = checkpoint->session;
+    linnet_loader_position position = {0};
+    if (checkpoint->loader)
+        position = linnet_loader_tell(checkpoint->loader);
+    const uint64_t numbers[NUMBER_COUNT] = {
+        session->seed,  session->step,           checkpoint->optimizer->desc.kind, checkpoint->optimizer->desc.step,
+        position.epoch, (uint64_t)position.batch};
+    char texts[NUMBER_COUNT][24];
+    linnet_metadata metadata[NUMBER_COUNT + 3] = {{LINNET_METADATA_ARCHITECTURE, linnet_net_name(session->net)},
+                                                  {"format", "linnet-checkpoint"}};
+    for (int i = 0; i < NUMBER_COUNT; i++) {
+        snprintf(texts[i], sizeof texts[i], "%" PRIu64, numbers[i]);
+        metadata[2 + i] = (linnet_metadata){number_keys[i], texts[i]};
+    }
+    const char *notes = checkpoint->notes && *checkpoint->notes ? *checkpoint->notes : "";
+    metadata[2 + NUMBER_COUNT] = (linnet_metadata){"linnet.notes", notes};
+    linnet_tensor_list list = {0};
+    status = linnet_tensor_list_variables(session, &list);
+    if (status == LINNET_OK)
+        status = read_slots(checkpoint, &list);
+    if (status == LINNET_OK)
+        status = linnet_safetensors_write(session->context, path, list.tensors, list.count, metadata, NUMBER_COUNT + 3);
+    linnet_tensor_list_clear(&list);
+    return status;
+}
+
+/* ---- Loading: everything is checked before anything is changed ---- */
+
+static linnet_status read_numbers(const linnet_checkpoint *checkpoint, const linnet_safetensors *file, const char *path,
+                                  uint64_t numbers[NUMBER_COUNT])
+{
+    linnet_context *context = checkpoint->session->context;
+    for (int i = 0; i < NUMBER_COUNT; i++) {
+        const char *text = linnet_safetensors_metadata(file, number_keys[i]);
+        char *end = NULL;
+        errno = 0;
+        numbers[i] = text && *text >= '0' && *text <= '9' ? strtoull(text, &end, 10) : 0;
+        if (!end || *end || errno)
+            return linnet_fail(context, LINNET_BAD_FILE, "%s: is no checkpoint: '%s' is missing or damaged", path,
+                               number_keys[i]);
+    }
+    if (numbers[OPTIMIZER_KIND] != checkpoint->optimizer->desc.kind)
+        return linnet_fail(context, LINNET_BAD_FILE, "%s: was made with another optimiser", path);
+    return LINNET_OK;
+}
+
+/* The saved slot of a variable; NULL (with the error said) when it is missing or of another size. */
+static const void *find_slot(const linnet_checkpoint *checkpoint, const linnet_safetensors *file, const char *path,
+                             uint32_t slot, const linnet_variable *variable)
+{
+    linnet_session *session = checkpoint->session;
+    linnet_tensor tensor;
+    const void *data = NULL;
+    char *name = linnet_format("optimizer.%u.%s", slot, session->net->values[variable->value].name);
+    if (name && linnet_safetensors_find(file, name, &tensor) == LINNET_OK && tensor.type == LINNET_F32 &&
+        (uint64_t)linnet_tensor_bytes(&tensor) == variable->bytes)
+        data = tensor.data;
+    else
+        linnet_fail(session->context, LINNET_BAD_FILE, "%s: '%s' is missing or has another shape", path,
+                    name ? name : "");
+    linnet_release(name);
+    return data;
+}
+
+/* Checks every slot; with write set, writes them into the session. */
+static linnet_status walk_slots(const linnet_checkpoint *checkpoint, const linnet_safetensors *file, const char *path,
+                                bool write)
+{
+    linnet_session *session = checkpoint->session;
+    linnet_status status = LINNET_OK;
+    for (uint32_t slot = 0; slot < checkpoint->optimizer->slot_count; slot++)
+        for (size_t i = 0; i < session->variable_count && status == LINNET_OK; i++) {
+            const linnet_variable *variable = &session->variables[i];
+            const linnet_place *place = &session->places[variable->place];
+            if (variable->is_state)
+                continue;
+            const void *data = find_slot(checkpoint, file, path, slot, variable);
+            if (!data)
+                return LINNET_BAD_FILE;
+            if (write)
+                status = linnet_device_check(
+                    session->context, place->device,
+                    place->device->backend->upload(place->queue, (linnet_view){place->slots[slot], variable->offset},
+                                                   data, variable->bytes, NULL),
+                    "writing the optimiser's state");
+        }
+    return status;
+}
+
+static linnet_status check_position(const linnet_checkpoint *checkpoint, const uint64_t *numbers, const char *path)
+{
+    if (!checkpoint->loader || numbers[BATCH] <= (uint64_t)linnet_loader_batches(checkpoint->loader))
+        return LINNET_OK;
+    return linnet_fail(checkpoint->session->context, LINNET_BAD_FILE, "%s: was made with more data than there is now",
+                       path);
+}
+
+static linnet_status apply(const linnet_checkpoint *checkpoint, const linnet_safetensors *file, const char *path,
+                           const uint64_t *numbers)
+{
+    linnet_session *session = checkpoint->session;
+    linnet_status status = linnet_weights_apply(session, file);
+    if (status == LINNET_OK)
+        status = walk_slots(checkpoint, file, path, true);
+    if (status != LINNET_OK)
+        return status;
+    session->seed = numbers[SEED];
+    session->step = numbers[STEP];
+    checkpoint->optimizer->desc.step = numbers[OPTIMIZER_STEPS];
+    linnet_loader_position position = {.epoch = numbers[EPOCH], .batch = (int64_t)numbers[BATCH]};
+    return checkpoint->loader ? linnet_loader_seek(checkpoint->loader, position) : LINNET_OK;
+}
+
+static linnet_status load(const linnet_checkpoint *checkpoint, const linnet_safetensors *file, const char *path)
+{
+    uint64_t numbers[NUMBER_COUNT];
+    linnet_status status = linnet_weights_check(checkpoint->session, file, path);
+    if (status == LINNET_OK)
+        status = read_numbers(checkpoint, file, path, numbers);
+    if (status == LINNET_OK)
+        status = check_position(checkpoint, numbers, path);
+    if (status == LINNET_OK)
+        status = walk_slots(checkpoint, file, path, false);
+    if (status == LINNET_OK)
+        status = apply(checkpoint, file, path, numbers);
+    if (status != LINNET_OK || !checkpoint->notes)
+        return status;
+    const char *notes = linnet_safetensors_metadata(file, "linnet.notes");
+    *checkpoint->notes = linnet_duplicate(notes ? notes : "");
+    return *checkpoint->notes ? LINNET_OK
+                              : linnet_fail(checkpoint->session->context, LINNET_OUT_OF_MEMORY, "no memory for notes");
+}
+
+linnet_status linnet_checkpoint_load(const linnet_checkpoint *checkpoint, const char *path)
+{
+    linnet_status status = check_arguments(checkpoint);
+    if (status != LINNET_OK)
+        return status;
+    linnet_safetensors *file = linnet_safetensors_read(checkpoint->session->context, path);
+    if (!file)
+        return linnet_context_last_status(checkpoint->session->context);
+    status = load(checkpoint, file, path);
+    linnet_safetensors_free(&file);
+    return status;
+}

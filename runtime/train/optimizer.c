@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "optimizer.h"
+
+#include <string.h>
+
+static linnet_optimizer *optimizer_new(linnet_session *session, const linnet_optimizer_desc *desc, uint32_t slot_count)
+{
+    linnet_context *context = session->context;
+    for (uint32_t p = 0; p < session->place_count; p++)
+        if (!session->places[p].device->backend->optimizer_step) {
+            linnet_fail(context, LINNET_UNSUPPORTED,
+                        "%s evaluates but does not train: its backend has no optimizer_step",
+                        session->places[p].device->label);
+            return NULL;
+        }
+    linnet_optimizer *optimizer = linnet_allocate(1, sizeof *optimizer);
+    if (!optimizer) {
+        linnet_fail(context, LINNET_OUT_OF_MEMORY, "no memory for an optimiser");
+        return NULL;
+    }
+    optimizer->session = session;
+    optimizer->desc = *desc;
+    optimizer->slot_count = slot_count;
+    session->behaviour = LINNET_TRAIN;
+    session->gradients = true;
+    if (linnet_gradients_allocate(session) != LINNET_OK || linnet_optimizer_reset(optimizer) != LINNET_OK)
+        linnet_optimizer_free(&optimizer);
+    return optimizer;
+}
+
+linnet_status linnet_optimizer_reset(linnet_optimizer *optimizer)
+{
+    linnet_session *session = optimizer->session;
+    linnet_status status = linnet_slots_allocate(session, optimizer->slot_count);
+    for (uint32_t p = 0; p < session->place_count; p++)
+        for (uint32_t i = 0; i < optimizer->slot_count && status == LINNET_OK && session->parameter_bytes; i++) {
+            const linnet_place *place = &session->places[p];
+            status = linnet_device_check(session->context, place->device,
+                                         place->device->backend->fill(place->queue, (linnet_view){place->slots[i], 0},
+                                                                      0, session->parameter_bytes),
+                                         "clearing the optimiser's state");
+        }
+    optimizer->desc.step = 0;
+    return status;
+}
+
+/* A caller's options as a full struct of ours; false with the error said. */
+static bool take_options(linnet_session *session, const void *given, void *out, size_t size)
+{
+    uint32_t given_size = 0;
+    memset(out, 0, size);
+    if (!session || linnet_context_check(session->context) != LINNET_OK)
+        return false;
+    if (!given)
+        return true;
+    memcpy(&given_size, given, sizeof given_size);
+    if (given_size < sizeof given_size || given_size > 4096) {
+        linnet_fail(session->context, LINNET_INVALID, "optimiser: options.struct_size is %u", given_size);
+        return false;
+    }
+    memcpy(out, given, given_size < size ? given_size : size);
+    return true;
+}
+
+static float or_default(float value, float otherwise)
+{
+    return value != 0.0f ? value : otherwise;
+}
+
+linnet_optimizer *linnet_sgd_new_with(linnet_session *session, const linnet_sgd_options *options)
+{
+    linnet_sgd_options o;
+    if (!take_options(session, options, &o, sizeof o))
+        return NULL;
+    if (o.nesterov && o.momentum == 0.0f) {
+        linnet_fail(session->context, LINNET_INVALID, "Nesterov needs a momentum");
+        return NULL;
+    }
+    linnet_optimizer_desc desc = {.struct_size = sizeof desc,
+                                  .kind = LINNET_OPTIMIZER_SGD,
+                                  .learning_rate = or_default(o.learning_rate, 1e-3f),
+                                  .weight_decay = o.weight_decay,
+                                  .momentum = o.momentum,
+                                  .nesterov = o.nesterov != 0};
+    return optimizer_new(session, &desc, o.momentum != 0.0f);
+}
+
+linnet_optimizer *linnet_adam_new_with(linnet_session *session, const linnet_adam_options *options)
+{
+    linnet_adam_options o;
+    if (!take_options(session, options, &o, sizeof o))
+        return NULL;
+    linnet_optimizer_desc desc = {.struct_size = sizeof desc,
+                                  .kind = LINNET_OPTIMIZER_ADAM,
+                                  .learning_rate = or_default(o.learning_rate, 1e-3f),
+                                  .weight_decay = o.weight_decay,
+                                  .beta1 = or_default(o.beta1, 0.9f),
+                                  .beta2 = or_default(o.beta2, 0.999f),
+                                  .epsilon = or_default(o.epsilon, 1e-8f)};
+    return optimizer_new(session, &desc, 2);
+}
+
+void linnet_optimizer_free(linnet_optimizer **optimizer)
+{
+    if (!optimizer)
+        return;
+    linnet_release(*optimizer);
+    *optimizer = NULL;
+}
+
+linnet_status linnet_zero_grad(linnet_optimizer *optimizer)
+{
+    return optimizer ? linnet_session_zero_gradients(optimizer->session) : LINNET_INVALID;
+}
+
+static bool is_updated(const linnet_session *session, const linnet_variable *variable, uint32_t place)
+{
+    return !variable->is_state && variable->place == place && !session->net->values[variable->value].frozen;
+}
+
+static linnet_status step_range(linnet_optimizer *optimizer, const linnet_place *place, uint64_t begin, uint64_t end)
+{
+    linnet_session *session = optimizer->session;
+    linnet_view slots[LINNET_MAX_SLOTS] = {{0}};
+    for (uint32_t i = 0; i < optimizer->slot_count; i++)
+        slots[i] = (linnet_view){place->slots[i], begin};
+    optimizer->desc.count = (end - begin) / sizeof(float);
+    return linnet_device_check(session->context, place->device,
+                               place->device->backend->optimizer_step(place->queue, &optimizer->desc,
+                                                                      (linnet_view){place->parameters, begin},
+                                                                      (linnet_view){place->gradients, begin}, slots),
+                               "optimiser step");
+}
+
+/* One launch per run of neighbouring parameters that are updated: all of them at once unless some are frozen. The gaps
+   between them hold zeros and stay zero. */
+static linnet_status step_place(linnet_optimizer *optimizer, uint32_t index)
+{
+    linnet_session *session = optimizer->session;
+    linnet_status status = LINNET_OK;
+    uint64_t begin = 0, end = 0;
+    bool open = false;
+    for (size_t i = 0; i <= session->variable_count && status == LINNET_OK; i++) {
+        linnet_variable *variable = i < session->variable_count ? &session->variables[i] : NULL;
+        if (variable && variable->is_state)
+            continue; /* lies in another buffer */
+        if (variable && is_updated(session, variable, index)) {
+            begin = open ? begin : variable->offset;
+            end = variable->offset + variable->bytes;
+            open = true;
+            variable->version++;
+        } else if (open) {
+            status = step_range(optimizer, &session->places[index], begin, end);
+            open = false;
+        }
+    }
+    return status;
+}
+
+linnet_status linnet_step(linnet_optimizer *optimizer)
+{
+    if (!optimizer)
+        return LINNET_INVALID;
+    linnet_session *session = optimizer->session;
+    linnet_status status = linnet_context_check(session->context);
+    if (status == LINNET_OK && session->round_status != LINNET_OK)
+        return session->round_status; /* its sentence is still the thread's message */
+    if (status == LINNET_OK)
+        status = linnet_slots_allocate(session, optimizer->slot_count); /* places may have been added */
+    if (status == LINNET_OK)
+        status = linnet_gradients_settle(session);
+    optimizer->desc.step++;
+    for (uint32_t p = 0; p < session->place_count && status == LINNET_OK; p++)
+        status = step_place(optimizer, p);
+    return status;
+}
+
+void linnet_optimizer_set_learning_rate(linnet_optimizer *optimizer, float learning_rate)
+{
+    optimizer->desc.learning_rate = learning_rate;
+}
+
+float linnet_optimizer_learning_rate(const linnet_optimizer *optimizer)
+{
+    return optimizer->desc.learning_rate;
+}
+
+uint64_t linnet_optimizer_steps(const linnet_optimizer *optimizer)
+{
+    return optimizer->desc.step;
+}

@@ -50,14 +50,14 @@ static double input_sum(const linnet_conv2d_attributes *a, const reference_tenso
 {
     int64_t outputs = weight->dims[0] / a->groups, group = at[1] / weight->dims[1], c = at[1] % weight->dims[1];
     double sum = 0;
-    for (int64_t o = group * outputs; o < (group + 1) * outputs; o++)
-        for (int64_t u = 0; u < a->kernel[0]; u++)
-            for (int64_t v = 0; v < a->kernel[1]; v++) {
-                int64_t i = reference_window_source(at[2], a->padding[0], u, a->dilation[0], a->stride[0], dy->dims[2]);
-                int64_t j = reference_window_source(at[3], a->padding[1], v, a->dilation[1], a->stride[1], dy->dims[3]);
-                if (i >= 0 && j >= 0)
+    for (int64_t u = 0; u < a->kernel[0]; u++)
+        for (int64_t v = 0; v < a->kernel[1]; v++) {
+            int64_t i = reference_window_source(at[2], a->padding[0], u, a->dilation[0], a->stride[0], dy->dims[2]);
+            int64_t j = reference_window_source(at[3], a->padding[1], v, a->dilation[1], a->stride[1], dy->dims[3]);
+            if (i >= 0 && j >= 0)
+                for (int64_t o = group * outputs; o < (group + 1) * outputs; o++)
                     sum += (double)*reference_at(dy, at[0], o, i, j) * *reference_at(weight, o, c, u, v);
-            }
+        }
     return sum;
 }
 

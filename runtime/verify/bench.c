@@ -30,6 +30,7 @@ static void bench_backward(bench *b, const linnet_trial *forward, uint32_t input
     for (uint32_t i = 0; inputs || parameters; i++) {
         linnet_trial t;
         linnet_trial_begin(&t, &b->arena, b->problem, LINNET_BACKWARD);
+        t.desc.differentiate = 1;
         t.desc.forward = forward->candidate.name;
         t.desc.want_inputs = inputs;
         t.desc.want_parameters = parameters;

@@ -51,6 +51,7 @@ static bool backward(linnet_arena *arena, const linnet_case *c, const linnet_val
     for (uint32_t part = 0; part < 2 && done; part++) {
         linnet_trial t;
         linnet_trial_begin(&t, arena, c, LINNET_BACKWARD);
+        t.desc.differentiate = 1;
         t.desc.forward = forward_name;
         t.desc.want_inputs = part == 0 ? inputs : 0;
         t.desc.want_parameters = c->layer->split_backward ? (part == 1 ? parameters : 0) : (part == 0 ? parameters : 0);

@@ -29,7 +29,6 @@ typedef struct layer_check {
 
 typedef struct wanted {
     uint32_t inputs, parameters;
-    bool required; /* the runtime may ask for these together */
 } wanted;
 
 static const char *variant_text(const layer_check *l, variant v)
@@ -135,16 +134,16 @@ static uint32_t list_wanted(const layer_check *l, variant v, wanted *out)
     uint32_t inputs = c->layer->differentiable_inputs & (uint32_t)((UINT64_C(1) << c->input_count) - 1);
     uint32_t parameters = (1u << c->parameter_count) - 1, count = 0;
     bool split = c->layer->split_backward && parameters, all_masks = v == PLAIN && l->fill == LINNET_FILL_RANDOM;
-    out[count++] = (wanted){inputs, parameters, !split};
+    out[count++] = (wanted){inputs, parameters};
     if (split || (all_masks && parameters)) {
-        out[count++] = (wanted){inputs, 0, true};
-        out[count++] = (wanted){0, parameters, true};
+        out[count++] = (wanted){inputs, 0};
+        out[count++] = (wanted){0, parameters};
     }
     for (uint32_t i = 0; all_masks && parameters > 1 && i < c->parameter_count; i++)
-        out[count++] = (wanted){0, 1u << i, true};
+        out[count++] = (wanted){0, 1u << i};
     for (uint32_t i = 0; all_masks && c->input_count > 1 && i < c->input_count && count < MASKS_AT_MOST; i++)
         if (inputs >> i & 1)
-            out[count++] = (wanted){1u << i, 0, true};
+            out[count++] = (wanted){1u << i, 0};
     return count;
 }
 
@@ -209,6 +208,7 @@ static visit visit_backward(layer_check *l, const linnet_trial *forward, const l
     linnet_trial t;
     visit result = VISIT_REFUSED;
     linnet_trial_begin(&t, &l->arena, l->problem, LINNET_BACKWARD);
+    t.desc.differentiate = 1;
     t.desc.forward = forward->candidate.name;
     t.desc.want_inputs = want->inputs;
     t.desc.want_parameters = want->parameters;
@@ -225,6 +225,8 @@ static visit visit_backward(layer_check *l, const linnet_trial *forward, const l
              !(l->problem->epilogue_count && t.candidate.reads_outputs)) {
         say_where(l, "backward", t.candidate.name, v, "");
         result = VISIT_RUN;
+        if (l->problem->layer->kind == LINNET_LAYER_UNARY && (t.candidate.reads_inputs || t.candidate.reads_saved))
+            linnet_check_fail(l->check, "the gradient of a unary layer may read only its output");
         if (linnet_trial_plan(&t))
             run_backward(l, &t, operands, v, forward->candidate.numerics);
     }
@@ -250,7 +252,7 @@ static void check_backward(layer_check *l, const linnet_trial *forward, variant 
             result = visit_backward(l, forward, &operands, i, &masks[m], v);
             accepted += result == VISIT_RUN;
         }
-        if (!accepted && masks[m].required && v == PLAIN) {
+        if (!accepted && v == PLAIN) {
             say_where(l, "backward of", forward->candidate.name, v, "");
             linnet_check_fail(l->check, "no implementation gives the gradients of inputs %#x and parameters %#x",
                               masks[m].inputs, masks[m].parameters);

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "commands.h"
+#include "json_lines.h"
+#include "progress.h"
+#include "text.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_KINDS 64
+
+typedef struct tally {
+    char kind[32];
+    uint64_t outcomes[LINNET_VERIFY_SKIPPED + 1];
+} tally;
+
+typedef struct selftest {
+    linnet_device *device, *reference;
+    linnet_verify_options options;
+    linnet_verify_level level;
+    const char *layer, *only; /* NULL: all */
+    tally kinds[MAX_KINDS], sum;
+    size_t kind_count;
+} selftest;
+
+static const char *const outcome_names[] = {"", "passed", "failed", "skipped"};
+
+static bool kind_is(const char *text, const char *kind)
+{
+    size_t length = strcspn(text, ":");
+    return strlen(kind) == length && strncmp(text, kind, length) == 0;
+}
+
+static const char *case_at(const selftest *t, size_t index)
+{
+    if (t->only)
+        return index ? NULL : t->only;
+    return linnet_verify_case_at(t->level, index);
+}
+
+static bool wanted(const selftest *t, const char *text)
+{
+    return !t->layer || kind_is(text, t->layer);
+}
+
+static size_t count_wanted(const selftest *t)
+{
+    size_t count = 0;
+    const char *text;
+    for (size_t i = 0; (text = case_at(t, i)); i++)
+        count += wanted(t, text);
+    return count;
+}
+
+static tally *kind_of(selftest *t, const char *text)
+{
+    for (size_t i = 0; i < t->kind_count; i++)
+        if (kind_is(text, t->kinds[i].kind))
+            return &t->kinds[i];
+    if (t->kind_count == MAX_KINDS)
+        return &t->kinds[MAX_KINDS - 1];
+    tally *kind = &t->kinds[t->kind_count++];
+    snprintf(kind->kind, sizeof kind->kind, "%.*s", (int)strcspn(text, ":"), text);
+    return kind;
+}
+
+static void record(selftest *t, const char *text, const linnet_verify_result *result)
+{
+    kind_of(t, text)->outcomes[result->outcome]++;
+    t->sum.outcomes[result->outcome]++;
+    if (cli_common_options.json) {
+        json_t *line = json_object();
+        json_text(line, "case", text);
+        json_text(line, "outcome", outcome_names[result->outcome]);
+        json_count(line, "runs", result->runs);
+        json_count(line, "failures", result->failures);
+        json_text(line, "report", result->report);
+        json_line(line);
+    } else if (result->outcome == LINNET_VERIFY_FAILED || (t->only && *result->report)) {
+        progress_clear();
+        size_t length = strlen(result->report);
+        printf("%s %s\n%s%s", text, outcome_names[result->outcome], result->report,
+               length && result->report[length - 1] != '\n' ? "\n" : "");
+    }
+}
+
+static int run_cases(selftest *t)
+{
+    const char *text;
+    int64_t done = 0;
+    linnet_verify_result *result = calloc(1, sizeof *result);
+    if (!result)
+        return cli_fail(EXIT_NO_MEMORY, "no memory for a report");
+    result->size = sizeof *result;
+    progress_start("selftest", "cases", cli_common_options.json ? 0 : (int64_t)count_wanted(t));
+    int code = EXIT_GO_ON;
+    for (size_t i = 0; code == EXIT_GO_ON && (text = case_at(t, i)); i++) {
+        if (!wanted(t, text))
+            continue;
+        linnet_status status = linnet_verify_case(t->device, t->reference, text, &t->options, result);
+        code = cli_check(status);
+        if (code == EXIT_GO_ON)
+            record(t, text, result);
+        else if (status == LINNET_INVALID)
+            code = EXIT_USAGE;
+        progress_update(++done, NAN, NAN);
+    }
+    progress_end();
+    free(result);
+    return code;
+}
+
+static void add_row(table *t, const tally *kind)
+{
+    char cells[3][TEXT_SIZE];
+    for (int i = 0; i < 3; i++)
+        text_count(cells[i], kind->outcomes[i + 1]);
+    table_row(t, (const char *[]){kind->kind, cells[0], cells[1], cells[2]});
+}
+
+static int summarize(selftest *t)
+{
+    bool failed = t->sum.outcomes[LINNET_VERIFY_FAILED] > 0;
+    if (cli_common_options.json) {
+        json_t *line = json_object();
+        json_text(line, "backend", linnet_device_backend_name(t->device));
+        json_text(line, "device", linnet_device_get_info(t->device)->name);
+        for (int i = LINNET_VERIFY_PASSED; i <= LINNET_VERIFY_SKIPPED; i++)
+            json_count(line, outcome_names[i], (long long)t->sum.outcomes[i]);
+        json_line(line);
+    } else {
+        table rows;
+        table_start(&rows, (const char *[]){"LAYER", ">PASSED", ">FAILED", ">SKIPPED", NULL});
+        for (size_t i = 0; i < t->kind_count; i++)
+            add_row(&rows, &t->kinds[i]);
+        table_rule(&rows);
+        snprintf(t->sum.kind, sizeof t->sum.kind, "all");
+        add_row(&rows, &t->sum);
+        table_print(&rows, 0);
+        printf("\n%s %s.\n", linnet_device_label(t->device),
+               failed ? "does NOT compute right: please report the lines above" : "computes right");
+    }
+    return failed ? EXIT_SELFTEST : EXIT_DONE;
+}
+
+static int list_cases(const selftest *t)
+{
+    const char *text;
+    for (size_t i = 0; (text = case_at(t, i)); i++)
+        if (wanted(t, text))
+            printf("%s\n", text);
+    return EXIT_DONE;
+}
+
+static int verify(selftest *t)
+{
+    if (!count_wanted(t))
+        return cli_fail(EXIT_USAGE, "there is no case of layer '%s'; see linnet selftest --list", t->layer);
+    if (!(t->device = linnet_device_open(NULL, cli_common_options.backend)))
+        return cli_check_last();
+    if (!(t->reference = linnet_device_open(NULL, "reference"))) {
+        cli_check_last();
+        return cli_fail(EXIT_NO_DEVICE, "without the reference backend nothing can be verified");
+    }
+    int code = run_cases(t);
+    return code == EXIT_GO_ON ? summarize(t) : code;
+}
+
+static int run(int argc, char **argv)
+{
+    int first, quick = 0, list = 0;
+    int64_t seed = 1;
+    selftest t = {.level = LINNET_VERIFY_STANDARD};
+    cli_option options[] = {
+        {.name = "quick", .kind = CLI_FLAG, .target = &quick, .help = "a few small cases of each layer"},
+        {.name = "layer", .kind = CLI_TEXT, .target = &t.layer, .argument = "NAME", .help = "only this layer: conv2d"},
+        {.name = "case",
+         .kind = CLI_TEXT,
+         .target = &t.only,
+         .argument = "CASE",
+         .help = "only this case, whether listed or not"},
+        {.name = "list", .kind = CLI_FLAG, .target = &list, .help = "print the cases and run none"},
+        {.name = "seed",
+         .kind = CLI_INTEGER,
+         .target = &seed,
+         .argument = "N",
+         .low = 0,
+         .high = 1e15,
+         .help = "of the random numbers (default: 1)"},
+    };
+    int code = cli_parse(&cmd_selftest, options, sizeof options / sizeof options[0], argc, argv, &first);
+    if (code == EXIT_GO_ON && first < argc)
+        code = cli_usage(&cmd_selftest, "'%s' was not expected", argv[first]);
+    if (code == EXIT_GO_ON)
+        code = cli_check_environment();
+    if (code != EXIT_GO_ON)
+        return code;
+    t.options = (linnet_verify_options){.size = sizeof t.options, .seed = (uint64_t)seed};
+    t.level = quick ? LINNET_VERIFY_QUICK : LINNET_VERIFY_STANDARD;
+    code = list ? list_cases(&t) : verify(&t);
+    linnet_device_close(&t.device);
+    linnet_device_close(&t.reference);
+    return code;
+}
+
+const cli_command cmd_selftest = {
+    "selftest", "", "check that a device computes every layer right",
+    "Every implementation of every layer is compared with the reference backend, forwards\n"
+    "and backwards. Exit code 5: something is wrong.",
+    run};

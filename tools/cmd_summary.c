@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "commands.h"
+#include "json_lines.h"
+#include "model.h"
+#include "text.h"
+
+#include <string.h>
+
+/* Sums over the nodes; activations in elements of one image. */
+typedef struct totals {
+    uint64_t parameters, multiply_adds, activations;
+} totals;
+
+static const char *shape_text(const linnet_net *net, linnet_value value, char *out, size_t size)
+{
+    int64_t dims[LINNET_MAX_RANK];
+    uint32_t rank = linnet_value_shape(net, value, dims);
+    size_t used = (size_t)snprintf(out, size, "[");
+    for (uint32_t i = 0; i < rank && used < size; i++)
+        used += (size_t)(dims[i] < 0 ? snprintf(out + used, size - used, "%sN", i ? ", " : "")
+                                     : snprintf(out + used, size - used, "%s%lld", i ? ", " : "", (long long)dims[i]));
+    if (used < size)
+        snprintf(out + used, size - used, "]");
+    return out;
+}
+
+/* Elements of one image's worth of a value. */
+static uint64_t elements(const linnet_net *net, linnet_value value)
+{
+    int64_t dims[LINNET_MAX_RANK];
+    uint32_t rank = linnet_value_shape(net, value, dims);
+    uint64_t count = 1;
+    for (uint32_t i = 0; i < rank; i++)
+        count *= dims[i] > 0 ? (uint64_t)dims[i] : 1;
+    return count;
+}
+
+static void print_node_json(const linnet_node_info *info, const char *shape)
+{
+    json_t *line = json_object();
+    json_text(line, "layer", info->name);
+    json_text(line, "kind", info->kind);
+    json_text(line, "output", shape);
+    json_count(line, "parameters", (long long)info->parameters);
+    json_count(line, "multiply_adds", (long long)info->multiply_adds);
+    json_line(line);
+}
+
+static void add_row(table *t, const linnet_node_info *info, const char *shape)
+{
+    char parameters[TEXT_SIZE] = "", work[TEXT_SIZE] = "";
+    if (info->parameters)
+        text_count(parameters, info->parameters);
+    if (info->multiply_adds)
+        text_count(work, info->multiply_adds);
+    table_row(t, (const char *[]){info->name, info->kind, shape, parameters, work});
+}
+
+static linnet_status walk(const linnet_net *net, table *t, totals *sum)
+{
+    for (size_t i = 0; i < linnet_net_node_count(net); i++) {
+        linnet_node_info info;
+        char shape[128];
+        linnet_status status = linnet_net_node(net, i, &info);
+        if (status != LINNET_OK)
+            return status;
+        shape_text(net, info.output, shape, sizeof shape);
+        sum->parameters += info.parameters;
+        sum->multiply_adds += info.multiply_adds;
+        sum->activations += elements(net, info.output);
+        if (cli_common_options.json)
+            print_node_json(&info, shape);
+        else
+            add_row(t, &info, shape);
+    }
+    return LINNET_OK;
+}
+
+static void print_totals(const linnet_net *net, const totals *sum, int64_t batch)
+{
+    char a[TEXT_SIZE], b[TEXT_SIZE], c[TEXT_SIZE];
+    uint64_t weights = 4 * sum->parameters, activations = 4 * sum->activations * (uint64_t)batch;
+    if (cli_common_options.json) {
+        json_t *line = json_object();
+        json_text(line, "name", linnet_net_name(net));
+        json_count(line, "parameters", (long long)sum->parameters);
+        json_count(line, "multiply_adds", (long long)sum->multiply_adds);
+        json_count(line, "batch", (long long)batch);
+        json_count(line, "parameter_bytes", (long long)weights);
+        json_count(line, "activation_bytes", (long long)activations);
+        json_line(line);
+        return;
+    }
+    printf("\n%s: %s parameters (%s), %s multiply-adds an image\n", linnet_net_name(net),
+           text_count(a, sum->parameters), text_bytes(b, weights), text_count(c, sum->multiply_adds));
+    printf("Every layer's output kept, batch %lld: %s; the plan shares memory and needs less (linnet plan)\n",
+           (long long)batch, text_bytes(a, activations));
+}
+
+static int summarize(const char *what, int64_t batch)
+{
+    linnet_model model = {.net = NULL};
+    bool named = model_is_name(what) || (!strchr(what, '/') && !strchr(what, '.'));
+    int code = named ? model_open(what, NULL, &model) : model_open_weights(what, NULL, NULL, &model);
+    if (code != EXIT_GO_ON)
+        return code;
+    totals sum = {0};
+    table t;
+    table_start(&t, (const char *[]){"LAYER", "KIND", "OUTPUT", ">PARAMETERS", ">MULTIPLY-ADDS", NULL});
+    code = cli_check(walk(model.net, &t, &sum));
+    if (code == EXIT_GO_ON) {
+        if (!cli_common_options.json)
+            table_print(&t, 0);
+        print_totals(model.net, &sum, batch);
+    }
+    linnet_model_free(&model);
+    return code == EXIT_GO_ON ? EXIT_DONE : code;
+}
+
+static int run(int argc, char **argv)
+{
+    int first;
+    int64_t batch = 1;
+    cli_option options[] = {
+        {.name = "batch",
+         .letter = 'b',
+         .kind = CLI_INTEGER,
+         .target = &batch,
+         .argument = "N",
+         .low = 1,
+         .high = 65536,
+         .help = "images at once, for the memory (default: 1)"},
+    };
+    int code = cli_parse(&cmd_summary, options, 1, argc, argv, &first);
+    if (code == EXIT_GO_ON && argc - first != 1)
+        code = cli_usage(&cmd_summary, first < argc ? "one network at a time" : "which network?");
+    if (code == EXIT_GO_ON)
+        code = cli_check_environment();
+    return code == EXIT_GO_ON ? summarize(argv[first], batch) : code;
+}
+
+const cli_command cmd_summary = {"summary", "NET|WEIGHTS", "show a network's layers, shapes, parameters and work",
+                                 "NET is a network of the program's own (lenet5, mlp), or a weight file of one.", run};

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* OpenCL drivers: read from where the ICD loader reads, so that this works without the OpenCL plugin. */
+#include "doctor.h"
+
+#include <dirent.h>
+#include <dlfcn.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define SECTION "OpenCL drivers"
+
+/* Graphics cards by PCI vendor, the Debian packages for them, and how their ICD files are called. */
+static const struct vendor {
+    unsigned id;
+    const char *name, *packages, *drivers[4];
+} vendors[] = {
+    {0x1002, "AMD", "mesa-opencl-icd", {"mesa", "rusticl", "amdocl"}},
+    {0x8086, "Intel", "intel-opencl-icd", {"intel", "mesa", "rusticl"}},
+    {0x10de, "NVIDIA", "nvidia-driver nvidia-opencl-icd", {"nvidia"}},
+};
+
+#define VENDOR_COUNT (sizeof vendors / sizeof vendors[0])
+
+typedef struct findings {
+    int files;                 /* ICD files */
+    bool rusticl;              /* Mesa's driver is among them */
+    bool served[VENDOR_COUNT]; /* a driver for that vendor is among them */
+} findings;
+
+static void note(findings *f, const char *file)
+{
+    f->files++;
+    f->rusticl = f->rusticl || strstr(file, "rusticl");
+    for (size_t i = 0; i < VENDOR_COUNT; i++)
+        for (size_t j = 0; j < 4 && vendors[i].drivers[j]; j++)
+            f->served[i] = f->served[i] || strstr(file, vendors[i].drivers[j]);
+}
+
+/* An ICD file holds the name of the driver's library. */
+static void show_file(findings *f, const char *path)
+{
+    char library[512] = "";
+    const char *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : path;
+    FILE *file = fopen(path, "re");
+    if (file) {
+        if (!fgets(library, sizeof library, file))
+            *library = '\0';
+        fclose(file);
+    }
+    library[strcspn(library, "\r\n")] = '\0';
+    note(f, name);
+    if (!*library)
+        doctor_line(SECTION, name, "refused", file ? "the file names no library" : "the file cannot be read");
+    else if (!dlopen(library, RTLD_LAZY | RTLD_LOCAL)) /* kept: a driver may have started threads */
+        doctor_line(SECTION, name, "refused", dlerror());
+    else
+        doctor_line(SECTION, name, "ok", library);
+}
+
+static int is_icd(const struct dirent *entry)
+{
+    size_t length = strlen(entry->d_name);
+    return length > 4 && strcmp(entry->d_name + length - 4, ".icd") == 0;
+}
+
+static void show_folder(findings *f, const char *folder)
+{
+    struct dirent **entries;
+    int count = scandir(folder, &entries, is_icd, alphasort);
+    for (int i = 0; i < count; i++) {
+        char path[1024];
+        snprintf(path, sizeof path, "%s/%s", folder, entries[i]->d_name);
+        show_file(f, path);
+        free(entries[i]);
+    }
+    if (count >= 0)
+        free(entries);
+}
+
+/* What is missing for the graphics cards that are here. */
+static void advise_cards(const findings *f)
+{
+    for (int card = 0; card < 16; card++) {
+        char path[64];
+        unsigned id = 0;
+        snprintf(path, sizeof path, "/sys/class/drm/card%d/device/vendor", card);
+        FILE *file = fopen(path, "re");
+        if (!file)
+            continue;
+        int found = fscanf(file, "%x", &id);
+        fclose(file);
+        for (size_t i = 0; found == 1 && i < VENDOR_COUNT; i++)
+            if (vendors[i].id == id && !f->served[i]) {
+                char text[160];
+                snprintf(text, sizeof text, "for the %s card: apt install %s", vendors[i].name, vendors[i].packages);
+                doctor_line(SECTION, "advice", "missing", text);
+            }
+    }
+}
+
+void doctor_show_drivers(void)
+{
+    findings f = {0};
+    struct stat info;
+    const char *asked = getenv("OCL_ICD_VENDORS");
+    const char *place = asked && *asked ? asked : "/etc/OpenCL/vendors";
+    doctor_line(SECTION, place, "", "");
+    if (stat(place, &info) == 0 && !S_ISDIR(info.st_mode))
+        show_file(&f, place);
+    else
+        show_folder(&f, place);
+    if (!f.files)
+        doctor_line(SECTION, "(none here)", "missing",
+                    "any processor: apt install pocl-opencl-icd; AMD: mesa-opencl-icd; Intel: intel-opencl-icd; "
+                    "NVIDIA: nvidia-driver nvidia-opencl-icd");
+    advise_cards(&f);
+    const char *enabled = getenv("RUSTICL_ENABLE");
+    if (f.rusticl && !(enabled && *enabled))
+        doctor_line(SECTION, "advice", "",
+                    "Mesa's rusticl shows a device only when told: RUSTICL_ENABLE=radeonsi (AMD), iris (Intel), "
+                    "llvmpipe (processor)");
+}

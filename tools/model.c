@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define DIGITS_TRAIN_SEED 1
+#define DIGITS_TEST_SEED  2
+
+int data_open(const char *folder, linnet_part part, int64_t limit, linnet_dataset **out_dataset)
+{
+    bool train = part == LINNET_PART_TRAIN;
+    int64_t count = limit ? limit : train ? DIGITS_TRAIN_COUNT : DIGITS_TEST_COUNT;
+    *out_dataset = folder ? linnet_dataset_open_idx(NULL, folder, part)
+                          : linnet_dataset_digits(NULL, train ? DIGITS_TRAIN_SEED : DIGITS_TEST_SEED, count);
+    return *out_dataset ? EXIT_GO_ON : folder ? cli_check_last_input() : cli_check_last();
+}
+
+int data_loader(const linnet_dataset *dataset, int64_t batch, int64_t limit, bool shuffle, uint64_t shuffle_seed,
+                linnet_loader **out_loader)
+{
+    *out_loader = linnet_loader_new(NULL, dataset, .batch = (uint32_t)batch, .shuffle = shuffle, .seed = shuffle_seed,
+                                    .limit = limit);
+    return *out_loader ? EXIT_GO_ON : cli_check_last();
+}
+
+bool model_is_name(const char *text)
+{
+    const char *name;
+    for (size_t i = 0; (name = linnet_model_name(i, NULL)); i++)
+        if (strcmp(name, text) == 0)
+            return true;
+    return false;
+}
+
+int model_open(const char *name, const linnet_dataset *dataset, linnet_model *out_model)
+{
+    linnet_model_options options = {.struct_size = sizeof options};
+    if (dataset) {
+        options.classes = linnet_dataset_class_count(dataset);
+        options.channels = linnet_dataset_channels(dataset);
+        options.height = linnet_dataset_height(dataset);
+        options.width = linnet_dataset_width(dataset);
+    }
+    linnet_status status = linnet_model_new(NULL, name, &options, out_model);
+    if (status == LINNET_NOT_FOUND) {
+        cli_check(status);
+        return EXIT_USAGE;
+    }
+    return dataset ? cli_check_input(status) : cli_check(status);
+}
+
+int model_open_weights(const char *path, const char *name, const linnet_dataset *dataset, linnet_model *out_model)
+{
+    char *architecture = NULL;
+    int code = cli_check_input(linnet_weights_architecture(NULL, path, &architecture));
+    if (code != EXIT_GO_ON)
+        return code;
+    if (name)
+        code = model_open(name, dataset, out_model);
+    else if (!*architecture)
+        code = cli_fail(EXIT_BAD_INPUT, "%s does not say which network it is for; say it with --model", path);
+    else if (!model_is_name(architecture))
+        code = cli_fail(EXIT_BAD_INPUT, "%s is for the network '%s', which this program does not have", path,
+                        architecture);
+    else
+        code = model_open(architecture, dataset, out_model);
+    linnet_text_free(&architecture);
+    return code;
+}
+
+int engine_open(engine *e, linnet_model *model)
+{
+    *e = (engine){.model = *model};
+    memset(model, 0, sizeof *model);
+    e->device = linnet_device_open(NULL, cli_common_options.backend);
+    if (!e->device)
+        return cli_check_last();
+    e->session = linnet_session_new(e->model.net, e->device);
+    return e->session ? EXIT_GO_ON : cli_check_last();
+}
+
+int engine_open_weights(engine *e, const char *path, const char *name, const linnet_dataset *dataset)
+{
+    linnet_model model = {.net = NULL};
+    *e = (engine){.device = NULL};
+    int code = model_open_weights(path, name, dataset, &model);
+    if (code == EXIT_GO_ON)
+        code = engine_open(e, &model);
+    return code == EXIT_GO_ON ? cli_check_input(linnet_load(e->session, path)) : code;
+}
+
+void engine_close(engine *e)
+{
+    linnet_session_free(&e->session);
+    linnet_model_free(&e->model);
+    linnet_device_close(&e->device);
+}
+
+const char *engine_backend(const engine *e)
+{
+    return linnet_device_backend_name(e->device);
+}
+
+const char *engine_device(const engine *e)
+{
+    return linnet_device_get_info(e->device)->name;
+}
+
+uint32_t engine_fallbacks(const engine *e)
+{
+    linnet_session_stats stats = {.struct_size = sizeof stats};
+    return linnet_session_get_stats(e->session, &stats) == LINNET_OK ? stats.fallbacks : 0;
+}
+
+/* Pixels and labels that are neither all alike nor different from run to run. */
+static void fill_noise(float *pixels, int64_t count, int32_t *labels, int64_t size, int64_t classes)
+{
+    uint32_t state = 1;
+    for (int64_t i = 0; i < count; i++) {
+        state = state * 1664525u + 1013904223u;
+        pixels[i] = (float)(state >> 8) * 0x1p-24f;
+    }
+    for (int64_t i = 0; i < size; i++)
+        labels[i] = (int32_t)(i % classes);
+}
+
+int sample_new(const linnet_model *model, int64_t size, sample_batch *out)
+{
+    linnet_tensor image = {.type = LINNET_F32}, label = {.type = LINNET_I32, .rank = 1, .dims = {size}};
+    int64_t logits[LINNET_MAX_RANK] = {0};
+    memset(out, 0, sizeof *out);
+    image.rank = linnet_value_shape(model->net, model->image, image.dims);
+    image.dims[0] = size;
+    linnet_value_shape(model->net, model->logits, logits);
+    int64_t count = linnet_tensor_count(&image);
+    out->memory[0] = image.data = count > 0 ? calloc((size_t)count, sizeof(float)) : NULL;
+    out->memory[1] = label.data = calloc((size_t)size, sizeof(int32_t));
+    if (!image.data || !label.data) {
+        sample_free(out);
+        return cli_fail(EXIT_NO_MEMORY, "no memory for a batch of %lld", (long long)size);
+    }
+    fill_noise(image.data, count, label.data, size, logits[1]);
+    out->batch = (linnet_batch){.struct_size = sizeof out->batch, .feed_count = 2, .size = size};
+    out->batch.feeds[0] = (linnet_feed){linnet_value_name(model->net, model->image), image};
+    out->batch.feeds[1] = (linnet_feed){linnet_value_name(model->net, model->label), label};
+    return EXIT_GO_ON;
+}
+
+void sample_free(sample_batch *sample)
+{
+    free(sample->memory[0]);
+    free(sample->memory[1]);
+    memset(sample, 0, sizeof *sample);
+}

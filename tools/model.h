@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What most commands begin with: a dataset, a network, a device, a session. Functions return EXIT_GO_ON or the exit
+   code to leave with, having said why. */
+#ifndef LINNET_TOOLS_MODEL_H
+#define LINNET_TOOLS_MODEL_H
+
+#include "cli.h"
+
+/* The synthetic digits that stand in where no --data is given: always the same ones, train and test apart. */
+#define DIGITS_TRAIN_COUNT 20000
+#define DIGITS_TEST_COUNT  4000
+
+/* folder NULL: synthetic digits, limit of them (0: the counts above). */
+int data_open(const char *folder, linnet_part part, int64_t limit, linnet_dataset **out_dataset);
+/* Pixels as 0 to 1. limit 0: all. shuffle_seed is used when shuffle. */
+int data_loader(const linnet_dataset *dataset, int64_t batch, int64_t limit, bool shuffle, uint64_t shuffle_seed,
+                linnet_loader **out_loader);
+
+/* A network of the zoo, sized for the dataset's images and classes (NULL: its own sizes). */
+int model_open(const char *name, const linnet_dataset *dataset, linnet_model *out_model);
+/* The network that a weight file was made for; name forces another one (then loading says what does not fit). */
+int model_open_weights(const char *path, const char *name, const linnet_dataset *dataset, linnet_model *out_model);
+/* Whether path names a network of the zoo. */
+bool model_is_name(const char *text);
+
+/* A network on a device. */
+typedef struct engine {
+    linnet_device *device;
+    linnet_model model;
+    linnet_session *session;
+} engine;
+
+/* Takes over model, also on failure: engine_close frees it. */
+int engine_open(engine *e, linnet_model *model);
+/* engine_open with the network and the weights of a file. */
+int engine_open_weights(engine *e, const char *path, const char *name, const linnet_dataset *dataset);
+void engine_close(engine *e);
+const char *engine_backend(const engine *e);
+const char *engine_device(const engine *e);
+/* Nodes of the last plan that ran elsewhere. */
+uint32_t engine_fallbacks(const engine *e);
+
+/* Host tensors for one batch of the model's own inputs, filled with noise; release with sample_free. */
+typedef struct sample_batch {
+    linnet_batch batch;
+    void *memory[2];
+} sample_batch;
+int sample_new(const linnet_model *model, int64_t size, sample_batch *out);
+void sample_free(sample_batch *sample);
+
+#endif

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "progress.h"
+
+#include "cli.h"
+#include "text.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define INTERVAL   0.1 /* seconds between two drawings */
+#define BAR_CELLS  24
+#define LINE_BYTES 512
+
+static struct {
+    bool active, drawn;
+    char title[48];
+    const char *unit;
+    int64_t total, first; /* first: where it stood at the first update */
+    double started, last;
+    bool first_known;
+} bar;
+
+void progress_start(const char *title, const char *unit, int64_t total)
+{
+    progress_end();
+    bar.active = isatty(STDERR_FILENO) && !cli_common_options.quiet && total > 0;
+    snprintf(bar.title, sizeof bar.title, "%s", title);
+    bar.unit = unit;
+    bar.total = total;
+    bar.first_known = false;
+    bar.started = text_now();
+    bar.last = 0;
+}
+
+void progress_clear(void)
+{
+    if (!bar.drawn)
+        return;
+    fputs("\r\033[K", stderr);
+    fflush(stderr);
+    bar.drawn = false;
+}
+
+void progress_end(void)
+{
+    progress_clear();
+    bar.active = false;
+}
+
+static size_t terminal_columns(void)
+{
+    struct winsize size;
+    return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col ? size.ws_col : 80;
+}
+
+LINNET_PRINTF(2, 3) static void append(char line[LINE_BYTES], const char *format, ...)
+{
+    size_t used = strlen(line);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(line + used, LINE_BYTES - used, format, arguments);
+    va_end(arguments);
+}
+
+static void append_bar(char line[LINE_BYTES], double fraction)
+{
+    bool utf8 = text_utf8(), colour = text_colour(stderr);
+    int full = (int)(fraction * BAR_CELLS + 0.5);
+    append(line, "%s", colour ? "\033[32m" : "");
+    for (int i = 0; i < BAR_CELLS; i++) {
+        if (i == full)
+            append(line, "%s", colour ? "\033[90m" : "");
+        append(line, "%s", !utf8 ? i < full ? "#" : "." : i < full || colour ? "━" : "╌");
+    }
+    append(line, "%s", colour ? "\033[0m" : "");
+}
+
+/* Cuts a line to so many columns; escape sequences take none. */
+static void cut(char *line, size_t columns)
+{
+    size_t column = 0;
+    for (char *at = line; *at; at++) {
+        if (*at == '\033')
+            while (at[1] && *at != 'm')
+                at++;
+        else if (((unsigned char)*at & 0xC0) != 0x80 && ++column > columns) {
+            *at = '\0';
+            return;
+        }
+    }
+}
+
+static void draw(int64_t done, double loss, double accuracy, double elapsed)
+{
+    char line[LINE_BYTES] = "", text[TEXT_SIZE];
+    double fraction = (double)done / (double)bar.total;
+    double rate = elapsed > 0 ? (double)(done - bar.first) / elapsed : 0;
+    append(line, "%s  ", bar.title);
+    append_bar(line, fraction);
+    append(line, "  %3.0f %%", 100 * fraction);
+    if (rate > 0)
+        append(line, "  %s %s/s", text_count(text, (uint64_t)rate), bar.unit);
+    if (!isnan(loss))
+        append(line, "  loss %.4f", loss);
+    if (!isnan(accuracy))
+        append(line, "  accuracy %.1f %%", 100 * accuracy);
+    if (rate > 0)
+        append(line, "  %s left", text_clock(text, (double)(bar.total - done) / rate));
+    cut(line, terminal_columns() - 1);
+    fprintf(stderr, "\r%s\033[0m\033[K", line);
+    fflush(stderr);
+    bar.drawn = true;
+}
+
+void progress_update(int64_t done, double loss, double accuracy)
+{
+    if (!bar.active)
+        return;
+    double now = text_now();
+    if (!bar.first_known) {
+        bar.first_known = true;
+        bar.first = done;
+        bar.started = now;
+        return;
+    }
+    if (now - bar.last < INTERVAL)
+        return;
+    bar.last = now;
+    draw(done, loss, accuracy, now - bar.started);
+}

@@ -61,11 +61,13 @@ static linnet_status clblast_check(const linnet_backend_queue *queue, const char
                           clblast_status_name(code), (int)code);
 }
 
-/* Row-major: an operand with unit column stride is as it is, one with unit row stride is transposed. */
-static CLBlastTranspose transposition(int64_t row, int64_t col, int64_t *out_leading)
+/* Row-major: an operand whose rows are dense is as it is, one whose columns are is transposed. With a side of 1 both
+   strides may be 1, and then only one of the two is long enough to be a leading dimension. */
+static CLBlastTranspose transposition(int64_t row, int64_t col, int64_t columns, int64_t *out_leading)
 {
-    *out_leading = col == 1 ? row : col;
-    return col == 1 ? CLBlastTransposeNo : CLBlastTransposeYes;
+    bool plain = col == 1 && row >= columns;
+    *out_leading = plain ? row : col;
+    return plain ? CLBlastTransposeNo : CLBlastTransposeYes;
 }
 
 linnet_status linnet_cl_clblast(linnet_backend_queue *queue, const linnet_cl_gemm *gemm,
@@ -73,8 +75,8 @@ linnet_status linnet_cl_clblast(linnet_backend_queue *queue, const linnet_cl_gem
                                 bool accumulate)
 {
     int64_t a_leading, b_leading;
-    CLBlastTranspose a_transpose = transposition(gemm->a_row, gemm->a_col, &a_leading);
-    CLBlastTranspose b_transpose = transposition(gemm->b_row, gemm->b_col, &b_leading);
+    CLBlastTranspose a_transpose = transposition(gemm->a_row, gemm->a_col, gemm->depth, &a_leading);
+    CLBlastTranspose b_transpose = transposition(gemm->b_row, gemm->b_col, gemm->n, &b_leading);
     size_t m = (size_t)gemm->m, n = (size_t)gemm->n, depth = (size_t)gemm->depth;
     size_t a_at = (size_t)(a.offset / 4), b_at = (size_t)(b.offset / 4), c_at = (size_t)(c.offset / 4);
     float beta = accumulate ? 1.0f : 0.0f;

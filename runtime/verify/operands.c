@@ -98,6 +98,13 @@ static void fill_spaced(float *out, int64_t count, uint64_t seed, uint32_t strea
     }
 }
 
+/* Away from zero, so that a loss's only gradient is not lost in rounding. */
+static void fill_away(float *values, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++)
+        values[i] += values[i] < 0 ? -0.5f : 0.5f;
+}
+
 static void fill_labels(int32_t *out, const linnet_case *c, uint64_t seed)
 {
     int64_t classes = c->inputs[0].dims[c->inputs[0].rank - 1];
@@ -139,6 +146,9 @@ void linnet_values_fill(linnet_values *v, const linnet_case *c, linnet_fill fill
     }
     for (uint32_t i = 0; i < c->output_count; i++)
         fill_plain(v->output_gradients[i], linnet_desc_count(&c->outputs[i]), fill, seed, 400 + i, integer ? 3 : 1);
+    for (uint32_t i = 0; i < c->output_count; i++)
+        if (fill == LINNET_FILL_SPACED || c->layer->is_loss)
+            fill_away(v->output_gradients[i], linnet_desc_count(&c->outputs[i]));
     for (uint32_t i = 0; i < c->input_count; i++)
         fill_plain(v->input_gradients[i], linnet_desc_count(&c->inputs[i]), fill, seed, 500 + i, integer ? 9 : 1);
     for (uint32_t i = 0; i < c->parameter_count; i++)

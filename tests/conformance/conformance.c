@@ -23,6 +23,7 @@ static const char usage[] = "Usage: conformance [OPTION]...\n"
                             "  --case STRING     only this case, in the table or not\n"
                             "  --candidate NAME  only this forward implementation\n"
                             "  --quick           the small table\n"
+                            "  --expect-none     succeed when the device is not there, and only then\n"
                             "  --complete        a case that a device lacks is a failure (fused epilogues apart)\n"
                             "  --seed N          of the random fill\n"
                             "  --bench           time the implementations instead of comparing\n"
@@ -49,6 +50,12 @@ static bool is_required(const char *selection)
 static int run_device(const conformance_options *options, const char *selection)
 {
     linnet_device *device = linnet_device_open(NULL, selection);
+    if (options->expect_none) {
+        fprintf(stderr, "%s: %s\n", selection, device ? "FAILED, is there" : linnet_context_message(NULL));
+        bool there = device != NULL;
+        linnet_device_close(&device);
+        return there;
+    }
     if (!device) {
         bool required = is_required(selection);
         fprintf(stderr, "%s: %s: %s\n", selection, required ? "FAILED, is required" : "skipped",
@@ -129,7 +136,7 @@ static int list_cases(const conformance_options *options)
 static int parse(int argc, char **argv, conformance_options *options, const char **selections, int *many, char **kept,
                  int *kept_count, bool *list)
 {
-    enum { BACKEND = 1, LAYER, CASE, CANDIDATE, QUICK, COMPLETE, SEED, BENCH, JSON, LIST, VERBOSE, HELP };
+    enum { BACKEND = 1, LAYER, CASE, CANDIDATE, QUICK, COMPLETE, SEED, BENCH, JSON, LIST, VERBOSE, EXPECT_NONE, HELP };
     static const struct option table[] = {{"backend", 1, NULL, BACKEND},
                                           {"layer", 1, NULL, LAYER},
                                           {"case", 1, NULL, CASE},
@@ -142,6 +149,7 @@ static int parse(int argc, char **argv, conformance_options *options, const char
                                           {"list", 0, NULL, LIST},
                                           {"verbose", 0, NULL, VERBOSE},
                                           {"help", 0, NULL, HELP},
+                                          {"expect-none", 0, NULL, EXPECT_NONE},
                                           {NULL, 0, NULL, 0}};
     int option, index = 0;
     char *end = NULL;
@@ -180,6 +188,7 @@ static int parse(int argc, char **argv, conformance_options *options, const char
         default:
             options->level = option == QUICK ? LINNET_VERIFY_QUICK : options->level;
             options->complete |= option == COMPLETE;
+            options->expect_none |= option == EXPECT_NONE;
             options->bench |= option == BENCH;
             options->json |= option == JSON;
             options->verbose |= option == VERBOSE;

@@ -12,7 +12,7 @@ typedef struct conformance_options {
     linnet_verify_options verify;
     linnet_verify_level level;
     const char *layer, *text; /* NULL: all */
-    bool complete, bench, json, verbose;
+    bool complete, expect_none, bench, json, verbose;
 } conformance_options;
 
 bool conformance_selects(const conformance_options *options, const char *text);

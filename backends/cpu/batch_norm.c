@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One task per channel. Forward keeps the mean and 1 / sqrt(variance + epsilon) that it used, [2][C], in both behaviours. */
+#include "cpu.h"
+#include "kernels/kernels.h"
+
+#include <math.h>
+
+enum { CHUNK = 1 << 12, EVERY_LANE = CPU_LANES };
+
+/* The channel's elements are runs of `run`, one per item of the storage, `stride` apart. */
+typedef struct job {
+    cpu_extent extent;
+    int64_t channels, run;
+    int64_t count; /* elements of a channel, spare lanes not counted */
+    float epsilon, momentum;
+    bool train;
+    const float *x, *dy, *weight, *bias;
+    float *y, *dx, *running_mean, *running_variance, *saved, *dweight, *dbias;
+    bool accumulate_x, accumulate_weight, accumulate_bias;
+} job;
+
+static job job_of(const linnet_layer_desc *desc)
+{
+    const linnet_batch_norm_attributes *a = desc->attributes;
+    const linnet_tensor_desc *x = &desc->inputs[0];
+    job j = {.extent = cpu_extent_of(x), .channels = x->dims[1], .epsilon = a->epsilon, .momentum = a->momentum};
+    j.run = cpu_dims(x, 2, x->rank) * j.extent.lanes;
+    j.count = x->dims[0] * cpu_dims(x, 2, x->rank);
+    j.train = desc->behaviour == LINNET_TRAIN;
+    return j;
+}
+
+enum sum_kind { SUM, SUM_SQUARES, SUM_PRODUCTS };
+
+/* Sum over a channel of x, (x - mean)^2 or (x - mean) y, in double from chunk to chunk; spare lanes do not count. */
+static double channel_sum(const job *j, enum sum_kind kind, int64_t channel, const float *x, float mean, const float *y)
+{
+    double total = 0;
+    float sums[CPU_LANES] = {0};
+    int64_t pending = 0;
+    for (int64_t item = 0; item < j->extent.items; item++) {
+        bool is_last = item + 1 == j->extent.items;
+        int64_t lanes = is_last && j->extent.lanes > 1 ? j->extent.tail : EVERY_LANE;
+        for (int64_t first = 0; first < j->run; first += CHUNK) {
+            int64_t at = item * j->extent.stride + channel * j->run + first, count = cpu_min(CHUNK, j->run - first);
+            bool is_end = first + count == j->run;
+            if (kind == SUM)
+                cpu_table.lane_sums(x + at, count, sums);
+            else if (kind == SUM_SQUARES)
+                cpu_table.lane_squares(x + at, mean, count, sums);
+            else
+                cpu_table.lane_products(x + at, mean, y + at, count, sums);
+            pending += count;
+            /* The last block's lanes are added up apart from the others'. */
+            if (pending < CHUNK && !(is_end && (is_last || item + 2 == j->extent.items)))
+                continue;
+            for (int64_t i = 0; i < CPU_LANES; i++) {
+                total += i < lanes ? sums[i] : 0;
+                sums[i] = 0;
+            }
+            pending = 0;
+        }
+    }
+    return total;
+}
+
+/* ---- Forward ---- */
+
+static int describe_forward(const linnet_layer_desc *desc, linnet_candidate *out)
+{
+    cpu_want_same(desc, out, false);
+    out->in_place = 1;
+    out->saved_count = desc->differentiate ? 1 : 0;
+    out->saved_bytes[0] = desc->differentiate ? (uint64_t)desc->inputs[0].dims[1] * 2 * sizeof(float) : 0;
+    return 0;
+}
+
+static void update_running(const job *j, int64_t channel, double mean, double variance)
+{
+    double unbiased = j->count > 1 ? variance * (double)j->count / (double)(j->count - 1) : variance;
+    if (j->running_mean)
+        j->running_mean[channel] = (float)((1.0 - j->momentum) * j->running_mean[channel] + j->momentum * mean);
+    if (j->running_variance)
+        j->running_variance[channel] = (float)((1.0 - j->momentum) * j->running_variance[channel] + j->momentum * unbiased);
+}
+
+static void forward_channel(const void *context, int64_t channel, uint32_t worker)
+{
+    (void)worker;
+    const job *j = context;
+    double mean, variance;
+    if (j->train) {
+        mean = channel_sum(j, SUM, channel, j->x, 0, NULL) / (double)j->count;
+        /* The rounding of the mean to float is taken out again. */
+        double rest = mean - (float)mean;
+        variance = channel_sum(j, SUM_SQUARES, channel, j->x, (float)mean, NULL) / (double)j->count - rest * rest;
+        variance = variance < 0 ? 0 : variance;
+        update_running(j, channel, mean, variance);
+    } else {
+        mean = j->running_mean[channel];
+        variance = j->running_variance[channel];
+    }
+    float inverse = (float)(1.0 / sqrt(variance + j->epsilon));
+    if (j->saved) {
+        j->saved[channel] = (float)mean;
+        j->saved[j->channels + channel] = inverse;
+    }
+    float scale = inverse * (j->weight ? j->weight[channel] : 1), offset = j->bias ? j->bias[channel] : 0;
+    for (int64_t item = 0; item < j->extent.items; item++) {
+        int64_t at = item * j->extent.stride + channel * j->run;
+        cpu_table.affine(scale, j->x + at, (float)mean, 0, NULL, offset, j->y + at, j->run, false);
+    }
+}
+
+static void forward(const linnet_layer_desc *desc, const linnet_layer_args *args)
+{
+    job j = job_of(desc);
+    j.x = cpu_view(args->inputs[0]);
+    j.y = cpu_view(args->outputs[0]);
+    j.weight = desc->parameter_count > 0 ? cpu_view(args->parameters[LINNET_BATCH_NORM_WEIGHT]) : NULL;
+    j.bias = desc->parameter_count > 1 ? cpu_view(args->parameters[LINNET_BATCH_NORM_BIAS]) : NULL;
+    j.running_mean = desc->state_count > 0 ? cpu_view_at(args->states, LINNET_BATCH_NORM_MEAN) : NULL;
+    j.running_variance = desc->state_count > 1 ? cpu_view_at(args->states, LINNET_BATCH_NORM_VARIANCE) : NULL;
+    j.saved = desc->differentiate ? cpu_view_at(args->saved, 0) : NULL;
+    cpu_parallel(j.channels, forward_channel, &j);
+}
+
+/* ---- Backward ---- */
+
+static int describe_backward(const linnet_layer_desc *desc, linnet_candidate *out)
+{
+    cpu_want_same(desc, out, false);
+    out->in_place = 1;
+    out->reads_inputs = 1;
+    out->reads_parameters = desc->parameter_count > 0 ? 1u << LINNET_BATCH_NORM_WEIGHT : 0;
+    out->reads_saved = 1;
+    return 0;
+}
+
+/* With x^ = (x - mean) inverse: dweight = sum dy x^, dbias = sum dy, and where the statistics were the batch's
+   dx = weight inverse (dy - mean(dy) - x^ mean(dy x^)), else dx = weight inverse dy. */
+static void backward_channel(const void *context, int64_t channel, uint32_t worker)
+{
+    (void)worker;
+    const job *j = context;
+    float mean = j->saved[channel], inverse = j->saved[j->channels + channel];
+    bool needs_sums = (j->dx && j->train) || j->dweight || j->dbias;
+    double dbias = needs_sums ? channel_sum(j, SUM, channel, j->dy, 0, NULL) : 0;
+    double dweight = needs_sums ? inverse * channel_sum(j, SUM_PRODUCTS, channel, j->x, mean, j->dy) : 0;
+    if (j->dweight)
+        j->dweight[channel] = (float)(dweight + (j->accumulate_weight ? j->dweight[channel] : 0));
+    if (j->dbias)
+        j->dbias[channel] = (float)(dbias + (j->accumulate_bias ? j->dbias[channel] : 0));
+    if (!j->dx)
+        return;
+    float scale = inverse * (j->weight ? j->weight[channel] : 1), by_x = 0, offset = 0;
+    if (j->train) {
+        by_x = (float)(-scale * inverse * dweight / (double)j->count);
+        offset = (float)(-scale * dbias / (double)j->count);
+    }
+    for (int64_t item = 0; item < j->extent.items; item++) {
+        int64_t at = item * j->extent.stride + channel * j->run;
+        cpu_table.affine(by_x, j->x + at, mean, scale, j->dy + at, offset, j->dx + at, j->run, j->accumulate_x);
+    }
+}
+
+static void backward(const linnet_layer_desc *desc, const linnet_layer_args *args)
+{
+    job j = job_of(desc);
+    j.x = cpu_view(args->inputs[0]);
+    j.dy = cpu_view(args->output_gradients[0]);
+    j.weight = desc->parameter_count > 0 ? cpu_view_at(args->parameters, LINNET_BATCH_NORM_WEIGHT) : NULL;
+    j.saved = cpu_view_at(args->saved, 0);
+    j.dx = cpu_view_at(args->input_gradients, 0);
+    j.dweight = desc->parameter_count > 0 ? cpu_view_at(args->parameter_gradients, LINNET_BATCH_NORM_WEIGHT) : NULL;
+    j.dbias = desc->parameter_count > 1 ? cpu_view_at(args->parameter_gradients, LINNET_BATCH_NORM_BIAS) : NULL;
+    j.accumulate_x = args->accumulate_inputs & 1;
+    j.accumulate_weight = args->accumulate_parameters >> LINNET_BATCH_NORM_WEIGHT & 1;
+    j.accumulate_bias = args->accumulate_parameters >> LINNET_BATCH_NORM_BIAS & 1;
+    cpu_parallel(j.channels, backward_channel, &j);
+    if (j.dx)
+        cpu_clear_spare_lanes(&desc->inputs[0], j.dx);
+}
+
+static const cpu_algorithm algorithms[] = {
+    {"vector", LINNET_FORWARD, false, describe_forward, forward},
+    {"vector", LINNET_BACKWARD, false, describe_backward, backward},
+};
+CPU_LAYER(batch_norm, algorithms);

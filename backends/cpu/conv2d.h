@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of conv2d share. */
+#ifndef LINNET_CPU_CONV2D_H
+#define LINNET_CPU_CONV2D_H
+
+#include "cpu.h"
+
+typedef struct cpu_conv2d_sizes {
+    int64_t n, c, h, w, o, oh, ow;
+    int64_t groups, group_c, group_o; /* channels of one group */
+    int64_t kh, kw, sh, sw, dh, dw, top, left;
+    int64_t x_stride, y_stride; /* between items (or blocks) of the storage, elements */
+} cpu_conv2d_sizes;
+
+cpu_conv2d_sizes cpu_conv2d_sizes_of(const linnet_layer_desc *desc);
+
+/* Outputs [*first, *last) whose input, at * stride - before + offset, lies in [0, size); at most count outputs. */
+static inline void cpu_conv2d_range(int64_t stride, int64_t before, int64_t offset, int64_t size, int64_t count, int64_t *first,
+                                    int64_t *last)
+{
+    int64_t shift = before - offset; /* input = at * stride - shift */
+    *first = shift > 0 ? cpu_ceil(shift, stride) : 0;
+    *last = size + shift > 0 ? cpu_min(count, cpu_ceil(size + shift, stride)) : 0;
+    if (*first > *last)
+        *first = *last;
+}
+
+/* Where the direction's tensors are. */
+typedef struct cpu_conv2d_data {
+    cpu_conv2d_sizes s;
+    const float *x, *weight, *bias, *dy;
+    float *y, *dx, *dweight, *dbias;
+    bool accumulate_x, accumulate_weight, accumulate_bias;
+    cpu_epilogue epilogue;
+    unsigned char *workspace;
+} cpu_conv2d_data;
+
+cpu_conv2d_data cpu_conv2d_data_of(const linnet_layer_desc *desc, const linnet_layer_args *args);
+
+/* Formats, what backward reads, and the refusal of outer strides in backward. */
+void cpu_conv2d_describe(const linnet_layer_desc *desc, linnet_candidate *out, uint32_t format);
+
+/* dbias (+)= sum of dy over batch and plane; NCHW. */
+void cpu_conv2d_bias_gradient(const cpu_conv2d_data *data);
+
+/* ---- Algorithms, in files of their own ---- */
+int cpu_conv2d_describe_direct(const linnet_layer_desc *desc, linnet_candidate *out);
+void cpu_conv2d_forward_direct(const linnet_layer_desc *desc, const linnet_layer_args *args);
+void cpu_conv2d_backward_direct(const linnet_layer_desc *desc, const linnet_layer_args *args);
+
+#endif

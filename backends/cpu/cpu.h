@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of the cpu plugin share.
+ *
+ * Every layer is a list of algorithms (cpu_algorithm): describe says whether and how one runs a desc, run does it. The
+ * work is synchronous: a queue is a formality, buffers are host memory. Inner loops are in kernels/, compiled once per
+ * instruction set and reached through cpu_table (kernels/kernels.h).
+ *
+ * Storage formats of f32 tensors:
+ *   NCHW      dense, or with an outer stride where an algorithm takes it
+ *   nchw16n   [ceil(N/16)][rest...][16], the batch innermost: a vector holds one element of 16 items. It is the dense
+ *             storage of a tensor [ceil(N/16), rest..., 16], so that most kernels need not know. The last block's
+ *             spare lanes are computed like the others as if their items were zeros; in gradients they are zero, and
+ *             nothing that sums over the batch looks at them.
+ */
+#ifndef LINNET_CPU_H
+#define LINNET_CPU_H
+
+#include "linnet/backend.h"
+
+#include <stdbool.h>
+
+enum { CPU_LANES = 16, CPU_FORMAT_NCHW16N = LINNET_FORMAT_PRIVATE, CPU_ALIGNMENT = 64 };
+
+extern const linnet_host *cpu_host;
+
+/* Records the sentence and returns status. */
+linnet_status cpu_fail(linnet_status status, const char *format, ...) LINNET_PRINTF(2, 3);
+/* Counted in live_objects. Zeroed; NULL with the error recorded. */
+void *cpu_object_new(size_t bytes);
+void cpu_object_free(void *object);
+uint64_t cpu_object_count(void);
+
+/* ---- threads.c ---- */
+
+/* Runs function for every task in [0, tasks), on up to cpu_worker_count() threads, and waits. Which thread runs a task is
+   open; what a task does must depend on its number alone, worker only picks scratch memory. */
+typedef void cpu_task(const void *context, int64_t task, uint32_t worker);
+void cpu_parallel(int64_t tasks, cpu_task *function, const void *context);
+uint32_t cpu_worker_count(void);
+void cpu_threads_retain(void);  /* a device was opened */
+void cpu_threads_release(void); /* the last one joins the threads */
+
+/* ---- Buffers ---- */
+
+struct linnet_backend_buffer {
+    unsigned char *data;
+    uint64_t bytes;
+};
+
+/* Where a view lies; NULL for an absent one. */
+static inline void *cpu_view(linnet_view view)
+{
+    return view.buffer ? view.buffer->data + view.offset : NULL;
+}
+
+/* The same for one of an array that may be missing as a whole. */
+static inline void *cpu_view_at(const linnet_view *views, uint32_t index)
+{
+    return views ? cpu_view(views[index]) : NULL;
+}
+
+/* ---- Layers ---- */
+
+typedef struct cpu_algorithm {
+    const char *name;
+    uint32_t direction; /* linnet_direction, or both */
+    bool epilogue;      /* takes linnet_layer_desc.epilogue */
+    /* Fills in out or its refusal; the candidate with the highest preference comes first, then the order of the list. */
+    int (*describe)(const linnet_layer_desc *desc, linnet_candidate *out);
+    void (*run)(const linnet_layer_desc *desc, const linnet_layer_args *args);
+} cpu_algorithm;
+
+enum { CPU_BOTH = LINNET_FORWARD | LINNET_BACKWARD };
+
+typedef struct cpu_layer {
+    const cpu_algorithm *algorithms;
+    uint32_t count;
+} cpu_layer;
+
+#define LINNET_LAYER(number, NAME, name, ...) extern const cpu_layer cpu_##name;
+#include "linnet/layers.def"
+#define CPU_LAYER(name, algorithm_list)                                                                                \
+    const cpu_layer cpu_##name = {algorithm_list, sizeof(algorithm_list) / sizeof(algorithm_list[0])}
+
+extern const linnet_layer_ops cpu_layer_ops;
+/* NULL for a kind that is none. */
+const cpu_layer *cpu_layer_find(uint32_t kind);
+
+/* ---- Formats (format.c) ---- */
+
+static inline bool cpu_is_blocked(const linnet_tensor_desc *desc)
+{
+    return desc->format == CPU_FORMAT_NCHW16N;
+}
+
+/* Product of dims [first, last). */
+int64_t cpu_dims(const linnet_tensor_desc *desc, uint32_t first, uint32_t last);
+/* Can the tensor be stored as nchw16n? */
+bool cpu_can_block(const linnet_tensor_desc *desc);
+/* The tensor as stored: items of item elements, stride apart; lanes is 16 and items counts blocks where it is blocked. */
+typedef struct cpu_extent {
+    int64_t items, item, stride;
+    int64_t lanes; /* innermost batch lanes: 1 or 16 */
+    int64_t tail;  /* lanes of the last item that hold data: 1..lanes */
+} cpu_extent;
+cpu_extent cpu_extent_of(const linnet_tensor_desc *desc);
+
+linnet_status cpu_format_bytes(linnet_backend_device *device, const linnet_tensor_desc *desc, uint64_t *out_bytes);
+linnet_status cpu_convert(linnet_backend_queue *queue, const linnet_tensor_desc *destination_desc, linnet_view destination,
+                          const linnet_tensor_desc *source_desc, linnet_view source);
+const char *cpu_format_name(uint32_t format);
+
+/* Zeros the last block's spare lanes: for gradients that a kernel left something in. Nothing to do for a dense tensor. */
+void cpu_clear_spare_lanes(const linnet_tensor_desc *desc, float *data);
+
+/* For describe: asks for one format for every input and output of rank 2 and above (dense: every one). */
+void cpu_want(const linnet_layer_desc *desc, linnet_candidate *out, uint32_t format);
+/* Does any input or output have an outer stride? */
+bool cpu_has_stride(const linnet_layer_desc *desc);
+/* For describe, where the layer has one algorithm for both formats: nchw16n as soon as one tensor has it, else NCHW. Refuses
+   outer strides where tensors are blocked, and everywhere unless takes_strides. */
+void cpu_want_same(const linnet_layer_desc *desc, linnet_candidate *out, bool takes_strides);
+/* As cpu_want_same without strides, for layers along an axis: NCHW when the axis is the batch. */
+void cpu_want_axis(const linnet_layer_desc *desc, linnet_candidate *out, uint32_t axis);
+
+/* ---- Element-wise work over up to four tensors of equal dims and format (spans.c) ---- */
+
+typedef struct cpu_spans {
+    int64_t items, item; /* of the storage */
+    uint32_t count;
+    int64_t strides[4];
+    float *data[4];
+} cpu_spans;
+
+/* Adds a tensor; data is only written through when the caller does so. */
+void cpu_spans_add(cpu_spans *spans, const linnet_tensor_desc *desc, const void *data);
+/* How many tasks to run. */
+int64_t cpu_spans_tasks(const cpu_spans *spans);
+/* Where a task's elements begin in each tensor; returns how many there are. */
+int64_t cpu_spans_task(const cpu_spans *spans, int64_t task, float *out[4]);
+
+/* destination (+)= scale * source. */
+void cpu_copy_scaled(const linnet_tensor_desc *destination_desc, float *destination, const linnet_tensor_desc *source_desc,
+                     const float *source, float scale, bool accumulate);
+
+/* ---- Epilogues (epilogue.c): a first relu or clip is a clamp in the kernel, the rest a pass over the result. ---- */
+
+typedef struct cpu_epilogue {
+    float low, high;
+    uint32_t count;
+    const linnet_epilogue *ops;
+} cpu_epilogue;
+
+cpu_epilogue cpu_epilogue_of(const linnet_layer_desc *desc);
+void cpu_epilogue_apply(const cpu_epilogue *epilogue, float *y, int64_t count);
+
+/* ---- optimizer.c ---- */
+linnet_status cpu_optimizer_step(linnet_backend_queue *queue, const linnet_optimizer_desc *desc, linnet_view parameters,
+                                 linnet_view gradients, const linnet_view *slots);
+
+static inline int64_t cpu_min(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static inline int64_t cpu_max(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* a / b rounded up, for a >= 0, b > 0. */
+static inline int64_t cpu_ceil(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
+
+#endif

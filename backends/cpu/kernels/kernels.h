@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The table of inner loops. Every file in this folder is compiled once per instruction set (CPU_ISA is portable, avx2 or
+ * avx512) and puts its functions into the table with its init function; a later set overwrites an earlier one's.
+ * All pointers may be unaligned; nothing outside the described ranges is read or written. accumulate: add, else overwrite.
+ */
+#ifndef LINNET_CPU_KERNELS_H
+#define LINNET_CPU_KERNELS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Register tile of the matrix kernels: CPU_TILE_ROWS rows by up to table.tile_vectors vectors. */
+enum { CPU_TILE_ROWS = 6 };
+
+/* out[k][t] (+)= sum over r of a[k,r] b[r,t], where t counts vectors of table.vector floats.
+   clamp: the result is brought into [low, high]; -inf and inf leave it as it is, NaN stays. */
+typedef struct cpu_tile {
+    float *out;
+    const float *a, *b;
+    const float *bias_rows;    /* [rows], or NULL */
+    const float *bias_columns; /* [vectors * vector], or NULL */
+    int64_t out_k, out_t;      /* strides in elements */
+    int64_t a_k, a_r;
+    int64_t b_r, b_t;
+    int64_t depth;        /* r < depth */
+    int32_t rows, columns /* vectors */;
+    int32_t tail; /* elements of the last vector that are there: 1..vector; b is read, out is written only there */
+    bool accumulate;
+    float low, high;
+} cpu_tile;
+
+/* Geometry of a pooling window, as in linnet_pool2d_attributes. */
+typedef struct cpu_pool {
+    int64_t h, w, oh, ow, kh, kw, sh, sw, top, left;
+    bool exclude_padding;
+} cpu_pool;
+
+enum { CPU_NO_WINNER = 255 };
+
+/* Indices [*first, *last) of the window's elements, along one axis, that lie inside the input, for output `at`. */
+static inline void cpu_window(int64_t at, int64_t stride, int64_t before, int64_t kernel, int64_t size, int64_t *first,
+                              int64_t *last)
+{
+    int64_t start = at * stride - before;
+    *first = start < 0 ? -start : 0;
+    *last = start + kernel > size ? size - start : kernel;
+}
+
+typedef struct cpu_table_type {
+    const char *isa;
+    int32_t score;
+    int32_t vector;       /* floats in a vector */
+    int32_t tile_vectors; /* vectors across a register tile */
+
+    /* tile.c */
+    void (*tile)(const cpu_tile *tile);
+
+    /* elementwise.c */
+    void (*unary)(uint32_t op, float alpha, float beta, const float *x, float *y, int64_t count);
+    void (*unary_gradient)(uint32_t op, float alpha, float beta, const float *y, const float *dy, float *dx, int64_t count,
+                           bool accumulate);
+    void (*binary)(uint32_t op, const float *a, const float *b, float *y, int64_t count);
+    /* y (+)= scale x */
+    void (*scale)(float scale, const float *x, float *y, int64_t count, bool accumulate);
+    /* y (+)= a b */
+    void (*multiply)(const float *a, const float *b, float *y, int64_t count, bool accumulate);
+    /* y (+)= factor (x - mean) + shift z + offset; z may be NULL; y may be x or z */
+    void (*affine)(float factor, const float *x, float mean, float shift, const float *z, float offset, float *y, int64_t count,
+                   bool accumulate);
+    /* y[i] (+)= factors[i % 16] e^x[i], 0 where the factor is 0 */
+    void (*exp_lanes)(const float *x, const float factors[16], float *y, int64_t count, bool accumulate);
+
+    /* reduce.c: element i belongs to lane i % 16; each lane's sum is added to sums. */
+    void (*lane_sums)(const float *x, int64_t count, float sums[16]);
+    void (*lane_squares)(const float *x, float mean, int64_t count, float sums[16]); /* (x - mean)^2 */
+    void (*lane_products)(const float *x, float mean, const float *y, int64_t count, float sums[16]); /* (x - mean) y */
+    void (*lane_distances)(const float *x, const float *y, int64_t count, float sums[16]); /* (x - y)^2 */
+    /* softmax over `length` rows of inner elements each, rows inner apart; logarithm: log softmax. */
+    void (*softmax)(const float *x, float *y, int64_t length, int64_t inner, bool logarithm);
+    void (*softmax_gradient)(const float *y, const float *dy, float *dx, int64_t length, int64_t inner, bool logarithm,
+                             bool accumulate);
+
+    /* pool.c: one plane [h][w][16] to one [oh][ow][16]. winners: which element of the window was the first maximum,
+       CPU_NO_WINNER where the window lies in the padding; NULL when nobody asks. Windows have at most 255 elements. */
+    void (*max_pool)(const cpu_pool *pool, const float *x, float *y, uint8_t *winners);
+    void (*max_pool_gradient)(const cpu_pool *pool, const uint8_t *winners, const float *dy, float *dx, bool accumulate);
+    void (*avg_pool)(const cpu_pool *pool, const float *x, float *y);
+    void (*avg_pool_gradient)(const cpu_pool *pool, const float *dy, float *dx, bool accumulate);
+
+    /* optimizer.c */
+    void (*sgd)(float *p, const float *g, float *m, int64_t count, float rate, float decay, float momentum, bool nesterov);
+    void (*adam)(float *p, const float *g, float *m, float *v, int64_t count, float rate, float decay, float beta1,
+                 float beta2, float epsilon, float correction1, float correction2);
+
+    /* transpose.c: y[c][r] = x[r][c] for r < rows, 0 for rows <= r < lanes (a multiple of vector); c < columns. */
+    void (*lanes_from_rows)(const float *x, int64_t x_stride, int32_t rows, int64_t columns, float *y, int64_t y_stride,
+                            int32_t lanes);
+    /* The inverse, from lanes of 16: y[r][c] = x[c][r] for r < rows. */
+    void (*rows_from_lanes)(const float *x, int64_t columns, float *y, int64_t y_stride, int32_t rows);
+} cpu_table_type;
+
+extern cpu_table_type cpu_table;
+
+/* isa.c */
+void cpu_table_init(void);
+bool cpu_isa_is_valid(void);      /* LINNET_CPU_ISA is unset or names a set that is here */
+const char *cpu_isa_list(void);   /* "portable, avx2, avx512" */
+void cpu_brand(char *out, unsigned long size);
+void cpu_vendor(char *out, unsigned long size);
+
+#define CPU_KERNEL_FILES(isa)                                                                                          \
+    void cpu_tile_init_##isa(cpu_table_type *table);                                                                   \
+    void cpu_elementwise_init_##isa(cpu_table_type *table);                                                            \
+    void cpu_reduce_init_##isa(cpu_table_type *table);                                                                 \
+    void cpu_pool_init_##isa(cpu_table_type *table);                                                                   \
+    void cpu_optimizer_init_##isa(cpu_table_type *table);                                                              \
+    void cpu_transpose_init_##isa(cpu_table_type *table);
+CPU_KERNEL_FILES(portable)
+CPU_KERNEL_FILES(avx2)
+CPU_KERNEL_FILES(avx512)
+#undef CPU_KERNEL_FILES
+
+#endif

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What every backend of this build promises about its devices. Backends without a device here are left out. */
+#include "plugins.h"
+
+#include "device/device.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+
+enum { THREADS = 4, ROUNDS = 20, BYTES = 4096 };
+
+/* Calls check with every device of every backend that is there, each in a context of its own. */
+static void for_every_device(void (*check)(linnet_context *context, const char *selection))
+{
+    linnet_context *context = linnet_context_new();
+    linnet_backend_report report;
+    int checked = 0;
+    for (uint32_t i = 0; linnet_backend_report_at(context, i, &report) == LINNET_OK; i++)
+        for (uint32_t k = 0; k < report.device_count; k++) {
+            char selection[128];
+            snprintf(selection, sizeof selection, "%s:%u", report.name, k);
+            check(context, selection);
+            checked++;
+        }
+    linnet_context_free(&context);
+    assert_true(checked > 0);
+}
+
+static linnet_device *open_or_fail(linnet_context *context, const char *selection)
+{
+    linnet_device *device = linnet_device_open(context, selection);
+    if (!device)
+        fail_msg("%s does not open: %s", selection, linnet_context_message(context));
+    return device;
+}
+
+/* A buffer and a queue of its own; what is written comes back. */
+static bool round_trip(linnet_device *device, unsigned char salt)
+{
+    const linnet_backend *b = device->backend;
+    linnet_backend_queue *queue = NULL;
+    linnet_backend_buffer *buffer = NULL;
+    unsigned char wanted[BYTES], got[BYTES] = {0};
+    for (int i = 0; i < BYTES; i++)
+        wanted[i] = (unsigned char)(i * 7 + salt);
+    bool same = b->queue_new(device->handle, 0, &queue) == LINNET_OK &&
+                b->buffer_new(device->handle, BYTES, &buffer) == LINNET_OK &&
+                b->upload(queue, (linnet_view){buffer, 0}, wanted, BYTES, NULL) == LINNET_OK &&
+                b->read(queue, (linnet_view){buffer, 0}, got, BYTES, NULL) == LINNET_OK &&
+                memcmp(wanted, got, BYTES) == 0;
+    if (queue)
+        b->queue_free(queue);
+    b->buffer_free(buffer);
+    return same;
+}
+
+/* ---- Closing ---- */
+
+static void check_closing(linnet_context *context, const char *selection)
+{
+    linnet_device *device = open_or_fail(context, selection), *second = open_or_fail(context, selection);
+    const linnet_backend *backend = device->backend;
+    assert_true(round_trip(device, 1));
+    assert_true(round_trip(second, 2));
+    linnet_device_close(&device);
+    assert_true(round_trip(second, 3)); /* the other one stays */
+    linnet_device_close(&second);
+    if (backend->live_objects && backend->live_objects() != 0)
+        fail_msg("%s: %llu objects are left", selection, (unsigned long long)backend->live_objects());
+}
+
+static void closing_gives_everything_back(void **state)
+{
+    (void)state;
+    for_every_device(check_closing);
+}
+
+/* ---- Threads ---- */
+
+typedef struct job {
+    linnet_context *context;
+    linnet_device *shared;
+    const char *selection;
+    int number;
+    bool fine;
+} job;
+
+static void *work(void *user)
+{
+    job *j = user;
+    j->fine = true;
+    for (int i = 0; i < ROUNDS && j->fine; i++) {
+        linnet_backend_report report;
+        linnet_device *own = linnet_device_open(j->context, j->selection);
+        j->fine = own && round_trip(own, (unsigned char)(j->number + i)) &&
+                  round_trip(j->shared, (unsigned char)(j->number * 31 + i)) &&
+                  linnet_backend_report_at(j->context, 0, &report) == LINNET_OK;
+        linnet_device_close(&own);
+    }
+    return NULL;
+}
+
+static void check_threads(linnet_context *context, const char *selection)
+{
+    pthread_t threads[THREADS];
+    job jobs[THREADS];
+    linnet_device *shared = open_or_fail(context, selection);
+    const linnet_backend *backend = shared->backend;
+    for (int i = 0; i < THREADS; i++) {
+        jobs[i] = (job){.context = context, .shared = shared, .selection = selection, .number = i};
+        assert_int_equal(pthread_create(&threads[i], NULL, work, &jobs[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        if (!jobs[i].fine)
+            fail_msg("%s: thread %d failed", selection, i);
+    }
+    linnet_device_close(&shared);
+    if (backend->live_objects)
+        assert_int_equal(backend->live_objects(), 0);
+}
+
+static void devices_work_from_several_threads(void **state)
+{
+    (void)state;
+    for_every_device(check_threads);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(closing_gives_everything_back),
+        cmocka_unit_test(devices_work_from_several_threads),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -357,7 +357,7 @@ static linnet_status find_segment(const linnet_session *session, linnet_value lo
 
 linnet_status linnet_backward(linnet_session *session, linnet_value loss)
 {
-    uint32_t segment;
+    uint32_t segment = 0;
     if (!session)
         return LINNET_INVALID;
     linnet_status status = linnet_context_check(session->context);

@@ -234,8 +234,6 @@ static const linnet_backend backend = {
     .live_objects = live_objects,
 };
 
-LINNET_API const linnet_backend *linnet_backend_query(uint32_t host_abi, const linnet_host *given_host);
-
 /* Called once, before everything else. NULL where host and plugin have no version in common: another major, or a host
    too old to have what this plugin was compiled against. */
 const linnet_backend *linnet_backend_query(uint32_t host_abi, const linnet_host *given_host)

@@ -23,8 +23,8 @@
 
 LINNET_BEGIN_DECLS
 
-#define LINNET_ABI_MAJOR 0
-#define LINNET_ABI_MINOR 1
+#define LINNET_ABI_MAJOR   0
+#define LINNET_ABI_MINOR   1
 #define LINNET_ABI_VERSION ((uint32_t)LINNET_ABI_MAJOR << 16 | (uint32_t)LINNET_ABI_MINOR)
 
 /* Does the struct that p points to have this member? */
@@ -59,7 +59,11 @@ typedef struct linnet_host {
 
 /* ---- Devices ---- */
 
-typedef enum linnet_device_type { LINNET_DEVICE_CPU = 1, LINNET_DEVICE_GPU = 2, LINNET_DEVICE_ACCELERATOR = 3 } linnet_device_type;
+typedef enum linnet_device_type {
+    LINNET_DEVICE_CPU = 1,
+    LINNET_DEVICE_GPU = 2,
+    LINNET_DEVICE_ACCELERATOR = 3
+} linnet_device_type;
 
 enum {
     LINNET_CAPABILITY_HOST_VISIBLE = 1, /* host_pointer works for every buffer: nothing need be copied */
@@ -84,8 +88,8 @@ typedef struct linnet_device_info {
 
 /* ---- Tensors ---- */
 
-/* Formats: how the elements of a logical [N,C,H,W] lie in memory. Numbers of LINNET_FORMAT_PRIVATE and above mean what the
-   plugin says (blocked layouts, packed weights) and only its convert understands them. */
+/* Formats: how the elements of a logical [N,C,H,W] lie in memory. Numbers of LINNET_FORMAT_PRIVATE and above mean what
+   the plugin says (blocked layouts, packed weights) and only its convert understands them. */
 enum { LINNET_FORMAT_NCHW = 0, LINNET_FORMAT_NHWC = 1, LINNET_FORMAT_PRIVATE = 0x1000 };
 
 /* Frozen. */
@@ -129,10 +133,11 @@ typedef struct linnet_layer_desc {
     const void *attributes;   /* linnet_conv2d_attributes, ... by kind; NULL where the kind has none */
     const linnet_tensor_desc *inputs, *outputs, *parameters, *states;
     const linnet_epilogue *epilogue; /* forward: applied in this order. Backward: always empty, it gets its own node */
-    const char *forward; /* backward: name of the candidate that ran forward */
+    const char *forward;             /* backward: name of the candidate that ran forward */
 } linnet_layer_desc;
 
-/* A layer kind's gradients may be asked for in one backward or in several (conv2d and linear: input and parameters apart). */
+/* A layer kind's gradients may be asked for in one backward or in several (conv2d and linear: input and parameters
+ * apart). */
 
 typedef enum linnet_numerics {
     LINNET_NUMERICS_DIRECT = 1,   /* sums of exact products in any order: small integers come out exact */
@@ -146,9 +151,9 @@ typedef struct linnet_candidate {
     uint32_t numerics;   /* linnet_numerics */
     const char *name;    /* static: "im2col_gemm" */
     const char *refusal; /* static; NULL: it accepts. "needs groups = 1" */
-    /* Formats that run will be given; where they differ from the desc's, the host converts. Gradients have the format of what
-       they are the gradient of. A parameter's own format is NCHW; another one here makes the session keep a packed copy.
-       Preset to the desc's. */
+    /* Formats that run will be given; where they differ from the desc's, the host converts. Gradients have the format
+       of what they are the gradient of. A parameter's own format is NCHW; another one here makes the session keep a
+       packed copy. Preset to the desc's. */
     uint32_t input_formats[LINNET_MAX_INPUTS];
     uint32_t output_formats[LINNET_MAX_OUTPUTS];
     uint32_t parameter_formats[LINNET_MAX_PARAMETERS];
@@ -158,15 +163,16 @@ typedef struct linnet_candidate {
     uint64_t saved_bytes[LINNET_MAX_SAVED];
     /* Backward: which of the forward's tensors run reads, bit i for tensor i. The others arrive absent. */
     uint32_t reads_inputs, reads_outputs, reads_parameters, reads_saved;
-    /* Forward: bit i set when output 0 may lie where input i lies. Backward: when the gradient of input i may lie where the
-       gradient of output 0 lies (never together with accumulation). */
+    /* Forward: bit i set when output 0 may lie where input i lies. Backward: when the gradient of input i may lie where
+       the gradient of output 0 lies (never together with accumulation). */
     uint32_t in_place;
     uint32_t reserved;
     uint64_t workspace_bytes; /* scratch during run, contents undefined */
 } linnet_candidate;
 
-/* What run works on. Arrays are indexed by the roles of layers.def and have the counts of the desc. Outputs, gradients,
-   saved and workspace hold garbage until written. Parameters and inputs are read only. */
+/* What run works on. Arrays are indexed by the roles of layers.def, have the counts of the desc and are never NULL;
+   what is not there is an absent view. A gradient has the format and the outer_stride of what it is the gradient of.
+   Outputs, gradients, saved and workspace hold garbage until written. Parameters and inputs are read only. */
 typedef struct linnet_layer_args {
     uint32_t struct_size;
     uint32_t node; /* for dropout: which node of the net this is */
@@ -175,11 +181,11 @@ typedef struct linnet_layer_args {
     uint32_t accumulate_parameters; /* bit i: add to the gradient of parameter i; clear: overwrite it */
     uint32_t saved_count;
     uint32_t reserved;
-    const linnet_view *inputs;     /* forward: read. Backward: those in reads_inputs */
-    const linnet_view *outputs;    /* forward: written. Backward: those in reads_outputs */
-    const linnet_view *parameters; /* forward: read. Backward: those in reads_parameters */
-    const linnet_view *states;     /* read; forward in train behaviour: updated */
-    const linnet_view *saved;      /* forward: written when differentiate. Backward: those in reads_saved */
+    const linnet_view *inputs;              /* forward: read. Backward: those in reads_inputs */
+    const linnet_view *outputs;             /* forward: written. Backward: those in reads_outputs */
+    const linnet_view *parameters;          /* forward: read. Backward: those in reads_parameters */
+    const linnet_view *states;              /* read; forward in train behaviour: updated */
+    const linnet_view *saved;               /* forward: written when differentiate. Backward: those in reads_saved */
     const linnet_view *output_gradients;    /* backward: read */
     const linnet_view *input_gradients;     /* backward: written where wanted, else absent */
     const linnet_view *parameter_gradients; /* backward: written where wanted, else absent */
@@ -191,7 +197,8 @@ typedef struct linnet_layer_ops {
     uint32_t reserved;
     /* Candidate number index for this desc, in order of preference, refusing ones included; LINNET_END behind the last.
        The first that accepts is taken unless a tuned choice names another. Cheap and without side effects. */
-    linnet_status (*candidate)(linnet_backend_device *device, const linnet_layer_desc *desc, uint32_t index, linnet_candidate *out);
+    linnet_status (*candidate)(linnet_backend_device *device, const linnet_layer_desc *desc, uint32_t index,
+                               linnet_candidate *out);
     /* Builds the named candidate for these shapes; the desc holds the candidate's formats now. */
     linnet_status (*plan)(linnet_backend_device *device, const linnet_layer_desc *desc, const char *candidate,
                           linnet_backend_plan **out);
@@ -230,8 +237,8 @@ typedef struct linnet_backend {
     const char *name;        /* "cpu": lower case letters, digits, _; as in the file's name */
     const char *description; /* one line for `linnet devices` */
 
-    /* Counts the devices, without side effects that last; 0 with LINNET_OK is a normal answer. Numbers stay valid until the
-       next probe. */
+    /* Counts the devices, without side effects that last; 0 with LINNET_OK is a normal answer. Numbers stay valid until
+       the next probe. */
     linnet_status (*probe)(uint32_t *out_count);
     linnet_status (*device_info)(uint32_t index, linnet_device_info *out); /* the host sets struct_size first */
     linnet_status (*open)(uint32_t index, linnet_backend_device **out);
@@ -248,14 +255,16 @@ typedef struct linnet_backend {
     /* flags: 0, or LINNET_QUEUE_TIMESTAMPS. */
     linnet_status (*queue_new)(linnet_backend_device *device, uint32_t flags, linnet_backend_queue **out);
     void (*queue_free)(linnet_backend_queue *queue); /* accepts NULL; waits for what is under way */
-    /* In order with everything else on the queue. upload may return before the copy, then the source must stay as it is until an
-       event behind it or finish; with out_event NULL it has been read when upload returns. */
+    /* out_event: NULL, or where the event goes; a backend without events sets it to NULL and has finished when it
+       returns. In order with everything else on the queue. upload may return before the copy, then the source must stay
+       as it is until an event behind it or finish; with out_event NULL it has been read when upload returns. */
     linnet_status (*upload)(linnet_backend_queue *queue, linnet_view destination, const void *source, uint64_t bytes,
                             linnet_backend_event **out_event);
     /* With out_event NULL: returns when the data is there. Else when the event has been waited for. */
     linnet_status (*read)(linnet_backend_queue *queue, linnet_view source, void *destination, uint64_t bytes,
                           linnet_backend_event **out_event);
-    linnet_status (*copy)(linnet_backend_queue *queue, linnet_view destination, linnet_view source, uint64_t bytes); /* no overlap */
+    linnet_status (*copy)(linnet_backend_queue *queue, linnet_view destination, linnet_view source,
+                          uint64_t bytes); /* no overlap */
     /* Every 4-byte word of the range becomes pattern. bytes is a multiple of 4. */
     linnet_status (*fill)(linnet_backend_queue *queue, linnet_view destination, uint32_t pattern, uint64_t bytes);
     /* Waits for everything; returns the first error of the work enqueued since the last finish. */
@@ -263,26 +272,29 @@ typedef struct linnet_backend {
 
     /* ---- Optional: NULL where the backend has no such thing. ---- */
 
-    /* Where the buffer lies in host memory (LINNET_CAPABILITY_HOST_VISIBLE); valid as long as the buffer. Touch it only after finish. */
+    /* Where the buffer lies in host memory (LINNET_CAPABILITY_HOST_VISIBLE); valid as long as the buffer. Touch it only
+     * after finish. */
     void *(*host_pointer)(linnet_backend_buffer *buffer);
     /* Starts what has been enqueued, without waiting. */
     linnet_status (*flush)(linnet_backend_queue *queue);
     /* An event that is done when everything enqueued before it is. */
     linnet_status (*mark)(linnet_backend_queue *queue, linnet_backend_event **out);
     linnet_status (*event_wait)(linnet_backend_event *event);
-    /* When the device reached the event, nanoseconds on the device's own clock; after event_wait, on a queue with timestamps. */
+    /* When the device reached the event, nanoseconds on the device's own clock; after event_wait, on a queue with
+     * timestamps. */
     linnet_status (*event_time)(linnet_backend_event *event, uint64_t *out_nanoseconds);
     void (*event_free)(linnet_backend_event *event); /* accepts NULL */
-    /* Private formats: bytes of a tensor (LINNET_UNSUPPORTED for a format that is not its own), and conversion from and to NCHW
-       or between two of its own. Packing a parameter is a conversion. Both descs have the same type and dims. */
+    /* Private formats: bytes of a tensor (LINNET_UNSUPPORTED for a format that is not its own), and conversion from and
+       to NCHW or between two of its own. Packing a parameter is a conversion. Both descs have the same type and dims.
+     */
     linnet_status (*format_bytes)(linnet_backend_device *device, const linnet_tensor_desc *desc, uint64_t *out_bytes);
-    linnet_status (*convert)(linnet_backend_queue *queue, const linnet_tensor_desc *destination_desc, linnet_view destination,
-                             const linnet_tensor_desc *source_desc, linnet_view source);
+    linnet_status (*convert)(linnet_backend_queue *queue, const linnet_tensor_desc *destination_desc,
+                             linnet_view destination, const linnet_tensor_desc *source_desc, linnet_view source);
     /* Static name of a private format, for `linnet plan`: "nchw16n". */
     const char *(*format_name)(uint32_t format);
     /* NULL: this backend evaluates but does not train. */
-    linnet_status (*optimizer_step)(linnet_backend_queue *queue, const linnet_optimizer_desc *desc, linnet_view parameters,
-                                    linnet_view gradients, const linnet_view *slots);
+    linnet_status (*optimizer_step)(linnet_backend_queue *queue, const linnet_optimizer_desc *desc,
+                                    linnet_view parameters, linnet_view gradients, const linnet_view *slots);
     /* How many driver objects the plugin holds in this process: 0 after the last close. */
     uint64_t (*live_objects)(void);
     /* Lines for `linnet doctor` ("name: value\n"...), NUL-terminated, cut to size. */
@@ -291,10 +303,11 @@ typedef struct linnet_backend {
 
 enum { LINNET_QUEUE_TIMESTAMPS = 1 };
 
-/* The one symbol that a plugin exports. host stays valid for ever. NULL: no version in common (host_abi's major differs,
-   or the plugin needs a newer minor). */
+/* The one symbol that a plugin exports. host stays valid for ever. NULL: no version in common (host_abi's major
+   differs, or the plugin needs a newer minor). */
 typedef const linnet_backend *(*linnet_backend_query_function)(uint32_t host_abi, const linnet_host *host);
 #define LINNET_BACKEND_QUERY_SYMBOL "linnet_backend_query"
+LINNET_API const linnet_backend *linnet_backend_query(uint32_t host_abi, const linnet_host *host);
 
 /* ---- Small helpers for both sides ---- */
 

@@ -12,8 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-LINNET_API const linnet_backend *linnet_backend_query(uint32_t host_abi, const linnet_host *host);
-
 struct linnet_backend_device {
     int open;
 };

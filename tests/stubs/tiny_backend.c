@@ -183,8 +183,6 @@ static const linnet_layer_ops *layer_ops(linnet_backend_device *device, uint32_t
 }
 
 /* The one symbol that a plugin exports. */
-LINNET_API const linnet_backend *linnet_backend_query(uint32_t host_abi, const linnet_host *given);
-
 const linnet_backend *linnet_backend_query(uint32_t host_abi, const linnet_host *given)
 {
     /* clang-format off */

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # linnet_plugin(NAME source...): a backend plugin, linnet-NAME-abi<major>.so in the plugin folder.
 set(_abi_header ${CMAKE_CURRENT_SOURCE_DIR}/include/linnet/backend.h)
-file(STRINGS ${_abi_header} _abi REGEX "^#define LINNET_ABI_MAJOR [0-9]+")
+file(STRINGS ${_abi_header} _abi REGEX "^#define LINNET_ABI_MAJOR +[0-9]+")
 string(REGEX REPLACE ".* ([0-9]+)$" "\\1" LINNET_ABI_MAJOR "${_abi}")
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${_abi_header})
 

@@ -64,14 +64,15 @@ static inline void *cpu_view_at(const linnet_view *views, uint32_t index)
 
 typedef struct cpu_algorithm {
     const char *name;
-    uint32_t direction; /* linnet_direction, or both */
+    uint32_t direction; /* linnet_direction */
     bool epilogue;      /* takes linnet_layer_desc.epilogue */
     /* Fills in out or its refusal; the candidate with the highest preference comes first, then the order of the list. */
     int (*describe)(const linnet_layer_desc *desc, linnet_candidate *out);
     void (*run)(const linnet_layer_desc *desc, const linnet_layer_args *args);
 } cpu_algorithm;
 
-enum { CPU_BOTH = LINNET_FORWARD | LINNET_BACKWARD };
+/* Preferences. */
+enum { CPU_AVOID = -1, CPU_NEUTRAL = 0, CPU_PREFER = 1 };
 
 typedef struct cpu_layer {
     const cpu_algorithm *algorithms;

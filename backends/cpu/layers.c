@@ -85,7 +85,7 @@ static uint32_t rank_algorithms(const linnet_layer_desc *desc, const cpu_algorit
     int preferences[MAX_ALGORITHMS];
     uint32_t count = 0;
     for (uint32_t i = 0; i < layer->count && count < MAX_ALGORITHMS; i++) {
-        if (!(layer->algorithms[i].direction & desc->direction))
+        if (layer->algorithms[i].direction != desc->direction)
             continue;
         linnet_candidate candidate = {.struct_size = sizeof candidate};
         int preference = describe(&layer->algorithms[i], desc, &candidate);

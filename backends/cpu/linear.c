@@ -1,41 +1,46 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "linear.h"
 #include "gemm.h"
 #include "kernels/kernels.h"
 
 #include <math.h>
 
-/* N items, I inputs, O outputs; strides between items. */
-typedef struct sizes {
-    int64_t n, i, o, x_stride, y_stride;
-} sizes;
+static const cpu_epilogue no_epilogue = {.low = -INFINITY, .high = INFINITY};
 
-static sizes sizes_of(const linnet_layer_desc *desc)
+cpu_linear_sizes cpu_linear_sizes_of(const linnet_layer_desc *desc)
 {
     cpu_extent x = cpu_extent_of(&desc->inputs[0]), y = cpu_extent_of(&desc->outputs[0]);
-    return (sizes){.n = desc->inputs[0].dims[0], .i = x.item / x.lanes, .o = y.item / y.lanes, .x_stride = x.stride, .y_stride = y.stride};
+    return (cpu_linear_sizes){.n = desc->inputs[0].dims[0],
+                              .i = x.item / x.lanes,
+                              .o = y.item / y.lanes,
+                              .x_stride = x.stride,
+                              .y_stride = y.stride};
 }
 
-static const cpu_epilogue no_epilogue = {.low = -INFINITY, .high = INFINITY};
+void cpu_linear_describe(const linnet_layer_desc *desc, linnet_candidate *out, uint32_t format)
+{
+    cpu_want(desc, out, format);
+    if (desc->direction == LINNET_BACKWARD) {
+        out->reads_inputs = desc->want_parameters & 1u << LINNET_LINEAR_WEIGHT ? 1 : 0;
+        out->reads_parameters = desc->want_inputs & 1 ? 1u << LINNET_LINEAR_WEIGHT : 0;
+    }
+    if ((desc->direction == LINNET_BACKWARD || format != LINNET_FORMAT_NCHW) && cpu_has_stride(desc))
+        out->refusal = "needs dense tensors";
+}
 
 /* ---- gemm: NCHW ---- */
 
 static int describe_gemm(const linnet_layer_desc *desc, linnet_candidate *out)
 {
-    sizes s = sizes_of(desc);
-    cpu_want(desc, out, LINNET_FORMAT_NCHW);
+    cpu_linear_sizes s = cpu_linear_sizes_of(desc);
+    cpu_linear_describe(desc, out, LINNET_FORMAT_NCHW);
     out->workspace_bytes = cpu_gemm_workspace(cpu_max(s.i, s.o), cpu_max(s.n, cpu_max(s.i, s.o)));
-    if (desc->direction == LINNET_FORWARD)
-        return 0;
-    out->reads_inputs = desc->want_parameters & 1u << LINNET_LINEAR_WEIGHT ? 1 : 0;
-    out->reads_parameters = desc->want_inputs & 1 ? 1u << LINNET_LINEAR_WEIGHT : 0;
-    if (cpu_has_stride(desc))
-        out->refusal = "needs dense tensors";
     return 0;
 }
 
 static void forward_gemm(const linnet_layer_desc *desc, const linnet_layer_args *args)
 {
-    sizes s = sizes_of(desc);
+    cpu_linear_sizes s = cpu_linear_sizes_of(desc);
     cpu_gemm gemm = {.m = s.n,
                      .n = s.o,
                      .k = s.i,
@@ -53,7 +58,7 @@ static void forward_gemm(const linnet_layer_desc *desc, const linnet_layer_args 
     cpu_gemm_run(&gemm);
 }
 
-static void bias_gradient(const sizes *s, const float *dy, float *dbias, bool accumulate)
+static void bias_gradient(const cpu_linear_sizes *s, const float *dy, float *dbias, bool accumulate)
 {
     for (int64_t n = 0; n < s->n; n++)
         cpu_table.scale(1, dy + n * s->o, dbias, s->o, accumulate || n > 0);
@@ -61,7 +66,7 @@ static void bias_gradient(const sizes *s, const float *dy, float *dbias, bool ac
 
 static void backward_gemm(const linnet_layer_desc *desc, const linnet_layer_args *args)
 {
-    sizes s = sizes_of(desc);
+    cpu_linear_sizes s = cpu_linear_sizes_of(desc);
     const float *dy = cpu_view(args->output_gradients[0]);
     float *dx = cpu_view_at(args->input_gradients, 0);
     float *dweight = cpu_view_at(args->parameter_gradients, LINNET_LINEAR_WEIGHT);
@@ -93,6 +98,8 @@ static void backward_gemm(const linnet_layer_desc *desc, const linnet_layer_args
 }
 
 static const cpu_algorithm algorithms[] = {
+    {"nchw16n", LINNET_FORWARD, true, cpu_linear_describe_blocked, cpu_linear_forward_blocked},
+    {"nchw16n", LINNET_BACKWARD, false, cpu_linear_describe_blocked, cpu_linear_backward_blocked},
     {"gemm", LINNET_FORWARD, true, describe_gemm, forward_gemm},
     {"gemm", LINNET_BACKWARD, false, describe_gemm, backward_gemm},
 };

@@ -30,6 +30,43 @@ typedef struct cpu_tile {
     float low, high;
 } cpu_tile;
 
+/* ---- Convolutions in nchw16n: a column is 16 floats, one per image. ---- */
+
+/* A row or a column of the kernel as one output tile meets it: offsets in floats. Column taps: input + t * in_t lies inside the
+   input for the tile's columns t in [first, last), and only there. */
+typedef struct cpu_tap {
+    int64_t input, weight;
+    int32_t first, last;
+} cpu_tap;
+
+/* out[k][t] (+)= bias[k] + sum over row taps, channels and column taps of weight[k] in[t], for rows outputs k and columns t, each
+   16 lanes. Forward gathers x, backward with respect to the input gathers dy. The rows weights of a tap lie side by side. */
+typedef struct cpu_gather {
+    float *out;
+    const float *in, *weights;
+    const float *bias; /* [rows], or NULL */
+    const cpu_tap *row_taps, *column_taps;
+    int64_t row_count, column_count; /* of the taps */
+    int64_t channels, in_c, weight_c;
+    int64_t out_k, out_t, in_t;
+    int32_t rows, columns; /* columns at most table.tile_vectors */
+    bool accumulate;
+    float low, high;
+} cpu_gather;
+
+/* sums[k][tap] += sum over output rows i and columns j of dy[k][i][j] x[i][j][tap], lane by lane; a tile of the weight's gradient:
+   rows outputs k by taps neighbours along the kernel's row. x points at tap 0 of output (0, 0), which may lie outside. */
+typedef struct cpu_weight_tile {
+    float *sums; /* [rows][table.tile_vectors][16] */
+    const float *dy, *x;
+    int64_t dy_k, dy_i, x_i, x_j, x_t; /* strides, floats */
+    int64_t output_rows, output_columns;
+    int64_t first_column;        /* of the input, for output 0 and tap 0; may be negative */
+    int64_t stride, dilation;    /* columns of the input from j to j+1, from tap to tap */
+    int64_t input_columns;       /* columns outside [0, input_columns) are zeros */
+    int32_t rows, taps;          /* taps at most table.tile_vectors */
+} cpu_weight_tile;
+
 /* Geometry of a pooling window, as in linnet_pool2d_attributes. */
 typedef struct cpu_pool {
     int64_t h, w, oh, ow, kh, kw, sh, sw, top, left;
@@ -55,6 +92,10 @@ typedef struct cpu_table_type {
 
     /* tile.c */
     void (*tile)(const cpu_tile *tile);
+
+    /* blocked.c */
+    void (*gather)(const cpu_gather *gather);
+    void (*weight_tile)(const cpu_weight_tile *tile);
 
     /* elementwise.c */
     void (*unary)(uint32_t op, float alpha, float beta, const float *x, float *y, int64_t count);
@@ -98,6 +139,8 @@ typedef struct cpu_table_type {
                             int32_t lanes);
     /* The inverse, from lanes of 16: y[r][c] = x[c][r] for r < rows. */
     void (*rows_from_lanes)(const float *x, int64_t columns, float *y, int64_t y_stride, int32_t rows);
+    /* y[c] = sum of x[c][0..16) */
+    void (*fold_lanes)(const float *x, int64_t columns, float *y);
 } cpu_table_type;
 
 extern cpu_table_type cpu_table;
@@ -111,6 +154,7 @@ void cpu_vendor(char *out, unsigned long size);
 
 #define CPU_KERNEL_FILES(isa)                                                                                          \
     void cpu_tile_init_##isa(cpu_table_type *table);                                                                   \
+    void cpu_blocked_init_##isa(cpu_table_type *table);                                                                \
     void cpu_elementwise_init_##isa(cpu_table_type *table);                                                            \
     void cpu_reduce_init_##isa(cpu_table_type *table);                                                                 \
     void cpu_pool_init_##isa(cpu_table_type *table);                                                                   \

@@ -47,8 +47,25 @@ static void rows_from_lanes(const float *x, int64_t columns, float *y, int64_t y
         }
 }
 
+static void fold_lanes(const float *x, int64_t columns, float *y)
+{
+    for (int64_t c = 0; c < columns; c += VEC) {
+        vec total = vec_set(0);
+        for (int part = 0; part < LANES; part += VEC) {
+            vec square[VEC];
+            UNROLL for (int i = 0; i < VEC; i++)
+                square[i] = c + i < columns ? vec_load(x + (c + i) * LANES + part) : vec_set(0);
+            transpose(square);
+            UNROLL for (int i = 0; i < VEC; i++)
+                total = total + square[i];
+        }
+        vec_store_upto(y + c, total, columns - c);
+    }
+}
+
 void KERNEL(cpu_transpose_init)(cpu_table_type *table)
 {
     table->lanes_from_rows = lanes_from_rows;
     table->rows_from_lanes = rows_from_lanes;
+    table->fold_lanes = fold_lanes;
 }

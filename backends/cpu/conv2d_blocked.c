@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Convolution in nchw16n. Forward and backward with respect to the input are the same gathering loop: forward reads x where
+ * the kernel falls, backward reads dy where outputs have met the element, which for a stride of s is every s-th one: columns
+ * of equal remainder form a tile. Padding is never read: taps outside are left out.
+ */
+#include "conv2d.h"
+#include "kernels/kernels.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { MAX_KERNEL = 32, MAX_TILE = 8, TASK_STEPS = 1 << 15, WEIGHT_TASKS = 8, CHUNK_BYTES = 24 << 10 };
+
+/* ---- Gathering ---- */
+
+/* Backward: in is dy and out is dx, and ic and oc change places with them. */
+typedef struct gather_job {
+    const cpu_conv2d_data *d;
+    bool backward;
+    int64_t ic, oc; /* channels of a group: read, written */
+    int64_t in_h, in_w, out_h, out_w;
+    int64_t in_block, out_block; /* floats of a block of 16 images */
+    const float *in, *bias;
+    float *out, *packed;
+    int64_t rows_per_task, tasks_per_block;
+    bool accumulate;
+    cpu_epilogue epilogue;
+} gather_job;
+
+static int64_t tile_count(int64_t channels)
+{
+    return cpu_ceil(channels, CPU_TILE_ROWS);
+}
+
+/* Weights of a group's tile of outputs, from output k0 on, as [kh][ic][kw][outputs of the tile]. */
+static void pack_tile(const gather_job *j, int64_t group, int64_t k0, float *out)
+{
+    const cpu_conv2d_sizes *s = &j->d->s;
+    int64_t rows = cpu_min(CPU_TILE_ROWS, j->oc - k0), area = s->kh * s->kw;
+    /* weight is [o][group_c][kh][kw] */
+    int64_t by_output = j->backward ? area : s->group_c * area, by_input = j->backward ? s->group_c * area : area;
+    const float *weight = j->d->weight + group * s->group_o * s->group_c * area + k0 * by_output;
+    for (int64_t u = 0; u < s->kh; u++)
+        for (int64_t c = 0; c < j->ic; c++)
+            for (int64_t v = 0; v < s->kw; v++)
+                for (int64_t k = 0; k < rows; k++)
+                    *out++ = weight[k * by_output + c * by_input + u * s->kw + v];
+}
+
+static void pack_task(const void *context, int64_t task, uint32_t worker)
+{
+    (void)worker;
+    const gather_job *j = context;
+    int64_t group = task / tile_count(j->oc), k0 = task % tile_count(j->oc) * CPU_TILE_ROWS;
+    pack_tile(j, group, k0, j->packed + (group * j->oc + k0) * j->ic * j->d->s.kh * j->d->s.kw);
+}
+
+/* Kernel rows that reach output row `at`, and where they read. */
+static int64_t row_taps(const gather_job *j, int64_t at, int64_t rows, cpu_tap taps[MAX_KERNEL])
+{
+    const cpu_conv2d_sizes *s = &j->d->s;
+    int64_t count = 0;
+    for (int64_t u = 0; u < s->kh; u++) {
+        int64_t row = j->backward ? at + s->top - u * s->dh : at * s->sh - s->top + u * s->dh;
+        if (j->backward && row % s->sh != 0)
+            continue;
+        if (j->backward)
+            row /= s->sh;
+        if (row >= 0 && row < j->in_h)
+            taps[count++] = (cpu_tap){.input = row * j->in_w * CPU_LANES, .weight = u * j->ic * s->kw * rows};
+    }
+    return count;
+}
+
+/* Kernel columns that reach some of the output columns begin + t * step, t < columns. */
+static int64_t column_taps(const gather_job *j, int64_t begin, int64_t columns, int64_t rows, cpu_tap taps[MAX_KERNEL])
+{
+    const cpu_conv2d_sizes *s = &j->d->s;
+    int64_t count = 0;
+    for (int64_t v = 0; v < s->kw; v++) {
+        int64_t first, last, column, stride = j->backward ? 1 : s->sw;
+        column = j->backward ? begin + s->left - v * s->dw : begin * s->sw - s->left + v * s->dw;
+        if (j->backward && column % s->sw != 0)
+            continue;
+        if (j->backward)
+            column /= s->sw;
+        cpu_conv2d_range(stride, -column, 0, j->in_w, columns, &first, &last);
+        if (first < last)
+            taps[count++] = (cpu_tap){
+                .input = column * CPU_LANES, .weight = v * rows, .first = (int32_t)first, .last = (int32_t)last};
+    }
+    return count;
+}
+
+/* All channels of one group for up to a tile of columns of one row. */
+static void gather_columns(const gather_job *j, int64_t block, int64_t group, int64_t row, int64_t begin, int64_t columns)
+{
+    const cpu_conv2d_sizes *s = &j->d->s;
+    int64_t in_plane = j->in_h * j->in_w * CPU_LANES, out_plane = j->out_h * j->out_w * CPU_LANES, last_rows = 0;
+    cpu_tap rows_of[MAX_KERNEL], columns_of[MAX_KERNEL];
+    cpu_gather g = {.in = j->in + block * j->in_block + group * j->ic * in_plane,
+                    .row_taps = rows_of,
+                    .column_taps = columns_of,
+                    .channels = j->ic,
+                    .in_c = in_plane,
+                    .out_k = out_plane,
+                    .out_t = (j->backward ? s->sw : 1) * CPU_LANES,
+                    .in_t = (j->backward ? 1 : s->sw) * CPU_LANES,
+                    .columns = (int32_t)columns,
+                    .accumulate = j->accumulate,
+                    .low = j->epilogue.low,
+                    .high = j->epilogue.high};
+    for (int64_t k0 = 0; k0 < j->oc; k0 += CPU_TILE_ROWS) {
+        int64_t rows = cpu_min(CPU_TILE_ROWS, j->oc - k0), channel = group * j->oc + k0;
+        if (rows != last_rows) {
+            g.row_count = row_taps(j, row, rows, rows_of);
+            g.column_count = column_taps(j, begin, columns, rows, columns_of);
+            last_rows = rows;
+        }
+        g.rows = (int32_t)rows;
+        g.weight_c = s->kw * rows;
+        g.weights = j->packed + channel * j->ic * s->kh * s->kw;
+        g.bias = j->bias ? j->bias + channel : NULL;
+        g.out = j->out + block * j->out_block + channel * out_plane + (row * j->out_w + begin) * CPU_LANES;
+        cpu_table.gather(&g);
+    }
+}
+
+static void gather_task(const void *context, int64_t task, uint32_t worker)
+{
+    (void)worker;
+    const gather_job *j = context;
+    const cpu_conv2d_sizes *s = &j->d->s;
+    int64_t block = task / j->tasks_per_block, first = task % j->tasks_per_block * j->rows_per_task;
+    int64_t last = cpu_min(j->out_h, first + j->rows_per_task), step = j->backward ? s->sw : 1, tile = cpu_table.tile_vectors;
+    for (int64_t row = first; row < last; row++)
+        for (int64_t group = 0; group < s->groups; group++)
+            for (int64_t remainder = 0; remainder < cpu_min(step, j->out_w); remainder++) {
+                int64_t columns = cpu_ceil(j->out_w - remainder, step);
+                for (int64_t t = 0; t < columns; t += tile)
+                    gather_columns(j, block, group, row, remainder + t * step, cpu_min(tile, columns - t));
+            }
+    for (int64_t o = 0; o < s->groups * j->oc && j->epilogue.count > 0; o++)
+        cpu_epilogue_apply(&j->epilogue, j->out + block * j->out_block + (o * j->out_h + first) * j->out_w * CPU_LANES,
+                           (last - first) * j->out_w * CPU_LANES);
+}
+
+static void gather_all(gather_job *j)
+{
+    const cpu_conv2d_sizes *s = &j->d->s;
+    int64_t blocks = cpu_ceil(s->n, CPU_LANES), steps = j->oc * s->groups * j->ic * s->kh * s->kw * j->out_w;
+    j->rows_per_task = cpu_min(j->out_h, cpu_max(1, TASK_STEPS / cpu_max(1, steps)));
+    j->tasks_per_block = cpu_ceil(j->out_h, j->rows_per_task);
+    j->packed = (float *)j->d->workspace;
+    cpu_parallel(s->groups * tile_count(j->oc), pack_task, j);
+    cpu_parallel(blocks * j->tasks_per_block, gather_task, j);
+}
+
+/* ---- The weight's gradient: a task has one tile of outputs, one channel and a range of blocks. ---- */
+
+typedef struct weight_job {
+    const cpu_conv2d_data *d;
+    int64_t tiles, units;            /* of outputs per group; (group, tile, channel) in all */
+    int64_t splits, split_blocks;    /* ranges of blocks, and their length */
+    int64_t weight_count;            /* floats of the weight */
+    int64_t tap_tiles, scratch;      /* tiles along a kernel row; floats of a thread's scratch */
+    float *partials, *scratches;     /* [splits][weight, bias]; one per thread */
+} weight_job;
+
+static weight_job weight_job_of(const cpu_conv2d_sizes *s)
+{
+    weight_job j = {.tiles = tile_count(s->group_o), .weight_count = s->o * s->group_c * s->kh * s->kw};
+    int64_t blocks = cpu_ceil(s->n, CPU_LANES);
+    j.units = s->groups * j.tiles * s->group_c;
+    j.split_blocks = cpu_ceil(blocks, cpu_max(1, cpu_min(blocks, WEIGHT_TASKS / j.units)));
+    j.splits = cpu_ceil(blocks, j.split_blocks);
+    j.tap_tiles = cpu_ceil(s->kw, cpu_table.tile_vectors);
+    /* Lanes' sums and their totals of every tap and of the bias. */
+    j.scratch = CPU_TILE_ROWS * (s->kh * j.tap_tiles * cpu_table.tile_vectors + 1) * (CPU_LANES + 1);
+    j.scratch = cpu_ceil(j.scratch, CPU_LANES) * CPU_LANES;
+    return j;
+}
+
+static uint64_t weight_workspace(const cpu_conv2d_sizes *s)
+{
+    weight_job j = weight_job_of(s);
+    uint64_t partials = (uint64_t)(j.splits * (j.weight_count + s->o));
+    return (partials + CPU_LANES + (uint64_t)j.scratch * cpu_worker_count()) * sizeof(float);
+}
+
+/* Adds output rows [i0, i1) of one block to the lanes' sums. */
+static void add_rows(const weight_job *j, int64_t block, int64_t output, int64_t rows, int64_t channel, int64_t i0, int64_t i1,
+                     float *sums)
+{
+    const cpu_conv2d_sizes *s = &j->d->s;
+    int64_t y_plane = s->oh * s->ow * CPU_LANES, tile = cpu_table.tile_vectors, floats = CPU_TILE_ROWS * tile * CPU_LANES;
+    const float *x = j->d->x + block * s->x_stride + channel * s->h * s->w * CPU_LANES;
+    const float *dy = j->d->dy + block * s->y_stride + output * y_plane;
+    for (int64_t u = 0; u < s->kh; u++) {
+        int64_t first, last;
+        cpu_conv2d_range(s->sh, s->top, u * s->dh, s->h, s->oh, &first, &last);
+        first = cpu_max(first, i0);
+        last = cpu_min(last, i1);
+        for (int64_t v = 0; v < s->kw && first < last; v += tile) {
+            cpu_weight_tile w = {.sums = sums + (u * j->tap_tiles + v / tile) * floats,
+                                 .dy = dy + first * s->ow * CPU_LANES,
+                                 .dy_k = y_plane,
+                                 .dy_i = s->ow * CPU_LANES,
+                                 .x_i = s->sh * s->w * CPU_LANES,
+                                 .x_j = s->sw * CPU_LANES,
+                                 .x_t = s->dw * CPU_LANES,
+                                 .output_rows = last - first,
+                                 .output_columns = s->ow,
+                                 .first_column = v * s->dw - s->left,
+                                 .stride = s->sw,
+                                 .dilation = s->dw,
+                                 .input_columns = s->w,
+                                 .rows = (int32_t)rows,
+                                 .taps = (int32_t)cpu_min(tile, s->kw - v)};
+            w.x = x + ((first * s->sh - s->top + u * s->dh) * s->w + w.first_column) * CPU_LANES;
+            cpu_table.weight_tile(&w);
+        }
+    }
+}
+
+static void weight_task(const void *context, int64_t task, uint32_t worker)
+{
+    const weight_job *j = context;
+    const cpu_conv2d_sizes *s = &j->d->s;
+    int64_t split = task / j->units, unit = task % j->units, c = unit % s->group_c, tile = unit / s->group_c;
+    int64_t group = tile / j->tiles, k0 = tile % j->tiles * CPU_TILE_ROWS, rows = cpu_min(CPU_TILE_ROWS, s->group_o - k0);
+    int64_t output = group * s->group_o + k0, columns = CPU_TILE_ROWS * s->kh * j->tap_tiles * cpu_table.tile_vectors;
+    float *sums = j->scratches + worker * j->scratch, *bias_sums = sums + columns * CPU_LANES;
+    float *totals = bias_sums + CPU_TILE_ROWS * CPU_LANES, *weight = j->partials + split * (j->weight_count + s->o);
+    float *bias = weight + j->weight_count;
+    int64_t chunk = cpu_max(1, CHUNK_BYTES / (rows * s->ow * CPU_LANES * (int64_t)sizeof(float)));
+    int64_t last_block = cpu_min(cpu_ceil(s->n, CPU_LANES), (split + 1) * j->split_blocks);
+    memset(sums, 0, (size_t)((columns + CPU_TILE_ROWS) * CPU_LANES) * sizeof *sums);
+    for (int64_t block = split * j->split_blocks; block < last_block; block++)
+        for (int64_t i = 0; i < s->oh; i += chunk) {
+            int64_t end = cpu_min(s->oh, i + chunk);
+            if (j->d->dweight)
+                add_rows(j, block, output, rows, group * s->group_c + c, i, end, sums);
+            for (int64_t k = 0; k < rows && c == 0; k++)
+                cpu_table.lane_sums(j->d->dy + block * s->y_stride + ((output + k) * s->oh + i) * s->ow * CPU_LANES,
+                                    (end - i) * s->ow * CPU_LANES, bias_sums + k * CPU_LANES);
+        }
+    cpu_table.fold_lanes(sums, columns + CPU_TILE_ROWS, totals);
+    for (int64_t u = 0; u < s->kh; u++)
+        for (int64_t k = 0; k < rows; k++)
+            for (int64_t v = 0; v < s->kw; v++) {
+                int64_t vectors = cpu_table.tile_vectors, place = (u * j->tap_tiles + v / vectors) * CPU_TILE_ROWS + k;
+                weight[((output + k) * s->group_c + c) * s->kh * s->kw + u * s->kw + v] = totals[place * vectors + v % vectors];
+            }
+    for (int64_t k = 0; k < rows && c == 0; k++)
+        bias[output + k] = totals[columns + k];
+}
+
+static void add_partials(const weight_job *j, int64_t at, int64_t count, float *gradient, bool accumulate)
+{
+    for (int64_t split = 0; split < j->splits && gradient; split++)
+        cpu_table.scale(1, j->partials + split * (j->weight_count + j->d->s.o) + at, gradient, count, accumulate || split > 0);
+}
+
+static void weight_gradient(const cpu_conv2d_data *d)
+{
+    weight_job j = weight_job_of(&d->s);
+    j.d = d;
+    j.partials = (float *)d->workspace;
+    j.scratches = j.partials + cpu_ceil(j.splits * (j.weight_count + d->s.o), CPU_LANES) * CPU_LANES;
+    cpu_parallel(j.units * j.splits, weight_task, &j);
+    add_partials(&j, 0, j.weight_count, d->dweight, d->accumulate_weight);
+    add_partials(&j, j.weight_count, d->s.o, d->dbias, d->accumulate_bias);
+}
+
+/* ---- The algorithm ---- */
+
+int cpu_conv2d_describe_blocked(const linnet_layer_desc *desc, linnet_candidate *out)
+{
+    cpu_conv2d_sizes s = cpu_conv2d_sizes_of(desc);
+    uint64_t weights = (uint64_t)(s.o * s.group_c * s.kh * s.kw) * sizeof(float);
+    cpu_conv2d_describe(desc, out, CPU_FORMAT_NCHW16N);
+    if (s.kh > MAX_KERNEL || s.kw > MAX_KERNEL)
+        out->refusal = "needs a kernel of at most 32 x 32";
+    out->workspace_bytes = weights;
+    if (desc->direction == LINNET_BACKWARD) {
+        if (desc->want_parameters)
+            out->workspace_bytes = weight_workspace(&s) > weights ? weight_workspace(&s) : weights;
+        if (desc->forward)
+            return strcmp(desc->forward, out->name) == 0 ? CPU_PREFER : CPU_AVOID;
+    }
+    return s.n >= CPU_LANES / 2 ? CPU_PREFER : CPU_AVOID;
+}
+
+void cpu_conv2d_forward_blocked(const linnet_layer_desc *desc, const linnet_layer_args *args)
+{
+    cpu_conv2d_data d = cpu_conv2d_data_of(desc, args);
+    const cpu_conv2d_sizes *s = &d.s;
+    gather_job j = {.d = &d,
+                    .ic = s->group_c,
+                    .oc = s->group_o,
+                    .in_h = s->h,
+                    .in_w = s->w,
+                    .out_h = s->oh,
+                    .out_w = s->ow,
+                    .in_block = s->x_stride,
+                    .out_block = s->y_stride,
+                    .in = d.x,
+                    .bias = d.bias,
+                    .out = d.y,
+                    .epilogue = d.epilogue};
+    gather_all(&j);
+}
+
+void cpu_conv2d_backward_blocked(const linnet_layer_desc *desc, const linnet_layer_args *args)
+{
+    cpu_conv2d_data d = cpu_conv2d_data_of(desc, args);
+    const cpu_conv2d_sizes *s = &d.s;
+    if (d.dx) {
+        gather_job j = {.d = &d,
+                        .backward = true,
+                        .ic = s->group_o,
+                        .oc = s->group_c,
+                        .in_h = s->oh,
+                        .in_w = s->ow,
+                        .out_h = s->h,
+                        .out_w = s->w,
+                        .in_block = s->y_stride,
+                        .out_block = s->x_stride,
+                        .in = d.dy,
+                        .out = d.dx,
+                        .accumulate = d.accumulate_x,
+                        .epilogue = {.low = -INFINITY, .high = INFINITY}};
+        gather_all(&j);
+    }
+    if (d.dweight || d.dbias)
+        weight_gradient(&d);
+}

@@ -121,8 +121,8 @@ static int predict_index(predictor *p, int64_t index)
     return code;
 }
 
-/* "0,5,7" and "10-19". */
-static int predict_indices(predictor *p, const char *list)
+/* "0,5,7" and "10-19". dry: only looks whether the list makes sense. */
+static int walk_indices(predictor *p, const char *list, bool dry)
 {
     int64_t count = linnet_dataset_count(p->data);
     int code = EXIT_GO_ON;
@@ -141,7 +141,7 @@ static int predict_indices(predictor *p, const char *list)
         if (to >= count)
             return cli_fail(EXIT_USAGE, "there is no image %lld: they are numbered 0 to %lld", to,
                             (long long)count - 1);
-        for (long long i = from; i <= to && code == EXIT_GO_ON; i++)
+        for (long long i = from; !dry && i <= to && code == EXIT_GO_ON; i++)
             code = predict_index(p, i);
         at = end + (*end == ',');
     }
@@ -154,6 +154,8 @@ static int open_predictor(predictor *p, const predict_options *o)
     int code = EXIT_GO_ON;
     if (o->indices || o->data)
         code = data_open(o->data, o->part == 0 ? LINNET_PART_TEST : LINNET_PART_TRAIN, 0, &p->data);
+    if (code == EXIT_GO_ON && o->indices)
+        code = walk_indices(p, o->indices, true);
     if (code == EXIT_GO_ON)
         code = engine_open_weights(&p->e, o->weights, o->model, p->data);
     if (code != EXIT_GO_ON)
@@ -176,7 +178,7 @@ static int predict_all(predictor *p, const predict_options *o, char **files, int
         worst = code == EXIT_GO_ON ? worst : code;
     }
     if (worst == EXIT_GO_ON && o->indices)
-        worst = predict_indices(p, o->indices);
+        worst = walk_indices(p, o->indices, false);
     if (!cli_common_options.json && p->rows.rows)
         table_print(&p->rows, 0);
     return worst;

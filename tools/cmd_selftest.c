@@ -153,8 +153,28 @@ static int list_cases(const selftest *t)
     return EXIT_DONE;
 }
 
+/* LINNET_REQUIRE: backends, separated by commas, that have to be usable. */
+static int check_required(void)
+{
+    const char *list = getenv("LINNET_REQUIRE");
+    while (list && *list) {
+        char name[64];
+        int length = (int)strcspn(list, ",");
+        snprintf(name, sizeof name, "%.*s", length, list);
+        linnet_device *device = *name ? linnet_device_open(NULL, name) : NULL;
+        if (*name && !device)
+            return cli_check_last();
+        linnet_device_close(&device);
+        list += length + (list[length] == ',');
+    }
+    return EXIT_GO_ON;
+}
+
 static int verify(selftest *t)
 {
+    int code = check_required();
+    if (code != EXIT_GO_ON)
+        return code;
     if (!count_wanted(t))
         return cli_fail(EXIT_USAGE, "there is no case of layer '%s'; see linnet selftest --list", t->layer);
     if (!(t->device = linnet_device_open(NULL, cli_common_options.backend)))
@@ -163,7 +183,7 @@ static int verify(selftest *t)
         cli_check_last();
         return cli_fail(EXIT_NO_DEVICE, "without the reference backend nothing can be verified");
     }
-    int code = run_cases(t);
+    code = run_cases(t);
     return code == EXIT_GO_ON ? summarize(t) : code;
 }
 

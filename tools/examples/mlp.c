@@ -31,6 +31,7 @@ int main(int argc, char **argv)
     x = linnet_linear(net, x, .out_features = 512);
     x = linnet_relu(net, x);
     linnet_value logits = linnet_linear(net, x, .out_features = 10);
+    linnet_output(net, logits, "logits"); /* to be read after a run */
     linnet_value loss = linnet_cross_entropy(net, logits, linnet_labels(net, "label"));
 
     linnet_session *session = linnet_session_new(net, NULL); /* where LINNET_BACKEND says */

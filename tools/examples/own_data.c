@@ -43,6 +43,7 @@ static linnet_net *build(linnet_value *logits, linnet_value *loss)
     x = linnet_relu(net, linnet_conv2d(net, x, .name = "conv", .out_channels = 8, .kernel = 3, .padding = 1));
     x = linnet_max_pool2d(net, x, .kernel = 2);
     *logits = linnet_linear(net, x, .name = "classes", .out_features = CLASSES);
+    linnet_output(net, *logits, "logits"); /* to be read after a run */
     *loss = linnet_cross_entropy(net, *logits, linnet_labels(net, "label"));
     return net;
 }
@@ -88,8 +89,10 @@ int main(int argc, char **argv)
         linnet_prediction best;
         linnet_tensor sample = {.type = LINNET_F32, .rank = 3, .dims = {1, SIDE, SIDE}, .data = images[n]};
         status = linnet_predict(session, logits, &sample, 1, &best);
-        printf("%-8s read as %-8s (%.0f %%)\n", names[labels[n]], names[best.class_index], 100 * best.probability);
-        right += best.class_index == labels[n];
+        if (status == LINNET_OK) {
+            printf("%-8s read as %-8s (%.0f %%)\n", names[labels[n]], names[best.class_index], 100 * best.probability);
+            right += best.class_index == labels[n];
+        }
     }
     if (status != LINNET_OK)
         fprintf(stderr, "own_data: %s\n", linnet_context_message(NULL));

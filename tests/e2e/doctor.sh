@@ -1,0 +1,58 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# A plugin taken away or replaced with garbage changes one line of `linnet doctor` and nothing else.
+# usage: doctor.sh PROGRAM WORK_ROOT LIB_DIR
+LINNET=$1
+WORK_ROOT=$2
+lib_dir=$3
+. "$(dirname "$0")/lib.sh"
+
+# A copy of the library finds the plugins beside itself.
+mkdir "$WORK/lib"
+cp -P "$lib_dir"/liblinnet.so* "$WORK/lib/" && cp -r "$lib_dir/linnet" "$WORK/lib/linnet" || fail "copying the library"
+LD_LIBRARY_PATH=$WORK/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+LINNET_PLUGIN_PATH=$WORK/lib/linnet
+export LD_LIBRARY_PATH LINNET_PLUGIN_PATH
+
+report() {
+    run doctor
+    [ "$code" -eq 0 ] || [ "$code" -eq 4 ] || fail "exit code $code: linnet doctor"
+    cp "$WORK/out" "$1"
+}
+
+# one_line WHAT FILE: the report differs from the first one in the line of that file alone.
+one_line() {
+    report "$WORK/after"
+    changed=$(diff "$WORK/before" "$WORK/after" | grep -c '^<')
+    added=$(diff "$WORK/before" "$WORK/after" | grep -c '^>')
+    [ "$changed" -eq 1 ] && [ "$added" -le 1 ] || {
+        diff "$WORK/before" "$WORK/after"
+        fail "$2 $1: $changed lines changed, $added came"
+    }
+    diff "$WORK/before" "$WORK/after" | grep '^<' | grep -qF "$2" || fail "another line than that of $2 changed"
+}
+
+report "$WORK/before"
+for plugin in "$WORK"/lib/linnet/linnet-*.so; do
+    name=$(basename "$plugin")
+    grep -qF "$name" "$WORK/before" || fail "no line for $name"
+    mv "$plugin" "$WORK/aside"
+    one_line "taken away" "$name"
+    echo "garbage, and more of it" >"$plugin"
+    one_line "replaced with garbage" "$name"
+    grep -qE "^ +$name +refused +[^ ]" "$WORK/after" || fail "$name is garbage and not refused with a reason"
+    head -c 3000 "$WORK/aside" >"$plugin"
+    one_line "cut short" "$name"
+    mv "$WORK/aside" "$plugin"
+done
+report "$WORK/after"
+cmp "$WORK/before" "$WORK/after" || fail "the report does not come back"
+
+# No OpenCL driver at all: what to install.
+OCL_ICD_VENDORS=/nonexistent
+export OCL_ICD_VENDORS
+must doctor --json
+json_only
+grep -q 'pocl-opencl-icd' "$WORK/out" || fail "it does not say what to install"
+must train lenet5 --limit 64 --test-limit 20 --epochs 1 -q
+echo "one line each"

@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-static const linnet_cl_conv2d_way *const ways[] = {&linnet_cl_conv2d_direct, &linnet_cl_conv2d_clblast};
+static const linnet_cl_conv2d_way *const ways[] = {&linnet_cl_conv2d_panel, &linnet_cl_conv2d_direct,
+                                                   &linnet_cl_conv2d_clblast};
 enum { WAYS = sizeof(ways) / sizeof(ways[0]) };
 
 linnet_cl_conv2d linnet_cl_conv2d_of(const linnet_layer_desc *desc)

@@ -28,6 +28,7 @@ typedef struct linnet_cl_conv2d_way {
     linnet_status (*plan)(linnet_backend_device *device, const linnet_cl_conv2d *shape, linnet_backend_plan **out);
 } linnet_cl_conv2d_way;
 
+extern const linnet_cl_conv2d_way linnet_cl_conv2d_panel;
 extern const linnet_cl_conv2d_way linnet_cl_conv2d_direct;
 extern const linnet_cl_conv2d_way linnet_cl_conv2d_clblast;
 

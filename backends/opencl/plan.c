@@ -116,6 +116,11 @@ void linnet_cl_float(linnet_cl_kernel *kernel, float value)
     set_constant(kernel, sizeof(narrow), &narrow);
 }
 
+void linnet_cl_local(linnet_cl_kernel *kernel, uint64_t bytes)
+{
+    set_constant(kernel, (size_t)bytes, NULL);
+}
+
 /* The largest power of two that is at most wanted and that kernel and device allow. */
 static size_t group_size(linnet_cl_kernel *kernel, size_t wanted)
 {

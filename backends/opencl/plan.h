@@ -52,6 +52,8 @@ void linnet_cl_kernel_init(linnet_backend_device *device, linnet_cl_kernel *kern
 /* The next constants. linnet_cl_int refuses what does not fit in 32 bits. */
 void linnet_cl_int(linnet_cl_kernel *kernel, int64_t value);
 void linnet_cl_float(linnet_cl_kernel *kernel, float value);
+/* Local memory of a group, as a constant. */
+void linnet_cl_local(linnet_cl_kernel *kernel, uint64_t bytes);
 /* Work-items in x, y, z. x is rounded up to whole groups of about group_x (0: the device's usual) items, so the kernel
    checks x; y and z have groups of one. */
 void linnet_cl_range(linnet_cl_kernel *kernel, int64_t x, int64_t y, int64_t z, size_t group_x);

@@ -41,7 +41,7 @@ static const linnet_digit_shape *shape_pick(linnet_random *random, int label)
 /* Control points: somewhere in the family, each a little off; the ends of strokes further along or short. */
 static void shape_bend(const linnet_digit_shape *shape, linnet_random *random, handwriting *hand)
 {
-    float along = linnet_random_range(random, -0.3f, 1.3f);
+    float along = linnet_random_range(random, -0.25f, 1.25f);
     float wobble = linnet_random_range(random, 0.015f, 0.07f);
     hand->points = shape->count;
     for (int i = 0; i < hand->points; i++) {
@@ -125,14 +125,20 @@ static void field_move(const float field[KNOTS][KNOTS][2], float point[2])
     point[1] += moved[1];
 }
 
+/* Bell-shaped without its ends: what nobody writes. */
+static float habit(linnet_random *random, float deviation)
+{
+    return deviation * fminf(fmaxf(linnet_random_bell(random), -2.0f), 2.0f);
+}
+
 /* A wider top or bottom, a higher or lower waist, the elastic distortion; then stretch, slant and rotation. */
 static void hand_deform(handwriting *hand, linnet_random *random)
 {
-    float slant = 0.14f + 0.30f * linnet_random_bell(random);
-    float stretch = 0.95f + 0.22f * linnet_random_bell(random);
-    float turn = 0.15f * linnet_random_bell(random);
+    float slant = 0.14f + habit(random, 0.3f);
+    float stretch = 0.95f + habit(random, 0.2f);
+    float turn = habit(random, 0.15f);
     float strength = linnet_random_range(random, 0.05f, 0.19f);
-    float waist = 0.22f * linnet_random_bell(random), keystone = 0.3f * linnet_random_bell(random);
+    float waist = habit(random, 0.22f), keystone = habit(random, 0.3f);
     float field[KNOTS][KNOTS][2];
     for (int i = 0; i < KNOTS * KNOTS * 2; i++)
         (&field[0][0][0])[i] = strength * linnet_random_bell(random);
@@ -203,13 +209,18 @@ void linnet_canvas_line(linnet_digit_canvas canvas, const float from[2], const f
         }
 }
 
-/* Something on the paper that is no part of the digit: a short stroke or a dot. */
+/* Something on the paper that is no part of the digit: a short stroke or a dot. One draw a statement: C does not say in
+   which order an expression's parts are evaluated. */
 static void canvas_clutter(linnet_digit_canvas canvas, linnet_random *random)
 {
-    float from[2] = {linnet_random_range(random, 1, 27), linnet_random_range(random, 1, 27)};
-    float to[2] = {from[0] + 1.5f * linnet_random_bell(random), from[1] + 1.5f * linnet_random_bell(random)};
-    linnet_canvas_line(canvas, from, to, linnet_random_range(random, 0.4f, 0.9f), 1,
-                       linnet_random_range(random, 0.3f, 1));
+    float from[2], to[2];
+    for (int k = 0; k < 2; k++) {
+        from[k] = linnet_random_range(random, 1, 27);
+        to[k] = from[k] + 1.5f * linnet_random_bell(random);
+    }
+    float radius = linnet_random_range(random, 0.4f, 0.9f);
+    float ink = linnet_random_range(random, 0.3f, 1);
+    linnet_canvas_line(canvas, from, to, radius, 1, ink);
 }
 
 /* Grain of paper and scanner: ink is uneven, paper only on few pictures. */

@@ -105,7 +105,7 @@ static bool place_parameter_gradients(linnet_compiler *c, linnet_plan_step *step
     for (uint32_t i = 0; i < node->parameter_count; i++) {
         if (!(step->desc.want_parameters >> i & 1))
             continue;
-        uint32_t tensor = linnet_emit_variable(c, node->parameters[i], LINNET_FORMAT_NCHW);
+        uint32_t tensor = linnet_emit_value_variable(c, node->parameters[i], LINNET_FORMAT_NCHW);
         if (tensor == LINNET_NONE)
             return false;
         c->plan->tensors[tensor].home = LINNET_HOME_GRADIENT;
@@ -130,11 +130,11 @@ static bool gather_reads(linnet_compiler *c, linnet_plan_step *step, const linne
         return false;
     for (uint32_t i = 0; i < step->desc.parameter_count; i++)
         if (candidate->reads_parameters >> i & 1 &&
-            (o->parameters[i] = linnet_emit_variable(c, node->parameters[i], step->parameters[i].format)) ==
+            (o->parameters[i] = linnet_emit_value_variable(c, node->parameters[i], step->parameters[i].format)) ==
                 LINNET_NONE)
             return false;
     for (uint32_t i = 0; i < step->desc.state_count; i++)
-        if ((o->states[i] = linnet_emit_variable(c, node->states[i], LINNET_FORMAT_NCHW)) == LINNET_NONE)
+        if ((o->states[i] = linnet_emit_value_variable(c, node->states[i], LINNET_FORMAT_NCHW)) == LINNET_NONE)
             return false;
     for (uint32_t i = 0; forward && i < LINNET_MAX_SAVED; i++)
         if (candidate->reads_saved >> i & 1)

@@ -14,6 +14,7 @@ static void compiler_clear(linnet_compiler *c)
     linnet_release(c->node_place);
     linnet_release(c->fused_into);
     linnet_release(c->fused_by);
+    linnet_release(c->fold);
     linnet_release(c->forward_step);
     linnet_release(c->gradient);
 }
@@ -38,10 +39,11 @@ static linnet_status compiler_init(linnet_compiler *c, linnet_session *session, 
     c->node_place = allocate_none(nodes);
     c->fused_into = allocate_none(nodes);
     c->fused_by = allocate_none(nodes);
+    c->fold = allocate_none(nodes);
     c->forward_step = allocate_none(nodes);
     c->gradient = allocate_none(values);
     if (c->shapes && c->active && c->available && c->requires_gradient && c->reaches_loss && c->node_place &&
-        c->fused_into && c->fused_by && c->forward_step && c->gradient)
+        c->fused_into && c->fused_by && c->fold && c->forward_step && c->gradient)
         return LINNET_OK;
     return linnet_fail(session->context, LINNET_OUT_OF_MEMORY, "no memory to compile a plan");
 }
@@ -83,6 +85,8 @@ static linnet_status run_passes(linnet_compiler *c, const linnet_shape *feed_sha
     linnet_status status = linnet_compile_lower(c, feed_shapes);
     if (status == LINNET_OK)
         status = linnet_compile_place(c);
+    if (status == LINNET_OK)
+        status = linnet_compile_fold(c);
     if (status == LINNET_OK)
         status = linnet_compile_forward(c);
     if (status == LINNET_OK)
@@ -161,6 +165,7 @@ void linnet_plan_free(linnet_session *session, linnet_plan *plan)
     linnet_release(plan->instances);
     linnet_release(plan->gradient_instances);
     linnet_release(plan->packed);
+    linnet_release(plan->folds);
     linnet_release(plan->losses);
     linnet_release(plan->segment_starts);
     linnet_release(plan->staging);

@@ -175,12 +175,16 @@ uint32_t linnet_emit_instance(linnet_compiler *c, uint32_t value, uint32_t place
     return tensor;
 }
 
-uint32_t linnet_emit_variable(linnet_compiler *c, uint32_t value, uint32_t format)
+uint32_t linnet_emit_value_variable(linnet_compiler *c, uint32_t value, uint32_t format)
+{
+    return linnet_emit_variable(c, c->session->variable_of[value], format);
+}
+
+uint32_t linnet_emit_variable(linnet_compiler *c, uint32_t index, uint32_t format)
 {
     linnet_session *session = c->session;
-    uint32_t index = session->variable_of[value];
     const linnet_variable *variable = &session->variables[index];
-    linnet_plan_tensor tensor = {.desc = linnet_desc_of(&c->shapes[value]),
+    linnet_plan_tensor tensor = {.desc = linnet_desc_of(&c->shapes[variable->value]),
                                  .bytes = variable->bytes,
                                  .place = variable->place,
                                  .home = LINNET_HOME_VARIABLE,

@@ -12,19 +12,25 @@ static bool contains(const uint32_t *list, size_t count, uint32_t value)
     return false;
 }
 
-/* Will the caller read this value? Then it has to exist by itself. */
-static bool is_tapped(const linnet_compiler *c, uint32_t value)
+bool linnet_value_is_tapped(const linnet_compiler *c, uint32_t value)
 {
     const linnet_session *s = c->session;
     return c->net->values[value].is_output || c->net->values[value].uses == 0 ||
            contains(s->kept, s->kept_count, value) || contains(s->wanted, s->wanted_count, value);
 }
 
-/* The unary node that alone reads n's output, LINNET_NO_NODE when there is none. */
+/* The value that node n's step makes before its epilogue: its own, or that of the batch norm folded into it. */
+static uint32_t plain_output(const linnet_compiler *c, uint32_t n)
+{
+    uint32_t fold = c->fold[n];
+    return c->net->nodes[fold == LINNET_NONE ? n : c->session->folds[fold].norm_node].output;
+}
+
+/* The unary node that alone reads what n makes, LINNET_NO_NODE when there is none. */
 static uint32_t sole_activation(const linnet_compiler *c, uint32_t n)
 {
-    uint32_t output = c->net->nodes[n].output;
-    if (c->net->values[output].uses != 1 || is_tapped(c, output))
+    uint32_t output = plain_output(c, n);
+    if (c->net->values[output].uses != 1 || linnet_value_is_tapped(c, output))
         return LINNET_NO_NODE;
     for (uint32_t m = n + 1; m < c->net->node_count; m++)
         if (c->net->nodes[m].inputs[0] == output && c->net->nodes[m].layer->kind == LINNET_LAYER_UNARY)
@@ -60,27 +66,31 @@ static linnet_status choose_with_epilogue(linnet_compiler *c, uint32_t n, linnet
 
 static bool gather_inputs(linnet_compiler *c, const linnet_node *node, linnet_plan_step *step)
 {
+    uint32_t fold_index = c->fold[step->node];
+    const linnet_fold *fold = fold_index == LINNET_NONE ? NULL : &c->session->folds[fold_index];
     for (uint32_t i = 0; i < node->input_count; i++) {
         step->operands.inputs[i] =
             linnet_emit_instance(c, node->inputs[i], step->place, step->candidate.input_formats[i]);
         if (step->operands.inputs[i] == LINNET_NONE)
             return false;
     }
-    for (uint32_t i = 0; i < node->parameter_count; i++) {
-        step->operands.parameters[i] =
-            linnet_emit_variable(c, node->parameters[i], step->candidate.parameter_formats[i]);
+    for (uint32_t i = 0; i < step->desc.parameter_count; i++) {
+        uint32_t format = step->candidate.parameter_formats[i];
+        step->operands.parameters[i] = fold ? linnet_emit_variable(c, i ? fold->bias : fold->weight, format)
+                                            : linnet_emit_value_variable(c, node->parameters[i], format);
         if (step->operands.parameters[i] == LINNET_NONE)
             return false;
     }
     for (uint32_t i = 0; i < node->state_count; i++)
-        if ((step->operands.states[i] = linnet_emit_variable(c, node->states[i], LINNET_FORMAT_NCHW)) == LINNET_NONE)
+        if ((step->operands.states[i] = linnet_emit_value_variable(c, node->states[i], LINNET_FORMAT_NCHW)) ==
+            LINNET_NONE)
             return false;
     return true;
 }
 
 static bool make_outputs(linnet_compiler *c, uint32_t n, linnet_plan_step *step)
 {
-    uint32_t value = c->net->nodes[c->fused_by[n] == LINNET_NO_NODE ? n : c->fused_by[n]].output;
+    uint32_t value = c->fused_by[n] == LINNET_NO_NODE ? plain_output(c, n) : c->net->nodes[c->fused_by[n]].output;
     step->operands.outputs[0] = linnet_emit_tensor(c, step->place, &step->outputs[0]);
     if (step->operands.outputs[0] == LINNET_NONE || !linnet_emit_instance_add(c, value, step->operands.outputs[0]))
         return false;
@@ -111,6 +121,11 @@ static linnet_status emit_node(linnet_compiler *c, uint32_t n)
     linnet_step_draft(c, c->node_place[n], n, &step);
     linnet_emit_describe_node(c, n, LINNET_FORWARD, &step);
     describe_inputs(c, node, &step);
+    if (c->fold[n] != LINNET_NONE) { /* folded weights have a bias even where the layer had none */
+        const linnet_fold *fold = &c->session->folds[c->fold[n]];
+        step.desc.parameter_count = 2;
+        step.parameters[1] = linnet_desc_of(&c->shapes[c->session->variables[fold->bias].value]);
+    }
     linnet_status status = choose_with_epilogue(c, n, &step);
     if (status == LINNET_OK && (!gather_inputs(c, node, &step) || !make_outputs(c, n, &step)))
         status = linnet_context_last_status(c->context);
@@ -163,7 +178,7 @@ linnet_status linnet_compile_forward(linnet_compiler *c)
         if (c->active[n] && c->fused_into[n] == LINNET_NO_NODE)
             status = emit_node(c, n);
     for (uint32_t v = 0; v < c->net->value_count && status == LINNET_OK; v++)
-        if (c->net->values[v].kind == LINNET_VALUE_NODE && c->available[v] && is_tapped(c, v))
+        if (c->net->values[v].kind == LINNET_VALUE_NODE && c->available[v] && linnet_value_is_tapped(c, v))
             status = keep(c, v);
     return status;
 }

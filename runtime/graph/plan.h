@@ -6,6 +6,7 @@
  *   lower.c        concrete shapes of every node that can run, and what needs a gradient
  *   place.c        which device runs which node
  *   emit.c         choosing candidates, converting formats: tensors and steps
+ *   fold.c         batch norm into the layer before it
  *   forward.c      the forward steps, epilogues fused
  *   autodiff.c     the backward steps, one segment per loss
  *   memory_plan.c  in place, then every tensor's offset in the arena
@@ -130,6 +131,8 @@ typedef struct linnet_plan {
     size_t gradient_instance_count, gradient_instance_capacity;
     uint32_t *packed; /* packed copies that steps read */
     size_t packed_count, packed_capacity;
+    uint32_t *folds; /* folded weights that steps read */
+    size_t fold_count, fold_capacity;
 
     uint32_t *losses; /* net values; segment 1 + i is the backward of losses[i] */
     size_t loss_count, loss_capacity;
@@ -159,6 +162,7 @@ typedef struct linnet_compiler {
     uint32_t *node_place;    /* per node */
     uint32_t *fused_into;    /* per node: the node whose epilogue it is, LINNET_NO_NODE when none */
     uint32_t *fused_by;      /* per node: the activation in its epilogue */
+    uint32_t *fold;          /* per node: the fold that replaces its parameters, LINNET_NONE when none */
     uint32_t *forward_step;  /* per node: its forward step */
     uint32_t *gradient;      /* per value: tensor of its gradient in the segment at hand */
     uint32_t segment;
@@ -168,8 +172,12 @@ typedef struct linnet_compiler {
 linnet_status linnet_compile_lower(linnet_compiler *c, const linnet_shape *feed_shapes);
 /* place.c */
 linnet_status linnet_compile_place(linnet_compiler *c);
+/* fold.c */
+linnet_status linnet_compile_fold(linnet_compiler *c);
 /* forward.c */
 linnet_status linnet_compile_forward(linnet_compiler *c);
+/* Will the caller read this value? Then it has to exist by itself. */
+bool linnet_value_is_tapped(const linnet_compiler *c, uint32_t value);
 /* autodiff.c */
 linnet_status linnet_compile_backward(linnet_compiler *c);
 /* memory_plan.c */
@@ -189,8 +197,9 @@ bool linnet_emit_instance_add(linnet_compiler *c, uint32_t value, uint32_t tenso
 uint32_t linnet_emit_instance(linnet_compiler *c, uint32_t value, uint32_t place, uint32_t format);
 /* The same for a tensor that is no value's. */
 uint32_t linnet_emit_as(linnet_compiler *c, uint32_t tensor, uint32_t place, uint32_t format);
-/* A parameter or state of the session on a place in a format. */
-uint32_t linnet_emit_variable(linnet_compiler *c, uint32_t value, uint32_t format);
+/* A variable of the session in a format: of a net value, or by its own index. */
+uint32_t linnet_emit_value_variable(linnet_compiler *c, uint32_t value, uint32_t format);
+uint32_t linnet_emit_variable(linnet_compiler *c, uint32_t variable, uint32_t format);
 /* A new step; NULL with the error said. Valid until the next one is made. */
 linnet_plan_step *linnet_emit_step(linnet_compiler *c, linnet_step_type type, uint32_t place, uint32_t node);
 /* Starts a layer step off the plan: its operands may still emit conversions, which have to come first. */

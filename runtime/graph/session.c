@@ -281,12 +281,23 @@ static linnet_status upload_feeds(linnet_session *session, const linnet_plan *pl
     return status;
 }
 
-static linnet_status update_packed(linnet_session *session, const linnet_plan *plan)
+/* Folded weights and packed copies, brought up to date with the variables they come from. */
+static linnet_status update_derived(linnet_session *session, const linnet_plan *plan)
 {
     linnet_status status = LINNET_OK;
+    for (size_t i = 0; i < plan->fold_count && status == LINNET_OK; i++)
+        status = linnet_fold_update(session, &session->folds[plan->folds[i]]);
     for (size_t i = 0; i < plan->packed_count && status == LINNET_OK; i++)
         status = linnet_packed_update(session, &session->packed[plan->packed[i]]);
     return status;
+}
+
+/* A forward in train behaviour draws new dropout masks and updates running statistics. */
+static void begin_training_step(linnet_session *session)
+{
+    session->step++;
+    for (size_t i = 0; i < session->variable_count; i++)
+        session->variables[i].version += session->variables[i].is_state;
 }
 
 static linnet_status forward(linnet_session *session, const linnet_batch *batch)
@@ -303,10 +314,11 @@ static linnet_status forward(linnet_session *session, const linnet_batch *batch)
     if (status == LINNET_OK)
         status = linnet_plan_resolve(session, plan);
     if (status == LINNET_OK)
-        status = update_packed(session, plan);
+        status = update_derived(session, plan);
     if (status == LINNET_OK)
         status = upload_feeds(session, plan, list);
-    session->step += status == LINNET_OK && session->behaviour == LINNET_TRAIN;
+    if (status == LINNET_OK && session->behaviour == LINNET_TRAIN)
+        begin_training_step(session);
     if (status == LINNET_OK)
         status = linnet_plan_run(session, plan, 0);
     if (status == LINNET_OK) {

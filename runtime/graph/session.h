@@ -26,10 +26,18 @@ typedef struct linnet_variable {
     uint32_t value; /* of the net */
     uint32_t place; /* where it is */
     bool is_state;
-    bool gradient_is_zero;  /* nothing was added since zero_gradients */
-    uint64_t offset, bytes; /* in the place's parameters (or states) */
-    uint64_t version;       /* changes with every write; packed copies of an older one are stale */
+    bool gradient_is_zero;      /* nothing was added since zero_gradients */
+    uint64_t offset, bytes;     /* in the place's parameters (or states) */
+    uint64_t version;           /* changes with every write; packed copies of an older one are stale */
+    linnet_backend_buffer *own; /* of folded weights: a buffer by themselves; NULL for the net's own variables */
 } linnet_variable;
+
+/* A batch norm folded into the layer before it: fold.c. */
+typedef struct linnet_fold {
+    uint32_t layer_node, norm_node;
+    uint32_t weight, bias; /* variables */
+    uint64_t version;      /* of what it was computed from; 0: never */
+} linnet_fold;
 
 /* A parameter in a private format. */
 typedef struct linnet_packed {
@@ -46,8 +54,11 @@ struct linnet_session {
     uint32_t *node_place; /* per node of the net, LINNET_NONE until first compiled */
     size_t node_count;
 
-    linnet_variable *variables;
-    size_t variable_count;
+    linnet_variable *variables; /* the net's own, then folded weights */
+    size_t variable_count;      /* of the net's own */
+    size_t variable_total, variable_capacity;
+    linnet_fold *folds;
+    size_t fold_count, fold_capacity;
     uint32_t *variable_of; /* per net value; LINNET_NONE */
     size_t value_count;
     uint64_t parameter_bytes, state_bytes; /* of one place's buffers */
@@ -88,6 +99,10 @@ linnet_status linnet_gradients_settle(linnet_session *session);
 uint32_t linnet_packed_get(linnet_session *session, uint32_t variable, uint32_t place, uint32_t format, uint64_t bytes);
 /* Brings a packed copy up to date. */
 linnet_status linnet_packed_update(linnet_session *session, linnet_packed *packed);
+
+/* ---- fold.c ---- */
+/* Brings folded weights up to date. */
+linnet_status linnet_fold_update(linnet_session *session, linnet_fold *fold);
 
 /* ---- places.c ---- */
 /* Opens a queue on the device (taking a hold of it) as a new place; UINT32_MAX with the error said. */

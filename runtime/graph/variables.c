@@ -37,11 +37,13 @@ linnet_status linnet_variables_new(linnet_session *session)
 {
     size_t values = session->net->value_count;
     session->variables = linnet_allocate(values, sizeof *session->variables);
+    session->variable_capacity = values;
     session->variable_of = linnet_allocate(values, sizeof *session->variable_of);
     session->value_count = values;
     if (!session->variables || !session->variable_of)
         return linnet_fail(session->context, LINNET_OUT_OF_MEMORY, "no memory for a session");
     lay_out(session);
+    session->variable_total = session->variable_count;
     return linnet_place_allocate(session, &session->places[0]);
 }
 
@@ -49,7 +51,10 @@ void linnet_variables_free(linnet_session *session)
 {
     for (size_t i = 0; i < session->packed_count; i++)
         session->places[session->packed[i].place].device->backend->buffer_free(session->packed[i].buffer);
+    for (size_t i = session->variable_count; i < session->variable_total; i++)
+        session->places[session->variables[i].place].device->backend->buffer_free(session->variables[i].own);
     linnet_release(session->packed);
+    linnet_release(session->folds);
     linnet_release(session->variables);
     linnet_release(session->variable_of);
 }
@@ -66,6 +71,8 @@ linnet_variable *linnet_variable_find(const linnet_session *session, const char 
 linnet_view linnet_variable_view(const linnet_session *session, const linnet_variable *variable)
 {
     const linnet_place *place = &session->places[variable->place];
+    if (variable->own)
+        return (linnet_view){variable->own, 0};
     return (linnet_view){variable->is_state ? place->states : place->parameters, variable->offset};
 }
 

@@ -10,7 +10,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { MAX_KERNEL = 32, MAX_TILE = 8, TASK_STEPS = 1 << 15, WEIGHT_TASKS = 8, CHUNK_BYTES = 24 << 10 };
+enum { MAX_KERNEL = 32, TASK_STEPS = 1 << 15, WEIGHT_TASKS = 8, CHUNK_BYTES = 24 << 10 };
 
 /* ---- Gathering ---- */
 
@@ -164,7 +164,7 @@ typedef struct weight_job {
     int64_t tiles, units;            /* of outputs per group; (group, tile, channel) in all */
     int64_t splits, split_blocks;    /* ranges of blocks, and their length */
     int64_t weight_count;            /* floats of the weight */
-    int64_t tap_tiles, scratch;      /* tiles along a kernel row; floats of a thread's scratch */
+    int64_t scratch;                 /* floats of a thread's: [kh][kw][outputs of the tile] lanes and totals, tiles inside */
     float *partials, *scratches;     /* [splits][weight, bias]; one per thread */
 } weight_job;
 
@@ -175,9 +175,8 @@ static weight_job weight_job_of(const cpu_conv2d_sizes *s)
     j.units = s->groups * j.tiles * s->group_c;
     j.split_blocks = cpu_ceil(blocks, cpu_max(1, cpu_min(blocks, WEIGHT_TASKS / j.units)));
     j.splits = cpu_ceil(blocks, j.split_blocks);
-    j.tap_tiles = cpu_ceil(s->kw, cpu_table.tile_vectors);
     /* Lanes' sums and their totals of every tap and of the bias. */
-    j.scratch = CPU_TILE_ROWS * (s->kh * j.tap_tiles * cpu_table.tile_vectors + 1) * (CPU_LANES + 1);
+    j.scratch = CPU_TILE_ROWS * (s->kh * s->kw + 1) * (CPU_LANES + 1);
     j.scratch = cpu_ceil(j.scratch, CPU_LANES) * CPU_LANES;
     return j;
 }
@@ -194,7 +193,7 @@ static void add_rows(const weight_job *j, int64_t block, int64_t output, int64_t
                      float *sums)
 {
     const cpu_conv2d_sizes *s = &j->d->s;
-    int64_t y_plane = s->oh * s->ow * CPU_LANES, tile = cpu_table.tile_vectors, floats = CPU_TILE_ROWS * tile * CPU_LANES;
+    int64_t y_plane = s->oh * s->ow * CPU_LANES, tile = cpu_table.tile_vectors;
     const float *x = j->d->x + block * s->x_stride + channel * s->h * s->w * CPU_LANES;
     const float *dy = j->d->dy + block * s->y_stride + output * y_plane;
     for (int64_t u = 0; u < s->kh; u++) {
@@ -203,7 +202,7 @@ static void add_rows(const weight_job *j, int64_t block, int64_t output, int64_t
         first = cpu_max(first, i0);
         last = cpu_min(last, i1);
         for (int64_t v = 0; v < s->kw && first < last; v += tile) {
-            cpu_weight_tile w = {.sums = sums + (u * j->tap_tiles + v / tile) * floats,
+            cpu_weight_tile w = {.sums = sums + (u * s->kw + v) * rows * CPU_LANES,
                                  .dy = dy + first * s->ow * CPU_LANES,
                                  .dy_k = y_plane,
                                  .dy_i = s->ow * CPU_LANES,
@@ -230,13 +229,13 @@ static void weight_task(const void *context, int64_t task, uint32_t worker)
     const cpu_conv2d_sizes *s = &j->d->s;
     int64_t split = task / j->units, unit = task % j->units, c = unit % s->group_c, tile = unit / s->group_c;
     int64_t group = tile / j->tiles, k0 = tile % j->tiles * CPU_TILE_ROWS, rows = cpu_min(CPU_TILE_ROWS, s->group_o - k0);
-    int64_t output = group * s->group_o + k0, columns = CPU_TILE_ROWS * s->kh * j->tap_tiles * cpu_table.tile_vectors;
+    int64_t output = group * s->group_o + k0, columns = rows * s->kh * s->kw;
     float *sums = j->scratches + worker * j->scratch, *bias_sums = sums + columns * CPU_LANES;
-    float *totals = bias_sums + CPU_TILE_ROWS * CPU_LANES, *weight = j->partials + split * (j->weight_count + s->o);
+    float *totals = bias_sums + rows * CPU_LANES, *weight = j->partials + split * (j->weight_count + s->o);
     float *bias = weight + j->weight_count;
     int64_t chunk = cpu_max(1, CHUNK_BYTES / (rows * s->ow * CPU_LANES * (int64_t)sizeof(float)));
     int64_t last_block = cpu_min(cpu_ceil(s->n, CPU_LANES), (split + 1) * j->split_blocks);
-    memset(sums, 0, (size_t)((columns + CPU_TILE_ROWS) * CPU_LANES) * sizeof *sums);
+    memset(sums, 0, (size_t)((columns + rows) * CPU_LANES) * sizeof *sums);
     for (int64_t block = split * j->split_blocks; block < last_block; block++)
         for (int64_t i = 0; i < s->oh; i += chunk) {
             int64_t end = cpu_min(s->oh, i + chunk);
@@ -246,13 +245,15 @@ static void weight_task(const void *context, int64_t task, uint32_t worker)
                 cpu_table.lane_sums(j->d->dy + block * s->y_stride + ((output + k) * s->oh + i) * s->ow * CPU_LANES,
                                     (end - i) * s->ow * CPU_LANES, bias_sums + k * CPU_LANES);
         }
-    cpu_table.fold_lanes(sums, columns + CPU_TILE_ROWS, totals);
+    cpu_table.fold_lanes(sums, columns + rows, totals);
     for (int64_t u = 0; u < s->kh; u++)
-        for (int64_t k = 0; k < rows; k++)
-            for (int64_t v = 0; v < s->kw; v++) {
-                int64_t vectors = cpu_table.tile_vectors, place = (u * j->tap_tiles + v / vectors) * CPU_TILE_ROWS + k;
-                weight[((output + k) * s->group_c + c) * s->kh * s->kw + u * s->kw + v] = totals[place * vectors + v % vectors];
-            }
+        for (int64_t v = 0; v < s->kw; v++) {
+            /* The tap's tile begins at column v0 and is `taps` wide: [outputs][taps]. */
+            int64_t v0 = v - v % cpu_table.tile_vectors, taps = cpu_min(cpu_table.tile_vectors, s->kw - v0);
+            const float *total = totals + (u * s->kw + v0) * rows + v - v0;
+            for (int64_t k = 0; k < rows; k++)
+                weight[((output + k) * s->group_c + c) * s->kh * s->kw + u * s->kw + v] = total[k * taps];
+        }
     for (int64_t k = 0; k < rows && c == 0; k++)
         bias[output + k] = totals[columns + k];
 }

@@ -2,8 +2,10 @@
 /*
  * One pool of threads per process, started by the first work that is worth it and joined when the last device closes.
  *
- * A job is posted by one atomic word, epoch << 32 | tasks left. Whoever lowers it owns a task, so that a thread that comes
- * late finds nothing and touches nothing. The caller works too. When the pool is busy with another queue's job, or in the
+ * A job is posted by one atomic word: its number, the first and the end of the tasks that nobody has taken. Whoever changes it
+ * owns a task, so that a thread that comes late finds nothing and touches nothing. The caller works too, and takes tasks from
+ * the front where the threads take them from the back: from one layer to the next, a core tends to meet the data that it has
+ * in its cache. When the pool is busy with another queue's job, or in the
  * child of a fork, where the threads are gone, the caller does all tasks itself: results do not depend on it.
  */
 #include "cpu.h"
@@ -13,7 +15,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 
-enum { MAX_WORKERS = 256, SPINS = 400, SPINS_BEFORE_YIELD = 4000 };
+enum { MAX_WORKERS = 256, SPINS = 400, SPINS_BEFORE_YIELD = 4000, TASK_BITS = 24, MAX_TASKS = (1 << TASK_BITS) - 1 };
 
 static struct {
     pthread_mutex_t lock; /* starting, stopping, sleeping */
@@ -31,7 +33,6 @@ static struct {
     /* Of the current job: written while no task is left, read by owners of a task. */
     cpu_task *function;
     const void *context;
-    int64_t tasks;
 } pool = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER, .busy = ATOMIC_FLAG_INIT};
 
 static void relax(void)
@@ -43,19 +44,31 @@ static void relax(void)
 #endif
 }
 
-static uint32_t left_of(uint64_t ticket)
+static uint32_t first_of(uint64_t ticket)
 {
-    return (uint32_t)ticket;
+    return (uint32_t)(ticket >> TASK_BITS) & MAX_TASKS;
+}
+
+static uint32_t end_of(uint64_t ticket)
+{
+    return (uint32_t)ticket & MAX_TASKS;
+}
+
+static bool has_tasks(uint64_t ticket)
+{
+    return first_of(ticket) < end_of(ticket);
 }
 
 /* Does tasks of the current job as long as there are any. */
 static void work(uint32_t worker)
 {
     uint64_t ticket = atomic_load(&pool.ticket);
-    while (left_of(ticket) > 0) {
-        if (!atomic_compare_exchange_weak(&pool.ticket, &ticket, ticket - 1))
+    while (has_tasks(ticket)) {
+        bool from_front = worker == 0;
+        uint64_t next = from_front ? ticket + (1u << TASK_BITS) : ticket - 1;
+        if (!atomic_compare_exchange_weak(&pool.ticket, &ticket, next))
             continue;
-        pool.function(pool.context, pool.tasks - left_of(ticket), worker);
+        pool.function(pool.context, from_front ? first_of(ticket) : end_of(ticket) - 1, worker);
         atomic_fetch_add(&pool.finished, 1);
         ticket = atomic_load(&pool.ticket);
     }
@@ -63,7 +76,7 @@ static void work(uint32_t worker)
 
 static bool is_idle(void)
 {
-    return left_of(atomic_load(&pool.ticket)) == 0 && !atomic_load(&pool.stop);
+    return !has_tasks(atomic_load(&pool.ticket)) && !atomic_load(&pool.stop);
 }
 
 static void *thread_main(void *argument)
@@ -146,12 +159,11 @@ uint32_t cpu_worker_count(void)
 
 static void post(int64_t tasks, cpu_task *function, const void *context)
 {
-    uint64_t epoch = (atomic_load(&pool.ticket) >> 32) + 1;
+    uint64_t number = (atomic_load(&pool.ticket) >> 2 * TASK_BITS) + 1;
     pool.function = function;
     pool.context = context;
-    pool.tasks = tasks;
     atomic_store(&pool.finished, 0);
-    atomic_store(&pool.ticket, epoch << 32 | (uint64_t)tasks);
+    atomic_store(&pool.ticket, number << 2 * TASK_BITS | (uint64_t)tasks);
     if (atomic_load(&pool.sleepers) > 0) {
         pthread_mutex_lock(&pool.lock);
         pthread_cond_broadcast(&pool.wake);
@@ -161,7 +173,7 @@ static void post(int64_t tasks, cpu_task *function, const void *context)
 
 void cpu_parallel(int64_t tasks, cpu_task *function, const void *context)
 {
-    bool alone = tasks < 2 || tasks > UINT32_MAX || cpu_worker_count() < 2 || atomic_load(&pool.forked);
+    bool alone = tasks < 2 || tasks > MAX_TASKS || cpu_worker_count() < 2 || atomic_load(&pool.forked);
     if (alone || atomic_flag_test_and_set(&pool.busy)) {
         for (int64_t task = 0; task < tasks; task++)
             function(context, task, 0);

@@ -85,6 +85,7 @@ static ALWAYS_INLINE void gather_loop(const cpu_gather *g, const int rows, int p
         }
     }
     const vec low = vec_set(g->low), high = vec_set(g->high);
+    const bool has_low = g->low > -INFINITY, has_high = g->high < INFINITY;
     const int64_t out_k = g->out_k, out_t = g->out_t;
     const int32_t columns = g->columns;
     const bool accumulate = g->accumulate;
@@ -94,8 +95,14 @@ static ALWAYS_INLINE void gather_loop(const cpu_gather *g, const int rows, int p
             break;
         UNROLL for (int k = 0; k < rows; k++) {
             float *out = first + k * out_k + t * out_t;
-            vec y = accumulate ? sum[k][t] + vec_load(out) : sum[k][t] + vec_set(0);
-            vec_store(out, vec_min(high, vec_max(low, y)));
+            vec y = sum[k][t];
+            if (accumulate)
+                y = y + vec_load(out);
+            if (has_low)
+                y = vec_max(low, y);
+            if (has_high)
+                y = vec_min(high, y);
+            vec_store(out, y);
         }
     }
 }
@@ -163,10 +170,11 @@ static ALWAYS_INLINE void weight_loop(const cpu_weight_tile *w, const int rows, 
     sums_tile sum;
     int64_t from, to;
     const int64_t dy_k = w->dy_k, x_j = w->x_j, x_t = w->x_t;
+    const int32_t taps = w->taps;
     inner_columns(w, &from, &to);
     UNROLL for (int k = 0; k < rows; k++)
         UNROLL for (int t = 0; t < TILE_VECTORS; t++)
-            sum[k][t] = vec_load(w->sums + (k * TILE_VECTORS + t) * LANES + part);
+            sum[k][t] = t < taps ? vec_load(w->sums + (k * taps + t) * LANES + part) : vec_set(0);
     for (int64_t i = 0; i < w->output_rows; i++) {
         const float *dy = w->dy + i * w->dy_i + part, *x = w->x + i * w->x_i + part;
         weight_border(sum, rows, w, 0, from, dy, x);
@@ -174,13 +182,14 @@ static ALWAYS_INLINE void weight_loop(const cpu_weight_tile *w, const int rows, 
 #define STEP(first, last)                                                                                              \
     for (int64_t j = from; j < to; j++, dy_at += LANES, x_at += x_j)                                                   \
     weight_step(sum, rows, first, last, dy_at, dy_k, x_at, x_t)
-        FOR_RANGE(0, w->taps, STEP)
+        FOR_RANGE(0, taps, STEP)
 #undef STEP
         weight_border(sum, rows, w, to, w->output_columns, dy, x);
     }
     UNROLL for (int k = 0; k < rows; k++)
         UNROLL for (int t = 0; t < TILE_VECTORS; t++)
-            vec_store(w->sums + (k * TILE_VECTORS + t) * LANES + part, sum[k][t]);
+            if (t < taps)
+                vec_store(w->sums + (k * taps + t) * LANES + part, sum[k][t]);
 }
 
 typedef void weight_function(const cpu_weight_tile *w, int part);

@@ -57,7 +57,7 @@ typedef struct cpu_gather {
 /* sums[k][tap] += sum over output rows i and columns j of dy[k][i][j] x[i][j][tap], lane by lane; a tile of the weight's gradient:
    rows outputs k by taps neighbours along the kernel's row. x points at tap 0 of output (0, 0), which may lie outside. */
 typedef struct cpu_weight_tile {
-    float *sums; /* [rows][table.tile_vectors][16] */
+    float *sums; /* [rows][taps][16] */
     const float *dy, *x;
     int64_t dy_k, dy_i, x_i, x_j, x_t; /* strides, floats */
     int64_t output_rows, output_columns;

@@ -26,8 +26,45 @@ static ALWAYS_INLINE void max_one(const cpu_pool *g, const float *x, int64_t oy,
     }
 }
 
+/* Are all windows 2 x 2 and inside? */
+static bool is_plain_2x2(const cpu_pool *g)
+{
+    return g->kh == 2 && g->kw == 2 && g->top == 0 && g->left == 0 && (g->oh - 1) * g->sh + 2 <= g->h &&
+           (g->ow - 1) * g->sw + 2 <= g->w;
+}
+
+/* The usual window, with half the instructions: the winner is who equals the maximum, first of all the first. NaN, which equals
+   nothing, takes the other way. */
+static void max_pool_2x2(const cpu_pool *g, const float *x, float *y, uint8_t *winners)
+{
+    for (int64_t oy = 0; oy < g->oh; oy++)
+        for (int64_t ox = 0; ox < g->ow; ox++) {
+            int64_t at = (oy * g->ow + ox) * LANES;
+            for (int part = 0; part < LANES; part += VEC) {
+                const float *corner = x + (oy * g->sh * g->w + ox * g->sw) * LANES + part;
+                vec a = vec_load(corner), b = vec_load(corner + LANES);
+                vec c = vec_load(corner + g->w * LANES), d = vec_load(corner + (g->w + 1) * LANES);
+                vec best = vec_max(vec_max(a, b), vec_max(c, d));
+                if (mask_any(vec_is_nan(a + b + c + d))) {
+                    max_one(g, x, oy, ox, y + at, winners ? winners + at : NULL);
+                    break;
+                }
+                vec_store(y + at + part, best);
+                if (!winners)
+                    continue;
+                vec winner = vec_select(vec_gt(best, c), vec_set(3), vec_set(2));
+                winner = vec_select(vec_gt(best, b), winner, vec_set(1));
+                bytes_store(winners + at + part, vec_select(vec_gt(best, a), winner, vec_set(0)));
+            }
+        }
+}
+
 static void max_pool(const cpu_pool *g, const float *x, float *y, uint8_t *winners)
 {
+    if (is_plain_2x2(g)) {
+        max_pool_2x2(g, x, y, winners);
+        return;
+    }
     for (int64_t oy = 0; oy < g->oh; oy++)
         for (int64_t ox = 0; ox < g->ow; ox++) {
             int64_t at = (oy * g->ow + ox) * LANES;
@@ -60,8 +97,29 @@ static ALWAYS_INLINE void max_gradient_loop(const cpu_pool *g, const uint8_t *wi
         }
 }
 
+/* The usual window, side by side: every element is written once. */
+static void max_gradient_2x2(const cpu_pool *g, const uint8_t *winners, const float *dy, float *dx)
+{
+    const vec zero = vec_set(0);
+    for (int64_t oy = 0; oy < g->oh; oy++)
+        for (int64_t ox = 0; ox < g->ow; ox++) {
+            int64_t at = (oy * g->ow + ox) * LANES;
+            float *corner = dx + (oy * 2 * g->w + ox * 2) * LANES;
+            for (int part = 0; part < LANES; part += VEC) {
+                vec gradient = vec_load(dy + at + part);
+                UNROLL for (int i = 0; i < 4; i++)
+                    vec_store(corner + (i / 2 * g->w + i % 2) * LANES + part,
+                              vec_select(bytes_equal(winners + at + part, i), gradient, zero));
+            }
+        }
+}
+
 static void max_pool_gradient(const cpu_pool *g, const uint8_t *winners, const float *dy, float *dx, bool accumulate)
 {
+    if (!accumulate && is_tiling(g) && g->kh == 2 && g->kw == 2) {
+        max_gradient_2x2(g, winners, dy, dx);
+        return;
+    }
     if (!accumulate && is_tiling(g)) {
         max_gradient_loop(g, winners, dy, dx, false);
         return;

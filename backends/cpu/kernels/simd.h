@@ -84,9 +84,15 @@ static ALWAYS_INLINE mask mask_or(mask a, mask b)
     return a | b;
 }
 
+/* a and not b. */
 static ALWAYS_INLINE mask mask_and_not(mask a, mask b)
 {
     return (mask)(a & ~b);
+}
+
+static ALWAYS_INLINE bool mask_any(mask a)
+{
+    return a != 0;
 }
 
 static ALWAYS_INLINE mask vec_is_nan(vec a)
@@ -189,10 +195,14 @@ static ALWAYS_INLINE mask mask_or(mask a, mask b)
     return _mm256_or_ps(a, b);
 }
 
-/* a and not b. */
 static ALWAYS_INLINE mask mask_and_not(mask a, mask b)
 {
     return _mm256_andnot_ps(b, a);
+}
+
+static ALWAYS_INLINE bool mask_any(mask a)
+{
+    return _mm256_movemask_ps(a) != 0;
 }
 
 static ALWAYS_INLINE mask vec_is_nan(vec a)
@@ -283,6 +293,11 @@ static ALWAYS_INLINE mask mask_or(mask a, mask b)
 static ALWAYS_INLINE mask mask_and_not(mask a, mask b)
 {
     return a & ~b;
+}
+
+static ALWAYS_INLINE bool mask_any(mask a)
+{
+    return (a[0] | a[1] | a[2] | a[3]) != 0;
 }
 
 static ALWAYS_INLINE mask vec_is_nan(vec a)

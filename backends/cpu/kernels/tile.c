@@ -24,6 +24,7 @@ static ALWAYS_INLINE void tile_loop(const cpu_tile *t, const int rows, const int
         b += b_r;
     }
     const vec low = vec_set(t->low), high = vec_set(t->high);
+    const bool has_low = t->low > -INFINITY, has_high = t->high < INFINITY;
     const float *bias_rows = t->bias_rows, *bias_columns = t->bias_columns;
     const int64_t out_k = t->out_k, out_t = t->out_t, tail = t->tail;
     const bool accumulate = t->accumulate;
@@ -38,7 +39,10 @@ static ALWAYS_INLINE void tile_loop(const cpu_tile *t, const int rows, const int
                 y = y + (is_partial ? vec_load_n(bias_columns + c * VEC, tail) : vec_load(bias_columns + c * VEC));
             if (accumulate)
                 y = y + (is_partial ? vec_load_n(out, tail) : vec_load(out));
-            y = vec_min(high, vec_max(low, y));
+            if (has_low)
+                y = vec_max(low, y);
+            if (has_high)
+                y = vec_min(high, y);
             if (is_partial)
                 vec_store_n(out, y, tail);
             else

@@ -147,12 +147,24 @@ static uint32_t list_wanted(const layer_check *l, variant v, wanted *out)
     return count;
 }
 
+/* Two tensors can share a place only when they are equally large. */
+static bool can_share(layer_check *l, uint32_t input)
+{
+    bool equal = linnet_desc_count(&l->problem->inputs[input]) == linnet_desc_count(&l->problem->outputs[0]);
+    if (!equal)
+        linnet_check_fail(l->check, "claims that input %u and output 0 may share a place, but their sizes differ",
+                          input);
+    return equal;
+}
+
 static void run_in_place(layer_check *l, linnet_trial *t, const linnet_values *operands, variant v, uint32_t numerics)
 {
     for (uint32_t i = 0; i < l->problem->input_count; i++) {
         if (!(t->candidate.in_place >> i & 1) || !(t->desc.want_inputs >> i & 1))
             continue;
         say_where(l, "backward", t->candidate.name, v, t->candidate.alias ? ", alias" : ", in place");
+        if (!can_share(l, i))
+            continue;
         if (t->candidate.alias)
             memcpy(l->again.input_gradients[i], operands->output_gradients[0],
                    (size_t)linnet_desc_count(&l->problem->inputs[i]) * sizeof(float));
@@ -280,6 +292,8 @@ static void run_forward_in_place(layer_check *l, linnet_trial *t, variant v)
         if (!(t->candidate.in_place >> i & 1))
             continue;
         say_where(l, "forward", t->candidate.name, v, t->candidate.alias ? ", alias" : ", in place");
+        if (!can_share(l, i))
+            continue;
         if (t->candidate.alias)
             memcpy(l->again.outputs[0], l->operands.inputs[i],
                    (size_t)linnet_desc_count(&l->problem->outputs[0]) * sizeof(float));

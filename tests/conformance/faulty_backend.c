@@ -85,9 +85,9 @@ static void after_forward(const linnet_layer_args *args, float last_before)
         y[count / 2] += 1e-4f * (1 + fabsf(y[count / 2]));
     else if (active == FAULT_OUTPUT_UNWRITTEN)
         y[count - 1] = last_before;
-    else if (active == FAULT_WRITES_BEHIND)
+    else if (active == FAULT_WRITES_BEHIND && args->outputs[0].offset) /* else there is no guard band */
         y[count] = 0;
-    else if (active == FAULT_WRITES_BEFORE)
+    else if (active == FAULT_WRITES_BEFORE && args->outputs[0].offset)
         y[-1] = 0;
     else if (active == FAULT_SCALE)
         scale_output(y);

@@ -44,6 +44,8 @@ static const trial caught[] = {
     {FAULT_IGNORES_STRIDE, "conv2d:n2c3h7w5_oc4k3s2p1", "strided"},
     {FAULT_IGNORES_STRIDE, "concat:n2c1h3w4_c5_c2", "strided"},
     {FAULT_FALSE_IN_PLACE, "linear:n3i7_o7", "in place"},
+    {FAULT_FALSE_IN_PLACE, "linear:n3i7_o5", "sizes differ"},
+    {FAULT_FALSE_ALIAS, "linear:n3i7_o5", "sizes differ"},
     {FAULT_FALSE_ALIAS, "unary:relu_n2c3h4w5", "alias"},
     {FAULT_STATE, "batch_norm:n4c3h5w5", "state 0"},
     {FAULT_SEED, "dropout:n2c3h4w5_p50", "output 0"},

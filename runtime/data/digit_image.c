@@ -81,23 +81,81 @@ static int compare_floats(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Luminance becomes distance from the border's median, in the direction in which most of the picture differs. */
-static void subtract_paper(workbench *bench)
+/* The outermost pixels into spare as (x, y, luminance), places in -0.5..0.5; how many. */
+static int border_take(workbench *bench)
 {
     int count = 0, w = bench->width, h = bench->height;
     for (int y = 0; y < h; y++)
-        for (int x = 0; x < w; x += y == 0 || y == h - 1 || w == 1 ? 1 : w - 1)
-            bench->spare[count++] = bench->ink[y * w + x];
-    qsort(bench->spare, (size_t)count, sizeof(float), compare_floats);
-    float border = bench->spare[count / 2];
-    double darker = 0, lighter = 0;
+        for (int x = 0; x < w; x += y == 0 || y == h - 1 || w == 1 ? 1 : w - 1) {
+            float *point = bench->spare + 3 * count++;
+            point[0] = ((float)x + 0.5f) / (float)w - 0.5f;
+            point[1] = ((float)y + 0.5f) / (float)h - 0.5f;
+            point[2] = bench->ink[y * w + x];
+        }
+    return count;
+}
+
+static float plane_at(const double plane[3], float x, float y)
+{
+    return (float)(plane[0] + plane[1] * x + plane[2] * y);
+}
+
+/* Least squares through the points within reach of the plane so far; false when they do not make a plane. */
+static bool plane_fit(const float *points, int count, float reach, double plane[3])
+{
+    double n = 0, sx = 0, sy = 0, sz = 0, sxx = 0, sxy = 0, syy = 0, sxz = 0, syz = 0;
+    for (const float *p = points; p < points + 3 * count; p += 3) {
+        if (fabsf(p[2] - plane_at(plane, p[0], p[1])) > reach)
+            continue;
+        n++;
+        sx += p[0], sy += p[1], sz += p[2];
+        sxx += p[0] * p[0], sxy += p[0] * p[1], syy += p[1] * p[1];
+        sxz += p[0] * p[2], syz += p[1] * p[2];
+    }
+    if (n < 3)
+        return false;
+    double xx = sxx - sx * sx / n, xy = sxy - sx * sy / n, yy = syy - sy * sy / n;
+    double xz = sxz - sx * sz / n, yz = syz - sy * sz / n, determinant = xx * yy - xy * xy;
+    if (determinant < 1e-6 * n * n)
+        return false;
+    plane[1] = (xz * yy - yz * xy) / determinant;
+    plane[2] = (yz * xx - xz * xy) / determinant;
+    plane[0] = (sz - plane[1] * sx - plane[2] * sy) / n;
+    return true;
+}
+
+/* The paper's luminance: the border's median, then a plane through what is near it, as light falls from one side. */
+static void paper_find(workbench *bench, double plane[3])
+{
+    int count = border_take(bench);
+    float *values = bench->spare + 3 * count;
+    for (int i = 0; i < count; i++)
+        values[i] = bench->spare[3 * i + 2];
+    qsort(values, (size_t)count, sizeof(float), compare_floats);
+    plane[0] = values[count / 2];
+    plane[1] = plane[2] = 0;
+    /* Half of the border is surely paper; as the plane comes closer, the reach shrinks. */
+    float middle = values[count / 2], spread = fmaxf(values[3 * count / 4] - middle, middle - values[count / 4]);
+    for (float reach = 2 * spread + 0.05f; reach > 0.04f; reach /= 2)
+        if (!plane_fit(bench->spare, count, reach, plane))
+            return;
+}
+
+/* Luminance becomes distance from the paper, in the direction in which most of the picture differs. */
+static void subtract_paper(workbench *bench)
+{
+    double plane[3], darker = 0, lighter = 0;
+    int w = bench->width, h = bench->height;
+    paper_find(bench, plane);
     for (int i = 0; i < w * h; i++) {
-        double difference = bench->ink[i] - border;
+        float x = ((float)(i % w) + 0.5f) / (float)w - 0.5f, y = ((float)(i / w) + 0.5f) / (float)h - 0.5f;
+        float difference = bench->ink[i] - plane_at(plane, x, y);
         *(difference < 0 ? &darker : &lighter) += difference * difference;
+        bench->ink[i] = difference;
     }
     float sign = darker > lighter ? -1 : 1;
     for (int i = 0; i < w * h; i++)
-        bench->ink[i] = fminf(fmaxf(sign * (bench->ink[i] - border), 0.0f), 1.0f);
+        bench->ink[i] = fminf(fmaxf(sign * bench->ink[i], 0.0f), 1.0f);
 }
 
 /* Otsu 1979: the threshold that separates paper and ink best. */

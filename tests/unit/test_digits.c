@@ -266,6 +266,25 @@ static void pictures_come_back_as_they_were_drawn(void **state)
     linnet_dataset_free(&dataset);
 }
 
+/* Light from one side: the dark end of the paper is darker than ink at the bright end would be. */
+static void uneven_light(void **state)
+{
+    (void)state;
+    linnet_dataset *dataset = linnet_dataset_digits(NULL, 6, 60);
+    double sum = 0;
+    for (int64_t i = 0; i < 60; i++) {
+        float out[PIXELS];
+        linnet_image *image = photo_of(pixels_of(dataset, i), 5, 400, 300, 230, 60, 1, 0, 90);
+        for (int j = 0; j < 400 * 300; j++)
+            image->pixels[j] = (uint8_t)(110 + (j % 400) / 4 + (j / 400) / 8 - image->pixels[j]);
+        assert_int_equal(linnet_digit_from_image(NULL, image, out), LINNET_OK);
+        sum += difference(out, pixels_of(dataset, i));
+        linnet_image_free(&image);
+    }
+    assert_true(sum / 60 < 0.45);
+    linnet_dataset_free(&dataset);
+}
+
 static void transparent_paper_takes_the_other_shade(void **state)
 {
     (void)state;
@@ -342,6 +361,7 @@ int main(void)
         cmocka_unit_test(counts_are_checked),
         cmocka_unit_test(hard_for_a_linear_classifier),
         cmocka_unit_test(pictures_come_back_as_they_were_drawn),
+        cmocka_unit_test(uneven_light),
         cmocka_unit_test(transparent_paper_takes_the_other_shade),
         cmocka_unit_test(thin_lines_and_dirt),
         cmocka_unit_test(pictures_without_a_digit),

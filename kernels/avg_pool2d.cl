@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * avg_pool2d: x [planes,H,W] -> y [planes,OH,OW], planes = N C: the sum of a window over its size, or with exclude_padding over its
- * elements inside x. One work-item an element, of y forward and of x backward (a gather); x: along the plane, y: the plane.
+ * elements inside x. One work-item an element, of y forward and of x backward (a gather); x: along the plane, y: the plane. The _planes
+ * kernels, for processors, have one work-item a plane, and backward scatters.
  */
 
 /* What the window's sum is divided by. */
@@ -51,4 +52,42 @@ __kernel void avg_pool2d_backward(__global const float *dy, ulong dy_at, __globa
                                                               kernel_width, exclude_padding);
     __global float *to = dx + dx_at + (ulong)plane * height * width + at;
     *to = accumulate ? *to + sum : sum;
+}
+
+__kernel void avg_pool2d_forward_planes(__global const float *restrict x, ulong x_at, __global float *restrict y, ulong y_at, int height,
+                                        int width, int out_height, int out_width, int kernel_height, int kernel_width, int stride_y,
+                                        int stride_x, int top, int left, int exclude_padding)
+{
+    ulong plane = get_global_id(0);
+    x += x_at + plane * height * width;
+    y += y_at + plane * out_height * out_width;
+    for (int i = 0; i < out_height; i++)
+        for (int j = 0; j < out_width; j++) {
+            int y0 = i * stride_y - top, x0 = j * stride_x - left;
+            float sum = 0.0f;
+            for (int row = max(y0, 0); row < min(y0 + kernel_height, height); row++)
+                for (int column = max(x0, 0); column < min(x0 + kernel_width, width); column++)
+                    sum += x[row * width + column];
+            y[i * out_width + j] = sum / avg_pool2d_divisor(y0, x0, height, width, kernel_height, kernel_width, exclude_padding);
+        }
+}
+
+__kernel void avg_pool2d_backward_planes(__global const float *restrict dy, ulong dy_at, __global float *restrict dx, ulong dx_at,
+                                         int height, int width, int out_height, int out_width, int kernel_height, int kernel_width,
+                                         int stride_y, int stride_x, int top, int left, int exclude_padding, int accumulate)
+{
+    ulong plane = get_global_id(0);
+    dy += dy_at + plane * out_height * out_width;
+    dx += dx_at + plane * height * width;
+    for (int i = 0; i < height * width && !accumulate; i++)
+        dx[i] = 0.0f;
+    for (int i = 0; i < out_height; i++)
+        for (int j = 0; j < out_width; j++) {
+            int y0 = i * stride_y - top, x0 = j * stride_x - left;
+            float divisor = avg_pool2d_divisor(y0, x0, height, width, kernel_height, kernel_width, exclude_padding);
+            float gradient = dy[i * out_width + j] / divisor;
+            for (int row = max(y0, 0); row < min(y0 + kernel_height, height); row++)
+                for (int column = max(x0, 0); column < min(x0 + kernel_width, width); column++)
+                    dx[row * width + column] += gradient;
+        }
 }

@@ -75,15 +75,14 @@ __kernel void batch_norm_running(__global const float *running_mean, ulong runni
     stats[stats_at + channels + c] = 1.0f / sqrt(running_variance[running_variance_at + c] + epsilon);
 }
 
-/* One work-item an element; x: along S, y: n C + c. */
+/* One work-item an element, count = N C S. */
 __kernel void batch_norm_normalize(__global const float *x, ulong x_at, __global const float *stats, ulong stats_at,
                                    __global const float *weight, ulong weight_at, __global const float *bias, ulong bias_at,
-                                   __global float *y, ulong y_at, int channels, int size)
+                                   __global float *y, ulong y_at, int channels, int size, int count)
 {
-    int s = (int)get_global_id(0), plane = (int)get_global_id(1), c = plane % channels;
-    if (s >= size)
+    int at = (int)get_global_id(0), c = at / size % channels;
+    if (at >= count)
         return;
-    ulong at = (ulong)plane * size + s;
     float scaled = (x[x_at + at] - stats[stats_at + c]) * stats[stats_at + channels + c];
     y[y_at + at] = scaled * weight[weight_at + c] + bias[bias_at + c];
 }
@@ -110,16 +109,32 @@ __kernel void batch_norm_gradient_sums(__global const float *x, ulong x_at, __gl
     partial[partial_at + (ulong)(parts + p) * channels + c] = product;
 }
 
-/* sums is [2,C]: sum dy, sum dy xhat. train: the batch statistics depend on x. x: along S, y: n C + c. dx on dy is allowed. */
+/* The same for processors, one work-item a plane. */
+__kernel void batch_norm_normalize_planes(__global const float *x, ulong x_at, __global const float *stats, ulong stats_at,
+                                          __global const float *weight, ulong weight_at, __global const float *bias, ulong bias_at,
+                                          __global float *y, ulong y_at, int channels, int size)
+{
+    ulong plane = get_global_id(0);
+    int c = (int)(plane % channels), s = 0;
+    float mean = stats[stats_at + c], rstd = stats[stats_at + channels + c];
+    float factor = weight[weight_at + c], shift = bias[bias_at + c];
+    x += x_at + plane * size;
+    y += y_at + plane * size;
+    for (; s + 8 <= size; s += 8)
+        vstore8((vload8(0, x + s) - mean) * rstd * factor + shift, 0, y + s);
+    for (; s < size; s++)
+        y[s] = (x[s] - mean) * rstd * factor + shift;
+}
+
+/* sums is [2,C]: sum dy, sum dy xhat. train: the batch statistics depend on x. One work-item an element. dx on dy is allowed. */
 __kernel void batch_norm_backward(__global const float *x, ulong x_at, __global const float *dy, ulong dy_at,
                                   __global const float *stats, ulong stats_at, __global const float *weight, ulong weight_at,
                                   __global const float *sums, ulong sums_at, __global float *dx, ulong dx_at, int channels, int size,
-                                  int elements, int train, int accumulate)
+                                  int elements, int train, int count, int accumulate)
 {
-    int s = (int)get_global_id(0), plane = (int)get_global_id(1), c = plane % channels;
-    if (s >= size)
+    int at = (int)get_global_id(0), c = at / size % channels;
+    if (at >= count)
         return;
-    ulong at = (ulong)plane * size + s;
     float rstd = stats[stats_at + channels + c], gradient = dy[dy_at + at];
     if (train) {
         float scaled = (x[x_at + at] - stats[stats_at + c]) * rstd;
@@ -127,4 +142,28 @@ __kernel void batch_norm_backward(__global const float *x, ulong x_at, __global 
     }
     gradient *= rstd * weight[weight_at + c];
     dx[dx_at + at] = accumulate ? dx[dx_at + at] + gradient : gradient;
+}
+
+/* The same for processors, one work-item a plane. */
+__kernel void batch_norm_backward_planes(__global const float *x, ulong x_at, __global const float *dy, ulong dy_at,
+                                         __global const float *stats, ulong stats_at, __global const float *weight, ulong weight_at,
+                                         __global const float *sums, ulong sums_at, __global float *dx, ulong dx_at, int channels,
+                                         int size, int elements, int train, int accumulate)
+{
+    ulong plane = get_global_id(0);
+    int c = (int)(plane % channels), s = 0;
+    float mean = stats[stats_at + c], rstd = stats[stats_at + channels + c], factor = rstd * weight[weight_at + c];
+    float mean_dy = train ? sums[sums_at + c] / (float)elements : 0.0f;
+    float slope = train ? sums[sums_at + channels + c] / (float)elements * rstd : 0.0f;
+    x += x_at + plane * size;
+    dy += dy_at + plane * size;
+    dx += dx_at + plane * size;
+    for (; s + 8 <= size; s += 8) {
+        float8 gradient = (vload8(0, dy + s) - mean_dy - (vload8(0, x + s) - mean) * slope) * factor;
+        vstore8(accumulate ? vload8(0, dx + s) + gradient : gradient, 0, dx + s);
+    }
+    for (; s < size; s++) {
+        float gradient = (dy[s] - mean_dy - (x[s] - mean) * slope) * factor;
+        dx[s] = accumulate ? dx[s] + gradient : gradient;
+    }
 }

@@ -14,11 +14,17 @@ __kernel void dropout_apply(__global const float *x, ulong x_at, __global float 
         return;
     /* Under 2^31 elements the block's upper word is 0. */
     uint4 words = philox((uint4)((uint)block, node, (uint)step, (uint)(step >> 32)), (uint2)((uint)seed, (uint)(seed >> 32)));
-    uint drawn[4] = {words.x, words.y, words.z, words.w};
-    for (int lane = 0; lane < 4 && first + lane < count; lane++) {
-        float uniform = (float)(drawn[lane] >> 8) * (1.0f / 16777216.0f);
-        float value = uniform >= probability ? x[x_at + first + lane] * scale : 0.0f;
-        __global float *to = y + y_at + first + lane;
-        *to = accumulate ? *to + value : value;
+    float4 uniform = convert_float4(words >> 8u) * (1.0f / 16777216.0f);
+    x += x_at + first;
+    y += y_at + first;
+    if (first + 4 <= count) {
+        float4 value = select((float4)0.0f, vload4(0, x) * scale, uniform >= probability);
+        vstore4(accumulate ? vload4(0, y) + value : value, 0, y);
+        return;
+    }
+    float lane[4] = {uniform.x, uniform.y, uniform.z, uniform.w};
+    for (int i = 0; first + i < count; i++) {
+        float value = lane[i] >= probability ? x[i] * scale : 0.0f;
+        y[i] = accumulate ? y[i] + value : value;
     }
 }

@@ -6,10 +6,16 @@ __kernel void global_avg_pool_forward(__global const float *x, ulong x_at, __glo
     int plane = (int)get_global_id(0);
     if (plane >= planes)
         return;
+    float8 sums = 0.0f;
     float sum = 0.0f;
-    for (int i = 0; i < size; i++)
-        sum += x[x_at + (ulong)plane * size + i];
-    y[y_at + plane] = sum / (float)size;
+    int i = 0;
+    x += x_at + (ulong)plane * size;
+    for (; i + 8 <= size; i += 8)
+        sums += vload8(0, x + i);
+    for (; i < size; i++)
+        sum += x[i];
+    float4 quarter = sums.lo + sums.hi;
+    y[y_at + plane] = (sum + quarter.x + quarter.y + quarter.z + quarter.w) / (float)size;
 }
 
 __kernel void global_avg_pool_backward(__global const float *dy, ulong dy_at, __global float *dx, ulong dx_at, int size,

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * log_softmax along an axis of x [outer, length, inner]: y = x - max - log sum exp(x - max). One work-item walks one line, whose
- * elements are inner apart; x: inner, y: outer. In place is allowed.
+ * elements are inner apart. In place is allowed.
  */
 
-__kernel void log_softmax_forward(__global const float *x, ulong x_at, __global float *y, ulong y_at, int length, int inner)
+__kernel void log_softmax_forward(__global const float *x, ulong x_at, __global float *y, ulong y_at, int length, int inner, int lines)
 {
-    int i = (int)get_global_id(0);
-    if (i >= inner)
+    int line = (int)get_global_id(0), o = line / inner;
+    if (line >= lines)
         return;
-    ulong at = (ulong)get_global_id(1) * length * inner + i;
+    ulong at = (ulong)o * length * inner + (line - o * inner);
     x += x_at + at;
     y += y_at + at;
     float largest = x[0], sum = 0.0f;
@@ -24,12 +24,12 @@ __kernel void log_softmax_forward(__global const float *x, ulong x_at, __global 
 
 /* dx = dy - exp(y) sum dy */
 __kernel void log_softmax_backward(__global const float *y, ulong y_at, __global const float *dy, ulong dy_at, __global float *dx,
-                                   ulong dx_at, int length, int inner, int accumulate)
+                                   ulong dx_at, int length, int inner, int lines, int accumulate)
 {
-    int i = (int)get_global_id(0);
-    if (i >= inner)
+    int line = (int)get_global_id(0), o = line / inner;
+    if (line >= lines)
         return;
-    ulong at = (ulong)get_global_id(1) * length * inner + i;
+    ulong at = (ulong)o * length * inner + (line - o * inner);
     y += y_at + at;
     dy += dy_at + at;
     dx += dx_at + at;

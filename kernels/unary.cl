@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * unary: y = f(x; alpha, beta), element-wise over count elements, and its gradient from y and dy. One work-item an element.
- * In place is allowed: y on x, dx on dy.
+ * unary: y = f(x; alpha, beta), element-wise over count elements, and its gradient from y and dy. One work-item an element, or
+ * in the _run kernels, for processors, a run of them. In place is allowed: y on x, dx on dy.
  */
 #include "unary_op.clh"
 
@@ -39,4 +39,51 @@ __kernel void unary_backward(__global const float *y, ulong y_at, __global const
         return;
     float gradient = unary_gradient(op, op == 6 ? 0.0f : y[y_at + i], dy[dy_at + i], alpha, beta);
     dx[dx_at + i] = accumulate ? dx[dx_at + i] + gradient : gradient;
+}
+
+__kernel void unary_forward_run(__global const float *x, ulong x_at, __global float *y, ulong y_at, int count, int op, float alpha,
+                                float beta, int run)
+{
+    int i = (int)get_global_id(0) * run, last = i + min(run, count - i);
+    x += x_at;
+    y += y_at;
+    for (; i + 8 <= last; i += 8)
+        vstore8(unary_apply8(op, vload8(0, x + i), alpha, beta), 0, y + i);
+    for (; i < last; i++)
+        y[i] = unary_apply(op, x[i], alpha, beta);
+}
+
+float8 unary_gradient8(int op, float8 y, float8 dy, float alpha, float beta)
+{
+    switch (op) {
+    case 1:
+        return select((float8)0.0f, dy, y > 0.0f);
+    case 2:
+        return select(alpha * dy, dy, y > 0.0f);
+    case 3:
+        return select((float8)0.0f, dy, y > alpha && y < beta);
+    case 4:
+        return dy * (1.0f - y * y);
+    case 5:
+        return dy * y * (1.0f - y);
+    default:
+        return alpha * dy;
+    }
+}
+
+__kernel void unary_backward_run(__global const float *y, ulong y_at, __global const float *dy, ulong dy_at, __global float *dx,
+                                 ulong dx_at, int count, int op, float alpha, float beta, int run, int accumulate)
+{
+    int i = (int)get_global_id(0) * run, last = i + min(run, count - i);
+    y = op == 6 ? dy + dy_at : y + y_at; /* scale reads no y */
+    dy += dy_at;
+    dx += dx_at;
+    for (; i + 8 <= last; i += 8) {
+        float8 gradient = unary_gradient8(op, vload8(0, y + i), vload8(0, dy + i), alpha, beta);
+        vstore8(accumulate ? vload8(0, dx + i) + gradient : gradient, 0, dx + i);
+    }
+    for (; i < last; i++) {
+        float gradient = unary_gradient(op, y[i], dy[i], alpha, beta);
+        dx[i] = accumulate ? dx[i] + gradient : gradient;
+    }
 }

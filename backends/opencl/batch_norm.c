@@ -125,6 +125,24 @@ static void batch_norm_statistics_kernels(batch_norm_plan *plan, const linnet_ba
     linnet_cl_float(plan->variance, attributes->momentum);
 }
 
+/* Processors go plane by plane, unless planes are tiny. */
+static bool by_planes(const batch_norm_plan *plan)
+{
+    return plan->base.device->is_cpu && plan->shape.size >= 32;
+}
+
+/* Range of a kernel that visits every element, behind its other constants. */
+static void per_element(const batch_norm_plan *plan, linnet_cl_kernel *kernel)
+{
+    int64_t count = plan->shape.elements * plan->shape.channels;
+    if (by_planes(plan)) {
+        linnet_cl_range(kernel, count / plan->shape.size, 1, 1, 1);
+        return;
+    }
+    linnet_cl_int(kernel, count);
+    linnet_cl_range(kernel, count, 1, 1, 0);
+}
+
 static void batch_norm_forward_kernels(batch_norm_plan *plan, const linnet_layer_desc *desc)
 {
     const linnet_batch_norm_attributes *attributes = desc->attributes;
@@ -137,11 +155,11 @@ static void batch_norm_forward_kernels(batch_norm_plan *plan, const linnet_layer
         linnet_cl_float(plan->running, attributes->epsilon);
         linnet_cl_range(plan->running, shape.channels, 1, 1, 64);
     }
-    plan->normalize = linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_BATCH_NORM, "batch_norm_normalize", 5);
+    plan->normalize = linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_BATCH_NORM,
+                                           by_planes(plan) ? "batch_norm_normalize_planes" : "batch_norm_normalize", 5);
     linnet_cl_int(plan->normalize, shape.channels);
     linnet_cl_int(plan->normalize, shape.size);
-    linnet_cl_range(plan->normalize, shape.size, desc->inputs[LINNET_BATCH_NORM_X].dims[0] * shape.channels, 1,
-                    shape.size < 64 ? 8 : 64);
+    per_element(plan, plan->normalize);
 }
 
 static void batch_norm_backward_kernels(batch_norm_plan *plan, const linnet_layer_desc *desc)
@@ -158,13 +176,13 @@ static void batch_norm_backward_kernels(batch_norm_plan *plan, const linnet_laye
     }
     if (!wants_x)
         return;
-    plan->dx = linnet_cl_kernel_new(base, LINNET_CL_PROGRAM_BATCH_NORM, "batch_norm_backward", 6);
+    plan->dx = linnet_cl_kernel_new(base, LINNET_CL_PROGRAM_BATCH_NORM,
+                                    by_planes(plan) ? "batch_norm_backward_planes" : "batch_norm_backward", 6);
     linnet_cl_int(plan->dx, shape.channels);
     linnet_cl_int(plan->dx, shape.size);
     linnet_cl_int(plan->dx, shape.elements);
     linnet_cl_int(plan->dx, train);
-    linnet_cl_range(plan->dx, shape.size, desc->inputs[LINNET_BATCH_NORM_X].dims[0] * shape.channels, 1,
-                    shape.size < 64 ? 8 : 64);
+    per_element(plan, plan->dx);
 }
 
 static linnet_status batch_norm_plan_new(linnet_backend_device *device, const linnet_layer_desc *desc,

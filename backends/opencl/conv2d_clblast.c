@@ -240,7 +240,7 @@ static void apply_kernel(clblast_plan *plan)
     linnet_cl_int(plan->apply, shape->epilogue.op);
     linnet_cl_float(plan->apply, shape->epilogue.alpha);
     linnet_cl_float(plan->apply, shape->epilogue.beta);
-    linnet_cl_range(plan->apply, out_size(shape), shape->images * shape->outputs, 1, 64);
+    linnet_cl_range(plan->apply, out_size(shape), shape->images * shape->outputs, 1, 0);
 }
 
 static void clblast_kernels(clblast_plan *plan)
@@ -250,12 +250,12 @@ static void clblast_kernels(clblast_plan *plan)
     if (shape->forward || shape->want_weight) {
         plan->im2col = linnet_cl_kernel_new(base, LINNET_CL_PROGRAM_CONV2D_IM2COL, "im2col", 2);
         columns_constants(plan->im2col, shape);
-        linnet_cl_range(plan->im2col, out_size(shape), column_rows(shape), 1, 64);
+        linnet_cl_range(plan->im2col, out_size(shape), column_rows(shape), 1, 0);
     }
     if (shape->want_data) {
         plan->col2im = linnet_cl_kernel_new(base, LINNET_CL_PROGRAM_CONV2D_IM2COL, "col2im", 2);
         columns_constants(plan->col2im, shape);
-        linnet_cl_range(plan->col2im, shape->height * shape->width, shape->group_inputs, 1, 64);
+        linnet_cl_range(plan->col2im, shape->height * shape->width, shape->group_inputs, 1, 0);
     }
     if (shape->forward && (shape->has_bias || shape->epilogue.op))
         apply_kernel(plan);

@@ -40,13 +40,13 @@ static linnet_status log_softmax_plan(linnet_backend_device *device, const linne
         linnet_cl_plan_new(device, sizeof(*plan), forward ? log_softmax_run_forward : log_softmax_run_backward, &plan);
     if (status)
         return status;
-    int64_t inner = linnet_cl_extent(x, axis + 1, x->rank);
+    int64_t inner = linnet_cl_extent(x, axis + 1, x->rank), lines = linnet_cl_extent(x, 0, axis) * inner;
     linnet_cl_kernel *kernel = linnet_cl_kernel_new(
         plan, LINNET_CL_PROGRAM_LOG_SOFTMAX, forward ? "log_softmax_forward" : "log_softmax_backward", forward ? 2 : 3);
     linnet_cl_int(kernel, x->dims[axis]);
     linnet_cl_int(kernel, inner);
-    /* Lines may be few in x: no more lanes than there are. */
-    linnet_cl_range(kernel, inner, linnet_cl_extent(x, 0, axis), 1, inner < 64 ? (size_t)inner : 64);
+    linnet_cl_int(kernel, lines);
+    linnet_cl_range(kernel, lines, 1, 1, 64);
     return linnet_cl_plan_done(plan, out);
 }
 

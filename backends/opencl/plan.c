@@ -147,7 +147,9 @@ static void set_range(linnet_cl_kernel *kernel, size_t x, size_t group_x, int64_
 
 void linnet_cl_range(linnet_cl_kernel *kernel, int64_t x, int64_t y, int64_t z, size_t group_x)
 {
-    size_t group = group_size(kernel, group_x ? group_x : kernel->device->is_cpu ? 256 : 128);
+    /* Few sizes: a driver may build a kernel anew for each. */
+    size_t usual = !kernel->device->is_cpu ? 128 : x > 256 ? 1024 : 64;
+    size_t group = group_size(kernel, group_x ? group_x : usual);
     size_t groups = ((size_t)x + group - 1) / group;
     set_range(kernel, groups * group, group, y, z);
 }

@@ -109,7 +109,8 @@ linnet_status linnet_cl_copy_words(linnet_cl_kernel *kernel, linnet_backend_queu
 linnet_status linnet_cl_add_words(linnet_cl_kernel *kernel, linnet_backend_queue *queue, linnet_view from,
                                   linnet_view to, cl_int accumulate);
 
-/* Constants H, W, OH, OW, kernel, stride, top, left and the range of a pooling kernel (max_pool2d.c). */
+/* Constants H, W, OH, OW, kernel, stride, top, left and the range of a pooling kernel (max_pool2d.c): on processors one
+   of the _planes kernels. */
 void linnet_cl_pool2d_constants(linnet_cl_kernel *kernel, const linnet_layer_desc *desc);
 
 /* out[count] (+)= scale * sum over parts of partial[parts][count] (channel_sum.c) */

@@ -39,13 +39,13 @@ static linnet_status softmax_plan(linnet_backend_device *device, const linnet_la
         linnet_cl_plan_new(device, sizeof(*plan), forward ? softmax_run_forward : softmax_run_backward, &plan);
     if (status)
         return status;
-    int64_t inner = linnet_cl_extent(x, axis + 1, x->rank);
+    int64_t inner = linnet_cl_extent(x, axis + 1, x->rank), lines = linnet_cl_extent(x, 0, axis) * inner;
     linnet_cl_kernel *kernel = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_SOFTMAX,
                                                     forward ? "softmax_forward" : "softmax_backward", forward ? 2 : 3);
     linnet_cl_int(kernel, x->dims[axis]);
     linnet_cl_int(kernel, inner);
-    /* Lines may be few in x: no more lanes than there are. */
-    linnet_cl_range(kernel, inner, linnet_cl_extent(x, 0, axis), 1, inner < 64 ? (size_t)inner : 64);
+    linnet_cl_int(kernel, lines);
+    linnet_cl_range(kernel, lines, 1, 1, 64);
     return linnet_cl_plan_done(plan, out);
 }
 

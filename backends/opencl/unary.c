@@ -2,6 +2,8 @@
 /* unary: y = f(x), and its gradient from y. */
 #include "plan.h"
 
+enum { RUN = 2048 }; /* elements of a work-item on processors */
+
 static linnet_status unary_candidate(linnet_backend_device *device, const linnet_layer_desc *desc, uint32_t index,
                                      linnet_candidate *out)
 {
@@ -44,13 +46,17 @@ static linnet_status unary_plan(linnet_backend_device *device, const linnet_laye
     if (status)
         return status;
     int64_t count = linnet_desc_count(&desc->outputs[LINNET_UNARY_Y]);
+    static const char *const names[2][2] = {{"unary_forward", "unary_forward_run"},
+                                            {"unary_backward", "unary_backward_run"}};
     linnet_cl_kernel *kernel = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_UNARY,
-                                                    forward ? "unary_forward" : "unary_backward", forward ? 2 : 3);
+                                                    names[forward ? 0 : 1][device->is_cpu ? 1 : 0], forward ? 2 : 3);
     linnet_cl_int(kernel, count);
     linnet_cl_int(kernel, attributes->op);
     linnet_cl_float(kernel, attributes->alpha);
     linnet_cl_float(kernel, attributes->beta);
-    linnet_cl_range(kernel, count, 1, 1, 0);
+    if (device->is_cpu)
+        linnet_cl_int(kernel, RUN);
+    linnet_cl_range(kernel, device->is_cpu ? (count + RUN - 1) / RUN : count, 1, 1, device->is_cpu ? 1 : 0);
     return linnet_cl_plan_done(plan, out);
 }
 

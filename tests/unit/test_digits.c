@@ -193,7 +193,7 @@ static void hard_for_a_linear_classifier(void **state)
     linnet_loader *test = linnet_loader_new(NULL, fresh, .batch = 100);
     linear_model *model = calloc(1, sizeof *model);
     assert_non_null(model);
-    for (int epoch = 0; epoch < 5; epoch++)
+    for (int epoch = 0; epoch < 3; epoch++)
         linear_train(model, train, epoch < 2 ? 0.01f : 0.003f);
     double accuracy = linear_accuracy(model, test);
     print_message("linear classifier: %.1f %%\n", 100 * accuracy);

@@ -44,5 +44,5 @@ say "== Training LeNet-5 on the built-in digits"
 build/release/bin/linnet train lenet5 --epochs 3 -o out/lenet5
 
 say ""
-say "The accuracy is above. Look at out/lenet5/mosaic.png: test digits with what the network read, wrong ones marked."
-say "Next: build/release/bin/linnet --help"
+say "Look at the picture, test digits with what the network read, wrong ones first and marked: out/lenet5/predictions.png"
+say "What else there is: build/release/bin/linnet --help"

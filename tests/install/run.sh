@@ -35,7 +35,7 @@ for header in "$prefix"/include/linnet/*.h; do
     name=linnet/${header##*/}
     for compiler in "$CC -std=c11 -x c" "$CXX -std=c++17 -x c++"; do
         # shellcheck disable=SC2086 # the compiler comes with its flags
-        printf '#include <%s>\n#include <%s>\n' "$name" "$name" |
+        printf '#include <%s>\n#include <%s>\nextern int something;\n' "$name" "$name" |
             $compiler -Wall -Wextra -Wpedantic -Werror -fsyntax-only -I"$prefix/include" - ||
             { echo "$name does not compile with $compiler"; exit 1; }
     done

@@ -79,6 +79,8 @@ linnet_status linnet_net_check(const linnet_net *net)
 
 linnet_status linnet_net_set_name(linnet_net *net, const char *name)
 {
+    if (!net || !name)
+        return linnet_fail(net ? net->context : NULL, LINNET_INVALID, "a name needs a net, and a net a name");
     char *copy = linnet_duplicate(name);
     if (!copy)
         return linnet_fail(net->context, LINNET_OUT_OF_MEMORY, "no memory for a name");
@@ -180,17 +182,20 @@ linnet_value linnet_parameter_with(linnet_net *net, const char *name, size_t ran
                                    const linnet_parameter_options *options)
 {
     linnet_shape shape;
-    if (linnet_net_check(net) != LINNET_OK)
+    linnet_parameter_options o;
+    if (!linnet_net_take_options(net, "parameter", options, &o, sizeof o))
         return (linnet_value){0};
     if (!name || !shape_from(net, name, LINNET_F32, rank, dims, false, &shape))
         return linnet_net_fail(net, LINNET_INVALID, "a parameter needs a name");
+    if (o.initial > LINNET_INITIAL_ONE || o.fan_in < 0)
+        return linnet_net_fail(net, LINNET_INVALID, "parameter '%s': %s is %lld", name,
+                               o.fan_in < 0 ? "fan_in" : "initial", o.fan_in < 0 ? (long long)o.fan_in : o.initial);
     uint32_t index = linnet_net_add_value(net, LINNET_VALUE_PARAMETER, linnet_duplicate(name), &shape);
     if (index == UINT32_MAX)
         return (linnet_value){0};
     linnet_net_value *value = &net->values[index];
-    value->initial = options ? options->initial : LINNET_INITIAL_KAIMING_UNIFORM;
-    value->fan_in =
-        options && options->fan_in > 0 ? options->fan_in : linnet_shape_product(&shape, rank > 1, shape.rank);
+    value->initial = o.initial;
+    value->fan_in = o.fan_in ? o.fan_in : linnet_shape_product(&shape, rank > 1, shape.rank);
     return (linnet_value){index + 1};
 }
 
@@ -253,6 +258,28 @@ linnet_value linnet_net_find(const linnet_net *net, const char *name)
 
 /* ---- Nodes ---- */
 
+/* A value of the right kind for a node's input, or for one of its parameters. */
+static const linnet_net_value *take_value(linnet_net *net, const linnet_node_request *request, const char *name,
+                                          linnet_value handle, bool as_parameter)
+{
+    const char *layer = linnet_layer_find(request->kind)->name;
+    const linnet_net_value *value = linnet_net_value_get(net, handle);
+    if (!value)
+        return NULL;
+    bool is_parameter = value->kind == LINNET_VALUE_PARAMETER;
+    if (as_parameter && !is_parameter)
+        linnet_net_fail(net, LINNET_INVALID, "%s '%s': '%s' is no parameter", layer, name, value->name);
+    else if (!as_parameter && is_parameter)
+        linnet_net_fail(net, LINNET_INVALID, "%s '%s': '%s' is a parameter, not something a layer can read as input",
+                        layer, name, value->name);
+    else if (as_parameter && value->shape.rank == 0) /* rank 0 would mean to infer: make one */
+        linnet_net_fail(net, LINNET_SHAPE, "%s '%s': '%s' is a scalar, which no layer takes as a parameter", layer,
+                        name, value->name);
+    else
+        return value;
+    return NULL;
+}
+
 static bool fill_job(linnet_net *net, const linnet_node_request *request, const char *name, linnet_shape_job *job)
 {
     *job = (linnet_shape_job){.context = net->context,
@@ -262,7 +289,7 @@ static bool fill_job(linnet_net *net, const linnet_node_request *request, const 
                               .parameter_count = request->parameter_count,
                               .features = request->features};
     for (uint32_t i = 0; i < request->input_count; i++) {
-        const linnet_net_value *input = linnet_net_value_get(net, request->inputs[i]);
+        const linnet_net_value *input = take_value(net, request, name, request->inputs[i], false);
         if (!input)
             return false;
         job->inputs[i] = input->shape;
@@ -270,14 +297,9 @@ static bool fill_job(linnet_net *net, const linnet_node_request *request, const 
     for (uint32_t i = 0; i < request->parameter_count; i++) {
         if (!request->parameters[i].id)
             continue;
-        const linnet_net_value *parameter = linnet_net_value_get(net, request->parameters[i]);
+        const linnet_net_value *parameter = take_value(net, request, name, request->parameters[i], true);
         if (!parameter)
             return false;
-        if (parameter->kind != LINNET_VALUE_PARAMETER) {
-            linnet_net_fail(net, LINNET_INVALID, "%s '%s': '%s' is no parameter",
-                            linnet_layer_find(request->kind)->name, name, parameter->name);
-            return false;
-        }
         job->parameters[i] = parameter->shape;
     }
     return true;
@@ -363,6 +385,15 @@ static bool build_node(linnet_net *net, const linnet_node_request *request, linn
     return node->output != UINT32_MAX;
 }
 
+/* Of a layer or of a value that one makes: those named as outputs have names of their own. */
+static bool name_is_taken(const linnet_net *net, const char *name)
+{
+    for (size_t n = 0; n < net->node_count; n++)
+        if (strcmp(net->nodes[n].name, name) == 0)
+            return true;
+    return find_value(net, LINNET_VALUE_NODE, name) != UINT32_MAX;
+}
+
 linnet_value linnet_net_add_node(linnet_net *net, const linnet_node_request *request)
 {
     linnet_shape_job job;
@@ -381,7 +412,7 @@ linnet_value linnet_net_add_node(linnet_net *net, const linnet_node_request *req
     for (uint32_t number = 1; !request->name; number++) {
         linnet_release(node.name);
         node.name = linnet_format("%s%u", kind_name, number);
-        if (!node.name || find_value(net, LINNET_VALUE_NODE, node.name) == UINT32_MAX)
+        if (!node.name || !name_is_taken(net, node.name))
             break;
     }
     if (!build_node(net, request, &node, &job)) {

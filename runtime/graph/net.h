@@ -61,6 +61,9 @@ linnet_net_value *linnet_net_value_get(linnet_net *net, linnet_value value);
 /* Index of a new value, or UINT32_MAX with the error sticking. Takes over name. */
 uint32_t linnet_net_add_value(linnet_net *net, linnet_value_kind kind, char *name, const linnet_shape *shape);
 
+/* A caller's options, of any age, as a full struct of ours: what they do not have is zero. false: the net refuses. */
+bool linnet_net_take_options(linnet_net *net, const char *kind, const void *given, void *out, size_t size);
+
 /* A node to be added; the caller fills the upper part. */
 typedef struct linnet_node_request {
     linnet_layer_kind kind;

@@ -4,8 +4,7 @@
 
 #include <string.h>
 
-/* A caller's options, of any age, as a full struct of ours: what it does not have is zero. */
-static bool take_options(linnet_net *net, const char *kind, const void *given, void *out, size_t size)
+bool linnet_net_take_options(linnet_net *net, const char *kind, const void *given, void *out, size_t size)
 {
     uint32_t given_size = 0;
     memset(out, 0, size);
@@ -44,7 +43,7 @@ static linnet_value with_bias(linnet_net *net, linnet_node_request *request, lin
 linnet_value linnet_conv2d_with(linnet_net *net, linnet_value x, const linnet_conv2d_options *options)
 {
     linnet_conv2d_options o;
-    if (!take_options(net, "conv2d", options, &o, sizeof o))
+    if (!linnet_net_take_options(net, "conv2d", options, &o, sizeof o))
         return (linnet_value){0};
     linnet_conv2d_attributes attributes = {
         .struct_size = sizeof attributes,
@@ -74,7 +73,7 @@ linnet_value linnet_conv2d_with(linnet_net *net, linnet_value x, const linnet_co
 linnet_value linnet_linear_with(linnet_net *net, linnet_value x, const linnet_linear_options *options)
 {
     linnet_linear_options o;
-    if (!take_options(net, "linear", options, &o, sizeof o))
+    if (!linnet_net_take_options(net, "linear", options, &o, sizeof o))
         return (linnet_value){0};
     linnet_node_request request = {
         .kind = LINNET_LAYER_LINEAR, .name = o.name, .input_count = 1, .inputs = &x, .features = o.out_features};
@@ -85,7 +84,7 @@ static linnet_value pool2d(linnet_net *net, linnet_value x, linnet_layer_kind ki
                            const linnet_pool2d_options *options)
 {
     linnet_pool2d_options o;
-    if (!take_options(net, "pool2d", options, &o, sizeof o))
+    if (!linnet_net_take_options(net, "pool2d", options, &o, sizeof o))
         return (linnet_value){0};
     int64_t kernel[2] = {first_of(o.kernel_h, o.kernel, 0), first_of(o.kernel_w, o.kernel, 0)};
     linnet_pool2d_attributes attributes = {
@@ -130,7 +129,7 @@ linnet_value linnet_global_avg_pool(linnet_net *net, linnet_value x)
 linnet_value linnet_batch_norm_with(linnet_net *net, linnet_value x, const linnet_batch_norm_options *options)
 {
     linnet_batch_norm_options o;
-    if (!take_options(net, "batch_norm", options, &o, sizeof o))
+    if (!linnet_net_take_options(net, "batch_norm", options, &o, sizeof o))
         return (linnet_value){0};
     linnet_batch_norm_attributes attributes = {.struct_size = sizeof attributes,
                                                .epsilon = o.epsilon != 0 ? o.epsilon : 1e-5f,

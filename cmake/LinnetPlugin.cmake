@@ -6,15 +6,7 @@ string(REGEX REPLACE ".* ([0-9]+)$" "\\1" LINNET_ABI_MAJOR "${_abi}")
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${_abi_header})
 
 function(linnet_plugin name)
-  set(_sources)
-  foreach(_source ${ARGN})
-    if(_source MATCHES "^(/|\\$<)" OR EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${_source})
-      list(APPEND _sources ${_source})
-    else()
-      message(WARNING "plugin ${name} lists ${_source}, which is not there")
-    endif()
-  endforeach()
-  add_library(linnet-${name} MODULE ${_sources})
+  add_library(linnet-${name} MODULE ${ARGN})
   set_target_properties(linnet-${name} PROPERTIES
     PREFIX "" OUTPUT_NAME linnet-${name}-abi${LINNET_ABI_MAJOR} SUFFIX .so
     LIBRARY_OUTPUT_DIRECTORY ${LINNET_PLUGIN_OUTPUT_DIRECTORY})

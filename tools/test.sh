@@ -41,6 +41,9 @@ describe_machine
 # shellcheck disable=SC2086 # lists
 need "$install" $LINNET_BUILD_PACKAGES $LINNET_RUN_PACKAGES $LINNET_TEST_PACKAGES
 
+# What was installed has to work: without this a backend that does not open would be skipped.
+export LINNET_REQUIRE="${LINNET_REQUIRE-reference,cpu,opencl}"
+
 built dev
 if [ "$set_name" = full ]; then
     for preset in clang asan tsan; do

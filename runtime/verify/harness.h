@@ -23,7 +23,10 @@ typedef struct linnet_check {
     char where[256]; /* "forward im2col_gemm, random fill, in place" */
 } linnet_check;
 
-enum { LINNET_CHECK_NODE = 7, LINNET_CHECK_STEP = 3 }; /* what dropout is told */
+/* What dropout is told: 64 bits matter. */
+#define LINNET_CHECK_NODE       7u
+#define LINNET_CHECK_STEP       UINT64_C(0x300000007)
+#define LINNET_CHECK_SEED(seed) ((seed)*UINT64_C(0x9E3779B97F4A7C15))
 
 /* False: an argument is missing. */
 bool linnet_check_begin(linnet_check *check, linnet_device *device, linnet_device *reference, const char *text,

@@ -139,7 +139,7 @@ static bool run(linnet_trial *t, const places *p, linnet_layer_args *args)
     }
     args->struct_size = sizeof *args;
     args->node = LINNET_CHECK_NODE;
-    args->seed = t->check->seed;
+    args->seed = LINNET_CHECK_SEED(t->check->seed);
     args->step = LINNET_CHECK_STEP;
     args->workspace = linnet_arena_view(arena, p->workspace);
     t->check->result->runs++;

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-typedef enum variant { PLAIN, EVALUATE_ONLY, EXACT_BUFFERS, STRIDED_INPUTS, STRIDED_OUTPUTS, STRIDED, FORMAT } variant;
+typedef enum variant { PLAIN, NO_GRADIENTS, EXACT_BUFFERS, STRIDED_INPUTS, STRIDED_OUTPUTS, STRIDED, FORMAT } variant;
 
 enum { STRIDE_GAP = 7, FORMATS_AT_MOST = 16, CANDIDATES_AT_MOST = 64, MASKS_AT_MOST = 16 };
 
@@ -311,9 +311,9 @@ static void run_forward(layer_check *l, linnet_trial *t, variant v)
     compare_forward(l, t, &l->first);
     if (v == PLAIN && l->fill == LINNET_FILL_RANDOM)
         run_forward_again(l, t, v);
-    if (v == PLAIN || v == EVALUATE_ONLY)
+    if (v == PLAIN || v == NO_GRADIENTS)
         run_forward_in_place(l, t, v);
-    if (v != EVALUATE_ONLY)
+    if (v != NO_GRADIENTS)
         check_backward(l, t, v);
 }
 
@@ -322,7 +322,7 @@ static visit visit_forward(layer_check *l, uint32_t index, variant v)
     linnet_trial t;
     visit result = VISIT_REFUSED;
     linnet_trial_begin(&t, &l->arena, l->problem, LINNET_FORWARD);
-    t.desc.differentiate = v != EVALUATE_ONLY;
+    t.desc.differentiate = v != NO_GRADIENTS;
     apply_variant(l, &t, v);
     say_where(l, "forward", "candidates", v, "");
     linnet_status status = linnet_trial_candidate(&t, index);
@@ -344,6 +344,22 @@ static visit visit_forward(layer_check *l, uint32_t index, variant v)
     return result;
 }
 
+/* Choices are stored by name. */
+static void check_names(layer_check *l)
+{
+    const char *names[CANDIDATES_AT_MOST];
+    linnet_trial t;
+    linnet_trial_begin(&t, &l->arena, l->problem, LINNET_FORWARD);
+    snprintf(l->check->where, sizeof l->check->where, "forward candidates");
+    for (uint32_t i = 0; i < CANDIDATES_AT_MOST && linnet_trial_candidate(&t, i) == LINNET_OK; i++) {
+        names[i] = t.candidate.name;
+        for (uint32_t j = 0; j < i; j++)
+            if (strcmp(names[i], names[j]) == 0)
+                linnet_check_fail(l->check, "numbers %u and %u are both called '%s'", j, i, names[i]);
+    }
+    linnet_trial_end(&t);
+}
+
 static void visit_all(layer_check *l, variant v)
 {
     for (uint32_t i = 0; i < CANDIDATES_AT_MOST; i++) {
@@ -353,6 +369,34 @@ static void visit_all(layer_check *l, variant v)
         l->accepted += result == VISIT_RUN;
     }
     linnet_check_fail(l->check, "more than %d candidates: is there no end?", CANDIDATES_AT_MOST);
+}
+
+/* There and back, from a place full of poison: the same bits. */
+static void check_convert(layer_check *l, const linnet_tensor_desc *dense)
+{
+    const linnet_backend *backend = l->arena.device->backend;
+    linnet_tensor_desc other = *dense;
+    uint64_t bytes = 0;
+    other.format = l->format;
+    linnet_arena_reset(&l->arena);
+    snprintf(l->check->where, sizeof l->check->where, "convert to %s and back", l->format_name);
+    if (!linnet_check_status(l->check, l->arena.device, backend->format_bytes(l->arena.device->handle, &other, &bytes),
+                             "format_bytes"))
+        return;
+    int32_t from = linnet_arena_tensor(&l->arena, dense, l->operands.inputs[0]);
+    int32_t there = linnet_arena_bytes(&l->arena, bytes, NULL), back = linnet_arena_tensor(&l->arena, dense, NULL);
+    if (!linnet_arena_upload(&l->arena))
+        return;
+    l->check->result->runs++;
+    linnet_status status = backend->convert(l->arena.queue, &other, linnet_arena_view(&l->arena, there), dense,
+                                            linnet_arena_view(&l->arena, from));
+    if (!status)
+        status = backend->convert(l->arena.queue, dense, linnet_arena_view(&l->arena, back), &other,
+                                  linnet_arena_view(&l->arena, there));
+    if (!linnet_check_status(l->check, l->arena.device, status, "convert") || !linnet_arena_download(&l->arena))
+        return;
+    linnet_arena_values(&l->arena, back, l->again.inputs[0]);
+    linnet_compare_bits(l->check, "input", 0, dense, l->again.inputs[0], l->operands.inputs[0]);
 }
 
 /* NHWC and each of the plugin's own formats that can hold the case's four-dimensional tensors. */
@@ -370,6 +414,8 @@ static void visit_formats(layer_check *l)
         if (i > 0 && (!backend->format_bytes || backend->format_bytes(l->arena.device->handle, &in, &bytes) ||
                       (out.rank == 4 && backend->format_bytes(l->arena.device->handle, &out, &bytes))))
             continue;
+        if (i > 0)
+            check_convert(l, &l->problem->inputs[0]);
         visit_all(l, FORMAT);
     }
 }
@@ -386,7 +432,8 @@ static bool check_fill(layer_check *l, linnet_arena *reference, linnet_fill fill
     if (!l->accepted)
         return false;
     if (fill == LINNET_FILL_RANDOM) {
-        for (variant v = EVALUATE_ONLY; v <= STRIDED; v++)
+        check_names(l);
+        for (variant v = NO_GRADIENTS; v <= STRIDED; v++)
             visit_all(l, v);
         visit_formats(l);
     }

@@ -146,8 +146,8 @@ static linnet_status keep(linnet_compiler *c, uint32_t value)
     uint32_t dense = linnet_emit_instance(c, value, c->plan->tensors[primary].place, LINNET_FORMAT_NCHW);
     if (dense == LINNET_NONE)
         return linnet_context_last_status(c->context);
-    if (c->plan->tensors[dense].home == LINNET_HOME_ARENA)
-        c->plan->storages[c->plan->tensors[dense].storage].to_end = true;
+    c->plan->tensors[dense].readable = true;
+    c->plan->storages[c->plan->tensors[dense].storage].to_end = true;
     return LINNET_OK;
 }
 
@@ -166,6 +166,7 @@ static linnet_status make_feeds(linnet_compiler *c)
             return linnet_context_last_status(c->context);
         linnet_plan_storage *storage = &c->plan->storages[c->plan->tensors[tensor].storage];
         storage->to_end = true; /* readable like an output, and never written by a step */
+        c->plan->tensors[tensor].readable = true;
         storage->first = 0;
     }
     return LINNET_OK;

@@ -41,6 +41,7 @@ typedef struct linnet_plan_tensor {
     uint32_t variable; /* VARIABLE, GRADIENT */
     uint32_t packed;   /* PACKED: index into the session's packed copies */
     uint32_t storage;  /* ARENA: index into the plan's storages */
+    bool readable;     /* by the caller after the run: its storage lasts to the end, and nothing is laid over it */
 } linnet_plan_tensor;
 
 /* A piece of the arena. Several tensors share one when they lie in place. */

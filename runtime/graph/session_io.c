@@ -38,9 +38,7 @@ static linnet_status find_value(linnet_session *session, linnet_value value, uin
         if (plan->instances[i].value != value.id - 1)
             continue;
         exists = true;
-        const linnet_plan_tensor *t = &plan->tensors[tensor];
-        if (t->desc.format == LINNET_FORMAT_NCHW && t->home == LINNET_HOME_ARENA && plan->storages[t->storage].to_end &&
-            plan->instances[i].segment == 0) {
+        if (plan->tensors[tensor].readable) {
             *out_tensor = tensor;
             return LINNET_OK;
         }

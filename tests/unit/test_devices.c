@@ -3,6 +3,7 @@
 #include "plugins.h"
 
 #include "device/device.h"
+#include "linnet/linnet.h"
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -126,11 +127,78 @@ static void devices_work_from_several_threads(void **state)
     for_every_device(check_threads);
 }
 
+/* ---- Results ---- */
+
+enum { STEPS = 4, BATCH = 23, WEIGHTS = 61706 };
+
+static linnet_status train(linnet_session *session, linnet_dataset *digits, linnet_value loss)
+{
+    linnet_loader *loader = linnet_loader_new(NULL, digits, .batch = BATCH);
+    linnet_optimizer *sgd = linnet_sgd_new(session, .learning_rate = 0.05f, .momentum = 0.9f);
+    linnet_status status = loader && sgd ? LINNET_OK : LINNET_INTERNAL;
+    linnet_batch batch;
+    while (status == LINNET_OK && linnet_loader_next(loader, &batch)) {
+        linnet_zero_grad(sgd);
+        linnet_forward(session, &batch);
+        linnet_backward(session, loss);
+        status = linnet_step(sgd);
+    }
+    linnet_optimizer_free(&sgd);
+    linnet_loader_free(&loader);
+    return status;
+}
+
+/* LeNet-5 after a few steps on so many threads of the cpu backend: all its weights, one after the other. */
+static void train_with_threads(const char *threads, linnet_dataset *digits, float *out_weights)
+{
+    setenv("LINNET_NUM_THREADS", threads, 1);
+    linnet_context *context = linnet_context_new();
+    linnet_device *device = open_or_fail(context, "cpu");
+    assert_int_equal(linnet_device_get_info(device)->compute_units, atoi(threads));
+    linnet_model model;
+    assert_int_equal(linnet_model_new(context, "lenet5", NULL, &model), LINNET_OK);
+    linnet_session *session = linnet_session_new(model.net, device);
+    assert_non_null(session);
+    assert_int_equal(train(session, digits, model.loss), LINNET_OK);
+    const char *name;
+    linnet_tensor shape;
+    size_t used = 0;
+    for (size_t i = 0; linnet_session_variable(session, i, &name, &shape) == LINNET_OK; i++) {
+        size_t count = (size_t)linnet_tensor_count(&shape);
+        assert_true(used + count <= WEIGHTS);
+        assert_int_equal(linnet_session_get(session, name, out_weights + used, count * sizeof(float)), LINNET_OK);
+        used += count;
+    }
+    assert_int_equal(used, WEIGHTS);
+    linnet_session_free(&session);
+    linnet_model_free(&model);
+    linnet_device_close(&device);
+    linnet_context_free(&context);
+    unsetenv("LINNET_NUM_THREADS");
+}
+
+static void results_do_not_depend_on_the_number_of_threads(void **state)
+{
+    (void)state;
+    static float one[WEIGHTS], several[WEIGHTS];
+    static const char *const numbers[] = {"2", "3", "8"};
+    linnet_dataset *digits = linnet_dataset_digits(NULL, 1, STEPS * BATCH - 5);
+    assert_non_null(digits);
+    train_with_threads("1", digits, one);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        train_with_threads(numbers[i], digits, several);
+        if (memcmp(one, several, sizeof one) != 0)
+            fail_msg("%s threads give other bits than one", numbers[i]);
+    }
+    linnet_dataset_free(&digits);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(closing_gives_everything_back),
         cmocka_unit_test(devices_work_from_several_threads),
+        cmocka_unit_test(results_do_not_depend_on_the_number_of_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

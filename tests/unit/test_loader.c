@@ -2,6 +2,8 @@
 /* Plugins with one thing wrong each: a reason that names file and cause, the others go on working, nothing crashes. */
 #include "plugins.h"
 
+#include "linnet/linnet.h"
+
 #include <elf.h>
 #include <link.h>
 #include <sys/stat.h>
@@ -142,6 +144,23 @@ static void failing_open_says_what_the_plugin_said(void **state)
     linnet_context *context = context_with_stub("failing_open");
     assert_not_opened(context, "failing_open", LINNET_DEVICE_ERROR, "the stub's device is busy");
     assert_contains(linnet_context_message(context), "failing_open");
+    linnet_context_free(&context);
+}
+
+static void failing_allocation_is_out_of_memory(void **state)
+{
+    (void)state;
+    linnet_context *context = context_with_stub("failing_allocation");
+    linnet_device *device = linnet_device_open(context, "failing_allocation");
+    assert_non_null(device);
+    linnet_net *net = linnet_net_new(context);
+    linnet_linear(net, linnet_input(net, "x", 4), .out_features = 3);
+    linnet_session *session = linnet_session_new(net, device);
+    assert_null(session);
+    assert_int_equal(linnet_context_last_status(context), LINNET_OUT_OF_MEMORY);
+    assert_contains(linnet_context_message(context), "the stub has no memory left");
+    linnet_net_free(&net);
+    linnet_device_close(&device);
     linnet_context_free(&context);
 }
 
@@ -341,6 +360,7 @@ int main(void)
         cmocka_unit_test(probe_that_refuses_the_environment_is_an_error),
         cmocka_unit_test(no_device_is_a_normal_answer),
         cmocka_unit_test(failing_open_says_what_the_plugin_said),
+        cmocka_unit_test(failing_allocation_is_out_of_memory),
         cmocka_unit_test(nonsense_device_info_is_refused),
         cmocka_unit_test(truncated_files_are_refused),
         cmocka_unit_test(wrong_architecture_is_refused),

@@ -294,8 +294,6 @@ static const linnet_backend backend = {
     .diagnose = diagnose,
 };
 
-LINNET_API const linnet_backend *linnet_backend_query(uint32_t host_abi, const linnet_host *host);
-
 const linnet_backend *linnet_backend_query(uint32_t host_abi, const linnet_host *host)
 {
     if (host_abi >> 16 != LINNET_ABI_MAJOR || (host_abi & 0xFFFF) < LINNET_ABI_MINOR || host->struct_size < sizeof *host)

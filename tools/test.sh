@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Installs what the tests need, builds, and runs the quick test set; --full adds clang, the sanitizers, Valgrind and the
-# long tests. Ends with ctest's own summary of the quick (or full) set.
+# Installs what the tests need, builds, and runs the quick test set; --full adds the long tests (Valgrind among them),
+# a clang build and the sanitizers. Ends with ctest's own summary of the quick (or full) set.
 set -eu
 cd "$(dirname "$0")/.."
 . tools/lib.sh
@@ -51,8 +51,6 @@ if [ "$set_name" = full ]; then
         say "== Tests: $preset"
         ctest --preset "$preset" -j "$jobs"
     done
-    say "== Tests: Valgrind"
-    tests/valgrind.sh build/dev
 fi
 say "== Tests: $set_name"
 ctest --preset "$set_name" -j "$jobs"

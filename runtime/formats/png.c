@@ -120,6 +120,22 @@ static bool read_guarded(png_job *job)
     return true;
 }
 
+/* Whether the chunks, from the first to IEND, lie inside the file. libpng takes memory for what a chunk claims before
+   it looks whether that is there. */
+static bool chunks_fit(const uint8_t *bytes, size_t size)
+{
+    for (size_t at = 8; size - at >= 12;) {
+        const uint8_t *chunk = bytes + at;
+        size_t length = (size_t)chunk[0] << 24 | (size_t)chunk[1] << 16 | (size_t)chunk[2] << 8 | chunk[3];
+        if (length > size - at - 12)
+            return false;
+        if (!memcmp(chunk + 4, "IEND", 4))
+            return true;
+        at += length + 12;
+    }
+    return false;
+}
+
 linnet_image *linnet_image_decode(linnet_context *context, const void *bytes, size_t size, const char *name)
 {
     context = linnet_context_or_default(context);
@@ -128,6 +144,10 @@ linnet_image *linnet_image_decode(linnet_context *context, const void *bytes, si
     name = name ? name : "image";
     if (!bytes || size < 8 || png_sig_cmp(bytes, 0, 8)) {
         linnet_fail(context, LINNET_BAD_FILE, "%s: not a PNG file", name);
+        return NULL;
+    }
+    if (!chunks_fit(bytes, size)) {
+        linnet_fail(context, LINNET_BAD_FILE, "%s: damaged PNG: cut short", name);
         return NULL;
     }
     png_job job = {.context = context, .name = name, .status = LINNET_BAD_FILE, .next = bytes, .left = size};

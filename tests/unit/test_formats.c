@@ -6,6 +6,7 @@
 
 #ifdef LINNET_HAVE_PNG
 #include <png.h>
+#include <sys/resource.h>
 #include <zlib.h>
 #endif
 
@@ -309,6 +310,23 @@ static void png_that_claims_too_much(void **state)
     assert_failed_with(LINNET_BAD_FILE, "picture");
 }
 
+/* A text chunk of two thousand million bytes: refused before anybody takes memory for it. */
+static void png_with_a_chunk_that_claims_too_much(void **state)
+{
+    (void)state;
+    static memory file;
+    png_make(&file, PNG_COLOR_TYPE_RGB, 8, PNG_INTERLACE_NONE, false);
+    memmove(file.data + 33 + 12, file.data + 33, file.size - 33);
+    memcpy(file.data + 33, "\177\377\377\377tEXt\0\0\0\0", 12);
+    struct rusage before, after;
+    assert_int_equal(getrusage(RUSAGE_SELF, &before), 0);
+    linnet_image *image = linnet_image_decode(NULL, file.data, file.size + 12, "picture");
+    assert_int_equal(getrusage(RUSAGE_SELF, &after), 0);
+    assert_true(after.ru_maxrss - before.ru_maxrss < 1 << 18); /* kilobytes */
+    assert_null(image);
+    assert_failed_with(LINNET_BAD_FILE, "cut short");
+}
+
 static void png_without_memory_or_place(void **state)
 {
     static memory file;
@@ -360,6 +378,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(png_that_is_none, folder_make, folder_remove),
         cmocka_unit_test(png_cut_and_flipped),
         cmocka_unit_test(png_that_claims_too_much),
+        cmocka_unit_test(png_with_a_chunk_that_claims_too_much),
         cmocka_unit_test_setup_teardown(png_without_memory_or_place, folder_make, folder_remove),
 #else
         cmocka_unit_test_setup_teardown(png_is_not_in_this_build, folder_make, folder_remove),

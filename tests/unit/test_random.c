@@ -220,14 +220,22 @@ static double largest_of(const float *data, size_t count)
     return largest;
 }
 
-/* What rounding is measured against: a sum whose terms cancel (a bias before batch norm has no gradient) carries the
-   noise of the terms, so a tenth of the largest number of its kind counts at least. */
-static double scale_of(const results *x, int round, int kind, int value)
+static double largest_of_kind(const results *x, int round, int kind)
 {
-    double all = 1e-3;
+    double largest = 1e-3;
     for (int v = 0; v < MAX_NET_VALUES; v++)
         if (x->data[round][kind][v])
-            all = fmax(all, largest_of(x->data[round][kind][v], x->count[round][kind][v]));
+            largest = fmax(largest, largest_of(x->data[round][kind][v], x->count[round][kind][v]));
+    return largest;
+}
+
+/* What rounding is measured against: a sum whose terms cancel (a bias before batch norm has no gradient) carries the
+   noise of the terms, so a tenth of the largest number of its kind counts at least; all gradients are one kind. */
+static double scale_of(const results *x, int round, int kind, int value)
+{
+    double all = largest_of_kind(x, round, kind);
+    for (int k = GRADIENT; kind >= GRADIENT && k < KINDS; k++)
+        all = fmax(all, largest_of_kind(x, round, k));
     return fmax(largest_of(x->data[round][kind][value], x->count[round][kind][value]), 0.1 * all);
 }
 

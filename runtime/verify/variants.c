@@ -56,11 +56,23 @@ static void stride_all(linnet_tensor_desc *descs, uint32_t count)
             descs[i].outer_stride = linnet_desc_count(&descs[i]) / descs[i].dims[0] + STRIDE_GAP;
 }
 
-static void format_all(linnet_tensor_desc *descs, uint32_t count, uint32_t format)
+/* Can the device keep this tensor in a format? NHWC is for images, the plugin's own for what it has a size for. */
+static bool can_format(const layer_check *l, const linnet_tensor_desc *desc, uint32_t format)
+{
+    const linnet_backend *backend = l->arena.device->backend;
+    linnet_tensor_desc other = *desc;
+    uint64_t bytes;
+    other.format = format;
+    if (desc->type != LINNET_F32 || desc->outer_stride || format == LINNET_FORMAT_NHWC)
+        return desc->type == LINNET_F32 && !desc->outer_stride && desc->rank == 4;
+    return backend->format_bytes && backend->format_bytes(l->arena.device->handle, &other, &bytes) == LINNET_OK;
+}
+
+static void format_all(const layer_check *l, linnet_tensor_desc *descs, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++)
-        if (descs[i].rank == 4)
-            descs[i].format = format;
+        if (can_format(l, &descs[i], l->format))
+            descs[i].format = l->format;
 }
 
 static void apply_variant(const layer_check *l, linnet_trial *t, variant v)
@@ -70,8 +82,8 @@ static void apply_variant(const layer_check *l, linnet_trial *t, variant v)
     if (v == STRIDED_OUTPUTS || v == STRIDED)
         stride_all(t->outputs, t->desc.output_count);
     if (v == FORMAT) {
-        format_all(t->inputs, t->desc.input_count, l->format);
-        format_all(t->outputs, t->desc.output_count, l->format);
+        format_all(l, t->inputs, t->desc.input_count);
+        format_all(l, t->outputs, t->desc.output_count);
     }
 }
 
@@ -399,20 +411,14 @@ static void check_convert(layer_check *l, const linnet_tensor_desc *dense)
     linnet_compare_bits(l->check, "input", 0, dense, l->again.inputs[0], l->operands.inputs[0]);
 }
 
-/* NHWC and each of the plugin's own formats that can hold the case's four-dimensional tensors. */
+/* NHWC and each of the plugin's own formats that can hold the case's first input. */
 static void visit_formats(layer_check *l)
 {
     const linnet_backend *backend = l->arena.device->backend;
     for (uint32_t i = 0; i < FORMATS_AT_MOST && backend->convert; i++) {
         l->format = i == 0 ? LINNET_FORMAT_NHWC : LINNET_FORMAT_PRIVATE + i - 1;
         l->format_name = i == 0 ? "nhwc" : backend->format_name ? backend->format_name(l->format) : NULL;
-        linnet_tensor_desc in = l->problem->inputs[0], out = l->problem->outputs[0];
-        uint64_t bytes;
-        in.format = out.format = l->format;
-        if (!l->format_name || in.rank != 4)
-            continue;
-        if (i > 0 && (!backend->format_bytes || backend->format_bytes(l->arena.device->handle, &in, &bytes) ||
-                      (out.rank == 4 && backend->format_bytes(l->arena.device->handle, &out, &bytes))))
+        if (!l->format_name || !can_format(l, &l->problem->inputs[0], l->format))
             continue;
         if (i > 0)
             check_convert(l, &l->problem->inputs[0]);

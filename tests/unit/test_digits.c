@@ -2,6 +2,7 @@
 /* Synthetic digits: reproducible, balanced, hard enough for a linear classifier; pictures of digits framed as MNIST's.
  */
 #include "files.h"
+#include "data/digits.h"
 #include "linnet/data.h"
 
 #include <math.h>
@@ -14,6 +15,25 @@ static const uint8_t *pixels_of(const linnet_dataset *dataset, int64_t index)
     linnet_tensor image;
     assert_int_equal(linnet_dataset_image(dataset, index, &image), LINNET_OK);
     return image.data;
+}
+
+/* The table of shapes: as many points as each row says, the pen down first, every digit written in several ways. */
+static void shapes_are_what_they_say(void **state)
+{
+    (void)state;
+    static const linnet_pen_point none;
+    int ways[10] = {0};
+    for (size_t i = 0; i < linnet_digit_shape_count; i++) {
+        const linnet_digit_shape *shape = &linnet_digit_shapes[i];
+        assert_true(shape->digit < 10 && shape->weight > 0);
+        assert_true(shape->count >= 3 && shape->count <= LINNET_DIGIT_MAX_POINTS);
+        ways[shape->digit]++;
+        assert_int_equal(shape->points[0].kind, LINNET_PEN_START);
+        for (int j = 0; j < LINNET_DIGIT_MAX_POINTS; j++)
+            assert_int_equal(!memcmp(&shape->points[j], &none, sizeof none), j >= shape->count);
+    }
+    for (int i = 0; i < 10; i++)
+        assert_true(ways[i] >= 3);
 }
 
 static void the_same_on_every_machine(void **state)
@@ -353,6 +373,7 @@ static void pictures_without_a_digit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(shapes_are_what_they_say),
         cmocka_unit_test(the_same_on_every_machine),
         cmocka_unit_test(an_image_depends_on_seed_and_index_alone),
         cmocka_unit_test(the_same_from_several_threads),

@@ -6,7 +6,11 @@
 
 static const linnet_cl_conv2d_way *const ways[] = {&linnet_cl_conv2d_panel, &linnet_cl_conv2d_direct,
                                                    &linnet_cl_conv2d_clblast};
-enum { WAYS = sizeof(ways) / sizeof(ways[0]) };
+enum { PANEL, DIRECT, CLBLAST, WAYS };
+
+/* By whether the products of one image are large: CLBlast has a start-up cost and its own launches. panel refuses what
+ * is no processor. */
+static const int preferences[2][WAYS] = {{PANEL, DIRECT, CLBLAST}, {PANEL, CLBLAST, DIRECT}};
 
 linnet_cl_conv2d linnet_cl_conv2d_of(const linnet_layer_desc *desc)
 {
@@ -52,12 +56,10 @@ void linnet_cl_conv2d_constants(linnet_cl_kernel *kernel, const linnet_cl_conv2d
         linnet_cl_int(kernel, constants[i]);
 }
 
-/* CLBlast pays where the products of one image are large. */
-static bool conv2d_is_large(const linnet_backend_device *device, const linnet_cl_conv2d *shape)
+static bool conv2d_is_large(const linnet_cl_conv2d *shape)
 {
-    double product = (double)shape->group_outputs * (double)(shape->weights / shape->outputs) *
-                     (double)(shape->out_height * shape->out_width);
-    return product > (device->is_cpu ? 1e12 : 4e6);
+    double patch = (double)(shape->weights / shape->outputs), pixels = (double)(shape->out_height * shape->out_width);
+    return (double)shape->group_outputs * patch * pixels > 4e6;
 }
 
 static linnet_status conv2d_candidate(linnet_backend_device *device, const linnet_layer_desc *desc, uint32_t index,
@@ -66,7 +68,7 @@ static linnet_status conv2d_candidate(linnet_backend_device *device, const linne
     if (index >= WAYS)
         return LINNET_END;
     linnet_cl_conv2d shape = linnet_cl_conv2d_of(desc);
-    const linnet_cl_conv2d_way *way = ways[conv2d_is_large(device, &shape) ? WAYS - 1 - index : index];
+    const linnet_cl_conv2d_way *way = ways[preferences[conv2d_is_large(&shape) ? 1 : 0][index]];
     out->name = way->name;
     out->numerics = LINNET_NUMERICS_DIRECT;
     out->refusal = linnet_cl_refusal(desc);

@@ -16,11 +16,12 @@ typedef struct linear_plan {
 
 enum { FORWARD = 0, DATA = 1, WEIGHT = 2 };
 
-/* CLBlast has a start-up cost and its own launches: not for small products. */
-static bool linear_is_large(const linnet_backend_device *device, const linnet_layer_desc *desc)
+/* CLBlast has a start-up cost and its own launches: not for small products. On processors our vector kernels are faster
+   at any size (PoCL: ten times and more). */
+static bool linear_prefers_clblast(const linnet_backend_device *device, const linnet_layer_desc *desc)
 {
-    double work = (double)desc->outputs[0].dims[0] * (double)linnet_desc_count(&desc->parameters[LINNET_LINEAR_WEIGHT]);
-    return work > (device->is_cpu ? 1e12 : 1.6e7);
+    double weights = (double)linnet_desc_count(&desc->parameters[LINNET_LINEAR_WEIGHT]);
+    return !device->is_cpu && (double)desc->outputs[0].dims[0] * weights > 1.6e7;
 }
 
 static linnet_status linear_candidate(linnet_backend_device *device, const linnet_layer_desc *desc, uint32_t index,
@@ -29,7 +30,7 @@ static linnet_status linear_candidate(linnet_backend_device *device, const linne
     static const char *const names[2] = {"tiled", "clblast"};
     if (index > 1)
         return LINNET_END;
-    out->name = names[linear_is_large(device, desc) ? 1 - index : index];
+    out->name = names[linear_prefers_clblast(device, desc) ? 1 - index : index];
     out->numerics = LINNET_NUMERICS_DIRECT;
     out->refusal = linnet_cl_refusal(desc);
     if (!out->refusal && desc->epilogue_count > 1)

@@ -12,6 +12,12 @@ static linnet_status last_error(const linnet_compiler *c)
     return linnet_context_last_status(c->context);
 }
 
+/* Emitting it failed. */
+static bool lacks_workspace(const linnet_plan_step *step)
+{
+    return step->candidate.workspace_bytes && step->operands.workspace == LINNET_NONE;
+}
+
 /* sum = a + b, three tensors of one desc, as a step of its own. */
 static uint32_t emit_sum(linnet_compiler *c, uint32_t a, uint32_t b)
 {
@@ -40,7 +46,8 @@ static uint32_t emit_sum(linnet_compiler *c, uint32_t a, uint32_t b)
     if (step.candidate.workspace_bytes)
         step.operands.workspace = linnet_emit_bytes(c, place, step.candidate.workspace_bytes);
     uint32_t sum = step.operands.outputs[0];
-    if (step.operands.inputs[0] == LINNET_NONE || step.operands.inputs[1] == LINNET_NONE || sum == LINNET_NONE) {
+    if (step.operands.inputs[0] == LINNET_NONE || step.operands.inputs[1] == LINNET_NONE || sum == LINNET_NONE ||
+        lacks_workspace(&step)) {
         linnet_release(step.refusals);
         return LINNET_NONE;
     }
@@ -141,7 +148,7 @@ static bool gather_reads(linnet_compiler *c, linnet_plan_step *step, const linne
             o->saved[i] = forward->saved[i];
     if (candidate->workspace_bytes)
         o->workspace = linnet_emit_bytes(c, step->place, candidate->workspace_bytes);
-    return !candidate->workspace_bytes || o->workspace != LINNET_NONE;
+    return !lacks_workspace(step);
 }
 
 /* Appends the step and hands out the gradients that it makes. */
@@ -164,8 +171,10 @@ static linnet_status emit_backward(linnet_compiler *c, uint32_t n, linnet_plan_s
     const linnet_node *node = &c->net->nodes[n];
     const linnet_plan_step *forward = c->forward_step[n] == LINNET_NONE ? NULL : &c->plan->steps[c->forward_step[n]];
     linnet_step_operands forward_operands;
-    if (forward)
+    if (forward) {
         forward_operands = forward->operands;
+        step->saved_count = forward->saved_count;
+    }
     linnet_status status = linnet_emit_choose(c, step);
     if (status != LINNET_OK)
         goto fail;
@@ -258,7 +267,7 @@ static linnet_status differentiate_epilogue(linnet_compiler *c, uint32_t n, uint
     o->input_gradients[0] = *out_gradient = linnet_emit_tensor(c, place, &step.inputs[0]);
     if (step.candidate.workspace_bytes)
         o->workspace = linnet_emit_bytes(c, place, step.candidate.workspace_bytes);
-    if (o->output_gradients[0] != LINNET_NONE && o->input_gradients[0] != LINNET_NONE &&
+    if (o->output_gradients[0] != LINNET_NONE && o->input_gradients[0] != LINNET_NONE && !lacks_workspace(&step) &&
         (!(step.candidate.reads_outputs & 1) || o->outputs[0] != LINNET_NONE))
         return linnet_emit_append(c, &step) == LINNET_NONE ? LINNET_OUT_OF_MEMORY : LINNET_OK;
     status = last_error(c);
@@ -313,8 +322,10 @@ static linnet_status differentiate_loss(linnet_compiler *c, uint32_t loss)
             continue; /* a fused activation is differentiated with its layer */
         uint32_t last = c->fused_by[n] == LINNET_NO_NODE ? n : c->fused_by[n];
         uint32_t gradient = c->gradient[c->net->nodes[last].output];
-        if (gradient == LINNET_NONE || !c->requires_gradient[c->net->nodes[n].output])
-            continue;
+        uint32_t inputs, parameters;
+        want(c, &c->net->nodes[n], &inputs, &parameters);
+        if (gradient == LINNET_NONE || !(inputs || parameters))
+            continue; /* a wanted value may itself be as far as gradients go */
         if (last != n)
             status = differentiate_epilogue(c, n, gradient, &gradient);
         if (status == LINNET_OK)

@@ -94,7 +94,8 @@ static bool make_outputs(linnet_compiler *c, uint32_t n, linnet_plan_step *step)
     step->operands.outputs[0] = linnet_emit_tensor(c, step->place, &step->outputs[0]);
     if (step->operands.outputs[0] == LINNET_NONE || !linnet_emit_instance_add(c, value, step->operands.outputs[0]))
         return false;
-    for (uint32_t i = 0; i < step->candidate.saved_count; i++)
+    step->saved_count = step->candidate.saved_count;
+    for (uint32_t i = 0; i < step->saved_count; i++)
         if (step->candidate.saved_bytes[i] && (step->operands.saved[i] = linnet_emit_bytes(
                                                    c, step->place, step->candidate.saved_bytes[i])) == LINNET_NONE)
             return false;

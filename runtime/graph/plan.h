@@ -96,6 +96,7 @@ typedef struct linnet_plan_step {
     linnet_candidate candidate;
     linnet_step_operands operands;
     uint32_t accumulate_inputs;
+    uint32_t saved_count; /* what forward saves for backward; the same in both */
     const linnet_layer_ops *ops;
     linnet_backend_plan *plan;
     linnet_layer_args args;

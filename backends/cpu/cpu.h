@@ -12,6 +12,8 @@
  *             storage of a tensor [ceil(N/16), rest..., 16], so that most kernels need not know. The last block's
  *             spare lanes are computed like the others as if their items were zeros; in gradients they are zero, and
  *             nothing that sums over the batch looks at them.
+ *   panels    of a matrix [O,I]: what the matrix product reads for x weight^T, see cpu_gemm_pack. The width of a panel
+ *             depends on the instruction set. Packed once, by the session, while the weights stay as they are.
  */
 #ifndef LINNET_CPU_H
 #define LINNET_CPU_H
@@ -20,7 +22,12 @@
 
 #include <stdbool.h>
 
-enum { CPU_LANES = 16, CPU_FORMAT_NCHW16N = LINNET_FORMAT_PRIVATE, CPU_ALIGNMENT = 64 };
+enum {
+    CPU_LANES = 16,
+    CPU_FORMAT_NCHW16N = LINNET_FORMAT_PRIVATE,
+    CPU_FORMAT_PANELS = LINNET_FORMAT_PRIVATE + 1,
+    CPU_ALIGNMENT = 64
+};
 
 extern const linnet_host *cpu_host;
 
@@ -94,6 +101,11 @@ static inline bool cpu_is_blocked(const linnet_tensor_desc *desc)
 {
     return desc->format == CPU_FORMAT_NCHW16N;
 }
+
+/* panels (linear_packed.c) */
+linnet_status cpu_panels_bytes(const linnet_tensor_desc *desc, uint64_t *out_bytes);
+linnet_status cpu_panels_convert(const linnet_tensor_desc *destination_desc, linnet_view destination,
+                                 const linnet_tensor_desc *source_desc, linnet_view source);
 
 /* Product of dims [first, last). */
 int64_t cpu_dims(const linnet_tensor_desc *desc, uint32_t first, uint32_t last);

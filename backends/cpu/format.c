@@ -32,6 +32,8 @@ cpu_extent cpu_extent_of(const linnet_tensor_desc *desc)
 linnet_status cpu_format_bytes(linnet_backend_device *device, const linnet_tensor_desc *desc, uint64_t *out_bytes)
 {
     (void)device;
+    if (desc->format == CPU_FORMAT_PANELS)
+        return cpu_panels_bytes(desc, out_bytes);
     if (!cpu_is_blocked(desc) || !cpu_can_block(desc))
         return cpu_fail(LINNET_UNSUPPORTED, "cpu: no such format");
     uint64_t blocks = (uint64_t)cpu_ceil(desc->dims[0], CPU_LANES), item = (uint64_t)cpu_dims(desc, 1, desc->rank);
@@ -42,7 +44,7 @@ linnet_status cpu_format_bytes(linnet_backend_device *device, const linnet_tenso
 
 const char *cpu_format_name(uint32_t format)
 {
-    return format == CPU_FORMAT_NCHW16N ? "nchw16n" : "?";
+    return format == CPU_FORMAT_NCHW16N ? "nchw16n" : format == CPU_FORMAT_PANELS ? "panels" : "?";
 }
 
 /* ---- Conversion ---- */
@@ -71,11 +73,13 @@ linnet_status cpu_convert(linnet_backend_queue *queue, const linnet_tensor_desc 
                           const linnet_tensor_desc *source_desc, linnet_view source)
 {
     (void)queue;
+    if (destination_desc->format == CPU_FORMAT_PANELS || source_desc->format == CPU_FORMAT_PANELS)
+        return cpu_panels_convert(destination_desc, destination, source_desc, source);
     bool to_blocked = cpu_is_blocked(destination_desc), from_blocked = cpu_is_blocked(source_desc);
     const linnet_tensor_desc *blocked = to_blocked ? destination_desc : source_desc;
     const linnet_tensor_desc *dense = to_blocked ? source_desc : destination_desc;
     if (to_blocked == from_blocked || dense->format != LINNET_FORMAT_NCHW || !cpu_can_block(blocked))
-        return cpu_fail(LINNET_UNSUPPORTED, "cpu: converts between NCHW and nchw16n only");
+        return cpu_fail(LINNET_UNSUPPORTED, "cpu: converts only between NCHW and a format of its own");
     conversion c = {.source = cpu_view(source),
                     .destination = cpu_view(destination),
                     .blocked = cpu_extent_of(blocked),

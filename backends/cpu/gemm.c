@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Blocked matrix product (Goto and van de Geijn 2008, without packing a: its rows are read as broadcasts, which come
- * from as many streams as the register tile has rows). A task owns a block of c and packs its part of b, DEPTH x COLUMNS,
- * into its thread's slice of the workspace.
+ * from as many streams as the register tile has rows). A task owns a block of c and packs its part of b, DEPTH x
+ * COLUMNS, into its thread's slice of the workspace.
  */
 #include "gemm.h"
 #include "kernels/kernels.h"
@@ -61,24 +61,22 @@ void cpu_gemm_packed_run(const cpu_gemm_packed *g)
     }
 }
 
-/* Panels of b[k0.. , n0..]. */
-static void pack(const cpu_gemm *g, int64_t k0, int64_t depth, int64_t n0, int64_t columns, float *out)
+void cpu_gemm_pack(const float *b, int64_t b_k, int64_t b_n, int64_t depth, int64_t columns, float *out)
 {
     int64_t width = panel_width();
     int32_t lanes = (int32_t)cpu_min(width, CPU_LANES);
-    for (int64_t first = 0; first < columns; first += width, out += depth * width) {
+    for (int64_t first = 0; first < columns; first += width, b += width * b_n, out += depth * width) {
         int64_t here = cpu_min(width, columns - first);
-        const float *b = g->b + k0 * g->b_k + (n0 + first) * g->b_n;
-        if (g->b_n == 1) {
+        if (b_n == 1) {
             for (int64_t r = 0; r < depth; r++) {
-                memcpy(out + r * width, b + r * g->b_k, (size_t)here * sizeof *out);
+                memcpy(out + r * width, b + r * b_k, (size_t)here * sizeof *out);
                 memset(out + r * width + here, 0, (size_t)(width - here) * sizeof *out);
             }
             continue;
         }
         for (int64_t at = 0; at < width; at += lanes) {
             int64_t rows = cpu_max(0, cpu_min(lanes, here - at));
-            cpu_table.lanes_from_rows(rows > 0 ? b + at * g->b_n : b, g->b_n, (int32_t)rows, depth, out + at, width, lanes);
+            cpu_table.lanes_from_rows(rows > 0 ? b + at * b_n : b, b_n, (int32_t)rows, depth, out + at, width, lanes);
         }
     }
 }
@@ -110,7 +108,7 @@ static void block_task(const void *context, int64_t task, uint32_t worker)
                                 .accumulate = g->accumulate || !is_first,
                                 .low = is_last ? g->epilogue.low : -INFINITY,
                                 .high = is_last ? g->epilogue.high : INFINITY};
-        pack(g, k0, part.depth, n0, columns, packed);
+        cpu_gemm_pack(g->b + k0 * g->b_k + n0 * g->b_n, g->b_k, g->b_n, part.depth, columns, packed);
         cpu_gemm_packed_run(&part);
     }
     for (int64_t row = m0; row < m0 + rows && g->epilogue.count > 0; row++)

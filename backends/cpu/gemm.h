@@ -24,8 +24,11 @@ void cpu_gemm_run(const cpu_gemm *gemm);
 /* Floats of the widest panel set: columns rounded up to whole register tiles. */
 int64_t cpu_gemm_padded_columns(int64_t columns);
 
-/* A product with b already packed, on the calling thread: panel p, of tile_vectors * vector columns, lies at
-   packed + p * depth * panel width as [depth][width], zeros behind the last column. */
+/* Packs b[depth][columns] (one of its strides is 1) into panels: panel p, of as many columns as a register tile, lies
+   at out + p * depth * panel width as [depth][width], zeros behind the last column. */
+void cpu_gemm_pack(const float *b, int64_t b_k, int64_t b_n, int64_t depth, int64_t columns, float *out);
+
+/* A product with b already packed, on the calling thread. */
 typedef struct cpu_gemm_packed {
     int64_t rows, columns, depth;
     const float *a;

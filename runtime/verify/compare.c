@@ -88,8 +88,9 @@ void linnet_compare(linnet_check *check, const char *name, uint32_t index, const
     for (int64_t i = 0; i < count; i++) {
         double from = start ? (double)start[i] : 0, target = (double)wanted[i] + from;
         /* Accumulating rounds once more, relative to what was there. */
-        double allowed = bound * (double)scale[i] + flushed + (start ? 0x1p-22 * (fabs(from) + (double)scale[i]) : 0);
-        if (!differs((double)got[i], target, bound == 0 && !start ? 0 : allowed))
+        double allowed = bound == 0 ? 0 : bound * (double)scale[i] + flushed;
+        allowed += start ? 0x1p-22 * (fabs(from) + (double)scale[i]) : 0;
+        if (!differs((double)got[i], target, allowed))
             continue;
         if (wrong++ < SHOWN_AT_MOST && used < sizeof shown) {
             char place[96];

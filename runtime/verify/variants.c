@@ -24,7 +24,7 @@ typedef struct layer_check {
     linnet_values operands, expected, scale, first, again, third;
     uint32_t format; /* of variant FORMAT */
     const char *format_name;
-    uint32_t accepted;
+    uint32_t accepted; /* forward candidates of this variant that ran */
 } layer_check;
 
 typedef struct wanted {
@@ -212,7 +212,9 @@ static void run_backward(layer_check *l, linnet_trial *t, const linnet_values *o
     } modes[] = {{0, 0, ""},
                  {t->desc.want_inputs, t->desc.want_parameters, ", accumulating"},
                  {0, t->desc.want_parameters, ", accumulating parameters only"}};
-    for (size_t i = 0; i < 3; i++) {
+    /* What reads nothing saved does the same behind every forward candidate: once in all modes is enough. */
+    bool again = l->accepted > 0 && !t->candidate.reads_saved;
+    for (size_t i = 0; i < (again ? 1 : 3); i++) {
         if (i == 2 && (!t->desc.want_inputs || !t->desc.want_parameters))
             continue;
         say_where(l, "backward", t->candidate.name, v, modes[i].text);
@@ -220,10 +222,11 @@ static void run_backward(layer_check *l, linnet_trial *t, const linnet_values *o
             continue;
         compare_backward(l, t, numerics, &l->again, modes[i].inputs, modes[i].parameters);
     }
-    if (v == PLAIN && l->fill == LINNET_FILL_RANDOM)
+    if (again || v != PLAIN)
+        return;
+    if (l->fill == LINNET_FILL_RANDOM)
         run_backward_again(l, t, operands, v);
-    if (v == PLAIN)
-        run_in_place(l, t, operands, v, numerics);
+    run_in_place(l, t, operands, v, numerics);
 }
 
 static visit visit_backward(layer_check *l, const linnet_trial *forward, const linnet_values *operands, uint32_t index,
@@ -374,6 +377,7 @@ static void check_names(layer_check *l)
 
 static void visit_all(layer_check *l, variant v)
 {
+    l->accepted = 0;
     for (uint32_t i = 0; i < CANDIDATES_AT_MOST; i++) {
         visit result = visit_forward(l, i, v);
         if (result == VISIT_END)
@@ -433,7 +437,6 @@ static bool check_fill(layer_check *l, linnet_arena *reference, linnet_fill fill
     if (!linnet_expected_compute(reference, l->problem, &l->operands, &l->expected) ||
         !linnet_expected_scale(reference, l->problem, &l->operands, &l->expected, &l->scale))
         return true;
-    l->accepted = 0;
     visit_all(l, PLAIN);
     if (!l->accepted)
         return false;

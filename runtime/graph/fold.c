@@ -72,7 +72,8 @@ static linnet_status add_fold(linnet_compiler *c, uint32_t n, uint32_t norm, uin
 {
     linnet_session *session = c->session;
     for (uint32_t i = 0; i < session->fold_count; i++)
-        if (session->folds[i].layer_node == n) {
+        if (session->folds[i].layer_node == n &&
+            session->variables[session->folds[i].weight].place == c->node_place[n]) {
             *out_fold = i;
             return LINNET_OK;
         }

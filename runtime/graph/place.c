@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Which device runs which node. A node stays on place 0 when that device has an accepting candidate for everything the
- * plan needs of it; else it goes, with its parameters, to the best other device that has. Decided once per node and
- * session, so that parameters stay where they are.
+ * plan needs of it; else it goes, with its parameters, to the best other device that has. It never comes back, so that
+ * parameters stay where they are.
  */
 #include "../core/context.h"
 #include "session.h"
@@ -30,6 +30,16 @@ static bool supports(linnet_compiler *c, uint32_t place, uint32_t n)
     return good;
 }
 
+static bool is_in_use(const linnet_session *session, const linnet_device_choice *choice)
+{
+    for (uint32_t p = 0; p < session->place_count; p++) {
+        const linnet_device *device = session->places[p].device;
+        if (device->index == choice->index && strcmp(device->backend->name, choice->backend) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* A place that has the node: one in use already, else a device opened now. LINNET_NONE: there is none. */
 static uint32_t find_other(linnet_compiler *c, uint32_t n)
 {
@@ -40,6 +50,8 @@ static uint32_t find_other(linnet_compiler *c, uint32_t n)
     linnet_device_choice choices[64];
     size_t count = linnet_device_alternatives(c->context, choices, 64);
     for (size_t i = 0; i < count && session->place_count < LINNET_MAX_PLACES; i++) {
+        if (is_in_use(session, &choices[i]))
+            continue; /* was asked already */
         linnet_device *device = linnet_device_open_at(c->context, choices[i].backend, choices[i].index);
         uint32_t place = device ? linnet_place_add(session, device) : LINNET_NONE;
         linnet_device_close(&device); /* the place keeps its own hold */
@@ -70,23 +82,55 @@ static linnet_status fall_back(linnet_compiler *c, uint32_t n)
     return LINNET_OK;
 }
 
-/* Nodes that share a parameter run where the first of them that left place 0 went. */
+static bool share_parameter(const linnet_node *a, const linnet_node *b)
+{
+    for (uint32_t i = 0; i < a->parameter_count; i++)
+        for (uint32_t j = 0; j < b->parameter_count; j++)
+            if (a->parameters[i] == b->parameters[j])
+                return true;
+    return false;
+}
+
+/* Nodes that share a parameter run together: on the last of their places, so that this comes to an end. */
 static bool gather_sharers(linnet_compiler *c, uint32_t n)
 {
     bool moved = false;
     linnet_session *session = c->session;
-    const linnet_node *node = &c->net->nodes[n];
+    uint32_t *places = session->node_place;
     for (uint32_t m = 0; m < c->net->node_count; m++) {
-        const linnet_node *other = &c->net->nodes[m];
-        for (uint32_t i = 0; i < node->parameter_count; i++)
-            for (uint32_t j = 0; j < other->parameter_count; j++)
-                if (node->parameters[i] == other->parameters[j] && session->node_place[m] != session->node_place[n] &&
-                    session->node_place[m] != LINNET_NONE) {
-                    session->node_place[m] = session->node_place[n];
-                    moved = true;
-                }
+        if (places[m] == LINNET_NONE || places[m] >= places[n] ||
+            !share_parameter(&c->net->nodes[n], &c->net->nodes[m]))
+            continue;
+        places[m] = places[n];
+        moved = true;
     }
     return moved;
+}
+
+/* Places every active node; those that follow a shared parameter are checked again. */
+static linnet_status decide(linnet_compiler *c)
+{
+    uint32_t *places = c->session->node_place;
+    for (uint32_t n = 0; n < c->net->node_count; n++) {
+        if (!c->active[n])
+            continue;
+        places[n] = places[n] == LINNET_NONE ? 0 : places[n];
+        linnet_status status = supports(c, places[n], n) ? LINNET_OK : fall_back(c, n);
+        if (status != LINNET_OK)
+            return status;
+    }
+    bool gathered = false;
+    for (uint32_t n = 0; n < c->net->node_count; n++)
+        if (places[n] != LINNET_NONE && places[n] != 0 && gather_sharers(c, n)) {
+            gathered = true;
+            n = (uint32_t)-1; /* start over until nothing moves */
+        }
+    for (uint32_t n = 0; gathered && n < c->net->node_count; n++)
+        if (c->active[n] && !supports(c, places[n], n))
+            return linnet_fail(c->context, LINNET_UNSUPPORTED,
+                               "'%s' shares a parameter with a layer on %s, which cannot run it", c->net->nodes[n].name,
+                               c->session->places[places[n]].device->label);
+    return LINNET_OK;
 }
 
 static linnet_status move_variables(linnet_compiler *c, uint32_t n)
@@ -105,23 +149,10 @@ static linnet_status move_variables(linnet_compiler *c, uint32_t n)
 
 linnet_status linnet_compile_place(linnet_compiler *c)
 {
-    linnet_session *session = c->session;
-    linnet_status status = LINNET_OK;
-    for (uint32_t n = 0; n < c->net->node_count && status == LINNET_OK; n++) {
-        if (!c->active[n])
-            continue;
-        bool undecided = session->node_place[n] == LINNET_NONE;
-        if (undecided)
-            session->node_place[n] = 0;
-        if (undecided && !supports(c, 0, n))
-            status = fall_back(c, n);
-    }
-    for (uint32_t n = 0; n < c->net->node_count && status == LINNET_OK; n++)
-        if (c->active[n] && session->node_place[n] != 0 && gather_sharers(c, n))
-            n = (uint32_t)-1; /* start over until nothing moves */
+    linnet_status status = decide(c);
     for (uint32_t n = 0; n < c->net->node_count && status == LINNET_OK; n++)
         if (c->active[n]) {
-            c->node_place[n] = session->node_place[n];
+            c->node_place[n] = c->session->node_place[n];
             c->plan->fallbacks += c->node_place[n] != 0;
             status = move_variables(c, n);
         }

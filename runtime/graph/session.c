@@ -178,7 +178,7 @@ static linnet_status read_feeds(const linnet_session *session, const linnet_batc
             if (net->values[v].kind != LINNET_VALUE_INPUT || !feed->name ||
                 strcmp(net->values[v].name, feed->name) != 0)
                 continue;
-            if (out->count == LINNET_MAX_FEEDS)
+            if (out->count && out->values[out->count - 1] == v)
                 return linnet_fail(session->context, LINNET_INVALID, "an input is fed twice");
             linnet_status status = check_feed(session, feed, v, &out->shapes[out->count]);
             if (status != LINNET_OK)

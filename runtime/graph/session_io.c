@@ -98,7 +98,7 @@ linnet_status linnet_session_read_gradient(linnet_session *session, linnet_value
     linnet_status status = linnet_context_check(session->context);
     if (status != LINNET_OK)
         return status;
-    if (value.id < 1 || value.id > session->net->value_count)
+    if (value.id < 1 || value.id > session->value_count)
         return linnet_fail(session->context, LINNET_INVALID,
                            "the gradient of a value that is not of the session's net was read");
     uint32_t index = value.id - 1;

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-#define VARIABLE_ALIGNMENT 64 /* bytes; at least the device's own */
+#define VARIABLE_ALIGNMENT 512 /* bytes; at least the device's own, and enough for others that run what it lacks */
 
 static uint64_t alignment_of(const linnet_session *session)
 {
@@ -76,30 +76,63 @@ linnet_view linnet_variable_view(const linnet_session *session, const linnet_var
     return (linnet_view){variable->is_state ? place->states : place->parameters, variable->offset};
 }
 
+/* Copies bytes at an offset from a buffer of one place to its counterpart on another; buffers that are not there have
+   nothing to be copied. */
+static linnet_status move_bytes(const linnet_session *session, const linnet_place *from, linnet_backend_buffer *source,
+                                const linnet_place *to, linnet_backend_buffer *destination, uint64_t offset,
+                                void *through, uint64_t bytes)
+{
+    if (!source || !destination)
+        return LINNET_OK;
+    linnet_status status = linnet_device_check(
+        session->context, from->device,
+        from->device->backend->read(from->queue, (linnet_view){source, offset}, through, bytes, NULL),
+        "reading a parameter");
+    if (status != LINNET_OK)
+        return status;
+    return linnet_device_check(
+        session->context, to->device,
+        to->device->backend->upload(to->queue, (linnet_view){destination, offset}, through, bytes, NULL),
+        "writing a parameter");
+}
+
+/* The variable itself, and for a parameter what was collected for it: its gradient, the optimiser's slots. */
+static linnet_status move_all(const linnet_session *session, const linnet_variable *variable, const linnet_place *from,
+                              const linnet_place *to, void *through)
+{
+    uint64_t offset = variable->offset, bytes = variable->bytes;
+    if (variable->is_state)
+        return move_bytes(session, from, from->states, to, to->states, offset, through, bytes);
+    linnet_status status = move_bytes(session, from, from->parameters, to, to->parameters, offset, through, bytes);
+    if (status == LINNET_OK && !variable->gradient_is_zero)
+        status = move_bytes(session, from, from->gradients, to, to->gradients, offset, through, bytes);
+    for (uint32_t i = 0; i < session->slot_count && status == LINNET_OK; i++)
+        status = move_bytes(session, from, from->slots[i], to, to->slots[i], offset, through, bytes);
+    return status;
+}
+
 linnet_status linnet_variable_move(linnet_session *session, linnet_variable *variable, uint32_t index)
 {
     if (variable->place == index)
         return LINNET_OK;
-    const linnet_place *from = &session->places[variable->place], *to = &session->places[index];
+    const linnet_place *from = &session->places[variable->place];
+    linnet_place *to = &session->places[index];
     if (variable->offset % to->device->info.alignment_bytes)
         return linnet_fail(session->context, LINNET_UNSUPPORTED, "%s wants parameters aligned to %u bytes",
                            to->device->label, to->device->info.alignment_bytes);
-    void *data = linnet_allocate(1, variable->bytes);
-    if (!data)
+    void *through = linnet_allocate(1, variable->bytes);
+    if (!through)
         return linnet_fail(session->context, LINNET_OUT_OF_MEMORY, "no memory to move a parameter");
-    linnet_status status = linnet_device_check(
-        session->context, from->device,
-        from->device->backend->read(from->queue, linnet_variable_view(session, variable), data, variable->bytes, NULL),
-        "reading a parameter");
-    variable->place = index;
+    linnet_status status = linnet_place_allocate(session, to);
     if (status == LINNET_OK)
-        status = linnet_device_check(session->context, to->device,
-                                     to->device->backend->upload(to->queue, linnet_variable_view(session, variable),
-                                                                 data, variable->bytes, NULL),
-                                     "writing a parameter");
-    linnet_release(data);
+        status = move_all(session, variable, from, to, through);
+    linnet_release(through);
+    if (status != LINNET_OK)
+        return status; /* it is still where it was */
+    variable->place = index;
     session->settings_version++; /* plans know where their variables are */
-    return status;
+    session->current = NULL;
+    return LINNET_OK;
 }
 
 linnet_status linnet_gradients_settle(linnet_session *session)

@@ -96,29 +96,42 @@ static linnet_status read_numbers(const linnet_checkpoint *checkpoint, const lin
     return LINNET_OK;
 }
 
-/* The saved slot of a variable; NULL (with the error said) when it is missing or of another size. */
-static const void *find_slot(const linnet_checkpoint *checkpoint, const linnet_safetensors *file, const char *path,
-                             uint32_t slot, const linnet_variable *variable)
+/* The saved slot of a variable. */
+static linnet_status find_slot(const linnet_checkpoint *checkpoint, const linnet_safetensors *file, const char *path,
+                               uint32_t slot, const linnet_variable *variable, const void **out_data)
 {
     linnet_session *session = checkpoint->session;
     linnet_tensor tensor;
-    const void *data = NULL;
+    linnet_status status = LINNET_OK;
     char *name = linnet_format("optimizer.%u.%s", slot, session->net->values[variable->value].name);
-    if (name && linnet_safetensors_find(file, name, &tensor) == LINNET_OK && tensor.type == LINNET_F32 &&
+    if (!name)
+        return linnet_fail(session->context, LINNET_OUT_OF_MEMORY, "no memory for a checkpoint");
+    if (linnet_safetensors_find(file, name, &tensor) == LINNET_OK && tensor.type == LINNET_F32 &&
         (uint64_t)linnet_tensor_bytes(&tensor) == variable->bytes)
-        data = tensor.data;
+        *out_data = tensor.data;
     else
-        linnet_fail(session->context, LINNET_BAD_FILE, "%s: '%s' is missing or has another shape", path,
-                    name ? name : "");
+        status = linnet_fail(session->context, LINNET_BAD_FILE, "%s: '%s' is missing or has another shape", path, name);
     linnet_release(name);
-    return data;
+    return status;
 }
 
-/* Checks every slot; with write set, writes them into the session. */
-static linnet_status walk_slots(const linnet_checkpoint *checkpoint, const linnet_safetensors *file, const char *path,
-                                bool write)
+/* Where in the file each slot is: [slot][variable], NULL for running statistics. */
+static linnet_status find_slots(const linnet_checkpoint *checkpoint, const linnet_safetensors *file, const char *path,
+                                const void **out_slots)
 {
-    linnet_session *session = checkpoint->session;
+    const linnet_session *session = checkpoint->session;
+    linnet_status status = LINNET_OK;
+    for (uint32_t slot = 0; slot < checkpoint->optimizer->slot_count; slot++)
+        for (size_t i = 0; i < session->variable_count && status == LINNET_OK; i++)
+            if (!session->variables[i].is_state)
+                status = find_slot(checkpoint, file, path, slot, &session->variables[i],
+                                   &out_slots[slot * session->variable_count + i]);
+    return status;
+}
+
+static linnet_status write_slots(const linnet_checkpoint *checkpoint, const void *const *slots)
+{
+    const linnet_session *session = checkpoint->session;
     linnet_status status = LINNET_OK;
     for (uint32_t slot = 0; slot < checkpoint->optimizer->slot_count; slot++)
         for (size_t i = 0; i < session->variable_count && status == LINNET_OK; i++) {
@@ -126,15 +139,11 @@ static linnet_status walk_slots(const linnet_checkpoint *checkpoint, const linne
             const linnet_place *place = &session->places[variable->place];
             if (variable->is_state)
                 continue;
-            const void *data = find_slot(checkpoint, file, path, slot, variable);
-            if (!data)
-                return LINNET_BAD_FILE;
-            if (write)
-                status = linnet_device_check(
-                    session->context, place->device,
-                    place->device->backend->upload(place->queue, (linnet_view){place->slots[slot], variable->offset},
-                                                   data, variable->bytes, NULL),
-                    "writing the optimiser's state");
+            status = linnet_device_check(
+                session->context, place->device,
+                place->device->backend->upload(place->queue, (linnet_view){place->slots[slot], variable->offset},
+                                               slots[slot * session->variable_count + i], variable->bytes, NULL),
+                "writing the optimiser's state");
         }
     return status;
 }
@@ -147,13 +156,13 @@ static linnet_status check_position(const linnet_checkpoint *checkpoint, const u
                        path);
 }
 
-static linnet_status apply(const linnet_checkpoint *checkpoint, const linnet_safetensors *file, const char *path,
-                           const uint64_t *numbers)
+static linnet_status apply(const linnet_checkpoint *checkpoint, const linnet_safetensors *file,
+                           const void *const *slots, const uint64_t *numbers)
 {
     linnet_session *session = checkpoint->session;
     linnet_status status = linnet_weights_apply(session, file);
     if (status == LINNET_OK)
-        status = walk_slots(checkpoint, file, path, true);
+        status = write_slots(checkpoint, slots);
     if (status != LINNET_OK)
         return status;
     session->seed = numbers[SEED];
@@ -163,7 +172,8 @@ static linnet_status apply(const linnet_checkpoint *checkpoint, const linnet_saf
     return checkpoint->loader ? linnet_loader_seek(checkpoint->loader, position) : LINNET_OK;
 }
 
-static linnet_status load(const linnet_checkpoint *checkpoint, const linnet_safetensors *file, const char *path)
+static linnet_status load(const linnet_checkpoint *checkpoint, const linnet_safetensors *file, const char *path,
+                          const void **slots)
 {
     uint64_t numbers[NUMBER_COUNT];
     linnet_status status = linnet_weights_check(checkpoint->session, file, path);
@@ -172,15 +182,8 @@ static linnet_status load(const linnet_checkpoint *checkpoint, const linnet_safe
     if (status == LINNET_OK)
         status = check_position(checkpoint, numbers, path);
     if (status == LINNET_OK)
-        status = walk_slots(checkpoint, file, path, false);
-    if (status == LINNET_OK)
-        status = apply(checkpoint, file, path, numbers);
-    if (status != LINNET_OK || !checkpoint->notes)
-        return status;
-    const char *notes = linnet_safetensors_metadata(file, "linnet.notes");
-    *checkpoint->notes = linnet_duplicate(notes ? notes : "");
-    return *checkpoint->notes ? LINNET_OK
-                              : linnet_fail(checkpoint->session->context, LINNET_OUT_OF_MEMORY, "no memory for notes");
+        status = find_slots(checkpoint, file, path, slots);
+    return status == LINNET_OK ? apply(checkpoint, file, slots, numbers) : status;
 }
 
 linnet_status linnet_checkpoint_load(const linnet_checkpoint *checkpoint, const char *path)
@@ -188,10 +191,22 @@ linnet_status linnet_checkpoint_load(const linnet_checkpoint *checkpoint, const 
     linnet_status status = check_arguments(checkpoint);
     if (status != LINNET_OK)
         return status;
-    linnet_safetensors *file = linnet_safetensors_read(checkpoint->session->context, path);
+    linnet_session *session = checkpoint->session;
+    linnet_safetensors *file = linnet_safetensors_read(session->context, path);
     if (!file)
-        return linnet_context_last_status(checkpoint->session->context);
-    status = load(checkpoint, file, path);
+        return linnet_context_last_status(session->context);
+    /* All memory is taken first: then nothing but the device can fail half-way. */
+    const char *said = linnet_safetensors_metadata(file, "linnet.notes");
+    char *notes = linnet_duplicate(said ? said : "");
+    const void **slots = linnet_allocate(checkpoint->optimizer->slot_count * session->variable_count, sizeof *slots);
+    status = notes && slots ? load(checkpoint, file, path, slots)
+                            : linnet_fail(session->context, LINNET_OUT_OF_MEMORY, "no memory for a checkpoint");
+    if (status == LINNET_OK && checkpoint->notes) {
+        *checkpoint->notes = notes;
+        notes = NULL;
+    }
+    linnet_release(notes);
+    linnet_release(slots);
     linnet_safetensors_free(&file);
     return status;
 }

@@ -3,28 +3,50 @@
 
 #include <string.h>
 
+static bool is_updated(const linnet_session *session, const linnet_variable *variable, uint32_t place)
+{
+    return !variable->is_state && variable->place == place && !session->net->values[variable->value].frozen;
+}
+
+/* Can the place update what is there? Place 0 is asked in any case: it is the device that was chosen for training. */
+static linnet_status check_place(const linnet_session *session, uint32_t place)
+{
+    bool needed = place == 0;
+    for (size_t i = 0; i < session->variable_count && !needed; i++)
+        needed = is_updated(session, &session->variables[i], place);
+    if (!needed || session->places[place].device->backend->optimizer_step)
+        return LINNET_OK;
+    return linnet_fail(session->context, LINNET_UNSUPPORTED,
+                       "%s evaluates but does not train: its backend has no optimizer_step",
+                       session->places[place].device->label);
+}
+
+static linnet_status check_places(const linnet_session *session)
+{
+    linnet_status status = LINNET_OK;
+    for (uint32_t p = 0; p < session->place_count && status == LINNET_OK; p++)
+        status = check_place(session, p);
+    return status;
+}
+
 static linnet_optimizer *optimizer_new(linnet_session *session, const linnet_optimizer_desc *desc, uint32_t slot_count)
 {
-    linnet_context *context = session->context;
-    for (uint32_t p = 0; p < session->place_count; p++)
-        if (!session->places[p].device->backend->optimizer_step) {
-            linnet_fail(context, LINNET_UNSUPPORTED,
-                        "%s evaluates but does not train: its backend has no optimizer_step",
-                        session->places[p].device->label);
-            return NULL;
-        }
+    if (check_places(session) != LINNET_OK)
+        return NULL;
     linnet_optimizer *optimizer = linnet_allocate(1, sizeof *optimizer);
     if (!optimizer) {
-        linnet_fail(context, LINNET_OUT_OF_MEMORY, "no memory for an optimiser");
+        linnet_fail(session->context, LINNET_OUT_OF_MEMORY, "no memory for an optimiser");
         return NULL;
     }
     optimizer->session = session;
     optimizer->desc = *desc;
     optimizer->slot_count = slot_count;
+    if (linnet_gradients_allocate(session) != LINNET_OK || linnet_optimizer_reset(optimizer) != LINNET_OK) {
+        linnet_optimizer_free(&optimizer);
+        return NULL;
+    }
     session->behaviour = LINNET_TRAIN;
     session->gradients = true;
-    if (linnet_gradients_allocate(session) != LINNET_OK || linnet_optimizer_reset(optimizer) != LINNET_OK)
-        linnet_optimizer_free(&optimizer);
     return optimizer;
 }
 
@@ -113,11 +135,6 @@ linnet_status linnet_zero_grad(linnet_optimizer *optimizer)
     return optimizer ? linnet_session_zero_gradients(optimizer->session) : LINNET_INVALID;
 }
 
-static bool is_updated(const linnet_session *session, const linnet_variable *variable, uint32_t place)
-{
-    return !variable->is_state && variable->place == place && !session->net->values[variable->value].frozen;
-}
-
 static linnet_status step_range(linnet_optimizer *optimizer, const linnet_place *place, uint64_t begin, uint64_t end)
 {
     linnet_session *session = optimizer->session;
@@ -169,7 +186,9 @@ linnet_status linnet_step(linnet_optimizer *optimizer)
         status = linnet_slots_allocate(session, optimizer->slot_count); /* places may have been added */
     if (status == LINNET_OK)
         status = linnet_gradients_settle(session);
-    optimizer->desc.step++;
+    if (status == LINNET_OK)
+        status = check_places(session);
+    optimizer->desc.step += status == LINNET_OK;
     for (uint32_t p = 0; p < session->place_count && status == LINNET_OK; p++)
         status = step_place(optimizer, p);
     return status;

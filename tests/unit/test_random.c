@@ -249,18 +249,18 @@ static double difference(const float *a, const float *b, size_t count)
     return worst;
 }
 
-/* Tensors that both ways gave agree; returns how many there were. */
+/* Tensors that both ways gave agree, measured against the largest of `all`; returns how many there were. */
 static int compare(const random_net *r, const way *a, const results *x, const way *b, const results *y,
-                   double tolerance)
+                   const results *all, double tolerance)
 {
     int compared = 0;
     for (int round = 0; round < ROUNDS; round++)
         for (int kind = 0; kind < KINDS; kind++)
             for (int v = 0; v < MAX_NET_VALUES; v++) {
-                if (!x->data[round][kind][v] || !y->data[round][kind][v])
+                const float *one = x->data[round][kind][v], *other = y->data[round][kind][v];
+                if (!one || !other)
                     continue;
-                double d = difference(x->data[round][kind][v], y->data[round][kind][v], x->count[round][kind][v]) /
-                           scale_of(y, round, kind, v);
+                double d = difference(one, other, x->count[round][kind][v]) / scale_of(all, round, kind, v);
                 compared++;
                 if (!(d <= tolerance))
                     fail_msg("net %llu, %s against %s, round %d: %s of '%s' differs by %.3g",
@@ -297,10 +297,9 @@ static void every_way_gives_the_same(void **state)
         };
         for (int i = 0; i < 5; i++)
             run(&r, &ways[i], &x[i]);
-        compared += compare(&r, &ways[1], &x[1], &ways[0], &x[0], 1e-5);
-        compared += compare(&r, &ways[2], &x[2], &ways[0], &x[0], 2e-4);
-        compared += compare(&r, &ways[3], &x[3], &ways[0], &x[0], 2e-4);
-        compared += compare(&r, &ways[4], &x[4], &ways[2], &x[2], 1e-5);
+        compared += compare(&r, &ways[1], &x[1], &ways[0], &x[0], &x[0], 1e-5);
+        for (int i = 2; i < 5; i++) /* sums in other orders, the last bits go their way through the net */
+            compared += compare(&r, &ways[i], &x[i], &ways[0], &x[0], &x[0], 2e-4);
         for (int i = 0; i < 5; i++)
             results_clear(&x[i]);
         linnet_net_free(&r.net);

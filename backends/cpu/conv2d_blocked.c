@@ -10,9 +10,22 @@
 #include <math.h>
 #include <string.h>
 
-enum { MAX_KERNEL = 32, TASK_STEPS = 1 << 15, WEIGHT_TASKS = 8, CHUNK_BYTES = 24 << 10 };
+enum { MAX_KERNEL = 16, TASK_STEPS = 1 << 15, WEIGHT_TASKS = 8, CHUNK_BYTES = 48 << 10 };
 
 /* ---- Gathering ---- */
+
+/* Output columns begin + t * step, t < columns, and the taps that reach some of them. */
+typedef struct column_tile {
+    int64_t begin;
+    int32_t columns, tap_count;
+    bool is_whole;
+    cpu_tap taps[MAX_KERNEL];
+} column_tile;
+
+typedef struct row_taps {
+    int64_t count;
+    cpu_tap taps[MAX_KERNEL];
+} row_taps;
 
 /* Backward: in is dy and out is dx, and ic and oc change places with them. */
 typedef struct gather_job {
@@ -22,13 +35,17 @@ typedef struct gather_job {
     int64_t in_h, in_w, out_h, out_w;
     int64_t in_block, out_block; /* floats of a block of 16 images */
     const float *in, *bias;
-    float *out, *packed;
-    int64_t rows_per_task, tasks_per_block;
+    float *out;
     bool accumulate;
     cpu_epilogue epilogue;
+    /* In the workspace. */
+    column_tile *tiles;
+    row_taps *rows; /* of every output row */
+    float *packed;
+    int64_t tile_count, rows_per_task, tasks_per_block;
 } gather_job;
 
-static int64_t tile_count(int64_t channels)
+static int64_t channel_tiles(int64_t channels)
 {
     return cpu_ceil(channels, CPU_TILE_ROWS);
 }
@@ -52,77 +69,90 @@ static void pack_task(const void *context, int64_t task, uint32_t worker)
 {
     (void)worker;
     const gather_job *j = context;
-    int64_t group = task / tile_count(j->oc), k0 = task % tile_count(j->oc) * CPU_TILE_ROWS;
+    int64_t group = task / channel_tiles(j->oc), k0 = task % channel_tiles(j->oc) * CPU_TILE_ROWS;
     pack_tile(j, group, k0, j->packed + (group * j->oc + k0) * j->ic * j->d->s.kh * j->d->s.kw);
 }
 
-/* Kernel rows that reach output row `at`, and where they read. */
-static int64_t row_taps(const gather_job *j, int64_t at, int64_t rows, cpu_tap taps[MAX_KERNEL])
+/* Where output element `at` meets element `index` of the kernel along one axis: the input's, or -1 for none (backward: the
+   outputs that met it are stride apart). Forward it may lie outside. */
+static bool meets(const gather_job *j, int64_t at, int64_t index, int64_t stride, int64_t dilation, int64_t before, int64_t *in)
 {
-    const cpu_conv2d_sizes *s = &j->d->s;
-    int64_t count = 0;
-    for (int64_t u = 0; u < s->kh; u++) {
-        int64_t row = j->backward ? at + s->top - u * s->dh : at * s->sh - s->top + u * s->dh;
-        if (j->backward && row % s->sh != 0)
-            continue;
-        if (j->backward)
-            row /= s->sh;
-        if (row >= 0 && row < j->in_h)
-            taps[count++] = (cpu_tap){.input = row * j->in_w * CPU_LANES, .weight = u * j->ic * s->kw * rows};
+    if (!j->backward) {
+        *in = at * stride - before + index * dilation;
+        return true;
     }
-    return count;
+    int64_t scaled = at + before - index * dilation;
+    *in = scaled / stride;
+    return scaled % stride == 0;
 }
 
-/* Kernel columns that reach some of the output columns begin + t * step, t < columns. */
-static int64_t column_taps(const gather_job *j, int64_t begin, int64_t columns, int64_t rows, cpu_tap taps[MAX_KERNEL])
+static void fill_rows(gather_job *j)
 {
     const cpu_conv2d_sizes *s = &j->d->s;
-    int64_t count = 0;
-    for (int64_t v = 0; v < s->kw; v++) {
-        int64_t first, last, column, stride = j->backward ? 1 : s->sw;
-        column = j->backward ? begin + s->left - v * s->dw : begin * s->sw - s->left + v * s->dw;
-        if (j->backward && column % s->sw != 0)
+    for (int64_t at = 0; at < j->out_h; at++) {
+        row_taps *row = &j->rows[at];
+        row->count = 0;
+        for (int64_t u = 0, in; u < s->kh; u++)
+            if (meets(j, at, u, s->sh, s->dh, s->top, &in) && in >= 0 && in < j->in_h)
+                row->taps[row->count++] = (cpu_tap){.offset = in * j->in_w * CPU_LANES, .index = (int32_t)u};
+    }
+}
+
+static void fill_tile(const gather_job *j, int64_t begin, int64_t columns, column_tile *tile)
+{
+    const cpu_conv2d_sizes *s = &j->d->s;
+    *tile = (column_tile){.begin = begin, .columns = (int32_t)columns, .is_whole = columns == cpu_table.tile_vectors};
+    for (int64_t v = 0, in, first, last; v < s->kw; v++) {
+        if (!meets(j, begin, v, s->sw, s->dw, s->left, &in))
             continue;
-        if (j->backward)
-            column /= s->sw;
-        cpu_conv2d_range(stride, -column, 0, j->in_w, columns, &first, &last);
+        cpu_conv2d_range(j->backward ? 1 : s->sw, -in, 0, j->in_w, columns, &first, &last);
+        tile->is_whole = tile->is_whole && first == 0 && last == columns;
         if (first < last)
-            taps[count++] = (cpu_tap){
-                .input = column * CPU_LANES, .weight = v * rows, .first = (int32_t)first, .last = (int32_t)last};
+            tile->taps[tile->tap_count++] =
+                (cpu_tap){.offset = in * CPU_LANES, .index = (int32_t)v, .first = (int16_t)first, .last = (int16_t)last};
     }
-    return count;
 }
 
-/* All channels of one group for up to a tile of columns of one row. */
-static void gather_columns(const gather_job *j, int64_t block, int64_t group, int64_t row, int64_t begin, int64_t columns)
+/* Columns of equal remainder by the stride make tiles when backward; forward all are neighbours. */
+static void fill_tiles(gather_job *j)
+{
+    int64_t step = j->backward ? j->d->s.sw : 1, width = cpu_table.tile_vectors;
+    j->tile_count = 0;
+    for (int64_t remainder = 0; remainder < cpu_min(step, j->out_w); remainder++) {
+        int64_t columns = cpu_ceil(j->out_w - remainder, step);
+        for (int64_t t = 0; t < columns; t += width)
+            fill_tile(j, remainder + t * step, cpu_min(width, columns - t), &j->tiles[j->tile_count++]);
+    }
+}
+
+/* All channels of one group for a tile of columns of one row. */
+static void gather_tile(const gather_job *j, int64_t block, int64_t group, int64_t row, const column_tile *tile)
 {
     const cpu_conv2d_sizes *s = &j->d->s;
-    int64_t in_plane = j->in_h * j->in_w * CPU_LANES, out_plane = j->out_h * j->out_w * CPU_LANES, last_rows = 0;
-    cpu_tap rows_of[MAX_KERNEL], columns_of[MAX_KERNEL];
+    int64_t in_plane = j->in_h * j->in_w * CPU_LANES, out_plane = j->out_h * j->out_w * CPU_LANES;
     cpu_gather g = {.in = j->in + block * j->in_block + group * j->ic * in_plane,
-                    .row_taps = rows_of,
-                    .column_taps = columns_of,
+                    .row_taps = j->rows[row].taps,
+                    .row_count = j->rows[row].count,
+                    .column_taps = tile->taps,
+                    .column_count = tile->tap_count,
                     .channels = j->ic,
                     .in_c = in_plane,
                     .out_k = out_plane,
                     .out_t = (j->backward ? s->sw : 1) * CPU_LANES,
                     .in_t = (j->backward ? 1 : s->sw) * CPU_LANES,
-                    .columns = (int32_t)columns,
+                    .columns = tile->columns,
+                    .is_whole = tile->is_whole,
                     .accumulate = j->accumulate,
                     .low = j->epilogue.low,
                     .high = j->epilogue.high};
     for (int64_t k0 = 0; k0 < j->oc; k0 += CPU_TILE_ROWS) {
         int64_t rows = cpu_min(CPU_TILE_ROWS, j->oc - k0), channel = group * j->oc + k0;
-        if (rows != last_rows) {
-            g.row_count = row_taps(j, row, rows, rows_of);
-            g.column_count = column_taps(j, begin, columns, rows, columns_of);
-            last_rows = rows;
-        }
         g.rows = (int32_t)rows;
         g.weight_c = s->kw * rows;
+        g.weight_u = j->ic * g.weight_c;
         g.weights = j->packed + channel * j->ic * s->kh * s->kw;
         g.bias = j->bias ? j->bias + channel : NULL;
-        g.out = j->out + block * j->out_block + channel * out_plane + (row * j->out_w + begin) * CPU_LANES;
+        g.out = j->out + block * j->out_block + channel * out_plane + (row * j->out_w + tile->begin) * CPU_LANES;
         cpu_table.gather(&g);
     }
 }
@@ -133,17 +163,27 @@ static void gather_task(const void *context, int64_t task, uint32_t worker)
     const gather_job *j = context;
     const cpu_conv2d_sizes *s = &j->d->s;
     int64_t block = task / j->tasks_per_block, first = task % j->tasks_per_block * j->rows_per_task;
-    int64_t last = cpu_min(j->out_h, first + j->rows_per_task), step = j->backward ? s->sw : 1, tile = cpu_table.tile_vectors;
+    int64_t last = cpu_min(j->out_h, first + j->rows_per_task);
     for (int64_t row = first; row < last; row++)
         for (int64_t group = 0; group < s->groups; group++)
-            for (int64_t remainder = 0; remainder < cpu_min(step, j->out_w); remainder++) {
-                int64_t columns = cpu_ceil(j->out_w - remainder, step);
-                for (int64_t t = 0; t < columns; t += tile)
-                    gather_columns(j, block, group, row, remainder + t * step, cpu_min(tile, columns - t));
-            }
+            for (int64_t t = 0; t < j->tile_count; t++)
+                gather_tile(j, block, group, row, &j->tiles[t]);
     for (int64_t o = 0; o < s->groups * j->oc && j->epilogue.count > 0; o++)
         cpu_epilogue_apply(&j->epilogue, j->out + block * j->out_block + (o * j->out_h + first) * j->out_w * CPU_LANES,
                            (last - first) * j->out_w * CPU_LANES);
+}
+
+/* Tiles of a row of `columns` outputs of which every step-th are neighbours: at most. */
+static int64_t most_tiles(int64_t columns, int64_t step)
+{
+    return columns / cpu_table.tile_vectors + cpu_min(step, columns);
+}
+
+static uint64_t gather_workspace(const cpu_conv2d_sizes *s, bool backward)
+{
+    int64_t rows = backward ? s->h : s->oh, tiles = backward ? most_tiles(s->w, s->sw) : most_tiles(s->ow, 1);
+    uint64_t bytes = (uint64_t)rows * sizeof(row_taps) + (uint64_t)tiles * sizeof(column_tile);
+    return bytes + (uint64_t)(s->o * s->group_c * s->kh * s->kw) * sizeof(float);
 }
 
 static void gather_all(gather_job *j)
@@ -152,8 +192,12 @@ static void gather_all(gather_job *j)
     int64_t blocks = cpu_ceil(s->n, CPU_LANES), steps = j->oc * s->groups * j->ic * s->kh * s->kw * j->out_w;
     j->rows_per_task = cpu_min(j->out_h, cpu_max(1, TASK_STEPS / cpu_max(1, steps)));
     j->tasks_per_block = cpu_ceil(j->out_h, j->rows_per_task);
-    j->packed = (float *)j->d->workspace;
-    cpu_parallel(s->groups * tile_count(j->oc), pack_task, j);
+    j->rows = (row_taps *)j->d->workspace;
+    j->tiles = (column_tile *)(j->rows + j->out_h);
+    fill_rows(j);
+    fill_tiles(j);
+    j->packed = (float *)(j->tiles + j->tile_count);
+    cpu_parallel(s->groups * channel_tiles(j->oc), pack_task, j);
     cpu_parallel(blocks * j->tasks_per_block, gather_task, j);
 }
 
@@ -164,19 +208,20 @@ typedef struct weight_job {
     int64_t tiles, units;            /* of outputs per group; (group, tile, channel) in all */
     int64_t splits, split_blocks;    /* ranges of blocks, and their length */
     int64_t weight_count;            /* floats of the weight */
-    int64_t scratch;                 /* floats of a thread's: [kh][kw][outputs of the tile] lanes and totals, tiles inside */
+    int64_t tap_count, scratch;      /* kh kw; floats of a thread's scratch */
+    const cpu_kernel_tap *taps;      /* [kh][kw] */
     float *partials, *scratches;     /* [splits][weight, bias]; one per thread */
 } weight_job;
 
 static weight_job weight_job_of(const cpu_conv2d_sizes *s)
 {
-    weight_job j = {.tiles = tile_count(s->group_o), .weight_count = s->o * s->group_c * s->kh * s->kw};
+    weight_job j = {.tiles = channel_tiles(s->group_o), .weight_count = s->o * s->group_c * s->kh * s->kw, .tap_count = s->kh * s->kw};
     int64_t blocks = cpu_ceil(s->n, CPU_LANES);
     j.units = s->groups * j.tiles * s->group_c;
     j.split_blocks = cpu_ceil(blocks, cpu_max(1, cpu_min(blocks, WEIGHT_TASKS / j.units)));
     j.splits = cpu_ceil(blocks, j.split_blocks);
     /* Lanes' sums and their totals of every tap and of the bias. */
-    j.scratch = CPU_TILE_ROWS * (s->kh * s->kw + 1) * (CPU_LANES + 1);
+    j.scratch = CPU_TILE_ROWS * (j.tap_count + 1) * (CPU_LANES + 1);
     j.scratch = cpu_ceil(j.scratch, CPU_LANES) * CPU_LANES;
     return j;
 }
@@ -188,38 +233,37 @@ static uint64_t weight_workspace(const cpu_conv2d_sizes *s)
     return (partials + CPU_LANES + (uint64_t)j.scratch * cpu_worker_count()) * sizeof(float);
 }
 
+static void fill_taps(const cpu_conv2d_sizes *s, cpu_kernel_tap *taps)
+{
+    for (int64_t u = 0; u < s->kh; u++)
+        for (int64_t v = 0; v < s->kw; v++) {
+            cpu_kernel_tap *tap = &taps[u * s->kw + v];
+            tap->offset = ((u * s->dh - s->top) * s->w + v * s->dw - s->left) * CPU_LANES;
+            cpu_conv2d_range(s->sh, s->top, u * s->dh, s->h, s->oh, &tap->first_row, &tap->last_row);
+            cpu_conv2d_range(s->sw, s->left, v * s->dw, s->w, s->ow, &tap->first_column, &tap->last_column);
+        }
+}
+
 /* Adds output rows [i0, i1) of one block to the lanes' sums. */
 static void add_rows(const weight_job *j, int64_t block, int64_t output, int64_t rows, int64_t channel, int64_t i0, int64_t i1,
                      float *sums)
 {
     const cpu_conv2d_sizes *s = &j->d->s;
-    int64_t y_plane = s->oh * s->ow * CPU_LANES, tile = cpu_table.tile_vectors;
-    const float *x = j->d->x + block * s->x_stride + channel * s->h * s->w * CPU_LANES;
-    const float *dy = j->d->dy + block * s->y_stride + output * y_plane;
-    for (int64_t u = 0; u < s->kh; u++) {
-        int64_t first, last;
-        cpu_conv2d_range(s->sh, s->top, u * s->dh, s->h, s->oh, &first, &last);
-        first = cpu_max(first, i0);
-        last = cpu_min(last, i1);
-        for (int64_t v = 0; v < s->kw && first < last; v += tile) {
-            cpu_weight_tile w = {.sums = sums + (u * s->kw + v) * rows * CPU_LANES,
-                                 .dy = dy + first * s->ow * CPU_LANES,
-                                 .dy_k = y_plane,
-                                 .dy_i = s->ow * CPU_LANES,
-                                 .x_i = s->sh * s->w * CPU_LANES,
-                                 .x_j = s->sw * CPU_LANES,
-                                 .x_t = s->dw * CPU_LANES,
-                                 .output_rows = last - first,
-                                 .output_columns = s->ow,
-                                 .first_column = v * s->dw - s->left,
-                                 .stride = s->sw,
-                                 .dilation = s->dw,
-                                 .input_columns = s->w,
-                                 .rows = (int32_t)rows,
-                                 .taps = (int32_t)cpu_min(tile, s->kw - v)};
-            w.x = x + ((first * s->sh - s->top + u * s->dh) * s->w + w.first_column) * CPU_LANES;
-            cpu_table.weight_tile(&w);
-        }
+    int64_t y_plane = s->oh * s->ow * CPU_LANES;
+    cpu_weight_tile w = {.dy = j->d->dy + block * s->y_stride + output * y_plane,
+                         .x = j->d->x + block * s->x_stride + channel * s->h * s->w * CPU_LANES,
+                         .dy_k = y_plane,
+                         .dy_i = s->ow * CPU_LANES,
+                         .x_i = s->sh * s->w * CPU_LANES,
+                         .x_j = s->sw * CPU_LANES,
+                         .first_row = i0,
+                         .last_row = i1,
+                         .rows = (int32_t)rows};
+    for (int64_t tap = 0; tap < j->tap_count; tap += cpu_table.tile_vectors) {
+        w.sums = sums + tap * rows * CPU_LANES;
+        w.taps = j->taps + tap;
+        w.tap_count = (int32_t)cpu_min(cpu_table.tile_vectors, j->tap_count - tap);
+        cpu_table.weight_tile(&w);
     }
 }
 
@@ -229,7 +273,7 @@ static void weight_task(const void *context, int64_t task, uint32_t worker)
     const cpu_conv2d_sizes *s = &j->d->s;
     int64_t split = task / j->units, unit = task % j->units, c = unit % s->group_c, tile = unit / s->group_c;
     int64_t group = tile / j->tiles, k0 = tile % j->tiles * CPU_TILE_ROWS, rows = cpu_min(CPU_TILE_ROWS, s->group_o - k0);
-    int64_t output = group * s->group_o + k0, columns = rows * s->kh * s->kw;
+    int64_t output = group * s->group_o + k0, columns = rows * j->tap_count;
     float *sums = j->scratches + worker * j->scratch, *bias_sums = sums + columns * CPU_LANES;
     float *totals = bias_sums + rows * CPU_LANES, *weight = j->partials + split * (j->weight_count + s->o);
     float *bias = weight + j->weight_count;
@@ -246,14 +290,12 @@ static void weight_task(const void *context, int64_t task, uint32_t worker)
                                     (end - i) * s->ow * CPU_LANES, bias_sums + k * CPU_LANES);
         }
     cpu_table.fold_lanes(sums, columns + rows, totals);
-    for (int64_t u = 0; u < s->kh; u++)
-        for (int64_t v = 0; v < s->kw; v++) {
-            /* The tap's tile begins at column v0 and is `taps` wide: [outputs][taps]. */
-            int64_t v0 = v - v % cpu_table.tile_vectors, taps = cpu_min(cpu_table.tile_vectors, s->kw - v0);
-            const float *total = totals + (u * s->kw + v0) * rows + v - v0;
-            for (int64_t k = 0; k < rows; k++)
-                weight[((output + k) * s->group_c + c) * s->kh * s->kw + u * s->kw + v] = total[k * taps];
-        }
+    for (int64_t tap = 0; tap < j->tap_count; tap++) {
+        /* The tap's tile begins at tap `first` and is `taps` wide: [outputs][taps]. */
+        int64_t first = tap - tap % cpu_table.tile_vectors, taps = cpu_min(cpu_table.tile_vectors, j->tap_count - first);
+        for (int64_t k = 0; k < rows; k++)
+            weight[((output + k) * s->group_c + c) * j->tap_count + tap] = totals[first * rows + k * taps + tap - first];
+    }
     for (int64_t k = 0; k < rows && c == 0; k++)
         bias[output + k] = totals[columns + k];
 }
@@ -266,8 +308,11 @@ static void add_partials(const weight_job *j, int64_t at, int64_t count, float *
 
 static void weight_gradient(const cpu_conv2d_data *d)
 {
+    cpu_kernel_tap taps[MAX_KERNEL * MAX_KERNEL];
     weight_job j = weight_job_of(&d->s);
+    fill_taps(&d->s, taps);
     j.d = d;
+    j.taps = taps;
     j.partials = (float *)d->workspace;
     j.scratches = j.partials + cpu_ceil(j.splits * (j.weight_count + d->s.o), CPU_LANES) * CPU_LANES;
     cpu_parallel(j.units * j.splits, weight_task, &j);
@@ -280,17 +325,16 @@ static void weight_gradient(const cpu_conv2d_data *d)
 int cpu_conv2d_describe_blocked(const linnet_layer_desc *desc, linnet_candidate *out)
 {
     cpu_conv2d_sizes s = cpu_conv2d_sizes_of(desc);
-    uint64_t weights = (uint64_t)(s.o * s.group_c * s.kh * s.kw) * sizeof(float);
+    bool backward = desc->direction == LINNET_BACKWARD;
     cpu_conv2d_describe(desc, out, CPU_FORMAT_NCHW16N);
     if (s.kh > MAX_KERNEL || s.kw > MAX_KERNEL)
-        out->refusal = "needs a kernel of at most 32 x 32";
-    out->workspace_bytes = weights;
-    if (desc->direction == LINNET_BACKWARD) {
-        if (desc->want_parameters)
-            out->workspace_bytes = weight_workspace(&s) > weights ? weight_workspace(&s) : weights;
-        if (desc->forward)
-            return strcmp(desc->forward, out->name) == 0 ? CPU_PREFER : CPU_AVOID;
-    }
+        out->refusal = "needs a kernel of at most 16 x 16";
+    if (!backward || desc->want_inputs)
+        out->workspace_bytes = gather_workspace(&s, backward);
+    if (backward && desc->want_parameters && weight_workspace(&s) > out->workspace_bytes)
+        out->workspace_bytes = weight_workspace(&s);
+    if (backward && desc->forward)
+        return strcmp(desc->forward, out->name) == 0 ? CPU_PREFER : CPU_AVOID;
     return s.n >= CPU_LANES / 2 ? CPU_PREFER : CPU_AVOID;
 }
 

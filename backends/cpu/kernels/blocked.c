@@ -48,37 +48,25 @@ static ALWAYS_INLINE void gather_step(sums_tile sum, const int rows, const int f
     }
 }
 
-/* Do all taps reach all columns of a whole tile? */
-static bool is_whole(const cpu_gather *g)
-{
-    if (g->columns != TILE_VECTORS)
-        return false;
-    for (int64_t v = 0; v < g->column_count; v++)
-        if (g->column_taps[v].first != 0 || g->column_taps[v].last != TILE_VECTORS)
-            return false;
-    return true;
-}
-
 static ALWAYS_INLINE void gather_loop(const cpu_gather *g, const int rows, int part)
 {
     sums_tile sum;
-    const int64_t in_t = g->in_t, column_count = g->column_count;
-    const cpu_tap *column_taps = g->column_taps;
-    const bool whole = is_whole(g);
+    const int64_t in_t = g->in_t;
+    const cpu_tap *column_taps = g->column_taps, *column_end = column_taps + g->column_count;
+    const bool is_whole = g->is_whole;
     UNROLL for (int k = 0; k < rows; k++)
         UNROLL for (int t = 0; t < TILE_VECTORS; t++)
             sum[k][t] = vec_set(g->bias ? g->bias[k] : 0);
     for (int64_t u = 0; u < g->row_count; u++) {
-        const float *x = g->in + g->row_taps[u].input + part, *w = g->weights + g->row_taps[u].weight;
+        const float *x = g->in + g->row_taps[u].offset + part, *w = g->weights + g->row_taps[u].index * g->weight_u;
         for (int64_t c = 0; c < g->channels; c++, x += g->in_c, w += g->weight_c) {
-            if (whole) {
-                for (int64_t v = 0; v < column_count; v++)
-                    gather_step(sum, rows, 0, TILE_VECTORS, w + column_taps[v].weight, x + column_taps[v].input, in_t);
+            if (is_whole) {
+                for (const cpu_tap *tap = column_taps; tap < column_end; tap++)
+                    gather_step(sum, rows, 0, TILE_VECTORS, w + tap->index * rows, x + tap->offset, in_t);
                 continue;
             }
-            for (int64_t v = 0; v < column_count; v++) {
-                const cpu_tap *tap = &column_taps[v];
-#define STEP(first, last) gather_step(sum, rows, first, last, w + tap->weight, x + tap->input, in_t)
+            for (const cpu_tap *tap = column_taps; tap < column_end; tap++) {
+#define STEP(first, last) gather_step(sum, rows, first, last, w + tap->index * rows, x + tap->offset, in_t)
                 FOR_RANGE(tap->first, tap->last, STEP)
 #undef STEP
             }
@@ -125,87 +113,92 @@ static void gather(const cpu_gather *g)
 
 /* ---- The weight's gradient ---- */
 
-static ALWAYS_INLINE void weight_step(sums_tile sum, const int rows, const int first, const int last, const float *dy,
-                                      int64_t dy_k, const float *x, int64_t x_t)
+/* Columns [from, to) of an output row, for the taps whose inputs x holds. */
+static ALWAYS_INLINE void weight_row(sums_tile sum, const int rows, const int first, const int count, int64_t from, int64_t to,
+                                     const float *dy, int64_t dy_k, const float *const x[TILE_VECTORS], int64_t x_j)
 {
-    vec value[TILE_VECTORS];
-    UNROLL for (int t = first; t < last; t++)
-        value[t] = vec_load(x + t * x_t);
-    UNROLL for (int k = 0; k < rows; k++) {
-        vec gradient = vec_load(dy + k * dy_k);
-        UNROLL for (int t = first; t < last; t++)
-            sum[k][t] = vec_fma(gradient, value[t], sum[k][t]);
+    int64_t at = from * x_j;
+    dy += from * LANES;
+    for (int64_t j = from; j < to; j++, dy += LANES, at += x_j) {
+        vec value[TILE_VECTORS];
+        UNROLL for (int t = first; t < first + count; t++)
+            value[t] = vec_load(x[t] + at);
+        UNROLL for (int k = 0; k < rows; k++) {
+            vec gradient = vec_load(dy + k * dy_k);
+            UNROLL for (int t = first; t < first + count; t++)
+                sum[k][t] = vec_fma(gradient, value[t], sum[k][t]);
+        }
     }
 }
 
-/* Columns [from, to) of one output row, some of whose taps may lie outside. */
-static ALWAYS_INLINE void weight_border(sums_tile sum, const int rows, const cpu_weight_tile *w, int64_t from, int64_t to,
-                                        const float *dy, const float *x)
-{
-    for (int64_t j = from; j < to; j++) {
-        int64_t column = w->first_column + j * w->stride;
-        int first = 0, last = w->taps;
-        while (first < last && column + first * w->dilation < 0)
-            first++;
-        while (last > first && column + (last - 1) * w->dilation >= w->input_columns)
-            last--;
-#define STEP(one, two) weight_step(sum, rows, one, two, dy + j * LANES, w->dy_k, x + j * w->x_j, w->x_t)
-        FOR_RANGE(first, last, STEP)
-#undef STEP
-    }
-}
-
-/* Columns where every tap lies inside: [*from, *to). */
-static void inner_columns(const cpu_weight_tile *w, int64_t *from, int64_t *to)
-{
-    int64_t before = -w->first_column, after = w->input_columns - w->first_column - (w->taps - 1) * w->dilation;
-    *from = before > 0 ? (before + w->stride - 1) / w->stride : 0;
-    *to = after > 0 ? (after + w->stride - 1) / w->stride : 0;
-    *to = *to < w->output_columns ? *to : w->output_columns;
-    *from = *from < *to ? *from : *to;
-}
-
-static ALWAYS_INLINE void weight_loop(const cpu_weight_tile *w, const int rows, int part)
+/* Where all taps lie inside they share the loads of dy; the rest is done tap by tap. */
+static ALWAYS_INLINE void weight_loop(const cpu_weight_tile *w, const int rows, const int count, int part)
 {
     sums_tile sum;
-    int64_t from, to;
-    const int64_t dy_k = w->dy_k, x_j = w->x_j, x_t = w->x_t;
-    const int32_t taps = w->taps;
-    inner_columns(w, &from, &to);
+    cpu_kernel_tap taps[TILE_VECTORS], inside = w->taps[0];
+    const int64_t dy_k = w->dy_k, x_j = w->x_j;
+    UNROLL for (int t = 0; t < count; t++) {
+        taps[t] = w->taps[t];
+        inside.first_row = taps[t].first_row > inside.first_row ? taps[t].first_row : inside.first_row;
+        inside.last_row = taps[t].last_row < inside.last_row ? taps[t].last_row : inside.last_row;
+        inside.first_column = taps[t].first_column > inside.first_column ? taps[t].first_column : inside.first_column;
+        inside.last_column = taps[t].last_column < inside.last_column ? taps[t].last_column : inside.last_column;
+    }
+    bool has_border = false;
+    for (int t = 0; t < count; t++)
+        has_border = has_border || taps[t].first_column < inside.first_column || taps[t].last_column > inside.last_column;
     UNROLL for (int k = 0; k < rows; k++)
-        UNROLL for (int t = 0; t < TILE_VECTORS; t++)
-            sum[k][t] = t < taps ? vec_load(w->sums + (k * taps + t) * LANES + part) : vec_set(0);
-    for (int64_t i = 0; i < w->output_rows; i++) {
-        const float *dy = w->dy + i * w->dy_i + part, *x = w->x + i * w->x_i + part;
-        weight_border(sum, rows, w, 0, from, dy, x);
-        const float *dy_at = dy + from * LANES, *x_at = x + from * x_j;
-#define STEP(first, last)                                                                                              \
-    for (int64_t j = from; j < to; j++, dy_at += LANES, x_at += x_j)                                                   \
-    weight_step(sum, rows, first, last, dy_at, dy_k, x_at, x_t)
-        FOR_RANGE(0, taps, STEP)
-#undef STEP
-        weight_border(sum, rows, w, to, w->output_columns, dy, x);
+        UNROLL for (int t = 0; t < count; t++)
+            sum[k][t] = vec_load(w->sums + (k * count + t) * LANES + part);
+    for (int64_t i = w->first_row; i < w->last_row; i++) {
+        const float *dy = w->dy + i * w->dy_i + part, *x[TILE_VECTORS];
+        UNROLL for (int t = 0; t < count; t++)
+            x[t] = w->x + taps[t].offset + i * w->x_i + part;
+        int64_t from = inside.first_column, to = inside.last_column;
+        if (from < to && i >= inside.first_row && i < inside.last_row) {
+            weight_row(sum, rows, 0, count, from, to, dy, dy_k, x, x_j);
+            if (!has_border)
+                continue;
+        } else {
+            from = to = INT64_MAX;
+        }
+        UNROLL for (int t = 0; t < count; t++) {
+            if (i < taps[t].first_row || i >= taps[t].last_row)
+                continue;
+            int64_t left = taps[t].last_column < from ? taps[t].last_column : from;
+            int64_t right = taps[t].first_column > to ? taps[t].first_column : to;
+            weight_row(sum, rows, t, 1, taps[t].first_column, left, dy, dy_k, x, x_j);
+            weight_row(sum, rows, t, 1, right, taps[t].last_column, dy, dy_k, x, x_j);
+        }
     }
     UNROLL for (int k = 0; k < rows; k++)
-        UNROLL for (int t = 0; t < TILE_VECTORS; t++)
-            if (t < taps)
-                vec_store(w->sums + (k * taps + t) * LANES + part, sum[k][t]);
+        UNROLL for (int t = 0; t < count; t++)
+            vec_store(w->sums + (k * count + t) * LANES + part, sum[k][t]);
 }
 
 typedef void weight_function(const cpu_weight_tile *w, int part);
 
-#define WEIGHT(rows)                                                                                                   \
-    static void weight_##rows(const cpu_weight_tile *w, int part)                                                      \
+#define WEIGHT(rows, count)                                                                                            \
+    static void weight_##rows##x##count(const cpu_weight_tile *w, int part)                                            \
     {                                                                                                                  \
-        weight_loop(w, rows, part);                                                                                    \
+        weight_loop(w, rows, count, part);                                                                             \
     }
-WEIGHT(1) WEIGHT(2) WEIGHT(3) WEIGHT(4) WEIGHT(5) WEIGHT(6)
+#define WEIGHT_ROW(rows) WEIGHT(rows, 1) WEIGHT(rows, 2)
+WEIGHT_ROW(1) WEIGHT_ROW(2) WEIGHT_ROW(3) WEIGHT_ROW(4) WEIGHT_ROW(5) WEIGHT_ROW(6)
+#if defined(CPU_ISA_AVX512)
+#define WEIGHT_WIDE(rows) WEIGHT(rows, 3) WEIGHT(rows, 4)
+WEIGHT_WIDE(1) WEIGHT_WIDE(2) WEIGHT_WIDE(3) WEIGHT_WIDE(4) WEIGHT_WIDE(5) WEIGHT_WIDE(6)
+#define WEIGHT_ENTRY(rows) {weight_##rows##x1, weight_##rows##x2, weight_##rows##x3, weight_##rows##x4}
+#else
+#define WEIGHT_ENTRY(rows) {weight_##rows##x1, weight_##rows##x2}
+#endif
 
 static void weight_tile(const cpu_weight_tile *w)
 {
-    static weight_function *const functions[ROWS] = {weight_1, weight_2, weight_3, weight_4, weight_5, weight_6};
+    static weight_function *const functions[ROWS][TILE_VECTORS] = {WEIGHT_ENTRY(1), WEIGHT_ENTRY(2), WEIGHT_ENTRY(3),
+                                                                   WEIGHT_ENTRY(4), WEIGHT_ENTRY(5), WEIGHT_ENTRY(6)};
     for (int part = 0; part < LANES; part += VEC)
-        functions[w->rows - 1](w, part);
+        functions[w->rows - 1][w->tap_count - 1](w, part);
 }
 
 void KERNEL(cpu_blocked_init)(cpu_table_type *table)

@@ -32,39 +32,47 @@ typedef struct cpu_tile {
 
 /* ---- Convolutions in nchw16n: a column is 16 floats, one per image. ---- */
 
-/* A row or a column of the kernel as one output tile meets it: offsets in floats. Column taps: input + t * in_t lies inside the
-   input for the tile's columns t in [first, last), and only there. */
+/* A row or a column of the kernel as one output tile meets it. Column taps: in[index] + offset + t * in_t lies inside the input
+   for the tile's columns t in [first, last), and only there. */
 typedef struct cpu_tap {
-    int64_t input, weight;
-    int32_t first, last;
+    int64_t offset; /* floats */
+    int32_t index;  /* in the kernel */
+    int16_t first, last;
 } cpu_tap;
 
-/* out[k][t] (+)= bias[k] + sum over row taps, channels and column taps of weight[k] in[t], for rows outputs k and columns t, each
-   16 lanes. Forward gathers x, backward with respect to the input gathers dy. The rows weights of a tap lie side by side. */
+/* out[k][t] (+)= bias[k] + sum over row taps u, channels c and column taps v of weights[u][c][v][k] in[c][u][v][t], for rows
+   outputs k and columns t, each 16 lanes. Forward gathers x, backward with respect to the input gathers dy. */
 typedef struct cpu_gather {
     float *out;
     const float *in, *weights;
     const float *bias; /* [rows], or NULL */
     const cpu_tap *row_taps, *column_taps;
     int64_t row_count, column_count; /* of the taps */
-    int64_t channels, in_c, weight_c;
+    int64_t channels, in_c;
+    int64_t weight_u, weight_c; /* strides of weights, floats; v's is rows */
     int64_t out_k, out_t, in_t;
     int32_t rows, columns; /* columns at most table.tile_vectors */
+    bool is_whole;         /* table.tile_vectors columns, and every tap reaches all of them */
     bool accumulate;
     float low, high;
 } cpu_gather;
 
-/* sums[k][tap] += sum over output rows i and columns j of dy[k][i][j] x[i][j][tap], lane by lane; a tile of the weight's gradient:
-   rows outputs k by taps neighbours along the kernel's row. x points at tap 0 of output (0, 0), which may lie outside. */
+/* One weight [u, v] of a kernel: where it reads. Offsets in floats from the input element of output (0, 0); rows and columns are
+   the outputs for which it lies inside the input. */
+typedef struct cpu_kernel_tap {
+    int64_t offset;
+    int64_t first_row, last_row, first_column, last_column;
+} cpu_kernel_tap;
+
+/* sums[k][tap] += sum over output rows [first_row, last_row) and all columns j of dy[k][i][j] x[tap][i][j], lane by lane: a tile
+   of the weight's gradient, rows outputs by some taps. x may lie outside; it is read where the tap says. */
 typedef struct cpu_weight_tile {
     float *sums; /* [rows][taps][16] */
-    const float *dy, *x;
-    int64_t dy_k, dy_i, x_i, x_j, x_t; /* strides, floats */
-    int64_t output_rows, output_columns;
-    int64_t first_column;        /* of the input, for output 0 and tap 0; may be negative */
-    int64_t stride, dilation;    /* columns of the input from j to j+1, from tap to tap */
-    int64_t input_columns;       /* columns outside [0, input_columns) are zeros */
-    int32_t rows, taps;          /* taps at most table.tile_vectors */
+    const float *dy, *x; /* of output (0, 0) */
+    const cpu_kernel_tap *taps;
+    int64_t dy_k, dy_i, x_i, x_j; /* strides between outputs, rows, columns; floats. dy's columns are 16 apart */
+    int64_t first_row, last_row;
+    int32_t rows, tap_count; /* taps at most table.tile_vectors */
 } cpu_weight_tile;
 
 /* Geometry of a pooling window, as in linnet_pool2d_attributes. */

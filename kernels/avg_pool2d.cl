@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * avg_pool2d: x [planes,H,W] -> y [planes,OH,OW], planes = N C: the sum of a window over its size, or with exclude_padding over its
- * elements inside x. One work-item an element, of y forward and of x backward (a gather); x: along the plane, y: the plane. The _planes
- * kernels, for processors, have one work-item a plane, and backward scatters.
+ * avg_pool2d: x [planes,H,W] -> y [planes,OH,OW], planes = N C: the sum of a window over its size, or with
+ * exclude_padding over its elements inside x. One work-item an element, of y forward and of x backward (a gather); x:
+ * along the plane, y: the plane. The _planes kernels, for processors, have one work-item a plane, and backward
+ * scatters.
  */
 
 /* What the window's sum is divided by. */
-float avg_pool2d_divisor(int y0, int x0, int height, int width, int kernel_height, int kernel_width, int exclude_padding)
+float avg_pool2d_divisor(int y0, int x0, int height, int width, int kernel_height, int kernel_width,
+                         int exclude_padding)
 {
     if (!exclude_padding)
         return (float)(kernel_height * kernel_width);
@@ -14,9 +16,9 @@ float avg_pool2d_divisor(int y0, int x0, int height, int width, int kernel_heigh
     return (float)max(max(rows, 0) * max(columns, 0), 1);
 }
 
-__kernel void avg_pool2d_forward(__global const float *x, ulong x_at, __global float *y, ulong y_at, int height, int width,
-                                 int out_height, int out_width, int kernel_height, int kernel_width, int stride_y, int stride_x,
-                                 int top, int left, int exclude_padding)
+__kernel void avg_pool2d_forward(__global const float *x, ulong x_at, __global float *y, ulong y_at, int height,
+                                 int width, int out_height, int out_width, int kernel_height, int kernel_width,
+                                 int stride_y, int stride_x, int top, int left, int exclude_padding)
 {
     int at = (int)get_global_id(0), out_size = out_height * out_width;
     if (at >= out_size)
@@ -33,9 +35,9 @@ __kernel void avg_pool2d_forward(__global const float *x, ulong x_at, __global f
         sum / avg_pool2d_divisor(y0, x0, height, width, kernel_height, kernel_width, exclude_padding);
 }
 
-__kernel void avg_pool2d_backward(__global const float *dy, ulong dy_at, __global float *dx, ulong dx_at, int height, int width,
-                                  int out_height, int out_width, int kernel_height, int kernel_width, int stride_y, int stride_x,
-                                  int top, int left, int exclude_padding, int accumulate)
+__kernel void avg_pool2d_backward(__global const float *dy, ulong dy_at, __global float *dx, ulong dx_at, int height,
+                                  int width, int out_height, int out_width, int kernel_height, int kernel_width,
+                                  int stride_y, int stride_x, int top, int left, int exclude_padding, int accumulate)
 {
     int at = (int)get_global_id(0), out_size = out_height * out_width;
     if (at >= height * width)
@@ -48,15 +50,16 @@ __kernel void avg_pool2d_backward(__global const float *dy, ulong dy_at, __globa
     float sum = 0.0f;
     for (int i = i_first; i <= i_last; i++)
         for (int j = j_first; j <= j_last; j++)
-            sum += dy[i * out_width + j] / avg_pool2d_divisor(i * stride_y - top, j * stride_x - left, height, width, kernel_height,
-                                                              kernel_width, exclude_padding);
+            sum += dy[i * out_width + j] / avg_pool2d_divisor(i * stride_y - top, j * stride_x - left, height, width,
+                                                              kernel_height, kernel_width, exclude_padding);
     __global float *to = dx + dx_at + (ulong)plane * height * width + at;
     *to = accumulate ? *to + sum : sum;
 }
 
-__kernel void avg_pool2d_forward_planes(__global const float *restrict x, ulong x_at, __global float *restrict y, ulong y_at, int height,
-                                        int width, int out_height, int out_width, int kernel_height, int kernel_width, int stride_y,
-                                        int stride_x, int top, int left, int exclude_padding)
+__kernel void avg_pool2d_forward_planes(__global const float *restrict x, ulong x_at, __global float *restrict y,
+                                        ulong y_at, int height, int width, int out_height, int out_width,
+                                        int kernel_height, int kernel_width, int stride_y, int stride_x, int top,
+                                        int left, int exclude_padding)
 {
     ulong plane = get_global_id(0);
     x += x_at + plane * height * width;
@@ -68,13 +71,15 @@ __kernel void avg_pool2d_forward_planes(__global const float *restrict x, ulong 
             for (int row = max(y0, 0); row < min(y0 + kernel_height, height); row++)
                 for (int column = max(x0, 0); column < min(x0 + kernel_width, width); column++)
                     sum += x[row * width + column];
-            y[i * out_width + j] = sum / avg_pool2d_divisor(y0, x0, height, width, kernel_height, kernel_width, exclude_padding);
+            y[i * out_width + j] =
+                sum / avg_pool2d_divisor(y0, x0, height, width, kernel_height, kernel_width, exclude_padding);
         }
 }
 
-__kernel void avg_pool2d_backward_planes(__global const float *restrict dy, ulong dy_at, __global float *restrict dx, ulong dx_at,
-                                         int height, int width, int out_height, int out_width, int kernel_height, int kernel_width,
-                                         int stride_y, int stride_x, int top, int left, int exclude_padding, int accumulate)
+__kernel void avg_pool2d_backward_planes(__global const float *restrict dy, ulong dy_at, __global float *restrict dx,
+                                         ulong dx_at, int height, int width, int out_height, int out_width,
+                                         int kernel_height, int kernel_width, int stride_y, int stride_x, int top,
+                                         int left, int exclude_padding, int accumulate)
 {
     ulong plane = get_global_id(0);
     dy += dy_at + plane * out_height * out_width;

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * batch_norm over channel c of x [N,C,S] (Ioffe and Szegedy 2015): y = (x - mean) rstd weight + bias, rstd = 1/sqrt(variance + epsilon).
- * stats is [2,C]: mean, rstd. Sums over a channel go in two stages: parts by work-group (x: part, y: channel), then one work-item a
- * channel adds the parts in order. The variance is taken about the mean (two passes), so it cannot cancel.
+ * batch_norm over channel c of x [N,C,S] (Ioffe and Szegedy 2015): y = (x - mean) rstd weight + bias, rstd =
+ * 1/sqrt(variance + epsilon). stats is [2,C]: mean, rstd. Sums over a channel go in two stages: parts by work-group (x:
+ * part, y: channel), then one work-item a channel adds the parts in order. The variance is taken about the mean (two
+ * passes), so it cannot cancel.
  */
 #include "channel.clh"
 
-__kernel void batch_norm_sum(__global const float *x, ulong x_at, __global float *partial, ulong partial_at, int channels, int size,
-                             int elements, int run)
+__kernel void batch_norm_sum(__global const float *x, ulong x_at, __global float *partial, ulong partial_at,
+                             int channels, int size, int elements, int run)
 {
     __local float scratch[CHANNEL_GROUP];
     int p = (int)get_group_id(0), c = (int)get_group_id(1);
@@ -20,8 +21,8 @@ __kernel void batch_norm_sum(__global const float *x, ulong x_at, __global float
         partial[partial_at + (ulong)p * channels + c] = sum;
 }
 
-__kernel void batch_norm_mean(__global const float *partial, ulong partial_at, __global float *stats, ulong stats_at, int channels,
-                              int parts, int elements)
+__kernel void batch_norm_mean(__global const float *partial, ulong partial_at, __global float *stats, ulong stats_at,
+                              int channels, int parts, int elements)
 {
     int c = (int)get_global_id(0);
     if (c >= channels)
@@ -33,7 +34,8 @@ __kernel void batch_norm_mean(__global const float *partial, ulong partial_at, _
 }
 
 __kernel void batch_norm_squares(__global const float *x, ulong x_at, __global const float *stats, ulong stats_at,
-                                 __global float *partial, ulong partial_at, int channels, int size, int elements, int run)
+                                 __global float *partial, ulong partial_at, int channels, int size, int elements,
+                                 int run)
 {
     __local float scratch[CHANNEL_GROUP];
     int p = (int)get_group_id(0), c = (int)get_group_id(1);
@@ -48,9 +50,10 @@ __kernel void batch_norm_squares(__global const float *x, ulong x_at, __global c
 }
 
 /* rstd, and the running statistics: mean, and the unbiased variance. */
-__kernel void batch_norm_variance(__global const float *partial, ulong partial_at, __global float *stats, ulong stats_at,
-                                  __global float *running_mean, ulong running_mean_at, __global float *running_variance,
-                                  ulong running_variance_at, int channels, int parts, int elements, float epsilon, float momentum)
+__kernel void batch_norm_variance(__global const float *partial, ulong partial_at, __global float *stats,
+                                  ulong stats_at, __global float *running_mean, ulong running_mean_at,
+                                  __global float *running_variance, ulong running_variance_at, int channels, int parts,
+                                  int elements, float epsilon, float momentum)
 {
     int c = (int)get_global_id(0);
     if (c >= channels)
@@ -61,12 +64,14 @@ __kernel void batch_norm_variance(__global const float *partial, ulong partial_a
     float variance = sum / (float)elements, unbiased = sum / (float)max(elements - 1, 1);
     stats[stats_at + channels + c] = 1.0f / sqrt(variance + epsilon);
     running_mean[running_mean_at + c] = (1.0f - momentum) * running_mean[running_mean_at + c] + momentum * mean;
-    running_variance[running_variance_at + c] = (1.0f - momentum) * running_variance[running_variance_at + c] + momentum * unbiased;
+    running_variance[running_variance_at + c] =
+        (1.0f - momentum) * running_variance[running_variance_at + c] + momentum * unbiased;
 }
 
 /* Evaluate: stats from the running statistics. */
-__kernel void batch_norm_running(__global const float *running_mean, ulong running_mean_at, __global const float *running_variance,
-                                 ulong running_variance_at, __global float *stats, ulong stats_at, int channels, float epsilon)
+__kernel void batch_norm_running(__global const float *running_mean, ulong running_mean_at,
+                                 __global const float *running_variance, ulong running_variance_at,
+                                 __global float *stats, ulong stats_at, int channels, float epsilon)
 {
     int c = (int)get_global_id(0);
     if (c >= channels)
@@ -77,8 +82,8 @@ __kernel void batch_norm_running(__global const float *running_mean, ulong runni
 
 /* One work-item an element, count = N C S. */
 __kernel void batch_norm_normalize(__global const float *x, ulong x_at, __global const float *stats, ulong stats_at,
-                                   __global const float *weight, ulong weight_at, __global const float *bias, ulong bias_at,
-                                   __global float *y, ulong y_at, int channels, int size, int count)
+                                   __global const float *weight, ulong weight_at, __global const float *bias,
+                                   ulong bias_at, __global float *y, ulong y_at, int channels, int size, int count)
 {
     int at = (int)get_global_id(0), c = at / size % channels;
     if (at >= count)
@@ -89,8 +94,8 @@ __kernel void batch_norm_normalize(__global const float *x, ulong x_at, __global
 
 /* Part p of sum dy in partial[p C + c], of sum dy xhat in partial[(parts + p) C + c], xhat = (x - mean) rstd. */
 __kernel void batch_norm_gradient_sums(__global const float *x, ulong x_at, __global const float *dy, ulong dy_at,
-                                       __global const float *stats, ulong stats_at, __global float *partial, ulong partial_at,
-                                       int channels, int size, int elements, int run, int parts)
+                                       __global const float *stats, ulong stats_at, __global float *partial,
+                                       ulong partial_at, int channels, int size, int elements, int run, int parts)
 {
     __local float scratch[CHANNEL_GROUP];
     int p = (int)get_group_id(0), c = (int)get_group_id(1);
@@ -110,9 +115,10 @@ __kernel void batch_norm_gradient_sums(__global const float *x, ulong x_at, __gl
 }
 
 /* The same for processors, one work-item a plane. */
-__kernel void batch_norm_normalize_planes(__global const float *x, ulong x_at, __global const float *stats, ulong stats_at,
-                                          __global const float *weight, ulong weight_at, __global const float *bias, ulong bias_at,
-                                          __global float *y, ulong y_at, int channels, int size)
+__kernel void batch_norm_normalize_planes(__global const float *x, ulong x_at, __global const float *stats,
+                                          ulong stats_at, __global const float *weight, ulong weight_at,
+                                          __global const float *bias, ulong bias_at, __global float *y, ulong y_at,
+                                          int channels, int size)
 {
     ulong plane = get_global_id(0);
     int c = (int)(plane % channels), s = 0;
@@ -126,11 +132,13 @@ __kernel void batch_norm_normalize_planes(__global const float *x, ulong x_at, _
         y[s] = (x[s] - mean) * rstd * factor + shift;
 }
 
-/* sums is [2,C]: sum dy, sum dy xhat. train: the batch statistics depend on x. One work-item an element. dx on dy is allowed. */
+/* sums is [2,C]: sum dy, sum dy xhat. train: the batch statistics depend on x. One work-item an element. dx on dy is
+ * allowed. */
 __kernel void batch_norm_backward(__global const float *x, ulong x_at, __global const float *dy, ulong dy_at,
-                                  __global const float *stats, ulong stats_at, __global const float *weight, ulong weight_at,
-                                  __global const float *sums, ulong sums_at, __global float *dx, ulong dx_at, int channels, int size,
-                                  int elements, int train, int count, int accumulate)
+                                  __global const float *stats, ulong stats_at, __global const float *weight,
+                                  ulong weight_at, __global const float *sums, ulong sums_at, __global float *dx,
+                                  ulong dx_at, int channels, int size, int elements, int train, int count,
+                                  int accumulate)
 {
     int at = (int)get_global_id(0), c = at / size % channels;
     if (at >= count)
@@ -146,9 +154,9 @@ __kernel void batch_norm_backward(__global const float *x, ulong x_at, __global 
 
 /* The same for processors, one work-item a plane. */
 __kernel void batch_norm_backward_planes(__global const float *x, ulong x_at, __global const float *dy, ulong dy_at,
-                                         __global const float *stats, ulong stats_at, __global const float *weight, ulong weight_at,
-                                         __global const float *sums, ulong sums_at, __global float *dx, ulong dx_at, int channels,
-                                         int size, int elements, int train, int accumulate)
+                                         __global const float *stats, ulong stats_at, __global const float *weight,
+                                         ulong weight_at, __global const float *sums, ulong sums_at, __global float *dx,
+                                         ulong dx_at, int channels, int size, int elements, int train, int accumulate)
 {
     ulong plane = get_global_id(0);
     int c = (int)(plane % channels), s = 0;

@@ -2,8 +2,8 @@
 /* y [N,C,S] = f(y + bias[c]), in place, behind a product that could not do it itself. x: along S, y: n C + c. */
 #include "unary_op.clh"
 
-__kernel void bias_apply(__global const float *bias, ulong bias_at, __global float *y, ulong y_at, int channels, int size,
-                         int has_bias, int op, float alpha, float beta)
+__kernel void bias_apply(__global const float *bias, ulong bias_at, __global float *y, ulong y_at, int channels,
+                         int size, int has_bias, int op, float alpha, float beta)
 {
     int s = (int)get_global_id(0), plane = (int)get_global_id(1);
     if (s >= size)
@@ -13,8 +13,8 @@ __kernel void bias_apply(__global const float *bias, ulong bias_at, __global flo
 }
 
 /* The same for y [N,C], one row a y. x: channel. */
-__kernel void bias_apply_rows(__global const float *bias, ulong bias_at, __global float *y, ulong y_at, int channels, int has_bias,
-                              int op, float alpha, float beta)
+__kernel void bias_apply_rows(__global const float *bias, ulong bias_at, __global float *y, ulong y_at, int channels,
+                              int has_bias, int op, float alpha, float beta)
 {
     int c = (int)get_global_id(0);
     if (c >= channels)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * binary: y = a + b, a - b or a * b, element-wise over count elements; the gradient of one operand is dy times a factor: 1, -1 or
- * the other operand. One work-item an element. In place is allowed: y on a or b, the gradient on dy.
+ * binary: y = a + b, a - b or a * b, element-wise over count elements; the gradient of one operand is dy times a
+ * factor: 1, -1 or the other operand. One work-item an element. In place is allowed: y on a or b, the gradient on dy.
  */
 
-__kernel void binary_forward(__global const float *a, ulong a_at, __global const float *b, ulong b_at, __global float *y,
-                             ulong y_at, int count, int op)
+__kernel void binary_forward(__global const float *a, ulong a_at, __global const float *b, ulong b_at,
+                             __global float *y, ulong y_at, int count, int op)
 {
     int i = (int)get_global_id(0);
     if (i >= count)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sum of x [N,C,S] over N and S, the gradient of a bias: partial[p * C + c]; reduce_parts adds the parts up. x: part, y: channel.
- * elements = N S.
+ * Sum of x [N,C,S] over N and S, the gradient of a bias: partial[p * C + c]; reduce_parts adds the parts up. x: part,
+ * y: channel. elements = N S.
  */
 #include "channel.clh"
 
-__kernel void channel_sum_parts(__global const float *x, ulong x_at, __global float *partial, ulong partial_at, int channels, int size,
-                                int elements, int run)
+__kernel void channel_sum_parts(__global const float *x, ulong x_at, __global float *partial, ulong partial_at,
+                                int channels, int size, int elements, int run)
 {
     __local float scratch[CHANNEL_GROUP];
     int p = (int)get_group_id(0), c = (int)get_group_id(1);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * conv2d without any workspace for its input, any stride, dilation, groups and padding: x [N,C,H,W], weight [O,CG,KH,KW], y
- * [N,O,OH,OW], CG = C/groups, OG = O/groups. Four output channels (forward) or four input channels (data) a work-item, so that an
- * element once read is used four times; neighbours in x work on neighbouring pixels.
+ * conv2d without any workspace for its input, any stride, dilation, groups and padding: x [N,C,H,W], weight
+ * [O,CG,KH,KW], y [N,O,OH,OW], CG = C/groups, OG = O/groups. Four output channels (forward) or four input channels
+ * (data) a work-item, so that an element once read is used four times; neighbours in x work on neighbouring pixels.
  */
 #include "unary_op.clh"
 
@@ -11,10 +11,10 @@
 /* x: pixel of y, y: group and tile of output channels, z: n. */
 __kernel void conv2d_direct_forward(__global const float *restrict x, ulong x_at, __global const float *restrict weight,
                                     ulong weight_at, __global const float *restrict bias, ulong bias_at,
-                                    __global float *restrict y, ulong y_at, int height, int width, int out_height, int out_width,
-                                    int group_inputs, int group_outputs, int groups, int kernel_height, int kernel_width,
-                                    int stride_y, int stride_x, int dilation_y, int dilation_x, int top, int left, int has_bias,
-                                    int op, float alpha, float beta)
+                                    __global float *restrict y, ulong y_at, int height, int width, int out_height,
+                                    int out_width, int group_inputs, int group_outputs, int groups, int kernel_height,
+                                    int kernel_width, int stride_y, int stride_x, int dilation_y, int dilation_x,
+                                    int top, int left, int has_bias, int op, float alpha, float beta)
 {
     int pixel = (int)get_global_id(0), out_size = out_height * out_width;
     if (pixel >= out_size)
@@ -48,11 +48,12 @@ __kernel void conv2d_direct_forward(__global const float *restrict x, ulong x_at
 }
 
 /* dx as a gather. x: pixel of x, y: group and tile of input channels, z: n. */
-__kernel void conv2d_direct_backward_data(__global const float *restrict dy, ulong dy_at, __global const float *restrict weight,
-                                          ulong weight_at, __global float *restrict dx, ulong dx_at, int height, int width,
-                                          int out_height, int out_width, int group_inputs, int group_outputs, int groups,
-                                          int kernel_height, int kernel_width, int stride_y, int stride_x, int dilation_y,
-                                          int dilation_x, int top, int left, int accumulate)
+__kernel void conv2d_direct_backward_data(__global const float *restrict dy, ulong dy_at,
+                                          __global const float *restrict weight, ulong weight_at,
+                                          __global float *restrict dx, ulong dx_at, int height, int width,
+                                          int out_height, int out_width, int group_inputs, int group_outputs,
+                                          int groups, int kernel_height, int kernel_width, int stride_y, int stride_x,
+                                          int dilation_y, int dilation_x, int top, int left, int accumulate)
 {
     int pixel = (int)get_global_id(0), out_size = out_height * out_width;
     if (pixel >= height * width)
@@ -87,14 +88,15 @@ __kernel void conv2d_direct_backward_data(__global const float *restrict dy, ulo
 }
 
 /*
- * Part p of dweight, from images [p * run, (p+1) * run), at partial[p * weights + w]; reduce_parts adds the parts up. x: w in the order
- * of weight, y: p.
+ * Part p of dweight, from images [p * run, (p+1) * run), at partial[p * weights + w]; reduce_parts adds the parts up.
+ * x: w in the order of weight, y: p.
  */
-__kernel void conv2d_direct_backward_weight(__global const float *restrict x, ulong x_at, __global const float *restrict dy,
-                                            ulong dy_at, __global float *restrict partial, ulong partial_at, int height, int width,
-                                            int out_height, int out_width, int group_inputs, int group_outputs, int groups,
-                                            int kernel_height, int kernel_width, int stride_y, int stride_x, int dilation_y,
-                                            int dilation_x, int top, int left, int images, int run)
+__kernel void conv2d_direct_backward_weight(__global const float *restrict x, ulong x_at,
+                                            __global const float *restrict dy, ulong dy_at,
+                                            __global float *restrict partial, ulong partial_at, int height, int width,
+                                            int out_height, int out_width, int group_inputs, int group_outputs,
+                                            int groups, int kernel_height, int kernel_width, int stride_y, int stride_x,
+                                            int dilation_y, int dilation_x, int top, int left, int images, int run)
 {
     int taps = kernel_height * kernel_width, filter = group_inputs * taps, outputs = groups * group_outputs;
     int w = (int)get_global_id(0), p = (int)get_global_id(1);

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * conv2d for processors: a work-item (a group of its own) writes the patches of a tile of output pixels into local memory, columns
- * [CG KH KW, pitch], which stays in its cache, and multiplies there with explicit vectors. Any stride, dilation, groups and padding.
- * x [N,C,H,W], weight [O,CG,KH,KW], y [N,O,OH,OW], CG = C/groups, OG = O/groups, K = CG KH KW. pitch: floats from row to row of
- * columns, a multiple of 16 that holds a tile; lanes behind the tile are zero.
+ * conv2d for processors: a work-item (a group of its own) writes the patches of a tile of output pixels into local
+ * memory, columns [CG KH KW, pitch], which stays in its cache, and multiplies there with explicit vectors. Any stride,
+ * dilation, groups and padding. x [N,C,H,W], weight [O,CG,KH,KW], y [N,O,OH,OW], CG = C/groups, OG = O/groups, K = CG
+ * KH KW. pitch: floats from row to row of columns, a multiple of 16 that holds a tile; lanes behind the tile are zero.
  */
 #include "unary_op.clh"
 #include "vector_tile.clh"
 
 /* Shape arguments that every kernel here takes, and hands on. */
 #define SHAPE                                                                                                          \
-    int height, int width, int out_height, int out_width, int group_inputs, int group_outputs, int groups, int kernel_height,  \
-        int kernel_width, int stride_y, int stride_x, int dilation_y, int dilation_x, int top, int left
+    int height, int width, int out_height, int out_width, int group_inputs, int group_outputs, int groups,             \
+        int kernel_height, int kernel_width, int stride_y, int stride_x, int dilation_y, int dilation_x, int top,      \
+        int left
 
 /* First and last + 1 output column whose tap v lies inside a row of x. */
 int panel_first(int v, int stride_x, int dilation_x, int left)
@@ -27,9 +28,9 @@ int panel_last(int v, int width, int out_width, int stride_x, int dilation_x, in
 }
 
 /* columns[k][...] of output rows [first_row, first_row + rows) of one group of one image. */
-void panel_pack(__global const float *image, __local float *columns, int pitch, int first_row, int rows, int height, int width,
-                int out_width, int group_inputs, int kernel_height, int kernel_width, int stride_y, int stride_x, int dilation_y,
-                int dilation_x, int top, int left)
+void panel_pack(__global const float *image, __local float *columns, int pitch, int first_row, int rows, int height,
+                int width, int out_width, int group_inputs, int kernel_height, int kernel_width, int stride_y,
+                int stride_x, int dilation_y, int dilation_x, int top, int left)
 {
     for (int c = 0; c < group_inputs; c++)
         for (int u = 0; u < kernel_height; u++)
@@ -81,17 +82,19 @@ void panel_clear_tail(__local float *rows, int pitch, int count, int length)
     __global const float *a5 = count > 5 ? a + 5 * (ulong)(step) : a;
 
 /* x: tile of tile_rows output rows, y: group, z: n. local: columns [K, pitch]. */
-__kernel void conv2d_panel_forward(__global const float *restrict x, ulong x_at, __global const float *restrict weight, ulong weight_at,
-                                   __global const float *restrict bias, ulong bias_at, __global float *restrict y, ulong y_at, SHAPE,
-                                   int tile_rows, int pitch, __local float *columns, int has_bias, int op, float alpha, float beta)
+__kernel void conv2d_panel_forward(__global const float *restrict x, ulong x_at, __global const float *restrict weight,
+                                   ulong weight_at, __global const float *restrict bias, ulong bias_at,
+                                   __global float *restrict y, ulong y_at, SHAPE, int tile_rows, int pitch,
+                                   __local float *columns, int has_bias, int op, float alpha, float beta)
 {
     int first_row = (int)get_global_id(0) * tile_rows, group = (int)get_global_id(1), n = (int)get_global_id(2);
     if (first_row >= out_height)
         return;
     int rows = min(tile_rows, out_height - first_row), length = rows * out_width, out_size = out_height * out_width;
     int depth = group_inputs * kernel_height * kernel_width, o0 = group * group_outputs;
-    panel_pack(x + x_at + ((ulong)n * groups + group) * group_inputs * height * width, columns, pitch, first_row, rows, height, width,
-               out_width, group_inputs, kernel_height, kernel_width, stride_y, stride_x, dilation_y, dilation_x, top, left);
+    panel_pack(x + x_at + ((ulong)n * groups + group) * group_inputs * height * width, columns, pitch, first_row, rows,
+               height, width, out_width, group_inputs, kernel_height, kernel_width, stride_y, stride_x, dilation_y,
+               dilation_x, top, left);
     panel_clear_tail(columns, pitch, depth, length);
     y += y_at + ((ulong)n * groups * group_outputs + o0) * out_size + (ulong)first_row * out_width;
     for (int p = 0; p < length; p += 16)
@@ -119,14 +122,16 @@ __kernel void conv2d_panel_forward(__global const float *restrict x, ulong x_at,
 }
 
 /*
- * dx of one group of one image: columns = weight^T dy, tile by tile, then each row of columns is added where it came from. x: group,
- * y: n. local: columns [K, pitch], then dy [OG, pitch].
+ * dx of one group of one image: columns = weight^T dy, tile by tile, then each row of columns is added where it came
+ * from. x: group, y: n. local: columns [K, pitch], then dy [OG, pitch].
  */
-__kernel void conv2d_panel_backward_data(__global const float *restrict dy, ulong dy_at, __global const float *restrict weight,
-                                         ulong weight_at, __global float *restrict dx, ulong dx_at, SHAPE, int tile_rows, int pitch,
+__kernel void conv2d_panel_backward_data(__global const float *restrict dy, ulong dy_at,
+                                         __global const float *restrict weight, ulong weight_at,
+                                         __global float *restrict dx, ulong dx_at, SHAPE, int tile_rows, int pitch,
                                          __local float *columns, int accumulate)
 {
-    int group = (int)get_global_id(0), n = (int)get_global_id(1), out_size = out_height * out_width, size = height * width;
+    int group = (int)get_global_id(0), n = (int)get_global_id(1), out_size = out_height * out_width,
+        size = height * width;
     int taps = kernel_height * kernel_width, depth = group_inputs * taps;
     __local float *gradients = columns + (ulong)depth * pitch;
     if (group >= groups)
@@ -170,12 +175,14 @@ __kernel void conv2d_panel_backward_data(__global const float *restrict dy, ulon
 }
 
 /*
- * Part p of dweight, from images [p * run, (p+1) * run), at partial[p * weights + w]; reduce_parts adds the parts up. A tile is tile_rows
- * output rows of tile_images images (all rows, when it is several images). x: part, y: group. local: columns [K, pitch], dy [OG, pitch].
+ * Part p of dweight, from images [p * run, (p+1) * run), at partial[p * weights + w]; reduce_parts adds the parts up. A
+ * tile is tile_rows output rows of tile_images images (all rows, when it is several images). x: part, y: group. local:
+ * columns [K, pitch], dy [OG, pitch].
  */
-__kernel void conv2d_panel_backward_weight(__global const float *restrict x, ulong x_at, __global const float *restrict dy, ulong dy_at,
-                                           __global float *restrict partial, ulong partial_at, SHAPE, int tile_rows, int pitch,
-                                           __local float *columns, int images, int run, int tile_images)
+__kernel void conv2d_panel_backward_weight(__global const float *restrict x, ulong x_at,
+                                           __global const float *restrict dy, ulong dy_at,
+                                           __global float *restrict partial, ulong partial_at, SHAPE, int tile_rows,
+                                           int pitch, __local float *columns, int images, int run, int tile_images)
 {
     int part = (int)get_global_id(0), group = (int)get_global_id(1), out_size = out_height * out_width;
     int depth = group_inputs * kernel_height * kernel_width, n_last = min(images, (part + 1) * run);
@@ -188,10 +195,11 @@ __kernel void conv2d_panel_backward_weight(__global const float *restrict x, ulo
         for (int first_row = 0; first_row < out_height; first_row += tile_rows) {
             int rows = min(tile_rows, out_height - first_row), length = 0;
             for (int image = n; image < min(n + tile_images, n_last); image++, length += rows * out_width) {
-                panel_pack(x + x_at + ((ulong)image * groups + group) * group_inputs * height * width, columns + length, pitch,
-                           first_row, rows, height, width, out_width, group_inputs, kernel_height, kernel_width, stride_y, stride_x,
-                           dilation_y, dilation_x, top, left);
-                panel_copy(dy + dy_at + ((ulong)image * groups + group) * group_outputs * out_size + (ulong)first_row * out_width,
+                panel_pack(x + x_at + ((ulong)image * groups + group) * group_inputs * height * width, columns + length,
+                           pitch, first_row, rows, height, width, out_width, group_inputs, kernel_height, kernel_width,
+                           stride_y, stride_x, dilation_y, dilation_x, top, left);
+                panel_copy(dy + dy_at + ((ulong)image * groups + group) * group_outputs * out_size +
+                               (ulong)first_row * out_width,
                            gradients + length, pitch, group_outputs, out_size, rows * out_width);
             }
             panel_clear_tail(columns, pitch, depth + group_outputs, length);

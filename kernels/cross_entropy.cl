@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cross_entropy of logits [N,C] and labels [N]: loss = -1/N sum log softmax(logits)[n, label n]. A label outside 0..C-1 takes no
- * part. One work-item a row (gradient), or a run of rows (loss): work-item p adds up rows [p * run, (p+1) * run) into partial[p],
- * which reduce_parts adds up.
+ * cross_entropy of logits [N,C] and labels [N]: loss = -1/N sum log softmax(logits)[n, label n]. A label outside 0..C-1
+ * takes no part. One work-item a row (gradient), or a run of rows (loss): work-item p adds up rows [p * run, (p+1) *
+ * run) into partial[p], which reduce_parts adds up.
  */
 
-__kernel void cross_entropy_forward(__global const float *logits, ulong logits_at, __global const int *labels, ulong labels_at,
-                                    __global float *partial, ulong partial_at, int rows, int classes, int run, int parts)
+__kernel void cross_entropy_forward(__global const float *logits, ulong logits_at, __global const int *labels,
+                                    ulong labels_at, __global float *partial, ulong partial_at, int rows, int classes,
+                                    int run, int parts)
 {
     int p = (int)get_global_id(0);
     if (p >= parts)
@@ -28,9 +29,9 @@ __kernel void cross_entropy_forward(__global const float *logits, ulong logits_a
 }
 
 /* dlogits = dloss / N (softmax(logits) - onehot(label)) */
-__kernel void cross_entropy_backward(__global const float *logits, ulong logits_at, __global const int *labels, ulong labels_at,
-                                     __global const float *dloss, ulong dloss_at, __global float *dx, ulong dx_at, int rows,
-                                     int classes, int accumulate)
+__kernel void cross_entropy_backward(__global const float *logits, ulong logits_at, __global const int *labels,
+                                     ulong labels_at, __global const float *dloss, ulong dloss_at, __global float *dx,
+                                     ulong dx_at, int rows, int classes, int accumulate)
 {
     int n = (int)get_global_id(0);
     if (n >= rows)

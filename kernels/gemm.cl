@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * c (+)= a b, c [m,n] row-major with rows c_row apart, element (i, k) of a at i a_row + k a_col, of b at k b_row + j b_col: every
- * transposition. Then, when asked for, bias[j] and one operator: y = f(a b + bias).
+ * c (+)= a b, c [m,n] row-major with rows c_row apart, element (i, k) of a at i a_row + k a_col, of b at k b_row + j
+ * b_col: every transposition. Then, when asked for, bias[j] and one operator: y = f(a b + bias).
  */
 #include "unary_op.clh"
 
 #define ROWS 4
 
 /* Any device, any strides: four rows of one column a work-item. x: column, y: rows / 4. */
-__kernel void gemm_columns(__global const float *a, ulong a_at, __global const float *b, ulong b_at, __global const float *bias,
-                           ulong bias_at, __global float *c, ulong c_at, int m, int n, int depth, int a_row, int a_col, int b_row,
-                           int b_col, int c_row, int has_bias, int op, float alpha, float beta, int accumulate)
+__kernel void gemm_columns(__global const float *a, ulong a_at, __global const float *b, ulong b_at,
+                           __global const float *bias, ulong bias_at, __global float *c, ulong c_at, int m, int n,
+                           int depth, int a_row, int a_col, int b_row, int b_col, int c_row, int has_bias, int op,
+                           float alpha, float beta, int accumulate)
 {
     int j = (int)get_global_id(0), i = (int)get_global_id(1) * ROWS, count = min(ROWS, m - i);
     if (j >= n)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * c (+)= a b with bias and one operator, as gemm.cl, for processors: a work-item does a tile of many columns with explicit vectors.
- * gemm_rows: rows of b are dense (b_col = 1). gemm_dots: rows of a and columns of b are dense (a_col = b_row = 1).
+ * c (+)= a b with bias and one operator, as gemm.cl, for processors: a work-item does a tile of many columns with
+ * explicit vectors. gemm_rows: rows of b are dense (b_col = 1). gemm_dots: rows of a and columns of b are dense (a_col
+ * = b_row = 1).
  */
 #include "unary_op.clh"
 #include "vector_tile.clh"
@@ -36,9 +37,9 @@
 
 /* x: block of columns, y: rows / 6. */
 __kernel void gemm_rows(__global const float *restrict a, ulong a_at, __global const float *restrict b, ulong b_at,
-                        __global const float *restrict bias, ulong bias_at, __global float *restrict c, ulong c_at, int m, int n,
-                        int depth, int a_row, int a_col, int b_row, int b_col, int c_row, int has_bias, int op, float alpha,
-                        float beta, int accumulate)
+                        __global const float *restrict bias, ulong bias_at, __global float *restrict c, ulong c_at,
+                        int m, int n, int depth, int a_row, int a_col, int b_row, int b_col, int c_row, int has_bias,
+                        int op, float alpha, float beta, int accumulate)
 {
     int j = (int)get_global_id(0) * BLOCK, i = (int)get_global_id(1) * TILE_ROWS, count = min(TILE_ROWS, m - i);
     int last = min(j + BLOCK, n);
@@ -60,9 +61,9 @@ __kernel void gemm_rows(__global const float *restrict a, ulong a_at, __global c
 
 /* x: columns / 4, y: rows / 3. */
 __kernel void gemm_dots(__global const float *restrict a, ulong a_at, __global const float *restrict b, ulong b_at,
-                        __global const float *restrict bias, ulong bias_at, __global float *restrict c, ulong c_at, int m, int n,
-                        int depth, int a_row, int a_col, int b_row, int b_col, int c_row, int has_bias, int op, float alpha,
-                        float beta, int accumulate)
+                        __global const float *restrict bias, ulong bias_at, __global float *restrict c, ulong c_at,
+                        int m, int n, int depth, int a_row, int a_col, int b_row, int b_col, int c_row, int has_bias,
+                        int op, float alpha, float beta, int accumulate)
 {
     int j = (int)get_global_id(0) * DOT_COLUMNS, i = (int)get_global_id(1) * DOT_ROWS;
     int rows = min(DOT_ROWS, m - i), columns = min(DOT_COLUMNS, n - j), k = 0;

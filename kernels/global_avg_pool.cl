@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* global_avg_pool: x [planes,size] -> y [planes], planes = N C. One work-item a plane forward, an element backward. */
 
-__kernel void global_avg_pool_forward(__global const float *x, ulong x_at, __global float *y, ulong y_at, int planes, int size)
+__kernel void global_avg_pool_forward(__global const float *x, ulong x_at, __global float *y, ulong y_at, int planes,
+                                      int size)
 {
     int plane = (int)get_global_id(0);
     if (plane >= planes)

@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * max_pool2d: x [planes,H,W] -> y [planes,OH,OW], planes = N C. The winner's index within its plane is kept for backward, -1 where
- * the window lies in the padding altogether. NaN wins over every number, the first of equals wins. One work-item an element, of y
- * forward and of x backward (a gather: no two work-items write one element); x: along the plane, y: the plane. The _planes kernels,
- * for processors, have one work-item a plane, and backward scatters.
+ * max_pool2d: x [planes,H,W] -> y [planes,OH,OW], planes = N C. The winner's index within its plane is kept for
+ * backward, -1 where the window lies in the padding altogether. NaN wins over every number, the first of equals wins.
+ * One work-item an element, of y forward and of x backward (a gather: no two work-items write one element); x: along
+ * the plane, y: the plane. The _planes kernels, for processors, have one work-item a plane, and backward scatters.
  */
 
-__kernel void max_pool2d_forward(__global const float *x, ulong x_at, __global float *y, ulong y_at, __global int *winner,
-                                 ulong winner_at, int height, int width, int out_height, int out_width, int kernel_height,
-                                 int kernel_width, int stride_y, int stride_x, int top, int left, int keep)
+__kernel void max_pool2d_forward(__global const float *x, ulong x_at, __global float *y, ulong y_at,
+                                 __global int *winner, ulong winner_at, int height, int width, int out_height,
+                                 int out_width, int kernel_height, int kernel_width, int stride_y, int stride_x,
+                                 int top, int left, int keep)
 {
     int at = (int)get_global_id(0), out_size = out_height * out_width;
     if (at >= out_size)
         return;
     int plane = (int)get_global_id(1), i = at / out_width, j = at - i * out_width;
     int y0 = i * stride_y - top, x0 = j * stride_x - left;
-    int y_first = max(y0, 0), y_last = min(y0 + kernel_height, height), x_first = max(x0, 0), x_last = min(x0 + kernel_width, width);
+    int y_first = max(y0, 0), y_last = min(y0 + kernel_height, height), x_first = max(x0, 0),
+        x_last = min(x0 + kernel_width, width);
     x += x_at + (ulong)plane * height * width;
     float best = -INFINITY;
     int best_at = y_first < y_last && x_first < x_last ? y_first * width + x_first : -1;
@@ -34,7 +36,8 @@ __kernel void max_pool2d_forward(__global const float *x, ulong x_at, __global f
 
 __kernel void max_pool2d_backward(__global const float *dy, ulong dy_at, __global const int *winner, ulong winner_at,
                                   __global float *dx, ulong dx_at, int height, int width, int out_height, int out_width,
-                                  int kernel_height, int kernel_width, int stride_y, int stride_x, int top, int left, int accumulate)
+                                  int kernel_height, int kernel_width, int stride_y, int stride_x, int top, int left,
+                                  int accumulate)
 {
     int at = (int)get_global_id(0), out_size = out_height * out_width;
     if (at >= height * width)
@@ -56,7 +59,8 @@ __kernel void max_pool2d_backward(__global const float *dy, ulong dy_at, __globa
 }
 
 /* Where the window at (y0, x0), clipped to the plane, has its maximum; -1: all padding. */
-int max_pool2d_window(__global const float *plane, int y0, int x0, int height, int width, int kernel_height, int kernel_width)
+int max_pool2d_window(__global const float *plane, int y0, int x0, int height, int width, int kernel_height,
+                      int kernel_width)
 {
     int y_last = min(y0 + kernel_height, height), x_first = max(x0, 0), x_last = min(x0 + kernel_width, width);
     int best_at = -1;
@@ -72,10 +76,10 @@ int max_pool2d_window(__global const float *plane, int y0, int x0, int height, i
     return best_at;
 }
 
-__kernel void max_pool2d_forward_planes(__global const float *restrict x, ulong x_at, __global float *restrict y, ulong y_at,
-                                        __global int *restrict winner, ulong winner_at, int height, int width, int out_height,
-                                        int out_width, int kernel_height, int kernel_width, int stride_y, int stride_x, int top,
-                                        int left, int keep)
+__kernel void max_pool2d_forward_planes(__global const float *restrict x, ulong x_at, __global float *restrict y,
+                                        ulong y_at, __global int *restrict winner, ulong winner_at, int height,
+                                        int width, int out_height, int out_width, int kernel_height, int kernel_width,
+                                        int stride_y, int stride_x, int top, int left, int keep)
 {
     ulong plane = get_global_id(0), out_size = (ulong)out_height * out_width;
     x += x_at + plane * height * width;
@@ -87,7 +91,8 @@ __kernel void max_pool2d_forward_planes(__global const float *restrict x, ulong 
         for (int j = 0; j < out_width; j++, y++, winner++) {
             int x0 = j * stride_x - left, best_at;
             if (inside && x0 >= 0 && x0 + 2 <= width) {
-                /* Two by two, the usual case, without branches: a later one wins when greater, or a NaN over a number. */
+                /* Two by two, the usual case, without branches: a later one wins when greater, or a NaN over a number.
+                 */
                 int at = y0 * width + x0;
                 float a = x[at], b = x[at + 1], c = x[at + width], d = x[at + width + 1];
                 bool second = !(b <= a) && a == a, fourth = !(d <= c) && c == c;
@@ -106,10 +111,11 @@ __kernel void max_pool2d_forward_planes(__global const float *restrict x, ulong 
     }
 }
 
-__kernel void max_pool2d_backward_planes(__global const float *restrict dy, ulong dy_at, __global const int *restrict winner,
-                                         ulong winner_at, __global float *restrict dx, ulong dx_at, int height, int width,
-                                         int out_height, int out_width, int kernel_height, int kernel_width, int stride_y,
-                                         int stride_x, int top, int left, int accumulate)
+__kernel void max_pool2d_backward_planes(__global const float *restrict dy, ulong dy_at,
+                                         __global const int *restrict winner, ulong winner_at,
+                                         __global float *restrict dx, ulong dx_at, int height, int width,
+                                         int out_height, int out_width, int kernel_height, int kernel_width,
+                                         int stride_y, int stride_x, int top, int left, int accumulate)
 {
     ulong plane = get_global_id(0);
     int out_size = out_height * out_width;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mse: loss = mean (x - target)^2 over count elements. Work-item p adds up elements [p * run, (p+1) * run) into partial[p], which
- * reduce_parts adds up. The gradient is one work-item an element.
+ * mse: loss = mean (x - target)^2 over count elements. Work-item p adds up elements [p * run, (p+1) * run) into
+ * partial[p], which reduce_parts adds up. The gradient is one work-item an element.
  */
 
 __kernel void mse_forward(__global const float *x, ulong x_at, __global const float *target, ulong target_at,
@@ -21,7 +21,8 @@ __kernel void mse_forward(__global const float *x, ulong x_at, __global const fl
 
 /* d(first) = 2 dloss / count (first - second): of x with (x, target), of target with (target, x). */
 __kernel void mse_backward(__global const float *first, ulong first_at, __global const float *second, ulong second_at,
-                           __global const float *dloss, ulong dloss_at, __global float *dx, ulong dx_at, int count, int accumulate)
+                           __global const float *dloss, ulong dloss_at, __global float *dx, ulong dx_at, int count,
+                           int accumulate)
 {
     int i = (int)get_global_id(0);
     if (i >= count)

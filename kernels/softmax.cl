@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * softmax along an axis of x [outer, length, inner]: y = exp(x - max) / sum. One work-item walks one line, whose elements are
- * inner apart. In place is allowed.
+ * softmax along an axis of x [outer, length, inner]: y = exp(x - max) / sum. One work-item walks one line, whose
+ * elements are inner apart. In place is allowed.
  */
 
-__kernel void softmax_forward(__global const float *x, ulong x_at, __global float *y, ulong y_at, int length, int inner, int lines)
+__kernel void softmax_forward(__global const float *x, ulong x_at, __global float *y, ulong y_at, int length, int inner,
+                              int lines)
 {
     int line = (int)get_global_id(0), o = line / inner;
     if (line >= lines)
@@ -25,8 +26,8 @@ __kernel void softmax_forward(__global const float *x, ulong x_at, __global floa
 }
 
 /* dx = y (dy - sum dy y) */
-__kernel void softmax_backward(__global const float *y, ulong y_at, __global const float *dy, ulong dy_at, __global float *dx,
-                               ulong dx_at, int length, int inner, int lines, int accumulate)
+__kernel void softmax_backward(__global const float *y, ulong y_at, __global const float *dy, ulong dy_at,
+                               __global float *dx, ulong dx_at, int length, int inner, int lines, int accumulate)
 {
     int line = (int)get_global_id(0), o = line / inner;
     if (line >= lines)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * unary: y = f(x; alpha, beta), element-wise over count elements, and its gradient from y and dy. One work-item an element, or
- * in the _run kernels, for processors, a run of them. In place is allowed: y on x, dx on dy.
+ * unary: y = f(x; alpha, beta), element-wise over count elements, and its gradient from y and dy. One work-item an
+ * element, or in the _run kernels, for processors, a run of them. In place is allowed: y on x, dx on dy.
  */
 #include "unary_op.clh"
 
@@ -23,16 +23,17 @@ float unary_gradient(int op, float y, float dy, float alpha, float beta)
     }
 }
 
-__kernel void unary_forward(__global const float *x, ulong x_at, __global float *y, ulong y_at, int count, int op, float alpha,
-                            float beta)
+__kernel void unary_forward(__global const float *x, ulong x_at, __global float *y, ulong y_at, int count, int op,
+                            float alpha, float beta)
 {
     int i = (int)get_global_id(0);
     if (i < count)
         y[y_at + i] = unary_apply(op, x[x_at + i], alpha, beta);
 }
 
-__kernel void unary_backward(__global const float *y, ulong y_at, __global const float *dy, ulong dy_at, __global float *dx,
-                             ulong dx_at, int count, int op, float alpha, float beta, int accumulate)
+__kernel void unary_backward(__global const float *y, ulong y_at, __global const float *dy, ulong dy_at,
+                             __global float *dx, ulong dx_at, int count, int op, float alpha, float beta,
+                             int accumulate)
 {
     int i = (int)get_global_id(0);
     if (i >= count)
@@ -41,8 +42,8 @@ __kernel void unary_backward(__global const float *y, ulong y_at, __global const
     dx[dx_at + i] = accumulate ? dx[dx_at + i] + gradient : gradient;
 }
 
-__kernel void unary_forward_run(__global const float *x, ulong x_at, __global float *y, ulong y_at, int count, int op, float alpha,
-                                float beta, int run)
+__kernel void unary_forward_run(__global const float *x, ulong x_at, __global float *y, ulong y_at, int count, int op,
+                                float alpha, float beta, int run)
 {
     int i = (int)get_global_id(0) * run, last = i + min(run, count - i);
     x += x_at;
@@ -71,8 +72,9 @@ float8 unary_gradient8(int op, float8 y, float8 dy, float alpha, float beta)
     }
 }
 
-__kernel void unary_backward_run(__global const float *y, ulong y_at, __global const float *dy, ulong dy_at, __global float *dx,
-                                 ulong dx_at, int count, int op, float alpha, float beta, int run, int accumulate)
+__kernel void unary_backward_run(__global const float *y, ulong y_at, __global const float *dy, ulong dy_at,
+                                 __global float *dx, ulong dx_at, int count, int op, float alpha, float beta, int run,
+                                 int accumulate)
 {
     int i = (int)get_global_id(0) * run, last = i + min(run, count - i);
     y = op == 6 ? dy + dy_at : y + y_at; /* scale reads no y */

@@ -23,6 +23,20 @@ static linnet_status read_limits(linnet_backend_device *device)
     return LINNET_OK;
 }
 
+/* By the kind of device, unless LINNET_OPENCL_KERNELS says otherwise: then each set of kernels can be tested on one
+ * machine. */
+static linnet_status choose_kernels(linnet_backend_device *device)
+{
+    const char *asked = linnet_cl_host->option("LINNET_OPENCL_KERNELS");
+    device->is_cpu = device->info.type == LINNET_DEVICE_CPU;
+    if (!asked || !*asked)
+        return LINNET_OK;
+    if (strcmp(asked, "cpu") != 0 && strcmp(asked, "gpu") != 0)
+        return linnet_cl_fail(LINNET_INVALID, "LINNET_OPENCL_KERNELS=%s: it is cpu or gpu", asked);
+    device->is_cpu = strcmp(asked, "cpu") == 0;
+    return LINNET_OK;
+}
+
 static linnet_status make_context(linnet_backend_device *device, cl_platform_id platform)
 {
     cl_context_properties properties[] = {CL_CONTEXT_PLATFORM, (cl_context_properties)platform, 0};
@@ -53,7 +67,8 @@ linnet_status linnet_cl_open(uint32_t index, linnet_backend_device **out)
     device->id = at.device;
     device->info.struct_size = sizeof(device->info);
     status = linnet_cl_device_info(index, &device->info);
-    device->is_cpu = device->info.type == LINNET_DEVICE_CPU;
+    if (!status)
+        status = choose_kernels(device);
     if (!status)
         status = read_limits(device);
     if (!status)

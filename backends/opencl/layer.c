@@ -17,7 +17,7 @@ static const char *tensor_refusal(const linnet_layer_desc *desc, const linnet_te
         return "needs the NCHW format";
     if (tensor->outer_stride != 0)
         return "needs dense tensors";
-    return linnet_desc_count(tensor) > INT32_MAX ? "over 2^31 elements" : NULL;
+    return linnet_desc_count(tensor) > LINNET_CL_MOST_ELEMENTS ? "over 2^31 elements" : NULL;
 }
 
 const char *linnet_cl_refusal(const linnet_layer_desc *desc)

@@ -74,9 +74,9 @@ linnet_status linnet_cl_optimizer_step(linnet_backend_queue *queue, const linnet
         return status;
     if (desc->kind != LINNET_OPTIMIZER_SGD && desc->kind != LINNET_OPTIMIZER_ADAM)
         return linnet_cl_fail(LINNET_UNSUPPORTED, "the opencl backend has no optimiser number %u", desc->kind);
-    if (desc->count > INT32_MAX)
-        return linnet_cl_fail(LINNET_LIMIT, "an optimiser step over %llu elements: at most 2^31-1",
-                              (unsigned long long)desc->count);
+    if (desc->count > LINNET_CL_MOST_ELEMENTS)
+        return linnet_cl_fail(LINNET_LIMIT, "an optimiser step over %llu elements: at most %d",
+                              (unsigned long long)desc->count, LINNET_CL_MOST_ELEMENTS);
     linnet_cl_kernel *kernel = NULL;
     status = optimizer_kernel(queue, desc->kind, &kernel);
     if (status || desc->count == 0)

@@ -12,6 +12,8 @@
 #include "opencl.h"
 
 #define LINNET_CL_MAX_KERNELS 8
+/* Kernels index with int, also the work-items that a last group has too many. */
+#define LINNET_CL_MOST_ELEMENTS (INT32_MAX - 65536)
 
 typedef struct linnet_cl_kernel {
     const linnet_backend_device *device;

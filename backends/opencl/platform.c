@@ -185,6 +185,10 @@ linnet_status linnet_cl_device_info(uint32_t index, linnet_device_info *out)
     /* The platform's version too: that is where PoCL says its short name. */
     snprintf(info.version, sizeof(info.version), "%.63s, %.60s", driver, platform_version);
     snprintf(info.cache_key, sizeof(info.cache_key), "opencl/%.36s/%.80s/%.63s", info.platform, info.name, driver);
+    const char *kernels = linnet_cl_host->option("LINNET_OPENCL_KERNELS");
+    if (kernels && *kernels)
+        snprintf(info.cache_key, sizeof(info.cache_key), "opencl/%.30s/%.70s/%.60s/%.10s", info.platform, info.name,
+                 driver, kernels);
     uint32_t size = out->struct_size < sizeof(info) ? out->struct_size : (uint32_t)sizeof(info);
     info.struct_size = out->struct_size;
     memcpy(out, &info, size);

@@ -164,7 +164,31 @@ static linnet_status check_feed(const linnet_session *session, const linnet_feed
                        t->data ? "" : " without data");
 }
 
-/* Matches feeds to the net's inputs, in the net's order. Feeds that the net does not have are an error. */
+static bool is_input(const linnet_net *net, uint32_t value, const char *name)
+{
+    return net->values[value].kind == LINNET_VALUE_INPUT && strcmp(net->values[value].name, name) == 0;
+}
+
+/* Every feed is an input of the net, and none is there twice. */
+static linnet_status check_names(const linnet_session *session, const linnet_batch *batch)
+{
+    for (uint32_t f = 0; f < batch->feed_count; f++) {
+        const char *name = batch->feeds[f].name;
+        uint32_t v = 0;
+        if (!name)
+            return linnet_fail(session->context, LINNET_INVALID, "feed %u is without a name", f);
+        while (v < session->net->value_count && !is_input(session->net, v, name))
+            v++;
+        if (v == session->net->value_count)
+            return linnet_fail(session->context, LINNET_INVALID, "the net has no input '%s'", name);
+        for (uint32_t g = 0; g < f; g++)
+            if (strcmp(batch->feeds[g].name, name) == 0)
+                return linnet_fail(session->context, LINNET_INVALID, "input '%s' is fed twice", name);
+    }
+    return LINNET_OK;
+}
+
+/* Matches feeds to the net's inputs, in the net's order. */
 static linnet_status read_feeds(const linnet_session *session, const linnet_batch *batch, feeds *out,
                                 const linnet_feed *out_feeds[LINNET_MAX_FEEDS])
 {
@@ -172,24 +196,18 @@ static linnet_status read_feeds(const linnet_session *session, const linnet_batc
     out->count = 0;
     if (!batch || batch->feed_count > LINNET_MAX_FEEDS)
         return linnet_fail(session->context, LINNET_INVALID, "a batch has 1 to %d feeds", LINNET_MAX_FEEDS);
-    for (uint32_t v = 0; v < net->value_count; v++)
-        for (uint32_t f = 0; f < batch->feed_count; f++) {
-            const linnet_feed *feed = &batch->feeds[f];
-            if (net->values[v].kind != LINNET_VALUE_INPUT || !feed->name ||
-                strcmp(net->values[v].name, feed->name) != 0)
+    linnet_status status = check_names(session, batch);
+    for (uint32_t v = 0; v < net->value_count && status == LINNET_OK; v++)
+        for (uint32_t f = 0; f < batch->feed_count && status == LINNET_OK; f++) {
+            if (!is_input(net, v, batch->feeds[f].name))
                 continue;
-            if (out->count && out->values[out->count - 1] == v)
-                return linnet_fail(session->context, LINNET_INVALID, "an input is fed twice");
-            linnet_status status = check_feed(session, feed, v, &out->shapes[out->count]);
-            if (status != LINNET_OK)
-                return status;
-            out_feeds[out->count] = feed;
+            status = check_feed(session, &batch->feeds[f], v, &out->shapes[out->count]);
+            out_feeds[out->count] = &batch->feeds[f];
             out->values[out->count++] = v;
         }
-    if (out->count == batch->feed_count && out->count)
-        return LINNET_OK;
-    return linnet_fail(session->context, LINNET_INVALID, "%s",
-                       out->count ? "a fed input is not in the net, or fed twice" : "no input of the net is fed");
+    if (status == LINNET_OK && !out->count)
+        status = linnet_fail(session->context, LINNET_INVALID, "no input of the net is fed");
+    return status;
 }
 
 /* ---- The cache of plans ---- */

@@ -30,6 +30,8 @@ static linnet_status find_value(linnet_session *session, linnet_value value, uin
     if (value.id < 1 || value.id > session->net->value_count)
         return linnet_fail(session->context, LINNET_INVALID, "a value that is not of the session's net was read");
     const char *name = session->net->values[value.id - 1].name;
+    if (session->net->values[value.id - 1].kind == LINNET_VALUE_PARAMETER)
+        return linnet_fail(session->context, LINNET_INVALID, "'%s' is a parameter: linnet_session_get reads it", name);
     if (!plan)
         return linnet_fail(session->context, LINNET_INVALID, "'%s' is read before a forward", name);
     bool exists = false;

@@ -171,8 +171,8 @@ static inline linnet_value random_layer(random_net *r, linnet_value x)
     case 0:
     case 1:
         return rank == 4 ? random_pool(r, x, dims) : random_unary(r, x);
-    case 2:
-        return linnet_batch_norm(r->net, x, .momentum = 0.3f);
+    case 2: /* a channel may be constant: a small epsilon would make a difference in the last bit a large one */
+        return linnet_batch_norm(r->net, x, .momentum = 0.3f, .epsilon = 1e-2f);
     case 3:
         return r->smooth ? random_unary(r, x) : linnet_dropout(r->net, x, 0.5f);
     case 4:

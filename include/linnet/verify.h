@@ -54,7 +54,7 @@ typedef struct linnet_verify_options {
     size_t size;           /* sizeof(linnet_verify_options) */
     uint64_t seed;         /* of the random fill; default 1 */
     double seconds;        /* bench: how long each implementation is timed; default 0.05 */
-    const char *candidate; /* only the forward and backward implementations of this name; NULL: all */
+    const char *candidate; /* only the forward implementation of this name, and what goes back from it; NULL: all */
 } linnet_verify_options;
 
 typedef struct linnet_verify_result {

@@ -2,6 +2,7 @@
 /* Does the harness see what it is there for? A backend with one fault after the other; each must fail, and none
  * without. */
 #include "faulty_backend.h"
+#include "core/core.h"
 #include "linnet/verify.h"
 
 #include <setjmp.h>
@@ -173,6 +174,40 @@ static void test_bad_cases_are_refused(void **state)
     assert_int_equal(linnet_verify_case(reference, reference, "linear:n5i7_o3", NULL, NULL), LINNET_INVALID);
 }
 
+static void test_bench_times_every_implementation(void **state)
+{
+    (void)state;
+    linnet_verify_options options = {.size = sizeof options, .seconds = 1e-3};
+    linnet_verify_result result = {.size = sizeof result};
+    assert_int_equal(linnet_verify_bench(reference, "linear:n5i7_o3", &options, &result), LINNET_OK);
+    assert_int_equal(result.outcome, LINNET_VERIFY_PASSED);
+    assert_non_null(strstr(result.report, "forward"));
+    assert_non_null(strstr(result.report, "backward inputs"));
+    assert_non_null(strstr(result.report, "backward params"));
+    assert_non_null(strstr(result.report, "GFLOP/s"));
+}
+
+/* Whichever allocation fails: an error or a failed case, never a crash, and nothing is left behind. */
+static void test_survives_without_memory(void **state)
+{
+    static const char *const texts[] = {"linear:n5i7_o3+relu", "batch_norm:n9c5", "optimizer:adam_i103_lr0.001",
+                                        "queue:memory"};
+    (void)state;
+    uint64_t before = reference->backend->live_objects();
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        linnet_verify_result result = {.size = sizeof result};
+        bool failed = true;
+        for (int64_t allowed = 0; allowed < 5000 && failed; allowed += 1 + allowed / 40) {
+            linnet_memory_fail_after(allowed);
+            linnet_status status = linnet_verify_case(reference, reference, texts[i], NULL, &result);
+            linnet_memory_fail_after(-1);
+            failed = status != LINNET_OK || result.outcome != LINNET_VERIFY_PASSED;
+            assert_int_equal(reference->backend->live_objects(), before);
+        }
+        assert_int_equal(verify(reference, reference, texts[i]).outcome, LINNET_VERIFY_PASSED);
+    }
+}
+
 static void test_table_has_levels(void **state)
 {
     (void)state;
@@ -193,6 +228,8 @@ int main(void)
         cmocka_unit_test(test_numeric_gradients_are_caught),
         cmocka_unit_test(test_report_says_how_to_see_it_again),
         cmocka_unit_test(test_bad_cases_are_refused),
+        cmocka_unit_test(test_bench_times_every_implementation),
+        cmocka_unit_test(test_survives_without_memory),
         cmocka_unit_test(test_table_has_levels),
     };
     return cmocka_run_group_tests(tests, open_reference, close_reference);

@@ -10,7 +10,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { MAX_KERNEL = 16, TASK_STEPS = 1 << 15, WEIGHT_TASKS = 8, CHUNK_BYTES = 48 << 10 };
+enum { MAX_KERNEL = 16, TASK_STEPS = 1 << 15, WEIGHT_TASKS = 8, PART_TAPS = 64, CHUNK_BYTES = 48 << 10 };
 
 /* ---- Gathering ---- */
 
@@ -201,36 +201,40 @@ static void gather_all(gather_job *j)
     cpu_parallel(blocks * j->tasks_per_block, gather_task, j);
 }
 
-/* ---- The weight's gradient: a task has one tile of outputs, one channel and a range of blocks. ---- */
+/* ---- The weight's gradient. A task has a tile of outputs, some of the weights [c][u][v] that each of them has, and a range of
+   blocks. Ranges are few: they only make tasks where outputs and weights are few. ---- */
 
 typedef struct weight_job {
     const cpu_conv2d_data *d;
-    int64_t tiles, units;            /* of outputs per group; (group, tile, channel) in all */
+    int64_t tiles, parts, part_taps; /* tiles of outputs per group; parts of an output's weights, and their length */
+    int64_t units;                   /* (group, tile, part) in all */
     int64_t splits, split_blocks;    /* ranges of blocks, and their length */
-    int64_t weight_count;            /* floats of the weight */
-    int64_t tap_count, scratch;      /* kh kw; floats of a thread's scratch */
-    const cpu_kernel_tap *taps;      /* [kh][kw] */
+    int64_t depth, weight_count;     /* weights of an output; floats of the weight */
+    const cpu_kernel_tap *taps;      /* [kh][kw] of channel 0 */
     float *partials, *scratches;     /* [splits][weight, bias]; one per thread */
 } weight_job;
 
 static weight_job weight_job_of(const cpu_conv2d_sizes *s)
 {
-    weight_job j = {.tiles = channel_tiles(s->group_o), .weight_count = s->o * s->group_c * s->kh * s->kw, .tap_count = s->kh * s->kw};
-    int64_t blocks = cpu_ceil(s->n, CPU_LANES);
-    j.units = s->groups * j.tiles * s->group_c;
+    weight_job j = {.tiles = channel_tiles(s->group_o), .depth = s->group_c * s->kh * s->kw};
+    int64_t blocks = cpu_ceil(s->n, CPU_LANES), tile = cpu_table.tile_vectors;
+    j.part_taps = cpu_ceil(cpu_ceil(j.depth, cpu_ceil(j.depth, PART_TAPS)), tile) * tile;
+    j.parts = cpu_ceil(j.depth, j.part_taps);
+    j.weight_count = s->o * j.depth;
+    j.units = s->groups * j.tiles * j.parts;
     j.split_blocks = cpu_ceil(blocks, cpu_max(1, cpu_min(blocks, WEIGHT_TASKS / j.units)));
     j.splits = cpu_ceil(blocks, j.split_blocks);
-    /* Lanes' sums and their totals of every tap and of the bias. */
-    j.scratch = CPU_TILE_ROWS * (j.tap_count + 1) * (CPU_LANES + 1);
-    j.scratch = cpu_ceil(j.scratch, CPU_LANES) * CPU_LANES;
     return j;
 }
+
+/* Floats of a thread's scratch: lanes' sums and totals of a part's weights and of the bias. */
+enum { SCRATCH = CPU_TILE_ROWS * (PART_TAPS + 1) * (CPU_LANES + 1) + CPU_LANES };
 
 static uint64_t weight_workspace(const cpu_conv2d_sizes *s)
 {
     weight_job j = weight_job_of(s);
     uint64_t partials = (uint64_t)(j.splits * (j.weight_count + s->o));
-    return (partials + CPU_LANES + (uint64_t)j.scratch * cpu_worker_count()) * sizeof(float);
+    return (partials + CPU_LANES + (uint64_t)SCRATCH * cpu_worker_count()) * sizeof(float);
 }
 
 static void fill_taps(const cpu_conv2d_sizes *s, cpu_kernel_tap *taps)
@@ -244,60 +248,79 @@ static void fill_taps(const cpu_conv2d_sizes *s, cpu_kernel_tap *taps)
         }
 }
 
-/* Adds output rows [i0, i1) of one block to the lanes' sums. */
-static void add_rows(const weight_job *j, int64_t block, int64_t output, int64_t rows, int64_t channel, int64_t i0, int64_t i1,
-                     float *sums)
+/* Taps [first, first + count) of an output's weights [c][u][v]. */
+static void part_taps(const weight_job *j, int64_t first, int64_t count, cpu_kernel_tap *out)
 {
-    const cpu_conv2d_sizes *s = &j->d->s;
-    int64_t y_plane = s->oh * s->ow * CPU_LANES;
-    cpu_weight_tile w = {.dy = j->d->dy + block * s->y_stride + output * y_plane,
-                         .x = j->d->x + block * s->x_stride + channel * s->h * s->w * CPU_LANES,
-                         .dy_k = y_plane,
-                         .dy_i = s->ow * CPU_LANES,
-                         .x_i = s->sh * s->w * CPU_LANES,
-                         .x_j = s->sw * CPU_LANES,
-                         .first_row = i0,
-                         .last_row = i1,
-                         .rows = (int32_t)rows};
-    for (int64_t tap = 0; tap < j->tap_count; tap += cpu_table.tile_vectors) {
-        w.sums = sums + tap * rows * CPU_LANES;
-        w.taps = j->taps + tap;
-        w.tap_count = (int32_t)cpu_min(cpu_table.tile_vectors, j->tap_count - tap);
+    int64_t area = j->d->s.kh * j->d->s.kw, plane = j->d->s.h * j->d->s.w * CPU_LANES, c = first / area, at = first % area;
+    for (int64_t i = 0; i < count; i++) {
+        out[i] = j->taps[at];
+        out[i].offset += c * plane;
+        if (++at == area) {
+            at = 0;
+            c++;
+        }
+    }
+}
+
+/* Adds up some output rows of one block, in the lanes. tile: what does not change. */
+static void add_rows(const cpu_weight_tile *tile, const cpu_kernel_tap *taps, int64_t count, float *sums)
+{
+    cpu_weight_tile w = *tile;
+    for (int64_t tap = 0; tap < count; tap += cpu_table.tile_vectors) {
+        w.sums = sums + tap * w.rows * CPU_LANES;
+        w.taps = taps + tap;
+        w.tap_count = (int32_t)cpu_min(cpu_table.tile_vectors, count - tap);
         cpu_table.weight_tile(&w);
     }
+}
+
+/* The lanes' sums become the partial weight gradient. sums is [tile of taps][output][tap], as add_rows made it. */
+static void store_sums(const weight_job *j, float *sums, int64_t rows, int64_t count, float *weight, float *bias)
+{
+    float *totals = sums + (count + 1) * rows * CPU_LANES;
+    cpu_table.fold_lanes(sums, (count + 1) * rows, totals);
+    for (int64_t tap = 0; tap < count; tap += cpu_table.tile_vectors) {
+        int64_t taps = cpu_min(cpu_table.tile_vectors, count - tap);
+        for (int64_t k = 0; k < rows; k++)
+            for (int64_t t = 0; t < taps; t++)
+                weight[k * j->depth + tap + t] = totals[tap * rows + k * taps + t];
+    }
+    for (int64_t k = 0; k < rows && bias; k++)
+        bias[k] = totals[count * rows + k];
 }
 
 static void weight_task(const void *context, int64_t task, uint32_t worker)
 {
     const weight_job *j = context;
-    const cpu_conv2d_sizes *s = &j->d->s;
-    int64_t split = task / j->units, unit = task % j->units, c = unit % s->group_c, tile = unit / s->group_c;
-    int64_t group = tile / j->tiles, k0 = tile % j->tiles * CPU_TILE_ROWS, rows = cpu_min(CPU_TILE_ROWS, s->group_o - k0);
-    int64_t output = group * s->group_o + k0, columns = rows * j->tap_count;
-    float *sums = j->scratches + worker * j->scratch, *bias_sums = sums + columns * CPU_LANES;
-    float *totals = bias_sums + rows * CPU_LANES, *weight = j->partials + split * (j->weight_count + s->o);
-    float *bias = weight + j->weight_count;
+    const cpu_conv2d_data *d = j->d;
+    const cpu_conv2d_sizes *s = &d->s;
+    int64_t split = task / j->units, unit = task % j->units, part = unit % j->parts, group = unit / j->parts / j->tiles;
+    int64_t k0 = unit / j->parts % j->tiles * CPU_TILE_ROWS, rows = cpu_min(CPU_TILE_ROWS, s->group_o - k0);
+    int64_t output = group * s->group_o + k0, first = part * j->part_taps, count = cpu_min(j->part_taps, j->depth - first);
+    int64_t y_plane = s->oh * s->ow * CPU_LANES, last_block = cpu_min(cpu_ceil(s->n, CPU_LANES), (split + 1) * j->split_blocks);
     int64_t chunk = cpu_max(1, CHUNK_BYTES / (rows * s->ow * CPU_LANES * (int64_t)sizeof(float)));
-    int64_t last_block = cpu_min(cpu_ceil(s->n, CPU_LANES), (split + 1) * j->split_blocks);
-    memset(sums, 0, (size_t)((columns + rows) * CPU_LANES) * sizeof *sums);
+    float *sums = j->scratches + worker * SCRATCH, *bias_sums = sums + count * rows * CPU_LANES;
+    float *weight = j->partials + split * (j->weight_count + s->o), *bias = weight + j->weight_count;
+    cpu_kernel_tap taps[PART_TAPS];
+    cpu_weight_tile w = {.dy_k = y_plane,
+                         .dy_i = s->ow * CPU_LANES,
+                         .x_i = s->sh * s->w * CPU_LANES,
+                         .x_j = s->sw * CPU_LANES,
+                         .rows = (int32_t)rows};
+    part_taps(j, first, count, taps);
+    memset(sums, 0, (size_t)((count + 1) * rows * CPU_LANES) * sizeof *sums);
     for (int64_t block = split * j->split_blocks; block < last_block; block++)
         for (int64_t i = 0; i < s->oh; i += chunk) {
-            int64_t end = cpu_min(s->oh, i + chunk);
-            if (j->d->dweight)
-                add_rows(j, block, output, rows, group * s->group_c + c, i, end, sums);
-            for (int64_t k = 0; k < rows && c == 0; k++)
-                cpu_table.lane_sums(j->d->dy + block * s->y_stride + ((output + k) * s->oh + i) * s->ow * CPU_LANES,
-                                    (end - i) * s->ow * CPU_LANES, bias_sums + k * CPU_LANES);
+            w.dy = d->dy + block * s->y_stride + output * y_plane;
+            w.x = d->x ? d->x + block * s->x_stride + group * s->group_c * s->h * s->w * CPU_LANES : NULL;
+            w.first_row = i;
+            w.last_row = cpu_min(s->oh, i + chunk);
+            if (d->dweight)
+                add_rows(&w, taps, count, sums);
+            for (int64_t k = 0; k < rows && part == 0; k++)
+                cpu_table.lane_sums(w.dy + k * y_plane + i * w.dy_i, (w.last_row - i) * w.dy_i, bias_sums + k * CPU_LANES);
         }
-    cpu_table.fold_lanes(sums, columns + rows, totals);
-    for (int64_t tap = 0; tap < j->tap_count; tap++) {
-        /* The tap's tile begins at tap `first` and is `taps` wide: [outputs][taps]. */
-        int64_t first = tap - tap % cpu_table.tile_vectors, taps = cpu_min(cpu_table.tile_vectors, j->tap_count - first);
-        for (int64_t k = 0; k < rows; k++)
-            weight[((output + k) * s->group_c + c) * j->tap_count + tap] = totals[first * rows + k * taps + tap - first];
-    }
-    for (int64_t k = 0; k < rows && c == 0; k++)
-        bias[output + k] = totals[columns + k];
+    store_sums(j, sums, rows, count, weight + output * j->depth + first, part == 0 ? bias + output : NULL);
 }
 
 static void add_partials(const weight_job *j, int64_t at, int64_t count, float *gradient, bool accumulate)

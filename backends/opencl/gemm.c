@@ -2,34 +2,59 @@
 /* Matrix products by our own kernels. */
 #include "gemm.h"
 
-enum { COLUMN_ROWS = 4, TILE_ROWS = 6, TILE_BLOCK = 64, DOT_ROWS = 3, DOT_COLUMNS = 4 }; /* as in the kernels */
+enum {
+    COLUMN_ROWS = 4,
+    LOCAL_TILE = 32,
+    LOCAL_LANES = 64,
+    TILE_ROWS = 6,
+    TILE_BLOCK = 64,
+    DOT_ROWS = 3,
+    DOT_COLUMNS = 4
+}; /* as in the kernels */
 
 static int64_t tiles(int64_t length, int64_t tile)
 {
     return (length + tile - 1) / tile;
 }
 
-/* On processors the kernel whose vectors lie along what is dense; elsewhere, or where nothing is, the one for any
- * strides. */
-static linnet_cl_kernel *pick_kernel(linnet_backend_plan *plan, const linnet_cl_gemm *gemm)
+/* Needs groups of a fixed size and a little local memory, which OpenCL promises nobody. */
+static bool fits_local(const linnet_backend_device *device)
 {
-    linnet_cl_kernel *kernel;
-    if (plan->device->is_cpu && gemm->b_col == 1) {
-        kernel = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_GEMM_VECTOR, "gemm_rows", 4);
+    return device->max_group >= LOCAL_LANES && device->local_memory >= 8192;
+}
+
+/* On processors the kernel whose vectors lie along what is dense. */
+static linnet_cl_kernel *vector_kernel(linnet_backend_plan *plan, const linnet_cl_gemm *gemm)
+{
+    bool rows = gemm->b_col == 1;
+    linnet_cl_kernel *kernel =
+        linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_GEMM_VECTOR, rows ? "gemm_rows" : "gemm_dots", 4);
+    if (rows)
         linnet_cl_range(kernel, tiles(gemm->n, TILE_BLOCK), tiles(gemm->m, TILE_ROWS), 1, 1);
-    } else if (plan->device->is_cpu && gemm->a_col == 1 && gemm->b_row == 1) {
-        kernel = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_GEMM_VECTOR, "gemm_dots", 4);
+    else
         linnet_cl_range(kernel, tiles(gemm->n, DOT_COLUMNS), tiles(gemm->m, DOT_ROWS), 1, 1);
-    } else {
-        kernel = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_GEMM, "gemm_columns", 4);
-        linnet_cl_range(kernel, gemm->n, tiles(gemm->m, COLUMN_ROWS), 1, 64);
-    }
     return kernel;
 }
 
-linnet_cl_kernel *linnet_cl_gemm_kernel(linnet_backend_plan *plan, const linnet_cl_gemm *gemm)
+static linnet_cl_kernel *pick_kernel(linnet_backend_plan *plan, const linnet_cl_gemm *gemm, bool tiled)
 {
-    linnet_cl_kernel *kernel = pick_kernel(plan, gemm);
+    linnet_cl_kernel *kernel;
+    bool dense = gemm->b_col == 1 || (gemm->a_col == 1 && gemm->b_row == 1);
+    if (tiled && plan->device->is_cpu && dense)
+        return vector_kernel(plan, gemm);
+    if (tiled && !plan->device->is_cpu && fits_local(plan->device)) {
+        kernel = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_GEMM_LOCAL, "gemm_local", 4);
+        linnet_cl_range_groups(kernel, tiles(gemm->n, LOCAL_TILE), tiles(gemm->m, LOCAL_TILE), 1, LOCAL_LANES);
+        return kernel;
+    }
+    kernel = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_GEMM, "gemm_columns", 4);
+    linnet_cl_range(kernel, gemm->n, tiles(gemm->m, COLUMN_ROWS), 1, 64);
+    return kernel;
+}
+
+linnet_cl_kernel *linnet_cl_gemm_kernel(linnet_backend_plan *plan, const linnet_cl_gemm *gemm, bool tiled)
+{
+    linnet_cl_kernel *kernel = pick_kernel(plan, gemm, tiled);
     const int64_t constants[] = {gemm->m,     gemm->n,     gemm->depth, gemm->a_row,    gemm->a_col,
                                  gemm->b_row, gemm->b_col, gemm->c_row, gemm->has_bias, gemm->epilogue.op};
     for (size_t i = 0; i < sizeof(constants) / sizeof(constants[0]); i++)

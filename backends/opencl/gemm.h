@@ -14,8 +14,9 @@ typedef struct linnet_cl_gemm {
     linnet_epilogue epilogue; /* op 0: none */
 } linnet_cl_gemm;
 
-/* The plan's next kernel, ours, for any gemm. */
-linnet_cl_kernel *linnet_cl_gemm_kernel(linnet_backend_plan *plan, const linnet_cl_gemm *gemm);
+/* The plan's next kernel, ours, for any gemm. tiled: the one for large products on this kind of device; else a few
+   elements a work-item, so that a small product keeps a GPU busy. */
+linnet_cl_kernel *linnet_cl_gemm_kernel(linnet_backend_plan *plan, const linnet_cl_gemm *gemm, bool tiled);
 linnet_status linnet_cl_gemm_run(linnet_cl_kernel *kernel, linnet_backend_queue *queue, linnet_view a, linnet_view b,
                                  linnet_view bias, linnet_view c, cl_int accumulate);
 

@@ -7,7 +7,7 @@
 
 typedef struct linear_plan {
     linnet_backend_plan base;
-    bool clblast, has_bias;
+    bool clblast, tiled, has_bias;
     uint32_t want_inputs, want_parameters;
     linnet_cl_gemm products[3];   /* forward; backward: data, weight */
     linnet_cl_kernel *kernels[3]; /* the same, when they are ours */
@@ -16,25 +16,36 @@ typedef struct linear_plan {
 
 enum { FORWARD = 0, DATA = 1, WEIGHT = 2 };
 
-/* CLBlast has a start-up cost and its own launches: not for small products. On processors our vector kernels are faster
-   at any size (PoCL: ten times and more). */
-static bool linear_prefers_clblast(const linnet_backend_device *device, const linnet_layer_desc *desc)
+enum { TILED, COLUMNS, CLBLAST, WAYS };
+
+static const char *const way_names[WAYS] = {"tiled", "columns", "clblast"};
+
+/* By the multiply-adds of the forward product. On a GPU a small one is too few tiles, and a large one pays for
+   CLBlast's start-up; on processors our vectors are faster at any size (PoCL: ten times and more). */
+static const int *linear_preferences(const linnet_backend_device *device, const linnet_layer_desc *desc)
 {
+    static const int processor[WAYS] = {TILED, CLBLAST, COLUMNS}, small[WAYS] = {COLUMNS, TILED, CLBLAST};
+    static const int medium[WAYS] = {TILED, COLUMNS, CLBLAST}, large[WAYS] = {CLBLAST, TILED, COLUMNS};
     double weights = (double)linnet_desc_count(&desc->parameters[LINNET_LINEAR_WEIGHT]);
-    return !device->is_cpu && (double)desc->outputs[0].dims[0] * weights > 1.6e7;
+    double work = (double)desc->outputs[0].dims[0] * weights;
+    if (device->is_cpu)
+        return processor;
+    return work < 1e7 ? small : work < 1e8 ? medium : large;
 }
 
 static linnet_status linear_candidate(linnet_backend_device *device, const linnet_layer_desc *desc, uint32_t index,
                                       linnet_candidate *out)
 {
-    static const char *const names[2] = {"tiled", "clblast"};
-    if (index > 1)
+    if (index >= WAYS)
         return LINNET_END;
-    out->name = names[linear_prefers_clblast(device, desc) ? 1 - index : index];
+    int way = linear_preferences(device, desc)[index];
+    out->name = way_names[way];
     out->numerics = LINNET_NUMERICS_DIRECT;
     out->refusal = linnet_cl_refusal(desc);
     if (!out->refusal && desc->epilogue_count > 1)
         out->refusal = "takes one epilogue";
+    if (!out->refusal && way == COLUMNS && device->is_cpu)
+        out->refusal = "for GPUs";
     if (desc->direction == LINNET_BACKWARD) {
         out->reads_parameters = linnet_cl_wants_input(desc, LINNET_LINEAR_X) ? 1u << LINNET_LINEAR_WEIGHT : 0u;
         out->reads_inputs = linnet_cl_wants_parameter(desc, LINNET_LINEAR_WEIGHT) ? 1u << LINNET_LINEAR_X : 0u;
@@ -110,7 +121,7 @@ static void linear_kernels(linear_plan *plan, const linnet_layer_desc *desc)
         plan->products[FORWARD].epilogue = desc->epilogue[0];
     for (int which = 0; which < 3; which++)
         if (wanted[which] && !plan->clblast)
-            plan->kernels[which] = linnet_cl_gemm_kernel(&plan->base, &plan->products[which]);
+            plan->kernels[which] = linnet_cl_gemm_kernel(&plan->base, &plan->products[which], plan->tiled);
     if (forward && plan->clblast && (plan->has_bias || desc->epilogue_count))
         linear_bias_kernel(plan, &plan->products[FORWARD]);
     /* Rows of dy are the parts of a sum over [O]. */
@@ -129,6 +140,7 @@ static linnet_status linear_plan_new(linnet_backend_device *device, const linnet
         return status;
     linear_plan *plan = (linear_plan *)base;
     plan->clblast = strcmp(candidate, "clblast") == 0;
+    plan->tiled = strcmp(candidate, "tiled") == 0;
     plan->has_bias = desc->parameter_count > LINNET_LINEAR_BIAS;
     plan->want_inputs = desc->want_inputs;
     plan->want_parameters = desc->want_parameters;

@@ -26,6 +26,15 @@ static void restore_mode(linnet_session *session, saved_settings saved)
     session->gradients = saved.gradients;
 }
 
+/* Outputs are readable anyway; anything else has to be kept from now on. */
+static linnet_status make_readable(linnet_session *session, linnet_value value)
+{
+    const linnet_net *net = session->net;
+    bool is_output = value.id >= 1 && value.id <= net->value_count &&
+                     (net->values[value.id - 1].is_output || net->values[value.id - 1].uses == 0);
+    return is_output ? LINNET_OK : linnet_session_keep(session, value);
+}
+
 /* The first of the largest. */
 static int32_t argmax(const float *scores, int64_t classes)
 {
@@ -94,7 +103,9 @@ linnet_status linnet_evaluate(linnet_session *session, linnet_loader *loader, li
     float *scores = NULL;
     size_t capacity = 0;
     linnet_evaluation sum = {0};
-    linnet_status status = LINNET_OK;
+    linnet_status status = make_readable(session, logits);
+    if (status == LINNET_OK && loss.id)
+        status = make_readable(session, loss);
     saved_settings saved = evaluate_mode(session);
     while (status == LINNET_OK && linnet_loader_next(loader, &batch)) {
         status = evaluate_batch(session, &batch, logits, loss, &scores, &capacity, out_predictions, &sum);
@@ -173,7 +184,9 @@ linnet_status linnet_predict(linnet_session *session, linnet_value logits, const
     batch.feeds[0].tensor.dims[0] = 1;
     memcpy(batch.feeds[0].tensor.dims + 1, sample->dims, sample->rank * sizeof *sample->dims);
     saved_settings saved = evaluate_mode(session);
-    linnet_status status = predict(session, logits, &batch, k, out_predictions);
+    linnet_status status = make_readable(session, logits);
+    if (status == LINNET_OK)
+        status = predict(session, logits, &batch, k, out_predictions);
     restore_mode(session, saved);
     return status;
 }

@@ -11,10 +11,10 @@
 #define LANES 64
 #define SIDE  8
 
-__kernel __attribute__((reqd_work_group_size(LANES, 1, 1))) void
-gemm_local(__global const float *a, ulong a_at, __global const float *b, ulong b_at, __global const float *bias,
-           ulong bias_at, __global float *c, ulong c_at, int m, int n, int depth, int a_row, int a_col, int b_row,
-           int b_col, int c_row, int has_bias, int op, float alpha, float beta, int accumulate)
+__kernel void gemm_local(__global const float *a, ulong a_at, __global const float *b, ulong b_at,
+                         __global const float *bias, ulong bias_at, __global float *c, ulong c_at, int m, int n,
+                         int depth, int a_row, int a_col, int b_row, int b_col, int c_row, int has_bias, int op,
+                         float alpha, float beta, int accumulate)
 {
     /* One more than a tile, so that columns of it do not fall on one bank. */
     __local float left[STEP][TILE + 1], right[STEP][TILE + 1];

@@ -36,8 +36,8 @@ static linnet_status avg_pool2d_plan(linnet_backend_device *device, const linnet
         return status;
     static const char *const names[2][2] = {{"avg_pool2d_forward", "avg_pool2d_forward_planes"},
                                             {"avg_pool2d_backward", "avg_pool2d_backward_planes"}};
-    linnet_cl_kernel *kernel =
-        linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_AVG_POOL2D, names[forward ? 0 : 1][device->is_cpu ? 1 : 0], 2);
+    linnet_cl_kernel *kernel = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_AVG_POOL2D,
+                                                    names[forward ? 0 : 1][device->prefers_vectors ? 1 : 0], 2);
     linnet_cl_pool2d_constants(kernel, desc);
     linnet_cl_int(kernel, ((const linnet_pool2d_attributes *)desc->attributes)->exclude_padding != 0);
     return linnet_cl_plan_done(plan, out);

@@ -128,7 +128,7 @@ static void batch_norm_statistics_kernels(batch_norm_plan *plan, const linnet_ba
 /* Processors go plane by plane, unless planes are tiny. */
 static bool by_planes(const batch_norm_plan *plan)
 {
-    return plan->base.device->is_cpu && plan->shape.size >= 32;
+    return plan->base.device->prefers_vectors && plan->shape.size >= 32;
 }
 
 /* Range of a kernel that visits every element, behind its other constants. */

@@ -23,7 +23,7 @@ linnet_cl_channels linnet_cl_channels_of(const linnet_backend_device *device, in
                                          int64_t size)
 {
     /* Enough work-groups for the device, each with enough to do. */
-    int64_t elements = images * size, wanted = (device->is_cpu ? 16 : 512) / channels, most = elements / 1024;
+    int64_t elements = images * size, wanted = (device->prefers_vectors ? 16 : 512) / channels, most = elements / 1024;
     int64_t parts = wanted < most ? wanted : most;
     if (parts < 1)
         parts = 1;
@@ -38,7 +38,7 @@ void linnet_cl_channels_walk(linnet_cl_kernel *kernel, linnet_cl_channels shape)
     linnet_cl_int(kernel, shape.elements);
     linnet_cl_int(kernel, shape.run);
     /* CHANNEL_GROUP in channel.clh is the most. */
-    linnet_cl_range_groups(kernel, shape.parts, shape.channels, 1, kernel->device->is_cpu ? 1 : 64);
+    linnet_cl_range_groups(kernel, shape.parts, shape.channels, 1, kernel->device->prefers_vectors ? 1 : 64);
 }
 
 void linnet_cl_channel_sum_kernels(linnet_backend_plan *plan, linnet_cl_channels shape, linnet_cl_channel_sum *out)

@@ -18,7 +18,7 @@ enum { TILE = 4 }; /* as in conv2d_direct.cl */
 /* Images are split so that there is work for the device, and no further: the parts take memory. */
 static int64_t weight_run(const linnet_backend_device *device, const linnet_cl_conv2d *shape)
 {
-    int64_t parts = (device->is_cpu ? 4096 : 65536) / shape->weights + 1;
+    int64_t parts = (device->prefers_vectors ? 4096 : 65536) / shape->weights + 1;
     return parts > shape->images ? 1 : (shape->images + parts - 1) / parts;
 }
 

@@ -71,8 +71,8 @@ static int64_t local_rows(const linnet_cl_conv2d *shape)
 
 static const char *panel_refusal(const linnet_backend_device *device, const linnet_cl_conv2d *shape)
 {
-    if (!device->is_cpu)
-        return "for processors";
+    if (!device->prefers_vectors)
+        return "for devices with vectors";
     if (tile_bytes(shape->out_width, local_rows(shape)) > local_limit(device))
         return "the patches of one row of pixels do not fit local memory";
     return NULL;

@@ -51,7 +51,7 @@ static void cross_entropy_forward(linnet_backend_plan *plan, int64_t rows, int64
     linnet_cl_int(kernel, classes);
     linnet_cl_int(kernel, run);
     linnet_cl_int(kernel, parts);
-    linnet_cl_range(kernel, parts, 1, 1, plan->device->is_cpu ? 1 : 64);
+    linnet_cl_range(kernel, parts, 1, 1, plan->device->prefers_vectors ? 1 : 64);
     linnet_cl_reduce_kernel(plan, 1, parts, 1.0f / (float)rows);
 }
 
@@ -60,7 +60,7 @@ static void cross_entropy_backward(linnet_backend_plan *plan, int64_t rows, int6
     linnet_cl_kernel *kernel = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_CROSS_ENTROPY, "cross_entropy_backward", 4);
     linnet_cl_int(kernel, rows);
     linnet_cl_int(kernel, classes);
-    linnet_cl_range(kernel, rows, 1, 1, plan->device->is_cpu ? 16 : 64);
+    linnet_cl_range(kernel, rows, 1, 1, plan->device->prefers_vectors ? 16 : 64);
 }
 
 static linnet_status cross_entropy_plan(linnet_backend_device *device, const linnet_layer_desc *desc,

@@ -17,12 +17,6 @@ static int64_t tiles(int64_t length, int64_t tile)
     return (length + tile - 1) / tile;
 }
 
-/* Needs groups of a fixed size and a little local memory, which OpenCL promises nobody. */
-static bool fits_local(const linnet_backend_device *device)
-{
-    return device->max_group >= LOCAL_LANES && device->local_memory >= 8192;
-}
-
 /* On processors the kernel whose vectors lie along what is dense. */
 static linnet_cl_kernel *vector_kernel(linnet_backend_plan *plan, const linnet_cl_gemm *gemm)
 {
@@ -36,17 +30,26 @@ static linnet_cl_kernel *vector_kernel(linnet_backend_plan *plan, const linnet_c
     return kernel;
 }
 
+/* Tiles in local memory need groups of one size, which OpenCL promises nobody: NULL, and no kernel in the plan,
+ * without. */
+static linnet_cl_kernel *local_kernel(linnet_backend_plan *plan, const linnet_cl_gemm *gemm)
+{
+    linnet_cl_kernel *kernel = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_GEMM_LOCAL, "gemm_local", 4);
+    linnet_cl_range_groups(kernel, tiles(gemm->n, LOCAL_TILE), tiles(gemm->m, LOCAL_TILE), 1, LOCAL_LANES);
+    if (plan->status || kernel->local[0] == LOCAL_LANES)
+        return kernel;
+    linnet_cl_kernel_drop(plan);
+    return NULL;
+}
+
 static linnet_cl_kernel *pick_kernel(linnet_backend_plan *plan, const linnet_cl_gemm *gemm, bool tiled)
 {
-    linnet_cl_kernel *kernel;
     bool dense = gemm->b_col == 1 || (gemm->a_col == 1 && gemm->b_row == 1);
-    if (tiled && plan->device->is_cpu && dense)
+    if (tiled && plan->device->prefers_vectors && dense)
         return vector_kernel(plan, gemm);
-    if (tiled && !plan->device->is_cpu && fits_local(plan->device)) {
-        kernel = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_GEMM_LOCAL, "gemm_local", 4);
-        linnet_cl_range_groups(kernel, tiles(gemm->n, LOCAL_TILE), tiles(gemm->m, LOCAL_TILE), 1, LOCAL_LANES);
+    linnet_cl_kernel *kernel = tiled && !plan->device->prefers_vectors ? local_kernel(plan, gemm) : NULL;
+    if (kernel)
         return kernel;
-    }
     kernel = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_GEMM, "gemm_columns", 4);
     linnet_cl_range(kernel, gemm->n, tiles(gemm->m, COLUMN_ROWS), 1, 64);
     return kernel;

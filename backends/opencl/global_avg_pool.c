@@ -41,7 +41,8 @@ static linnet_status global_avg_pool_plan(linnet_backend_device *device, const l
     if (forward)
         linnet_cl_int(kernel, planes);
     linnet_cl_int(kernel, size);
-    linnet_cl_range(kernel, forward ? planes : size, forward ? 1 : planes, 1, forward && device->is_cpu ? 1 : 0);
+    linnet_cl_range(kernel, forward ? planes : size, forward ? 1 : planes, 1,
+                    forward && device->prefers_vectors ? 1 : 0);
     return linnet_cl_plan_done(plan, out);
 }
 

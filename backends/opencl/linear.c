@@ -28,7 +28,7 @@ static const int *linear_preferences(const linnet_backend_device *device, const 
     static const int medium[WAYS] = {TILED, COLUMNS, CLBLAST}, large[WAYS] = {CLBLAST, TILED, COLUMNS};
     double weights = (double)linnet_desc_count(&desc->parameters[LINNET_LINEAR_WEIGHT]);
     double work = (double)desc->outputs[0].dims[0] * weights;
-    if (device->is_cpu)
+    if (device->prefers_vectors)
         return processor;
     return work < 1e7 ? small : work < 1e8 ? medium : large;
 }
@@ -44,8 +44,8 @@ static linnet_status linear_candidate(linnet_backend_device *device, const linne
     out->refusal = linnet_cl_refusal(desc);
     if (!out->refusal && desc->epilogue_count > 1)
         out->refusal = "takes one epilogue";
-    if (!out->refusal && way == COLUMNS && device->is_cpu)
-        out->refusal = "for GPUs";
+    if (!out->refusal && way == COLUMNS && device->prefers_vectors)
+        out->refusal = "for many small work-items";
     if (desc->direction == LINNET_BACKWARD) {
         out->reads_parameters = linnet_cl_wants_input(desc, LINNET_LINEAR_X) ? 1u << LINNET_LINEAR_WEIGHT : 0u;
         out->reads_inputs = linnet_cl_wants_parameter(desc, LINNET_LINEAR_WEIGHT) ? 1u << LINNET_LINEAR_X : 0u;

@@ -45,8 +45,8 @@ static linnet_status max_pool2d_plan(linnet_backend_device *device, const linnet
         return status;
     static const char *const names[2][2] = {{"max_pool2d_forward", "max_pool2d_forward_planes"},
                                             {"max_pool2d_backward", "max_pool2d_backward_planes"}};
-    linnet_cl_kernel *kernel =
-        linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_MAX_POOL2D, names[forward ? 0 : 1][device->is_cpu ? 1 : 0], 3);
+    linnet_cl_kernel *kernel = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_MAX_POOL2D,
+                                                    names[forward ? 0 : 1][device->prefers_vectors ? 1 : 0], 3);
     linnet_cl_pool2d_constants(kernel, desc);
     return linnet_cl_plan_done(plan, out);
 }
@@ -70,7 +70,7 @@ void linnet_cl_pool2d_constants(linnet_cl_kernel *kernel, const linnet_layer_des
     for (size_t i = 0; i < sizeof(constants) / sizeof(constants[0]); i++)
         linnet_cl_int(kernel, constants[i]);
     const int64_t *plane = desc->direction == LINNET_FORWARD ? y : x;
-    if (kernel->device->is_cpu)
+    if (kernel->device->prefers_vectors)
         linnet_cl_range(kernel, x[0] * x[1], 1, 1, 1);
     else
         linnet_cl_range(kernel, plane[2] * plane[3], x[0] * x[1], 1, 0);

@@ -55,7 +55,7 @@ static void mse_forward(linnet_backend_plan *plan, int64_t count)
     linnet_cl_int(kernel, count);
     linnet_cl_int(kernel, run);
     linnet_cl_int(kernel, parts);
-    linnet_cl_range(kernel, parts, 1, 1, plan->device->is_cpu ? 1 : 64);
+    linnet_cl_range(kernel, parts, 1, 1, plan->device->prefers_vectors ? 1 : 64);
     linnet_cl_reduce_kernel(plan, 1, parts, 1.0f / (float)count);
 }
 

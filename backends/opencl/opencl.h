@@ -71,7 +71,7 @@ struct linnet_backend_device {
     cl_context context;
     cl_device_id id;
     linnet_device_info info;
-    bool is_cpu;           /* a work-item should do much work on contiguous memory; else many small ones, coalesced */
+    bool prefers_vectors;  /* few work-items with much work and explicit vectors; else many small ones, coalesced */
     size_t max_group;      /* work-items in a group, first dimension */
     uint64_t local_memory; /* bytes */
     pthread_mutex_t lock;  /* of programs */

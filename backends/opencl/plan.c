@@ -85,6 +85,12 @@ linnet_cl_kernel *linnet_cl_kernel_new(linnet_backend_plan *plan, linnet_cl_prog
     return kernel;
 }
 
+void linnet_cl_kernel_drop(linnet_backend_plan *plan)
+{
+    if (plan->kernel_count > 0)
+        linnet_cl_release_kernel(plan->kernels[--plan->kernel_count].kernel);
+}
+
 static linnet_status check_kernel(const linnet_cl_kernel *kernel, const char *call, cl_int error)
 {
     if (error == CL_SUCCESS)
@@ -148,7 +154,7 @@ static void set_range(linnet_cl_kernel *kernel, size_t x, size_t group_x, int64_
 void linnet_cl_range(linnet_cl_kernel *kernel, int64_t x, int64_t y, int64_t z, size_t group_x)
 {
     /* Few sizes: a driver may build a kernel anew for each. */
-    size_t usual = !kernel->device->is_cpu ? 128 : x > 256 ? 1024 : 64;
+    size_t usual = !kernel->device->prefers_vectors ? 128 : x > 256 ? 1024 : 64;
     size_t group = group_size(kernel, group_x ? group_x : usual);
     size_t groups = ((size_t)x + group - 1) / group;
     set_range(kernel, groups * group, group, y, z);

@@ -48,15 +48,16 @@ static linnet_status unary_plan(linnet_backend_device *device, const linnet_laye
     int64_t count = linnet_desc_count(&desc->outputs[LINNET_UNARY_Y]);
     static const char *const names[2][2] = {{"unary_forward", "unary_forward_run"},
                                             {"unary_backward", "unary_backward_run"}};
-    linnet_cl_kernel *kernel = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_UNARY,
-                                                    names[forward ? 0 : 1][device->is_cpu ? 1 : 0], forward ? 2 : 3);
+    linnet_cl_kernel *kernel = linnet_cl_kernel_new(
+        plan, LINNET_CL_PROGRAM_UNARY, names[forward ? 0 : 1][device->prefers_vectors ? 1 : 0], forward ? 2 : 3);
     linnet_cl_int(kernel, count);
     linnet_cl_int(kernel, attributes->op);
     linnet_cl_float(kernel, attributes->alpha);
     linnet_cl_float(kernel, attributes->beta);
-    if (device->is_cpu)
+    if (device->prefers_vectors)
         linnet_cl_int(kernel, RUN);
-    linnet_cl_range(kernel, device->is_cpu ? (count + RUN - 1) / RUN : count, 1, 1, device->is_cpu ? 1 : 0);
+    linnet_cl_range(kernel, device->prefers_vectors ? (count + RUN - 1) / RUN : count, 1, 1,
+                    device->prefers_vectors ? 1 : 0);
     return linnet_cl_plan_done(plan, out);
 }
 

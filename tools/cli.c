@@ -4,6 +4,7 @@
 #include "progress.h"
 #include "text.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <math.h>
@@ -170,8 +171,8 @@ static void print_option(const cli_option *option)
 
 static void print_help(const cli_command *command, const option_list *list)
 {
-    printf("usage: linnet %s [options]%s%s\n\n%s\n\nOptions:\n", command->name, *command->arguments ? " " : "",
-           command->arguments, command->summary);
+    printf("usage: linnet %s [options]%s%s\n\n%c%s.\n\nOptions:\n", command->name, *command->arguments ? " " : "",
+           command->arguments, toupper((unsigned char)command->summary[0]), command->summary + 1);
     for (size_t i = 0; i < list->count; i++)
         print_option(list->items[i]);
     if (*command->details)

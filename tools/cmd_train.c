@@ -3,6 +3,7 @@
 #include "curve_svg.h"
 #include "interrupt.h"
 #include "pictures.h"
+#include "text.h"
 #include "train.h"
 
 #include <stdlib.h>
@@ -18,10 +19,10 @@ static void set_defaults(train_settings *s)
 {
     *s = (train_settings){.epochs = 3,
                           .batch = 64,
-                          .warm_up = 100,
+                          .warm_up = -1,
                           .seed = 1,
                           .momentum = 0.9,
-                          .optimizer = OPTIMIZER_SGD,
+                          .optimizer = OPTIMIZER_ADAM,
                           .schedule = LINNET_SCHEDULE_COSINE};
 }
 
@@ -37,8 +38,13 @@ static int settle_new(train_run *r, train_arguments *a)
     }
     if (a->data && snprintf(s->data, sizeof s->data, "%s", a->data) >= (int)sizeof s->data)
         return cli_fail(EXIT_BAD_INPUT, "%s: the path is too long", a->data);
+    bool momentum = cli_given(a->options, TRAIN_OPTION_COUNT, "momentum");
+    if (momentum && !cli_given(a->options, TRAIN_OPTION_COUNT, "optimizer"))
+        s->optimizer = OPTIMIZER_SGD;
+    if (momentum && s->optimizer != OPTIMIZER_SGD)
+        return cli_usage(&cmd_train, "--momentum belongs to sgd; adam has none to set");
     if (!cli_given(a->options, TRAIN_OPTION_COUNT, "lr"))
-        s->rate = s->optimizer == OPTIMIZER_ADAM ? 0.002 : 0.05;
+        s->rate = s->optimizer == OPTIMIZER_ADAM ? 0.007 : 0.05;
     r->settings = *s;
     return EXIT_GO_ON;
 }
@@ -64,13 +70,13 @@ static int settle_resumed(train_run *r, const train_arguments *a, const char *ch
 static int write_results(const train_run *r)
 {
     const train_outputs *o = &r->outputs;
-    char title[160];
+    char title[160], count[TEXT_SIZE];
     int code = EXIT_GO_ON;
     if (o->weights)
         code = cli_check(linnet_save(r->e.session, o->weights));
-    snprintf(title, sizeof title, "%s on %s: %.2f %% of %lld test images", r->settings.net,
+    snprintf(title, sizeof title, "%s on %s: %.2f %% of %s test images", r->settings.net,
              *r->settings.data ? linnet_dataset_name(r->train_data) : "synthetic digits", 100 * r->evaluation.accuracy,
-             (long long)r->evaluation.count);
+             text_count(count, (uint64_t)r->evaluation.count));
     if (code == EXIT_GO_ON && o->curve)
         code = curve_svg_write(o->curve, title, &r->h, (double)r->settings.epochs);
     if (code == EXIT_GO_ON && o->pictures)
@@ -130,7 +136,7 @@ static int run(int argc, char **argv)
                                                      .argument = "STEPS",
                                                      .low = 1,
                                                      .high = 1e9,
-                                                     .help = "(default: after each epoch)"};
+                                                     .help = "steps between checkpoints (default: an epoch)"};
     int code = cli_parse(&cmd_train, a.options, sizeof a.options / sizeof a.options[0], argc, argv, &first);
     if (code == EXIT_GO_ON && argc - first > 1)
         code = cli_usage(&cmd_train, "one network at a time");

@@ -15,7 +15,8 @@
 #define TOP          72
 #define LEFT_LOSS    64
 #define LEFT_RIGHT   520
-#define TRAIN_COLOUR "#9aa5b1"
+#define BATCH_COLOUR "#d9dfe6"
+#define TRAIN_COLOUR "#7b8794"
 #define TEST_COLOUR  "#1f6feb"
 
 typedef struct panel {
@@ -92,6 +93,23 @@ static void draw_line(const panel *p, const history_point *points, size_t count,
     fputs("'/>\n", p->file);
 }
 
+/* Each point the mean of those around it, a twentieth of all; the window shrinks towards the ends. */
+static void smooth(const history_point *points, size_t count, history_point *out)
+{
+    size_t half = count / 40;
+    for (size_t i = 0; i < count; i++) {
+        size_t reach = half < i ? half : i;
+        reach = reach < count - 1 - i ? reach : count - 1 - i;
+        history_point sum = {0};
+        for (size_t j = i - reach; j <= i + reach; j++) {
+            sum.loss += points[j].loss;
+            sum.accuracy += points[j].accuracy;
+        }
+        double n = (double)(2 * reach + 1);
+        out[i] = (history_point){points[i].epoch, sum.loss / n, sum.accuracy / n};
+    }
+}
+
 static void draw_dots(const panel *p, const history_point *points, size_t count)
 {
     for (size_t i = 0; count <= 60 && i < count; i++)
@@ -132,9 +150,12 @@ static void choose_range(panel *p, const history *h)
 static void draw_panel(FILE *file, const history *h, double left, double epochs, bool accuracy)
 {
     panel p = {.file = file, .left = left, .epochs = epochs, .accuracy = accuracy};
+    history_point smoothed[HISTORY_POINTS];
     choose_range(&p, h);
     draw_axes(&p);
-    draw_line(&p, h->points, h->point_count, TRAIN_COLOUR, 1.2);
+    smooth(h->points, h->point_count, smoothed);
+    draw_line(&p, h->points, h->point_count, BATCH_COLOUR, 1);
+    draw_line(&p, smoothed, h->point_count, TRAIN_COLOUR, 1.5);
     draw_line(&p, h->epochs, h->epoch_count, TEST_COLOUR, 2);
     draw_dots(&p, h->epochs, h->epoch_count);
 }

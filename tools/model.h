@@ -7,8 +7,8 @@
 #include "cli.h"
 
 /* The synthetic digits that stand in where no --data is given: always the same ones, train and test apart. */
-#define DIGITS_TRAIN_COUNT 20000
-#define DIGITS_TEST_COUNT  4000
+#define DIGITS_TRAIN_COUNT 40000
+#define DIGITS_TEST_COUNT  10000
 
 /* folder NULL: synthetic digits, limit of them (0: the counts above). */
 int data_open(const char *folder, linnet_part part, int64_t limit, linnet_dataset **out_dataset);

@@ -17,7 +17,8 @@ typedef struct train_settings {
     char net[64];
     char data[1024]; /* folder; "": synthetic digits */
     int64_t limit, test_limit;
-    int64_t epochs, batch, warm_up, seed;
+    int64_t epochs, batch, seed;
+    int64_t warm_up;                     /* steps; -1: a twentieth of all, settled when the data is known */
     double rate, momentum, weight_decay; /* rate 0: the optimiser's default */
     int optimizer;                       /* OPTIMIZER_... */
     int schedule;                        /* linnet_schedule_kind */

@@ -44,7 +44,6 @@ void train_print_start(const train_run *r, bool resumed)
     printf(", batch %lld, seed %lld\n", (long long)s->batch, (long long)s->seed);
     if (resumed)
         printf("resumed after %s steps\n", text_count(a, linnet_optimizer_steps(r->optimizer)));
-    printf("\nepoch  train loss  accuracy  test loss  accuracy    images/s     time\n");
     fflush(stdout);
 }
 
@@ -65,6 +64,8 @@ void train_print_epoch(const train_run *r, int64_t epoch, double loss, double ac
         json_number(line, "seconds", seconds);
         json_line(line);
     } else if (!cli_common_options.quiet) {
+        if (images == r->images) /* the first epoch of this process */
+            printf("\nepoch  train loss  accuracy  test loss  accuracy    images/s     time\n");
         printf("%5lld  %10.4f  %6.2f %%  %9.4f  %6.2f %%  %10s  %7s\n", (long long)epoch + 1, loss, 100 * accuracy,
                r->evaluation.loss, 100 * r->evaluation.accuracy, text_count(count, (uint64_t)rate),
                text_clock(clock, seconds));

@@ -60,9 +60,11 @@ static int open_data(train_run *r)
 
 static int open_optimizer(train_run *r)
 {
-    const train_settings *s = &r->settings;
+    train_settings *s = &r->settings;
     float rate = (float)s->rate, decay = (float)s->weight_decay;
     uint64_t total = (uint64_t)s->epochs * (uint64_t)linnet_loader_batches(r->train);
+    if (s->warm_up < 0)
+        s->warm_up = (int64_t)(total / 20);
     r->schedule = (linnet_schedule){.kind = (linnet_schedule_kind)s->schedule,
                                     .rate = rate,
                                     .warm_up = (uint64_t)s->warm_up,

@@ -83,7 +83,7 @@ refuses 3 "checkpoint.safetensors" train --resume "$WORK"
 no_idx >"$WORK/text.png"
 refuses 3 "text.png" predict "$weights" "$WORK/text.png" --backend reference
 refuses 3 "absent.png" predict "$weights" "$WORK/absent.png" --backend reference
-refuses 2 "there is no image 4000" predict "$weights" --index 4000 --backend reference
+refuses 2 "there is no image 10000" predict "$weights" --index 10000 --backend reference
 refuses 2 "makes no sense" predict "$weights" --index 3,x --backend reference
 refuses 2 "which images" predict "$weights"
 

@@ -5,6 +5,7 @@
  * (data) a work-item, so that an element once read is used four times; neighbours in x work on neighbouring pixels.
  */
 #include "unary_op.clh"
+#include "window.clh"
 
 #define TILE 4
 
@@ -21,25 +22,26 @@ __kernel void conv2d_direct_forward(__global const float *restrict x, ulong x_at
         return;
     int tiles = (group_outputs + TILE - 1) / TILE, group = (int)get_global_id(1) / tiles, n = (int)get_global_id(2);
     int o = ((int)get_global_id(1) - group * tiles) * TILE, count = min(TILE, group_outputs - o);
-    int i = pixel / out_width, j = pixel - i * out_width;
-    int taps = kernel_height * kernel_width, filter = group_inputs * taps;
+    int i = pixel / out_width, j = pixel - i * out_width, taps = kernel_height * kernel_width,
+        filter = group_inputs * taps;
+    int row = i * stride_y - top, column = j * stride_x - left;
+    int u_first = window_first(row, dilation_y), u_last = window_last(row, dilation_y, height, kernel_height);
+    int v_first = window_first(column, dilation_x), v_last = window_last(column, dilation_x, width, kernel_width);
     x += x_at + ((ulong)n * groups + group) * group_inputs * height * width;
     o += group * group_outputs;
     weight += weight_at + (ulong)o * filter;
+    /* Channels past the end are the first again, and not stored. */
+    int w1 = count > 1 ? filter : 0, w2 = count > 2 ? 2 * filter : 0, w3 = count > 3 ? 3 * filter : 0;
     float sum[TILE] = {0.0f, 0.0f, 0.0f, 0.0f};
     for (int c = 0; c < group_inputs; c++)
-        for (int u = 0; u < kernel_height; u++) {
-            int row = i * stride_y - top + u * dilation_y;
-            if (row < 0 || row >= height)
-                continue;
-            for (int v = 0; v < kernel_width; v++) {
-                int column = j * stride_x - left + v * dilation_x;
-                if (column < 0 || column >= width)
-                    continue;
-                float value = x[((ulong)c * height + row) * width + column];
-                int tap = c * taps + u * kernel_width + v;
-                for (int t = 0; t < TILE; t++)
-                    sum[t] += value * weight[(t < count ? t * filter : 0) + tap];
+        for (int u = u_first; u < u_last; u++) {
+            int from = (c * height + row + u * dilation_y) * width + column, tap = c * taps + u * kernel_width;
+            for (int v = v_first; v < v_last; v++) {
+                float value = x[from + v * dilation_x];
+                sum[0] += value * weight[tap + v];
+                sum[1] += value * weight[w1 + tap + v];
+                sum[2] += value * weight[w2 + tap + v];
+                sum[3] += value * weight[w3 + tap + v];
             }
         }
     for (int t = 0; t < count; t++)
@@ -60,24 +62,27 @@ __kernel void conv2d_direct_backward_data(__global const float *restrict dy, ulo
         return;
     int tiles = (group_inputs + TILE - 1) / TILE, group = (int)get_global_id(1) / tiles, n = (int)get_global_id(2);
     int c = ((int)get_global_id(1) - group * tiles) * TILE, count = min(TILE, group_inputs - c);
-    int row = pixel / width, column = pixel - row * width;
-    int taps = kernel_height * kernel_width, filter = group_inputs * taps;
+    int row = pixel / width, column = pixel - row * width, taps = kernel_height * kernel_width,
+        filter = group_inputs * taps;
     dy += dy_at + ((ulong)n * groups + group) * group_outputs * out_size;
     weight += weight_at + (ulong)group * group_outputs * filter + (ulong)c * taps;
+    int w1 = count > 1 ? taps : 0, w2 = count > 2 ? 2 * taps : 0, w3 = count > 3 ? 3 * taps : 0;
     float sum[TILE] = {0.0f, 0.0f, 0.0f, 0.0f};
     for (int u = 0; u < kernel_height; u++) {
-        int below = row + top - u * dilation_y, i = below / stride_y;
-        if (below < 0 || below - i * stride_y != 0 || i >= out_height)
+        int below = row + top - u * dilation_y, i = stride_y == 1 ? below : below / stride_y;
+        if (below < 0 || below != i * stride_y || i >= out_height)
             continue;
         for (int v = 0; v < kernel_width; v++) {
-            int right = column + left - v * dilation_x, j = right / stride_x;
-            if (right < 0 || right - j * stride_x != 0 || j >= out_width)
+            int right = column + left - v * dilation_x, j = stride_x == 1 ? right : right / stride_x;
+            if (right < 0 || right != j * stride_x || j >= out_width)
                 continue;
-            for (int o = 0; o < group_outputs; o++) {
-                float value = dy[(ulong)o * out_size + i * out_width + j];
-                __global const float *tap = weight + (ulong)o * filter + u * kernel_width + v;
-                for (int t = 0; t < TILE; t++)
-                    sum[t] += value * tap[t < count ? t * taps : 0];
+            int from = i * out_width + j, tap = u * kernel_width + v;
+            for (int o = 0; o < group_outputs; o++, from += out_size, tap += filter) {
+                float value = dy[from];
+                sum[0] += value * weight[tap];
+                sum[1] += value * weight[w1 + tap];
+                sum[2] += value * weight[w2 + tap];
+                sum[3] += value * weight[w3 + tap];
             }
         }
     }
@@ -103,21 +108,18 @@ __kernel void conv2d_direct_backward_weight(__global const float *restrict x, ul
     if (w >= outputs * filter)
         return;
     int o = w / filter, c = (w - o * filter) / taps, tap = w % taps, group = o / group_outputs;
-    int y0 = tap / kernel_width * dilation_y - top, x0 = tap % kernel_width * dilation_x - left;
+    int row = tap / kernel_width * dilation_y - top, column = tap % kernel_width * dilation_x - left;
+    int i_first = window_first(row, stride_y), i_last = window_last(row, stride_y, height, out_height);
+    int j_first = window_first(column, stride_x), j_last = window_last(column, stride_x, width, out_width);
     float sum = 0.0f;
     for (int n = p * run; n < min(images, (p + 1) * run); n++) {
         __global const float *image = x + x_at + (((ulong)n * groups + group) * group_inputs + c) * height * width;
         __global const float *gradient = dy + dy_at + ((ulong)n * outputs + o) * out_height * out_width;
-        for (int i = 0; i < out_height; i++) {
-            int row = i * stride_y + y0;
-            if (row < 0 || row >= height)
-                continue;
+        for (int i = i_first; i < i_last; i++) {
+            int from = (row + i * stride_y) * width + column;
             float row_sum = 0.0f;
-            for (int j = 0; j < out_width; j++) {
-                int column = j * stride_x + x0;
-                if (column >= 0 && column < width)
-                    row_sum += image[row * width + column] * gradient[i * out_width + j];
-            }
+            for (int j = j_first; j < j_last; j++)
+                row_sum += image[from + j * stride_x] * gradient[i * out_width + j];
             sum += row_sum;
         }
     }

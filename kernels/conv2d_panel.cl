@@ -7,25 +7,13 @@
  */
 #include "unary_op.clh"
 #include "vector_tile.clh"
+#include "window.clh"
 
 /* Shape arguments that every kernel here takes, and hands on. */
 #define SHAPE                                                                                                          \
     int height, int width, int out_height, int out_width, int group_inputs, int group_outputs, int groups,             \
         int kernel_height, int kernel_width, int stride_y, int stride_x, int dilation_y, int dilation_x, int top,      \
         int left
-
-/* First and last + 1 output column whose tap v lies inside a row of x. */
-int panel_first(int v, int stride_x, int dilation_x, int left)
-{
-    int shift = left - v * dilation_x;
-    return shift > 0 ? (shift + stride_x - 1) / stride_x : 0;
-}
-
-int panel_last(int v, int width, int out_width, int stride_x, int dilation_x, int left)
-{
-    int reach = width - 1 + left - v * dilation_x;
-    return reach < 0 ? 0 : min(reach / stride_x + 1, out_width);
-}
 
 /* columns[k][...] of output rows [first_row, first_row + rows) of one group of one image. */
 void panel_pack(__global const float *image, __local float *columns, int pitch, int first_row, int rows, int height,
@@ -35,8 +23,8 @@ void panel_pack(__global const float *image, __local float *columns, int pitch, 
     for (int c = 0; c < group_inputs; c++)
         for (int u = 0; u < kernel_height; u++)
             for (int v = 0; v < kernel_width; v++, columns += pitch) {
-                int first = panel_first(v, stride_x, dilation_x, left);
-                int last = panel_last(v, width, out_width, stride_x, dilation_x, left);
+                int first = window_first(v * dilation_x - left, stride_x);
+                int last = window_last(v * dilation_x - left, stride_x, width, out_width);
                 for (int i = 0; i < rows; i++) {
                     int row = (first_row + i) * stride_y - top + u * dilation_y, j = 0;
                     bool inside = row >= 0 && row < height && first < last;
@@ -157,8 +145,8 @@ __kernel void conv2d_panel_backward_data(__global const float *restrict dy, ulon
             }
         for (int k = 0; k < depth; k++) {
             int c = k / taps, u = k % taps / kernel_width, v = k % kernel_width;
-            int first = panel_first(v, stride_x, dilation_x, left);
-            int last = panel_last(v, width, out_width, stride_x, dilation_x, left);
+            int first = window_first(v * dilation_x - left, stride_x);
+            int last = window_last(v * dilation_x - left, stride_x, width, out_width);
             for (int i = 0; i < rows; i++) {
                 int row = (first_row + i) * stride_y - top + u * dilation_y, j = first;
                 if (row < 0 || row >= height)

@@ -183,14 +183,24 @@ static linnet_plugin *report_plugin(linnet_context *context, uint32_t index, lin
     return registry->plugins[index];
 }
 
+/* Once: the text belongs to the context and is read without a lock. */
+static void diagnose(linnet_registry *registry, linnet_plugin *plugin)
+{
+    pthread_mutex_lock(&registry->mutex);
+    if (!plugin->diagnosed && plugin->status == LINNET_OK && plugin->backend.diagnose)
+        plugin->backend.diagnose(plugin->diagnosis, sizeof plugin->diagnosis);
+    plugin->diagnosed = true;
+    pthread_mutex_unlock(&registry->mutex);
+}
+
 linnet_status linnet_backend_report_at(linnet_context *context, uint32_t index, linnet_backend_report *out_report)
 {
     linnet_status status;
-    linnet_plugin *plugin = report_plugin(linnet_context_or_default(context), index, &status);
+    context = linnet_context_or_default(context);
+    linnet_plugin *plugin = report_plugin(context, index, &status);
     if (!plugin)
         return status;
-    if (plugin->status == LINNET_OK && plugin->backend.diagnose)
-        plugin->backend.diagnose(plugin->diagnosis, sizeof plugin->diagnosis);
+    diagnose(context->registry, plugin);
     *out_report = (linnet_backend_report){
         .name = plugin->name,
         .path = plugin->path,

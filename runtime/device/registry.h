@@ -12,9 +12,9 @@
 typedef struct linnet_plugin {
     char *name; /* from the file's name */
     char *path;
-    linnet_status status; /* of loading, then of probing */
-    char reason[512];     /* why it was passed over */
-    bool loaded, probed;  /* tried already */
+    linnet_status status;           /* of loading, then of probing */
+    char reason[512];               /* why it was passed over */
+    bool loaded, probed, diagnosed; /* tried already */
     /* The plugin's table, filled up with NULL where the plugin is older than we are; valid when loading went well. */
     linnet_backend backend;
     uint32_t device_count;

@@ -24,23 +24,20 @@ static linnet_status read_limits(linnet_backend_device *device)
 }
 
 /* Processors that call vectors their own get the kernels with explicit vectors; Mesa's llvmpipe, which runs
- neighbouring work-items in the lanes of a vector as a GPU does, calls 1 its width. Unless LINNET_OPENCL_KERNELS says
- otherwise: then each set of kernels can be tested on one
- * machine. */
+   neighbouring work-items in the lanes of a vector as a GPU does, calls 1 its width. Unless LINNET_OPENCL_KERNELS says
+   otherwise. */
 static linnet_status choose_kernels(linnet_backend_device *device)
 {
-    const char *asked = linnet_cl_host->option("LINNET_OPENCL_KERNELS");
     cl_uint width = 1;
+    linnet_cl_kernel_set set = LINNET_CL_KERNELS_BY_DEVICE;
+    linnet_status status = linnet_cl_kernels_option(&set);
+    if (status)
+        return status;
     cl_int error = clGetDeviceInfo(device->id, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, sizeof(width), &width, NULL);
-    if (error != CL_SUCCESS)
-        return linnet_cl_check(device, "clGetDeviceInfo", error);
     device->prefers_vectors = device->info.type == LINNET_DEVICE_CPU && width > 1;
-    if (!asked || !*asked)
-        return LINNET_OK;
-    if (strcmp(asked, "cpu") != 0 && strcmp(asked, "gpu") != 0)
-        return linnet_cl_fail(LINNET_INVALID, "LINNET_OPENCL_KERNELS=%s: it is cpu or gpu", asked);
-    device->prefers_vectors = strcmp(asked, "cpu") == 0;
-    return LINNET_OK;
+    if (set != LINNET_CL_KERNELS_BY_DEVICE)
+        device->prefers_vectors = set == LINNET_CL_KERNELS_CPU;
+    return linnet_cl_check(device, "clGetDeviceInfo", error);
 }
 
 static linnet_status make_context(linnet_backend_device *device, cl_platform_id platform)

@@ -47,6 +47,15 @@ void linnet_cl_release_event(cl_event object);
 
 /* ---- platform.c: which devices there are ---- */
 
+/* Which set of kernels LINNET_OPENCL_KERNELS asks for, so that each can be tested on one device; LINNET_INVALID when it
+ * makes no sense. */
+typedef enum linnet_cl_kernel_set {
+    LINNET_CL_KERNELS_BY_DEVICE,
+    LINNET_CL_KERNELS_CPU,
+    LINNET_CL_KERNELS_GPU
+} linnet_cl_kernel_set;
+linnet_status linnet_cl_kernels_option(linnet_cl_kernel_set *out);
+
 typedef struct linnet_cl_location {
     cl_platform_id platform;
     cl_device_id device;

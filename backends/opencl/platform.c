@@ -97,10 +97,25 @@ static cl_uint list_devices(cl_platform_id platform, cl_device_id *out)
     return count < MAX_DEVICES ? count : MAX_DEVICES;
 }
 
+linnet_status linnet_cl_kernels_option(linnet_cl_kernel_set *out)
+{
+    const char *asked = linnet_cl_host->option("LINNET_OPENCL_KERNELS");
+    *out = LINNET_CL_KERNELS_BY_DEVICE;
+    if (!asked || !*asked)
+        return LINNET_OK;
+    *out = strcmp(asked, "cpu") == 0 ? LINNET_CL_KERNELS_CPU : LINNET_CL_KERNELS_GPU;
+    if (*out == LINNET_CL_KERNELS_GPU && strcmp(asked, "gpu") != 0)
+        return linnet_cl_fail(LINNET_INVALID, "LINNET_OPENCL_KERNELS=%s: it is cpu or gpu", asked);
+    return LINNET_OK;
+}
+
 linnet_status linnet_cl_probe(uint32_t *out_count)
 {
     *out_count = 0;
+    linnet_cl_kernel_set set;
     linnet_status status = linnet_cl_fork_check();
+    if (!status)
+        status = linnet_cl_kernels_option(&set);
     if (status)
         return status;
     linnet_cl_fork_guard();
@@ -184,11 +199,13 @@ linnet_status linnet_cl_device_info(uint32_t index, linnet_device_info *out)
     platform_text(at.platform, CL_PLATFORM_VERSION, platform_version, sizeof(platform_version));
     /* The platform's version too: that is where PoCL says its short name. */
     snprintf(info.version, sizeof(info.version), "%.63s, %.60s", driver, platform_version);
-    snprintf(info.cache_key, sizeof(info.cache_key), "opencl/%.36s/%.80s/%.63s", info.platform, info.name, driver);
-    const char *kernels = linnet_cl_host->option("LINNET_OPENCL_KERNELS");
-    if (kernels && *kernels)
-        snprintf(info.cache_key, sizeof(info.cache_key), "opencl/%.30s/%.70s/%.60s/%.10s", info.platform, info.name,
-                 driver, kernels);
+    linnet_cl_kernel_set set = LINNET_CL_KERNELS_BY_DEVICE;
+    status = linnet_cl_kernels_option(&set);
+    if (status)
+        return status;
+    static const char *const sets[] = {"", "/cpu", "/gpu"};
+    snprintf(info.cache_key, sizeof(info.cache_key), "opencl/%.36s/%.76s/%.63s%s", info.platform, info.name, driver,
+             sets[set]);
     uint32_t size = out->struct_size < sizeof(info) ? out->struct_size : (uint32_t)sizeof(info);
     info.struct_size = out->struct_size;
     memcpy(out, &info, size);

@@ -14,7 +14,8 @@ static _Thread_local struct {
 } last;
 
 static linnet_context *default_context;
-static linnet_context refusing; /* stands in when there is no memory for the default context */
+/* Stands in when there is no memory for the default context. */
+static linnet_context refusing = {.settings = {.verbose = -1}};
 static pthread_once_t default_once = PTHREAD_ONCE_INIT;
 static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
 static volatile int forked; /* set in a fork's child when a context existed before */

@@ -20,9 +20,9 @@ void linnet_memory_fail_after(int64_t allocations)
 static bool may_allocate(void)
 {
     int64_t left = atomic_load_explicit(&allocations_left, memory_order_relaxed);
-    if (left < 0)
-        return true;
-    return left > 0 && atomic_fetch_sub(&allocations_left, 1) > 0;
+    while (left > 0 && !atomic_compare_exchange_weak(&allocations_left, &left, left - 1))
+        ;
+    return left != 0;
 }
 
 void *linnet_allocate(size_t count, size_t size)

@@ -88,6 +88,16 @@ complain "a layer lacks its file" "$(
             done
         done)"
 
+# Pages keep up with the code.
+complain "a variable is not in docs/environment.md" "$(
+    {
+        grep -rhoE '"LINNET_[A-Z_]+"' runtime/core runtime/device runtime/graph tools tests/conformance --include='*.[ch]'
+        grep -rhoE 'option\("[A-Z_]+"' backends --include='*.[ch]' | sed 's/option(//'
+    } | tr -d '"' | sort -u | grep -v '^LINNET_DEVICE_ERROR$' |
+        while read -r variable; do
+            grep -qF "\`$variable\`" docs/environment.md || echo "$variable"
+        done)"
+
 if [ "$failures" -ne 0 ]; then
     echo "$failures rules of the house are broken"
     exit 1

@@ -13,6 +13,7 @@
 
 #define INTERVAL   0.1 /* seconds between two drawings */
 #define BAR_CELLS  24
+#define BAR_LEAST  9 /* with less room the figures are shortened, with still less the bar is left out */
 #define LINE_BYTES 512
 
 static struct {
@@ -66,17 +67,17 @@ LINNET_PRINTF(2, 3) static void append(char line[LINE_BYTES], const char *format
     va_end(arguments);
 }
 
-static void append_bar(char line[LINE_BYTES], double fraction)
+static void append_bar(char line[LINE_BYTES], double fraction, int cells)
 {
     bool utf8 = text_utf8(), colour = text_colour(stderr);
-    int full = (int)(fraction * BAR_CELLS + 0.5);
+    int full = (int)(fraction * cells + 0.5);
     append(line, "%s", colour ? "\033[32m" : "");
-    for (int i = 0; i < BAR_CELLS; i++) {
+    for (int i = 0; i < cells; i++) {
         if (i == full)
             append(line, "%s", colour ? "\033[90m" : "");
         append(line, "%s", !utf8 ? i < full ? "#" : "." : i < full || colour ? "━" : "╌");
     }
-    append(line, "%s", colour ? "\033[0m" : "");
+    append(line, "%s  ", colour ? "\033[0m" : "");
 }
 
 /* Cuts a line to so many columns; escape sequences take none. */
@@ -94,24 +95,38 @@ static void cut(char *line, size_t columns)
     }
 }
 
-static void draw(int64_t done, double loss, double accuracy, double elapsed)
+/* What stands behind the bar. */
+static void append_figures(char line[LINE_BYTES], int64_t done, double rate, double loss, double accuracy, bool brief)
 {
-    char line[LINE_BYTES] = "", text[TEXT_SIZE];
-    double fraction = (double)done / (double)bar.total;
-    double rate = elapsed > 0 ? (double)(done - bar.first) / elapsed : 0;
-    append(line, "%s  ", bar.title);
-    append_bar(line, fraction);
-    append(line, "  %3.0f %%", 100 * fraction);
+    char text[TEXT_SIZE];
+    append(line, "%3.0f %%", 100 * (double)done / (double)bar.total);
     if (rate > 0)
-        append(line, "  %s %s/s", text_count(text, (uint64_t)rate), bar.unit);
+        append(line, "  %s%s%s/s", text_count(text, (uint64_t)rate), brief ? "" : " ", brief ? "" : bar.unit);
     if (!isnan(loss))
-        append(line, "  loss %.4f", loss);
+        append(line, "  loss %.3f", loss);
     if (!isnan(accuracy))
         append(line, "  accuracy %.1f %%", 100 * accuracy);
     if (rate > 0)
         append(line, "  %s left", text_clock(text, (double)(bar.total - done) / rate));
+}
+
+static void draw(int64_t done, double loss, double accuracy, double elapsed)
+{
+    char line[LINE_BYTES] = "", figures[LINE_BYTES] = "";
+    double rate = elapsed > 0 ? (double)(done - bar.first) / elapsed : 0;
+    int room = (int)terminal_columns() - 1 - (int)strlen(bar.title) - 4; /* for bar and figures */
+    append_figures(figures, done, rate, loss, accuracy, false);
+    if (room - (int)strlen(figures) < BAR_LEAST) {
+        *figures = '\0';
+        append_figures(figures, done, rate, loss, accuracy, true);
+    }
+    append(line, "%s  ", bar.title);
+    int cells = room - (int)strlen(figures);
+    if (cells >= BAR_LEAST)
+        append_bar(line, (double)done / (double)bar.total, cells < BAR_CELLS ? cells : BAR_CELLS);
+    append(line, "%s", figures);
     cut(line, terminal_columns() - 1);
-    fprintf(stderr, "\r%s\033[0m\033[K", line);
+    fprintf(stderr, "\r%s%s\033[K", line, text_colour(stderr) ? "\033[0m" : "");
     fflush(stderr);
     bar.drawn = true;
 }

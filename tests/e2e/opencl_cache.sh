@@ -1,0 +1,56 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Built OpenCL programs are kept, used again, and built anew whenever a byte of what was kept is wrong: no damage reaches
+# the driver, which may crash on it.
+# usage: opencl_cache.sh PROGRAM WORK_ROOT SELECTION
+LINNET=$1
+WORK_ROOT=$2
+selection=$3
+. "$(dirname "$0")/lib.sh"
+need_device "$selection"
+
+LINNET_CACHE_DIR=$WORK/cache
+LINNET_VERBOSE=3
+export LINNET_CACHE_DIR LINNET_VERBOSE
+
+# one_layer: a layer of one program, compared with the reference.
+one_layer() {
+    must selftest --backend "$selection" --case unary:relu_n2c3h4w5
+}
+
+# refused HOW: the file, damaged in a way called HOW, is refused, and a good one lies in its place.
+refused() {
+    one_layer
+    grep -q 'is damaged: deleted' "$WORK/err" || fail "$1: nothing said about the damage"
+    one_layer
+    ! grep -q 'is damaged\|opencl: built' "$WORK/err" || fail "$1: not built anew and kept"
+    cp "$kept" "$WORK/good"
+}
+
+one_layer
+grep -q 'opencl: built unary.cl' "$WORK/err" || fail "the first run does not say that it builds"
+kept=$(find "$LINNET_CACHE_DIR" -name 'opencl-*.bin')
+[ "$(printf '%s\n' "$kept" | grep -c .)" -eq 1 ] || fail "not one program in the cache: $kept"
+cp "$kept" "$WORK/good"
+one_layer
+! grep -q 'opencl: built' "$WORK/err" || fail "built again with a program in the cache"
+
+# In turn: the magic, the key, the hash, the length, the binary's first, middle and last byte.
+size=$(wc -c <"$WORK/good")
+for position in 0 9 45 73 80 $((size / 2)) $((size - 1)); do
+    byte=$(od -An -tu1 -j "$position" -N 1 "$WORK/good" | tr -d ' ')
+    # shellcheck disable=SC2059 # the format is the byte
+    printf "\\$(printf '%03o' $((byte ^ 64)))" | dd of="$kept" bs=1 seek="$position" conv=notrunc 2>/dev/null
+    cmp -s "$kept" "$WORK/good" && fail "byte $position was not changed"
+    refused "byte $position changed"
+done
+for length in 0 79 80 $((size / 2)); do
+    head -c "$length" "$WORK/good" >"$kept"
+    refused "cut to $length bytes"
+done
+{ cat "$WORK/good" && printf x; } >"$kept"
+refused "a byte too many"
+
+# No folder to write in: nothing is kept, everything works.
+LINNET_CACHE_DIR=$WORK/out/none one_layer
+echo "$selection rebuilds what is damaged"

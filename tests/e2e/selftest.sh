@@ -1,0 +1,33 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# `linnet selftest` passes what computes right and finds what does not: exit code 5, the case named.
+# usage: selftest.sh PROGRAM WORK_ROOT WRONG_FOLDER       (where the plugin is whose linear layer is off)
+LINNET=$1
+WORK_ROOT=$2
+wrong=$3
+. "$(dirname "$0")/lib.sh"
+
+must selftest --quick --backend cpu
+grep -q 'computes right\.$' "$WORK/out" || fail "it does not say so"
+must selftest --quick --layer conv2d --backend reference --json
+json_only
+[ "$(field backend)" = reference ] || fail "it looked at $(field backend)"
+[ "$(field passed)" -gt 3 ] || fail "$(field passed) cases of conv2d passed"
+[ "$(field failed)" = 0 ] || fail "$(field failed) cases of conv2d failed"
+
+must selftest --list --layer linear
+grep -vq '^linear:' "$WORK/out" && fail "--list --layer linear names other layers"
+must selftest --case conv2d:n2c3h7w5_oc4k3s2p1 --backend cpu
+refuses 2 "no case of layer 'convolution'" selftest --layer convolution
+refuses 2 "conv2d:nonsense" selftest --case conv2d:nonsense
+(export LINNET_REQUIRE=cpu,tpu; refuses 4 "no backend 'tpu'" selftest --quick --backend cpu) || exit 1
+
+LINNET_PLUGIN_PATH=$wrong${LINNET_PLUGIN_PATH:+:$LINNET_PLUGIN_PATH}
+export LINNET_PLUGIN_PATH
+run selftest --quick --layer linear --backend wrong
+[ "$code" -eq 5 ] || fail "exit code $code instead of 5 for a linear layer that is off"
+grep -q '^linear:.* failed' "$WORK/out" || fail "the case that failed is not named"
+grep -q 'does NOT compute right' "$WORK/out" || fail "it does not say so"
+run selftest --quick --layer unary --backend wrong
+[ "$code" -eq 0 ] || fail "exit code $code: its relu is right"
+echo "right is right, wrong is wrong"

@@ -87,7 +87,8 @@ static linnet_status device_info(uint32_t index, linnet_device_info *out)
     cpu_vendor(out->vendor, sizeof out->vendor);
     out->platform[0] = '\0';
     snprintf(out->version, sizeof out->version, "%s", cpu_table.isa);
-    snprintf(out->cache_key, sizeof out->cache_key, "cpu %s %s threads=%u", out->name, cpu_table.isa, out->compute_units);
+    snprintf(out->cache_key, sizeof out->cache_key, "cpu %s %s threads=%u", out->name, cpu_table.isa,
+             out->compute_units);
     return LINNET_OK;
 }
 
@@ -257,8 +258,8 @@ static linnet_status finish(linnet_backend_queue *queue)
 static void diagnose(char *out_text, size_t size)
 {
     if (size > 0)
-        snprintf(out_text, size, "instruction set: %s\ninstruction sets here: %s\nthreads: %u\n", cpu_table.isa, cpu_isa_list(),
-                 cpu_worker_count());
+        snprintf(out_text, size, "instruction set: %s\ninstruction sets here: %s\nthreads: %u\n", cpu_table.isa,
+                 cpu_isa_list(), cpu_worker_count());
 }
 
 static const linnet_backend backend = {
@@ -296,7 +297,8 @@ static const linnet_backend backend = {
 
 const linnet_backend *linnet_backend_query(uint32_t host_abi, const linnet_host *host)
 {
-    if (host_abi >> 16 != LINNET_ABI_MAJOR || (host_abi & 0xFFFF) < LINNET_ABI_MINOR || host->struct_size < sizeof *host)
+    if (host_abi >> 16 != LINNET_ABI_MAJOR || (host_abi & 0xFFFF) < LINNET_ABI_MINOR ||
+        host->struct_size < sizeof *host)
         return NULL;
     cpu_host = host;
     cpu_table_init();

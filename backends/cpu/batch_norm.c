@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One task per channel. Forward keeps the mean and 1 / sqrt(variance + epsilon) that it used, [2][C], in both behaviours. */
+/* One task per channel. Forward keeps the mean and 1 / sqrt(variance + epsilon) that it used, [2][C], in both
+ * behaviours. */
 #include "cpu.h"
 #include "kernels/kernels.h"
 
@@ -81,7 +82,8 @@ static void update_running(const job *j, int64_t channel, double mean, double va
     if (j->running_mean)
         j->running_mean[channel] = (float)((1.0 - j->momentum) * j->running_mean[channel] + j->momentum * mean);
     if (j->running_variance)
-        j->running_variance[channel] = (float)((1.0 - j->momentum) * j->running_variance[channel] + j->momentum * unbiased);
+        j->running_variance[channel] =
+            (float)((1.0 - j->momentum) * j->running_variance[channel] + j->momentum * unbiased);
 }
 
 static void forward_channel(const void *context, int64_t channel, uint32_t worker)

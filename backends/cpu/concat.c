@@ -43,8 +43,8 @@ static void copy_item(const void *context, int64_t item, uint32_t worker)
 }
 
 /* Copies part `index` between its tensor and the whole, where it begins at position `start` of the axis. */
-static void copy_part(const linnet_layer_desc *desc, uint32_t index, int64_t start, float *part, float *whole, bool to_part,
-                      bool accumulate)
+static void copy_part(const linnet_layer_desc *desc, uint32_t index, int64_t start, float *part, float *whole,
+                      bool to_part, bool accumulate)
 {
     const linnet_axis_attributes *attributes = desc->attributes;
     const linnet_tensor_desc *shape = &desc->inputs[index], *total = &desc->outputs[0];

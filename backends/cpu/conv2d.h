@@ -15,8 +15,8 @@ typedef struct cpu_conv2d_sizes {
 cpu_conv2d_sizes cpu_conv2d_sizes_of(const linnet_layer_desc *desc);
 
 /* Outputs [*first, *last) whose input, at * stride - before + offset, lies in [0, size); at most count outputs. */
-static inline void cpu_conv2d_range(int64_t stride, int64_t before, int64_t offset, int64_t size, int64_t count, int64_t *first,
-                                    int64_t *last)
+static inline void cpu_conv2d_range(int64_t stride, int64_t before, int64_t offset, int64_t size, int64_t count,
+                                    int64_t *first, int64_t *last)
 {
     int64_t shift = before - offset; /* input = at * stride - shift */
     *first = shift > 0 ? cpu_ceil(shift, stride) : 0;

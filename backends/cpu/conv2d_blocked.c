@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Convolution in nchw16n. Forward and backward with respect to the input are the same gathering loop: forward reads x where
- * the kernel falls, backward reads dy where outputs have met the element, which for a stride of s is every s-th one: columns
- * of equal remainder form a tile. Padding is never read: taps outside are left out.
+ * Convolution in nchw16n. Forward and backward with respect to the input are the same gathering loop: forward reads x
+ * where the kernel falls, backward reads dy where outputs have met the element, which for a stride of s is every s-th
+ * one: columns of equal remainder form a tile. Padding is never read: taps outside are left out.
  */
 #include "conv2d.h"
 #include "kernels/kernels.h"
@@ -73,9 +73,10 @@ static void pack_task(const void *context, int64_t task, uint32_t worker)
     pack_tile(j, group, k0, j->packed + (group * j->oc + k0) * j->ic * j->d->s.kh * j->d->s.kw);
 }
 
-/* Where output element `at` meets element `index` of the kernel along one axis: the input's, or -1 for none (backward: the
-   outputs that met it are stride apart). Forward it may lie outside. */
-static bool meets(const gather_job *j, int64_t at, int64_t index, int64_t stride, int64_t dilation, int64_t before, int64_t *in)
+/* Where output element `at` meets element `index` of the kernel along one axis: the input's, or -1 for none (backward:
+   the outputs that met it are stride apart). Forward it may lie outside. */
+static bool meets(const gather_job *j, int64_t at, int64_t index, int64_t stride, int64_t dilation, int64_t before,
+                  int64_t *in)
 {
     if (!j->backward) {
         *in = at * stride - before + index * dilation;
@@ -108,8 +109,8 @@ static void fill_tile(const gather_job *j, int64_t begin, int64_t columns, colum
         cpu_conv2d_range(j->backward ? 1 : s->sw, -in, 0, j->in_w, columns, &first, &last);
         tile->is_whole = tile->is_whole && first == 0 && last == columns;
         if (first < last)
-            tile->taps[tile->tap_count++] =
-                (cpu_tap){.offset = in * CPU_LANES, .index = (int32_t)v, .first = (int16_t)first, .last = (int16_t)last};
+            tile->taps[tile->tap_count++] = (cpu_tap){
+                .offset = in * CPU_LANES, .index = (int32_t)v, .first = (int16_t)first, .last = (int16_t)last};
     }
 }
 
@@ -201,8 +202,8 @@ static void gather_all(gather_job *j)
     cpu_parallel(blocks * j->tasks_per_block, gather_task, j);
 }
 
-/* ---- The weight's gradient. A task has a tile of outputs, some of the weights [c][u][v] that each of them has, and a range of
-   blocks. Ranges are few: they only make tasks where outputs and weights are few. ---- */
+/* ---- The weight's gradient. A task has a tile of outputs, some of the weights [c][u][v] that each of them has, and a
+   range of blocks. Ranges are few: they only make tasks where outputs and weights are few. ---- */
 
 typedef struct weight_job {
     const cpu_conv2d_data *d;
@@ -251,7 +252,8 @@ static void fill_taps(const cpu_conv2d_sizes *s, cpu_kernel_tap *taps)
 /* Taps [first, first + count) of an output's weights [c][u][v]. */
 static void part_taps(const weight_job *j, int64_t first, int64_t count, cpu_kernel_tap *out)
 {
-    int64_t area = j->d->s.kh * j->d->s.kw, plane = j->d->s.h * j->d->s.w * CPU_LANES, c = first / area, at = first % area;
+    int64_t area = j->d->s.kh * j->d->s.kw, plane = j->d->s.h * j->d->s.w * CPU_LANES, c = first / area,
+            at = first % area;
     for (int64_t i = 0; i < count; i++) {
         out[i] = j->taps[at];
         out[i].offset += c * plane;
@@ -296,8 +298,10 @@ static void weight_task(const void *context, int64_t task, uint32_t worker)
     const cpu_conv2d_sizes *s = &d->s;
     int64_t split = task / j->units, unit = task % j->units, part = unit % j->parts, group = unit / j->parts / j->tiles;
     int64_t k0 = unit / j->parts % j->tiles * CPU_TILE_ROWS, rows = cpu_min(CPU_TILE_ROWS, s->group_o - k0);
-    int64_t output = group * s->group_o + k0, first = part * j->part_taps, count = cpu_min(j->part_taps, j->depth - first);
-    int64_t y_plane = s->oh * s->ow * CPU_LANES, last_block = cpu_min(cpu_ceil(s->n, CPU_LANES), (split + 1) * j->split_blocks);
+    int64_t output = group * s->group_o + k0, first = part * j->part_taps,
+            count = cpu_min(j->part_taps, j->depth - first);
+    int64_t y_plane = s->oh * s->ow * CPU_LANES,
+            last_block = cpu_min(cpu_ceil(s->n, CPU_LANES), (split + 1) * j->split_blocks);
     int64_t chunk = cpu_max(1, CHUNK_BYTES / (rows * s->ow * CPU_LANES * (int64_t)sizeof(float)));
     float *sums = j->scratches + worker * SCRATCH, *bias_sums = sums + count * rows * CPU_LANES;
     float *weight = j->partials + split * (j->weight_count + s->o), *bias = weight + j->weight_count;
@@ -318,7 +322,8 @@ static void weight_task(const void *context, int64_t task, uint32_t worker)
             if (d->dweight)
                 add_rows(&w, taps, count, sums);
             for (int64_t k = 0; k < rows && part == 0; k++)
-                cpu_table.lane_sums(w.dy + k * y_plane + i * w.dy_i, (w.last_row - i) * w.dy_i, bias_sums + k * CPU_LANES);
+                cpu_table.lane_sums(w.dy + k * y_plane + i * w.dy_i, (w.last_row - i) * w.dy_i,
+                                    bias_sums + k * CPU_LANES);
         }
     store_sums(j, sums, rows, count, weight + output * j->depth + first, part == 0 ? bias + output : NULL);
 }
@@ -326,7 +331,8 @@ static void weight_task(const void *context, int64_t task, uint32_t worker)
 static void add_partials(const weight_job *j, int64_t at, int64_t count, float *gradient, bool accumulate)
 {
     for (int64_t split = 0; split < j->splits && gradient; split++)
-        cpu_table.scale(1, j->partials + split * (j->weight_count + j->d->s.o) + at, gradient, count, accumulate || split > 0);
+        cpu_table.scale(1, j->partials + split * (j->weight_count + j->d->s.o) + at, gradient, count,
+                        accumulate || split > 0);
 }
 
 static void weight_gradient(const cpu_conv2d_data *d)

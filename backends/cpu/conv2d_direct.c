@@ -54,7 +54,8 @@ static void forward_plane(const void *context, int64_t plane, uint32_t worker)
             cpu_conv2d_range(s->sh, s->top, u * s->dh, s->h, s->oh, &first, &last);
             for (int64_t i = first; i < last; i++)
                 for (int64_t v = 0; v < s->kw; v++)
-                    forward_row(s, weight[u * s->kw + v], x + (i * s->sh - s->top + u * s->dh) * s->w, y + i * s->ow, v);
+                    forward_row(s, weight[u * s->kw + v], x + (i * s->sh - s->top + u * s->dh) * s->w, y + i * s->ow,
+                                v);
         }
     }
     cpu_table.unary(LINNET_UNARY_CLIP, d->epilogue.low, d->epilogue.high, y, y, s->oh * s->ow);
@@ -96,7 +97,8 @@ static void backward_plane(const void *context, int64_t plane, uint32_t worker)
             cpu_conv2d_range(s->sh, s->top, u * s->dh, s->h, s->oh, &first, &last);
             for (int64_t i = first; i < last; i++)
                 for (int64_t v = 0; v < s->kw; v++)
-                    backward_row(s, weight[u * s->kw + v], dy + i * s->ow, dx + (i * s->sh - s->top + u * s->dh) * s->w, v);
+                    backward_row(s, weight[u * s->kw + v], dy + i * s->ow, dx + (i * s->sh - s->top + u * s->dh) * s->w,
+                                 v);
         }
     }
 }
@@ -132,8 +134,9 @@ static void weight_plane(const void *context, int64_t plane, uint32_t worker)
             cpu_conv2d_range(s->sh, s->top, u * s->dh, s->h, s->oh, &first, &last);
             for (int64_t n = 0; n < s->n; n++)
                 for (int64_t i = first; i < last; i++)
-                    total += row_product(s, d->x + n * s->x_stride + (channel * s->h + i * s->sh - s->top + u * s->dh) * s->w,
-                                         d->dy + n * s->y_stride + (o * s->oh + i) * s->ow, v);
+                    total += row_product(
+                        s, d->x + n * s->x_stride + (channel * s->h + i * s->sh - s->top + u * s->dh) * s->w,
+                        d->dy + n * s->y_stride + (o * s->oh + i) * s->ow, v);
             *dweight = (float)total;
         }
 }

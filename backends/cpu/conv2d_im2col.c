@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Convolution in NCHW as a matrix product: the input is lowered to [c * kh * kw][oh * ow] (im2col; Chellapilla, Puri and Simard
- * 2006), a block of COLUMNS pixels at a time and straight into the panels that the product reads, so that the whole matrix never
- * exists. In what follows k is (c, u, v) and p is an output pixel.
+ * Convolution in NCHW as a matrix product: the input is lowered to [c * kh * kw][oh * ow] (im2col; Chellapilla, Puri
+ * and Simard 2006), a block of COLUMNS pixels at a time and straight into the panels that the product reads, so that
+ * the whole matrix never exists. In what follows k is (c, u, v) and p is an output pixel.
  */
 #include "conv2d.h"
 #include "gemm.h"
@@ -61,7 +61,7 @@ static void raise_row(const cpu_conv2d_sizes *s, const float *in, int64_t k, int
 
 typedef struct job {
     const cpu_conv2d_data *d;
-    int64_t k, pixels;  /* rows and columns of the lowered matrix */
+    int64_t k, pixels; /* rows and columns of the lowered matrix */
     int64_t column_blocks, channel_tasks, channels_per_task;
     int64_t k_blocks, splits, split_images; /* of the weight's gradient */
     int64_t slice;                          /* floats of a thread's scratch */
@@ -111,8 +111,8 @@ static job job_of(const cpu_conv2d_sizes *s)
 
 /* ---- Forward: y[o][p] = sum over k of weight[o][k] lowered[k][p] ---- */
 
-static void lower_panels(const cpu_conv2d_sizes *s, const float *x, int64_t k0, int64_t depth, int64_t p0, int64_t columns,
-                         float *out)
+static void lower_panels(const cpu_conv2d_sizes *s, const float *x, int64_t k0, int64_t depth, int64_t p0,
+                         int64_t columns, float *out)
 {
     float row[COLUMNS];
     int64_t width = panel_width();
@@ -164,15 +164,16 @@ void cpu_conv2d_forward_im2col(const linnet_layer_desc *desc, const linnet_layer
     cpu_parallel(d.s.n * d.s.groups * j.column_blocks, forward_task, &j);
 }
 
-/* ---- Backward, input: lowered gradient[k][p] = sum over o of weight[o][k] dy[o][p], added up where it came from. A task owns
-   the planes of some channels of one image. ---- */
+/* ---- Backward, input: lowered gradient[k][p] = sum over o of weight[o][k] dy[o][p], added up where it came from. A
+   task owns the planes of some channels of one image. ---- */
 
 static void pack_gradient(const job *j, const float *dy, int64_t p0, int64_t columns, float *out)
 {
     int64_t width = panel_width(), depth = j->d->s.group_o;
     for (int64_t o = 0; o < depth; o++)
         for (int64_t p = 0; p < columns; p += width)
-            memcpy(out + p * depth + o * width, dy + o * j->pixels + p0 + p, (size_t)cpu_min(width, columns - p) * sizeof *out);
+            memcpy(out + p * depth + o * width, dy + o * j->pixels + p0 + p,
+                   (size_t)cpu_min(width, columns - p) * sizeof *out);
 }
 
 static void backward_task(const void *context, int64_t task, uint32_t worker)
@@ -180,7 +181,8 @@ static void backward_task(const void *context, int64_t task, uint32_t worker)
     const job *j = context;
     const cpu_conv2d_data *d = j->d;
     const cpu_conv2d_sizes *s = &d->s;
-    int64_t part_of = task % j->channel_tasks, group = task / j->channel_tasks % s->groups, n = task / (j->channel_tasks * s->groups);
+    int64_t part_of = task % j->channel_tasks, group = task / j->channel_tasks % s->groups,
+            n = task / (j->channel_tasks * s->groups);
     int64_t begin = part_of * j->channels_per_task, end = cpu_min(s->group_c, begin + j->channels_per_task);
     int64_t plane = s->h * s->w, area = s->kh * s->kw, step = channels_at_once(s);
     const float *dy = d->dy + n * s->y_stride + group * s->group_o * j->pixels;
@@ -216,8 +218,8 @@ static void backward_task(const void *context, int64_t task, uint32_t worker)
 /* ---- Backward, weight: dweight[o][k] (+)= sum over images and p of dy[o][p] lowered[k][p] ---- */
 
 /* Panel [p][k] of the lowered matrix's transpose. */
-static void lower_transposed(const cpu_conv2d_sizes *s, const float *x, int64_t k0, int64_t rows, int64_t p0, int64_t depth,
-                             float *lines, float *out)
+static void lower_transposed(const cpu_conv2d_sizes *s, const float *x, int64_t k0, int64_t rows, int64_t p0,
+                             int64_t depth, float *lines, float *out)
 {
     int64_t width = panel_width(), lanes = cpu_min(width, CPU_LANES);
     for (int64_t first = 0; first < rows; first += lanes) {
@@ -233,7 +235,8 @@ static void weight_task(const void *context, int64_t task, uint32_t worker)
     const job *j = context;
     const cpu_conv2d_data *d = j->d;
     const cpu_conv2d_sizes *s = &d->s;
-    int64_t block = task % j->k_blocks, group = task / j->k_blocks % s->groups, split = task / (j->k_blocks * s->groups);
+    int64_t block = task % j->k_blocks, group = task / j->k_blocks % s->groups,
+            split = task / (j->k_blocks * s->groups);
     int64_t k0 = block * panel_width(), columns = cpu_min(panel_width(), j->k - k0);
     int64_t begin = split * j->split_images, end = cpu_min(s->n, begin + j->split_images);
     float *panel = j->slices + worker * j->slice, *lines = panel + panel_width() * DEPTH;
@@ -253,8 +256,8 @@ static void weight_task(const void *context, int64_t task, uint32_t worker)
                                     .accumulate = accumulate,
                                     .low = -INFINITY,
                                     .high = INFINITY};
-            lower_transposed(s, d->x + n * s->x_stride + group * s->group_c * s->h * s->w, k0, columns, p0, part.depth, lines,
-                             panel);
+            lower_transposed(s, d->x + n * s->x_stride + group * s->group_c * s->h * s->w, k0, columns, p0, part.depth,
+                             lines, panel);
             cpu_gemm_packed_run(&part);
             accumulate = true;
         }
@@ -297,7 +300,8 @@ int cpu_conv2d_describe_im2col(const linnet_layer_desc *desc, linnet_candidate *
         floats = (uint64_t)forward_slice(&s) * threads;
     if (desc->direction == LINNET_BACKWARD && desc->want_inputs)
         floats = (uint64_t)backward_slice(&s) * threads;
-    if (desc->direction == LINNET_BACKWARD && desc->want_parameters && (uint64_t)weight_slice() * threads + partials > floats)
+    if (desc->direction == LINNET_BACKWARD && desc->want_parameters &&
+        (uint64_t)weight_slice() * threads + partials > floats)
         floats = (uint64_t)weight_slice() * threads + partials;
     out->workspace_bytes = floats * sizeof(float);
     /* Lowering costs as much as a few rows of the product. */

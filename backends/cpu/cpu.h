@@ -40,8 +40,8 @@ uint64_t cpu_object_count(void);
 
 /* ---- threads.c ---- */
 
-/* Runs function for every task in [0, tasks), on up to cpu_worker_count() threads, and waits. Which thread runs a task is
-   open; what a task does must depend on its number alone, worker only picks scratch memory. */
+/* Runs function for every task in [0, tasks), on up to cpu_worker_count() threads, and waits. Which thread runs a task
+   is open; what a task does must depend on its number alone, worker only picks scratch memory. */
 typedef void cpu_task(const void *context, int64_t task, uint32_t worker);
 void cpu_parallel(int64_t tasks, cpu_task *function, const void *context);
 uint32_t cpu_worker_count(void);
@@ -73,7 +73,8 @@ typedef struct cpu_algorithm {
     const char *name;
     uint32_t direction; /* linnet_direction */
     bool epilogue;      /* takes linnet_layer_desc.epilogue */
-    /* Fills in out or its refusal; the candidate with the highest preference comes first, then the order of the list. */
+    /* Fills in out or its refusal; the candidate with the highest preference comes first, then the order of the list.
+     */
     int (*describe)(const linnet_layer_desc *desc, linnet_candidate *out);
     void (*run)(const linnet_layer_desc *desc, const linnet_layer_args *args);
 } cpu_algorithm;
@@ -111,7 +112,8 @@ linnet_status cpu_panels_convert(const linnet_tensor_desc *destination_desc, lin
 int64_t cpu_dims(const linnet_tensor_desc *desc, uint32_t first, uint32_t last);
 /* Can the tensor be stored as nchw16n? */
 bool cpu_can_block(const linnet_tensor_desc *desc);
-/* The tensor as stored: items of item elements, stride apart; lanes is 16 and items counts blocks where it is blocked. */
+/* The tensor as stored: items of item elements, stride apart; lanes is 16 and items counts blocks where it is blocked.
+ */
 typedef struct cpu_extent {
     int64_t items, item, stride;
     int64_t lanes; /* innermost batch lanes: 1 or 16 */
@@ -120,19 +122,20 @@ typedef struct cpu_extent {
 cpu_extent cpu_extent_of(const linnet_tensor_desc *desc);
 
 linnet_status cpu_format_bytes(linnet_backend_device *device, const linnet_tensor_desc *desc, uint64_t *out_bytes);
-linnet_status cpu_convert(linnet_backend_queue *queue, const linnet_tensor_desc *destination_desc, linnet_view destination,
-                          const linnet_tensor_desc *source_desc, linnet_view source);
+linnet_status cpu_convert(linnet_backend_queue *queue, const linnet_tensor_desc *destination_desc,
+                          linnet_view destination, const linnet_tensor_desc *source_desc, linnet_view source);
 const char *cpu_format_name(uint32_t format);
 
-/* Zeros the last block's spare lanes: for gradients that a kernel left something in. Nothing to do for a dense tensor. */
+/* Zeros the last block's spare lanes: for gradients that a kernel left something in. Nothing to do for a dense tensor.
+ */
 void cpu_clear_spare_lanes(const linnet_tensor_desc *desc, float *data);
 
 /* For describe: asks for one format for every input and output of rank 2 and above (dense: every one). */
 void cpu_want(const linnet_layer_desc *desc, linnet_candidate *out, uint32_t format);
 /* Does any input or output have an outer stride? */
 bool cpu_has_stride(const linnet_layer_desc *desc);
-/* For describe, where the layer has one algorithm for both formats: nchw16n as soon as one tensor has it, else NCHW. Refuses
-   outer strides where tensors are blocked, and everywhere unless takes_strides. */
+/* For describe, where the layer has one algorithm for both formats: nchw16n as soon as one tensor has it, else NCHW.
+   Refuses outer strides where tensors are blocked, and everywhere unless takes_strides. */
 void cpu_want_same(const linnet_layer_desc *desc, linnet_candidate *out, bool takes_strides);
 /* As cpu_want_same without strides, for layers along an axis: NCHW when the axis is the batch. */
 void cpu_want_axis(const linnet_layer_desc *desc, linnet_candidate *out, uint32_t axis);
@@ -154,8 +157,8 @@ int64_t cpu_spans_tasks(const cpu_spans *spans);
 int64_t cpu_spans_task(const cpu_spans *spans, int64_t task, float *out[4]);
 
 /* destination (+)= scale * source. */
-void cpu_copy_scaled(const linnet_tensor_desc *destination_desc, float *destination, const linnet_tensor_desc *source_desc,
-                     const float *source, float scale, bool accumulate);
+void cpu_copy_scaled(const linnet_tensor_desc *destination_desc, float *destination,
+                     const linnet_tensor_desc *source_desc, const float *source, float scale, bool accumulate);
 
 /* ---- Epilogues (epilogue.c): a first relu or clip is a clamp in the kernel, the rest a pass over the result. ---- */
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Forward keeps log softmax(logits), in the logits' format, for backward: one algorithm per format, with the same code. */
+/* Forward keeps log softmax(logits), in the logits' format, for backward: one algorithm per format, with the same code.
+ */
 #include "cpu.h"
 #include "kernels/kernels.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The mask is drawn again in backward: nothing is saved. Element numbers are those of the dense tensor in every format. */
+/* The mask is drawn again in backward: nothing is saved. Element numbers are those of the dense tensor in every format.
+ */
 #include "cpu.h"
 
 enum { CHUNK = 1 << 12 };
@@ -66,7 +67,8 @@ static void task(const void *context, int64_t number, uint32_t worker)
     }
 }
 
-static void drop(const linnet_layer_desc *desc, const linnet_layer_args *args, const float *x, float *y, bool accumulate)
+static void drop(const linnet_layer_desc *desc, const linnet_layer_args *args, const float *x, float *y,
+                 bool accumulate)
 {
     const linnet_dropout_attributes *attributes = desc->attributes;
     const linnet_tensor_desc *shape = &desc->inputs[0];

@@ -20,7 +20,11 @@ cpu_extent cpu_extent_of(const linnet_tensor_desc *desc)
 {
     int64_t items = desc->rank > 0 ? desc->dims[0] : 1, item = cpu_dims(desc, 1, desc->rank);
     if (!cpu_is_blocked(desc))
-        return (cpu_extent){.items = items, .item = item, .stride = desc->outer_stride ? desc->outer_stride : item, .lanes = 1, .tail = 1};
+        return (cpu_extent){.items = items,
+                            .item = item,
+                            .stride = desc->outer_stride ? desc->outer_stride : item,
+                            .lanes = 1,
+                            .tail = 1};
     int64_t blocks = cpu_ceil(items, CPU_LANES);
     return (cpu_extent){.items = blocks,
                         .item = item * CPU_LANES,
@@ -69,8 +73,8 @@ static void convert_block(const void *context, int64_t block, uint32_t worker)
         cpu_table.rows_from_lanes(c->source + blocked, c->dense.item, c->destination + dense, c->dense.stride, rows);
 }
 
-linnet_status cpu_convert(linnet_backend_queue *queue, const linnet_tensor_desc *destination_desc, linnet_view destination,
-                          const linnet_tensor_desc *source_desc, linnet_view source)
+linnet_status cpu_convert(linnet_backend_queue *queue, const linnet_tensor_desc *destination_desc,
+                          linnet_view destination, const linnet_tensor_desc *source_desc, linnet_view source)
 {
     (void)queue;
     if (destination_desc->format == CPU_FORMAT_PANELS || source_desc->format == CPU_FORMAT_PANELS)

@@ -30,8 +30,8 @@ static linnet_status check_desc(const linnet_layer_desc *desc)
     if (!cpu_layer_find(desc->kind))
         return cpu_fail(LINNET_UNSUPPORTED, "cpu: no layer kind %u", desc->kind);
     if (desc->input_count > LINNET_MAX_INPUTS || desc->output_count > LINNET_MAX_OUTPUTS ||
-        desc->parameter_count > LINNET_MAX_PARAMETERS || desc->state_count > LINNET_MAX_STATES || desc->input_count == 0 ||
-        desc->output_count == 0 || desc->epilogue_count > LINNET_MAX_EPILOGUE)
+        desc->parameter_count > LINNET_MAX_PARAMETERS || desc->state_count > LINNET_MAX_STATES ||
+        desc->input_count == 0 || desc->output_count == 0 || desc->epilogue_count > LINNET_MAX_EPILOGUE)
         return cpu_fail(LINNET_INVALID, "cpu: a layer with impossible counts");
     return LINNET_OK;
 }
@@ -100,7 +100,8 @@ static uint32_t rank_algorithms(const linnet_layer_desc *desc, const cpu_algorit
     return count;
 }
 
-static linnet_status candidate(linnet_backend_device *device, const linnet_layer_desc *desc, uint32_t index, linnet_candidate *out)
+static linnet_status candidate(linnet_backend_device *device, const linnet_layer_desc *desc, uint32_t index,
+                               linnet_candidate *out)
 {
     (void)device;
     const cpu_algorithm *ranked[MAX_ALGORITHMS];
@@ -187,7 +188,8 @@ static bool formats_match(const linnet_layer_desc *desc, const linnet_candidate 
     return true;
 }
 
-static linnet_status plan(linnet_backend_device *device, const linnet_layer_desc *desc, const char *name, linnet_backend_plan **out)
+static linnet_status plan(linnet_backend_device *device, const linnet_layer_desc *desc, const char *name,
+                          linnet_backend_plan **out)
 {
     (void)device;
     const cpu_algorithm *ranked[MAX_ALGORITHMS], *found = NULL;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * linear in nchw16n: y[o] = sum over i of weight[o,i] x[i], each x[i] a vector of 16 items. Nothing is packed: a register tile is
- * 6 outputs by some blocks. The weight's gradient sums over items, so x and dy are brought back into rows for it, a panel at a time.
+ * linear in nchw16n: y[o] = sum over i of weight[o,i] x[i], each x[i] a vector of 16 items. Nothing is packed: a
+ * register tile is 6 outputs by some blocks. The weight's gradient sums over items, so x and dy are brought back into
+ * rows for it, a panel at a time.
  */
 #include "gemm.h"
 #include "kernels/kernels.h"
@@ -10,7 +11,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { TASK_STEPS = 1 << 15, DEPTH = 256, PANEL_ITEMS = 256 };
+enum { TASK_STEPS = 1 << 15, DEPTH = 256, PANEL_ITEMS = 256, STRIP = 8 * CPU_TILE_ROWS };
 
 /* out[k] (+)= sum over r of a[k * a_k + r * a_r] in[r], k < outputs, r < depth, for every block. */
 typedef struct product {
@@ -23,7 +24,8 @@ typedef struct product {
 } product;
 
 /* Outputs [first, last) of blocks [block, block + count), which make one register tile. */
-static void product_tile(const product *p, int64_t block, int64_t count, int64_t first, int64_t last, int64_t depth, int64_t deep)
+static void product_tile(const product *p, int64_t block, int64_t count, int64_t first, int64_t last, int64_t depth,
+                         int64_t deep)
 {
     bool is_first = depth == 0, is_last = depth + deep == p->depth;
     cpu_tile tile = {.out_k = CPU_LANES,
@@ -38,9 +40,19 @@ static void product_tile(const product *p, int64_t block, int64_t count, int64_t
                      .accumulate = p->accumulate || !is_first,
                      .low = is_last ? p->epilogue.low : -INFINITY,
                      .high = is_last ? p->epilogue.high : INFINITY};
+    /* Rows of a whole page apart meet in a few sets of the cache: such a part of a is copied first. */
+    float strip[STRIP * DEPTH];
+    bool copies = p->a_k == 1 && p->a_r % (4096 / (int64_t)sizeof(float)) == 0;
+    if (copies)
+        tile.a_r = STRIP;
     for (int64_t k = first; k < last; k += CPU_TILE_ROWS) {
         tile.rows = (int32_t)cpu_min(CPU_TILE_ROWS, last - k);
         tile.a = p->a + k * p->a_k + depth * p->a_r;
+        int64_t in_strip = (k - first) % STRIP;
+        for (int64_t r = 0; r < deep && copies && in_strip == 0; r++)
+            memcpy(strip + r * STRIP, tile.a + r * p->a_r, (size_t)cpu_min(STRIP, last - k) * sizeof *strip);
+        if (copies)
+            tile.a = strip + in_strip;
         tile.bias_rows = is_first && p->bias ? p->bias + k : NULL;
         for (int64_t part = 0; part < CPU_LANES; part += cpu_table.vector) {
             tile.b = p->in + (block * p->depth + depth) * CPU_LANES + part;
@@ -68,6 +80,9 @@ static void product_run(product *p)
 {
     int64_t tiles = TASK_STEPS / cpu_max(1, CPU_TILE_ROWS * p->depth * p->blocks);
     p->outputs_per_task = CPU_TILE_ROWS * cpu_max(1, tiles);
+    /* Where neighbouring outputs are neighbours in a, whole cache lines of it. */
+    if (p->a_k == 1)
+        p->outputs_per_task = cpu_ceil(p->outputs_per_task, STRIP) * STRIP;
     cpu_parallel(cpu_ceil(p->outputs, p->outputs_per_task), product_task, p);
 }
 
@@ -95,21 +110,21 @@ static void weight_task(const void *context, int64_t task, uint32_t worker)
     for (int64_t n0 = 0; n0 < j->s.n; n0 += PANEL_ITEMS) {
         int64_t items = cpu_min(PANEL_ITEMS, j->s.n - n0);
         for (int64_t n = 0; n < items; n += CPU_LANES)
-            cpu_table.rows_from_lanes(j->x + (n0 + n) / CPU_LANES * j->s.x_stride + i0 * CPU_LANES, columns, panel + n * j->width,
-                                      j->width, (int32_t)cpu_min(CPU_LANES, items - n));
+            cpu_table.rows_from_lanes(j->x + (n0 + n) / CPU_LANES * j->s.x_stride + i0 * CPU_LANES, columns,
+                                      panel + n * j->width, j->width, (int32_t)cpu_min(CPU_LANES, items - n));
         /* Behind the last column the panel holds anything: those products are not stored. */
         cpu_gemm_packed part = {.rows = j->s.o,
-                                   .columns = columns,
-                                   .depth = items,
-                                   .a = j->rows + n0 * j->s.o,
-                                   .a_m = 1,
-                                   .a_k = j->s.o,
-                                   .packed = panel,
-                                   .c = j->dweight + i0,
-                                   .c_m = j->s.i,
-                                   .accumulate = j->accumulate || n0 > 0,
-                                   .low = -INFINITY,
-                                   .high = INFINITY};
+                                .columns = columns,
+                                .depth = items,
+                                .a = j->rows + n0 * j->s.o,
+                                .a_m = 1,
+                                .a_k = j->s.o,
+                                .packed = panel,
+                                .c = j->dweight + i0,
+                                .c_m = j->s.i,
+                                .accumulate = j->accumulate || n0 > 0,
+                                .low = -INFINITY,
+                                .high = INFINITY};
         cpu_gemm_packed_run(&part);
     }
 }
@@ -119,8 +134,8 @@ static int64_t rows_floats(const cpu_linear_sizes *s)
     return cpu_ceil(s->n * s->o, CPU_LANES) * CPU_LANES;
 }
 
-static void parameter_gradients(const cpu_linear_sizes *s, const float *x, const float *dy, float *workspace, float *dweight,
-                                float *dbias, uint32_t accumulate)
+static void parameter_gradients(const cpu_linear_sizes *s, const float *x, const float *dy, float *workspace,
+                                float *dweight, float *dbias, uint32_t accumulate)
 {
     weight_job j = {.s = *s, .x = x, .rows = workspace, .dweight = dweight, .panels = workspace + rows_floats(s)};
     j.width = cpu_gemm_padded_columns(1);

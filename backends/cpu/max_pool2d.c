@@ -19,7 +19,9 @@ static int describe(const linnet_layer_desc *desc, linnet_candidate *out, bool b
         lanes.format = CPU_FORMAT_NCHW16N;
         cpu_extent extent = cpu_extent_of(&lanes);
         out->saved_count = desc->differentiate ? 1 : 0;
-        out->saved_bytes[0] = !desc->differentiate ? 0 : blocked ? (uint64_t)(extent.items * extent.item) : count * sizeof(int32_t);
+        out->saved_bytes[0] = !desc->differentiate ? 0
+                              : blocked            ? (uint64_t)(extent.items * extent.item)
+                                                   : count * sizeof(int32_t);
         return preference;
     }
     out->reads_saved = 1;
@@ -108,8 +110,8 @@ static void backward_lanes(const void *context, int64_t plane, uint32_t worker)
 {
     (void)worker;
     const cpu_planes *p = context;
-    cpu_table.max_pool_gradient(&p->pool, (const uint8_t *)p->winners + plane * p->y_plane, p->dy + cpu_plane_y(p, plane),
-                                p->dx + cpu_plane_x(p, plane), p->accumulate);
+    cpu_table.max_pool_gradient(&p->pool, (const uint8_t *)p->winners + plane * p->y_plane,
+                                p->dy + cpu_plane_y(p, plane), p->dx + cpu_plane_x(p, plane), p->accumulate);
 }
 
 /* ---- Both ---- */

@@ -51,7 +51,8 @@ static void backward(const linnet_layer_desc *desc, const linnet_layer_args *arg
         return;
     const linnet_tensor_desc *shape = &desc->inputs[0];
     if (args->accumulate_inputs & 1)
-        cpu_copy_scaled(shape, cpu_view_at(args->input_gradients, 0), shape, cpu_view(args->output_gradients[0]), 1, true);
+        cpu_copy_scaled(shape, cpu_view_at(args->input_gradients, 0), shape, cpu_view(args->output_gradients[0]), 1,
+                        true);
     else
         copy_all(shape, args->input_gradients[0], args->output_gradients[0]);
 }

@@ -38,7 +38,8 @@ static void forward_task(const void *context, int64_t task, uint32_t worker)
 {
     (void)worker;
     const job *j = context;
-    int64_t first = task * j->rows_per_task, last = cpu_min(j->outer, first + j->rows_per_task), row = j->length * j->inner;
+    int64_t first = task * j->rows_per_task, last = cpu_min(j->outer, first + j->rows_per_task),
+            row = j->length * j->inner;
     for (int64_t o = first; o < last; o++)
         cpu_table.softmax(j->x + o * row, j->out + o * row, j->length, j->inner, j->logarithm);
 }
@@ -55,7 +56,8 @@ static void backward_task(const void *context, int64_t task, uint32_t worker)
 {
     (void)worker;
     const job *j = context;
-    int64_t first = task * j->rows_per_task, last = cpu_min(j->outer, first + j->rows_per_task), row = j->length * j->inner;
+    int64_t first = task * j->rows_per_task, last = cpu_min(j->outer, first + j->rows_per_task),
+            row = j->length * j->inner;
     for (int64_t o = first; o < last; o++)
         cpu_table.softmax_gradient(j->y + o * row, j->x + o * row, j->out + o * row, j->length, j->inner, j->logarithm,
                                    j->accumulate);

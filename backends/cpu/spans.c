@@ -58,8 +58,8 @@ static void copy_task(const void *context, int64_t task, uint32_t worker)
         cpu_table.scale(c->scale, at[1], at[0], count, c->accumulate);
 }
 
-void cpu_copy_scaled(const linnet_tensor_desc *destination_desc, float *destination, const linnet_tensor_desc *source_desc,
-                     const float *source, float scale, bool accumulate)
+void cpu_copy_scaled(const linnet_tensor_desc *destination_desc, float *destination,
+                     const linnet_tensor_desc *source_desc, const float *source, float scale, bool accumulate)
 {
     copying c = {.scale = scale, .accumulate = accumulate};
     if (source == destination && scale == 1.0f && !accumulate)

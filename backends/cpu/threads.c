@@ -2,11 +2,11 @@
 /*
  * One pool of threads per process, started by the first work that is worth it and joined when the last device closes.
  *
- * A job is posted by one atomic word: its number, the first and the end of the tasks that nobody has taken. Whoever changes it
- * owns a task, so that a thread that comes late finds nothing and touches nothing. The caller works too, and takes tasks from
- * the front where the threads take them from the back: from one layer to the next, a core tends to meet the data that it has
- * in its cache. When the pool is busy with another queue's job, or in the
- * child of a fork, where the threads are gone, the caller does all tasks itself: results do not depend on it.
+ * A job is posted by one atomic word: its number, the first and the end of the tasks that nobody has taken. Whoever
+ * changes it owns a task, so that a thread that comes late finds nothing and touches nothing. The caller works too, and
+ * takes tasks from the front where the threads take them from the back: from one layer to the next, a core tends to
+ * meet the data that it has in its cache. When the pool is busy with another queue's job, or in the child of a fork,
+ * where the threads are gone, the caller does all tasks itself: results do not depend on it.
  */
 #include "cpu.h"
 

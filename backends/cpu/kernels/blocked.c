@@ -1,36 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Convolutions in nchw16n. The same register tile as the matrix kernel: 6 channels by TILE_VECTORS columns; where a vector is
- * shorter than 16 lanes, everything is done once per part of the lanes. At the borders some columns of a tile have no input:
- * their range is known per tap, and a switch picks code for exactly that range, so that padding costs nothing.
+ * Convolutions in nchw16n. The same register tile as the matrix kernel: 6 channels by TILE_VECTORS columns; where a
+ * vector is shorter than 16 lanes, everything is done once per part of the lanes. At the borders some columns of a tile
+ * have no input: their range is known per tap, and a switch picks code for exactly that range, so that padding costs
+ * nothing.
  */
 #include "simd.h"
 
 enum { LANES = 16, ROWS = CPU_TILE_ROWS };
 
+/* clang-format off */
 /* Calls step(first, last) with constants, for 0 <= first < last <= TILE_VECTORS. */
-#define RANGE(first, last, step)                                                                                       \
-    case (first) * 8 + (last):                                                                                         \
-        step(first, last);                                                                                             \
-        break;
+#define RANGE(first, last, step) case (first) * 8 + (last): step(first, last); break;
 #if defined(CPU_ISA_AVX512)
-#define RANGES(step)                                                                                                   \
-    RANGE(0, 1, step)                                                                                                  \
-    RANGE(0, 2, step)                                                                                                  \
-    RANGE(0, 3, step)                                                                                                  \
-    RANGE(0, 4, step)                                                                                                  \
-    RANGE(1, 2, step)                                                                                                  \
-    RANGE(1, 3, step)                                                                                                  \
-    RANGE(1, 4, step) RANGE(2, 3, step) RANGE(2, 4, step) RANGE(3, 4, step)
+#define RANGES(step) \
+    RANGE(0, 1, step) RANGE(0, 2, step) RANGE(0, 3, step) RANGE(0, 4, step) RANGE(1, 2, step) \
+    RANGE(1, 3, step) RANGE(1, 4, step) RANGE(2, 3, step) RANGE(2, 4, step) RANGE(3, 4, step)
 #else
 #define RANGES(step) RANGE(0, 1, step) RANGE(0, 2, step) RANGE(1, 2, step)
 #endif
-#define FOR_RANGE(first, last, step)                                                                                   \
-    switch ((first) * 8 + (last)) {                                                                                    \
-        RANGES(step)                                                                                                   \
-    default:                                                                                                           \
-        break;                                                                                                         \
-    }
+#define FOR_RANGE(first, last, step) switch ((first) * 8 + (last)) { RANGES(step) default: break; }
+/* clang-format on */
 
 typedef vec sums_tile[ROWS][TILE_VECTORS];
 
@@ -39,11 +29,14 @@ static ALWAYS_INLINE void gather_step(sums_tile sum, const int rows, const int f
                                       const float *x, int64_t x_t)
 {
     vec value[TILE_VECTORS];
-    UNROLL for (int t = first; t < last; t++)
+    UNROLL
+    for (int t = first; t < last; t++)
         value[t] = vec_load(x + t * x_t);
-    UNROLL for (int k = 0; k < rows; k++) {
+    UNROLL
+    for (int k = 0; k < rows; k++) {
         vec weight = vec_set(w[k]);
-        UNROLL for (int t = first; t < last; t++)
+        UNROLL
+        for (int t = first; t < last; t++)
             sum[k][t] = vec_fma(weight, value[t], sum[k][t]);
     }
 }
@@ -54,9 +47,12 @@ static ALWAYS_INLINE void gather_loop(const cpu_gather *g, const int rows, int p
     const int64_t in_t = g->in_t;
     const cpu_tap *column_taps = g->column_taps, *column_end = column_taps + g->column_count;
     const bool is_whole = g->is_whole;
-    UNROLL for (int k = 0; k < rows; k++)
-        UNROLL for (int t = 0; t < TILE_VECTORS; t++)
+    UNROLL
+    for (int k = 0; k < rows; k++) {
+        UNROLL
+        for (int t = 0; t < TILE_VECTORS; t++)
             sum[k][t] = vec_set(g->bias ? g->bias[k] : 0);
+    }
     for (int64_t u = 0; u < g->row_count; u++) {
         const float *x = g->in + g->row_taps[u].offset + part, *w = g->weights + g->row_taps[u].index * g->weight_u;
         for (int64_t c = 0; c < g->channels; c++, x += g->in_c, w += g->weight_c) {
@@ -78,10 +74,12 @@ static ALWAYS_INLINE void gather_loop(const cpu_gather *g, const int rows, int p
     const int32_t columns = g->columns;
     const bool accumulate = g->accumulate;
     float *first = g->out + part;
-    UNROLL for (int t = 0; t < TILE_VECTORS; t++) {
+    UNROLL
+    for (int t = 0; t < TILE_VECTORS; t++) {
         if (t >= columns)
             break;
-        UNROLL for (int k = 0; k < rows; k++) {
+        UNROLL
+        for (int k = 0; k < rows; k++) {
             float *out = first + k * out_k + t * out_t;
             vec y = sum[k][t];
             if (accumulate)
@@ -97,14 +95,12 @@ static ALWAYS_INLINE void gather_loop(const cpu_gather *g, const int rows, int p
 
 typedef void gather_function(const cpu_gather *g, int part);
 
-#define GATHER(rows)                                                                                                   \
-    static void gather_##rows(const cpu_gather *g, int part)                                                           \
-    {                                                                                                                  \
-        gather_loop(g, rows, part);                                                                                    \
-    }
+/* clang-format off */
+#define GATHER(rows) static void gather_##rows(const cpu_gather *g, int part) { gather_loop(g, rows, part); }
 GATHER(1) GATHER(2) GATHER(3) GATHER(4) GATHER(5) GATHER(6)
+    /* clang-format on */
 
-static void gather(const cpu_gather *g)
+    static void gather(const cpu_gather *g)
 {
     static gather_function *const functions[ROWS] = {gather_1, gather_2, gather_3, gather_4, gather_5, gather_6};
     for (int part = 0; part < LANES; part += VEC)
@@ -114,18 +110,22 @@ static void gather(const cpu_gather *g)
 /* ---- The weight's gradient ---- */
 
 /* Columns [from, to) of an output row, for the taps whose inputs x holds. */
-static ALWAYS_INLINE void weight_row(sums_tile sum, const int rows, const int first, const int count, int64_t from, int64_t to,
-                                     const float *dy, int64_t dy_k, const float *const x[TILE_VECTORS], int64_t x_j)
+static ALWAYS_INLINE void weight_row(sums_tile sum, const int rows, const int first, const int count, int64_t from,
+                                     int64_t to, const float *dy, int64_t dy_k, const float *const x[TILE_VECTORS],
+                                     int64_t x_j)
 {
     int64_t at = from * x_j;
     dy += from * LANES;
     for (int64_t j = from; j < to; j++, dy += LANES, at += x_j) {
         vec value[TILE_VECTORS];
-        UNROLL for (int t = first; t < first + count; t++)
+        UNROLL
+        for (int t = first; t < first + count; t++)
             value[t] = vec_load(x[t] + at);
-        UNROLL for (int k = 0; k < rows; k++) {
+        UNROLL
+        for (int k = 0; k < rows; k++) {
             vec gradient = vec_load(dy + k * dy_k);
-            UNROLL for (int t = first; t < first + count; t++)
+            UNROLL
+            for (int t = first; t < first + count; t++)
                 sum[k][t] = vec_fma(gradient, value[t], sum[k][t]);
         }
     }
@@ -137,7 +137,8 @@ static ALWAYS_INLINE void weight_loop(const cpu_weight_tile *w, const int rows, 
     sums_tile sum;
     cpu_kernel_tap taps[TILE_VECTORS], inside = w->taps[0];
     const int64_t dy_k = w->dy_k, x_j = w->x_j;
-    UNROLL for (int t = 0; t < count; t++) {
+    UNROLL
+    for (int t = 0; t < count; t++) {
         taps[t] = w->taps[t];
         inside.first_row = taps[t].first_row > inside.first_row ? taps[t].first_row : inside.first_row;
         inside.last_row = taps[t].last_row < inside.last_row ? taps[t].last_row : inside.last_row;
@@ -146,13 +147,18 @@ static ALWAYS_INLINE void weight_loop(const cpu_weight_tile *w, const int rows, 
     }
     bool has_border = false;
     for (int t = 0; t < count; t++)
-        has_border = has_border || taps[t].first_column < inside.first_column || taps[t].last_column > inside.last_column;
-    UNROLL for (int k = 0; k < rows; k++)
-        UNROLL for (int t = 0; t < count; t++)
+        has_border =
+            has_border || taps[t].first_column < inside.first_column || taps[t].last_column > inside.last_column;
+    UNROLL
+    for (int k = 0; k < rows; k++) {
+        UNROLL
+        for (int t = 0; t < count; t++)
             sum[k][t] = vec_load(w->sums + (k * count + t) * LANES + part);
+    }
     for (int64_t i = w->first_row; i < w->last_row; i++) {
         const float *dy = w->dy + i * w->dy_i + part, *x[TILE_VECTORS];
-        UNROLL for (int t = 0; t < count; t++)
+        UNROLL
+        for (int t = 0; t < count; t++)
             x[t] = w->x + taps[t].offset + i * w->x_i + part;
         int64_t from = inside.first_column, to = inside.last_column;
         if (from < to && i >= inside.first_row && i < inside.last_row) {
@@ -160,9 +166,10 @@ static ALWAYS_INLINE void weight_loop(const cpu_weight_tile *w, const int rows, 
             if (!has_border)
                 continue;
         } else {
-            from = to = INT64_MAX;
+            from = to = 0; /* nothing is shared: the second stretch of each tap is all of it */
         }
-        UNROLL for (int t = 0; t < count; t++) {
+        UNROLL
+        for (int t = 0; t < count; t++) {
             if (i < taps[t].first_row || i >= taps[t].last_row)
                 continue;
             int64_t left = taps[t].last_column < from ? taps[t].last_column : from;
@@ -171,29 +178,30 @@ static ALWAYS_INLINE void weight_loop(const cpu_weight_tile *w, const int rows, 
             weight_row(sum, rows, t, 1, right, taps[t].last_column, dy, dy_k, x, x_j);
         }
     }
-    UNROLL for (int k = 0; k < rows; k++)
-        UNROLL for (int t = 0; t < count; t++)
+    UNROLL
+    for (int k = 0; k < rows; k++) {
+        UNROLL
+        for (int t = 0; t < count; t++)
             vec_store(w->sums + (k * count + t) * LANES + part, sum[k][t]);
+    }
 }
 
 typedef void weight_function(const cpu_weight_tile *w, int part);
 
-#define WEIGHT(rows, count)                                                                                            \
-    static void weight_##rows##x##count(const cpu_weight_tile *w, int part)                                            \
-    {                                                                                                                  \
-        weight_loop(w, rows, count, part);                                                                             \
-    }
-#define WEIGHT_ROW(rows) WEIGHT(rows, 1) WEIGHT(rows, 2)
-WEIGHT_ROW(1) WEIGHT_ROW(2) WEIGHT_ROW(3) WEIGHT_ROW(4) WEIGHT_ROW(5) WEIGHT_ROW(6)
+/* clang-format off */
+#define WEIGHT(rows, count) \
+    static void weight_##rows##x##count(const cpu_weight_tile *w, int part) { weight_loop(w, rows, count, part); }
 #if defined(CPU_ISA_AVX512)
-#define WEIGHT_WIDE(rows) WEIGHT(rows, 3) WEIGHT(rows, 4)
-WEIGHT_WIDE(1) WEIGHT_WIDE(2) WEIGHT_WIDE(3) WEIGHT_WIDE(4) WEIGHT_WIDE(5) WEIGHT_WIDE(6)
+#define WEIGHT_ROW(rows) WEIGHT(rows, 1) WEIGHT(rows, 2) WEIGHT(rows, 3) WEIGHT(rows, 4)
 #define WEIGHT_ENTRY(rows) {weight_##rows##x1, weight_##rows##x2, weight_##rows##x3, weight_##rows##x4}
 #else
+#define WEIGHT_ROW(rows) WEIGHT(rows, 1) WEIGHT(rows, 2)
 #define WEIGHT_ENTRY(rows) {weight_##rows##x1, weight_##rows##x2}
 #endif
+WEIGHT_ROW(1) WEIGHT_ROW(2) WEIGHT_ROW(3) WEIGHT_ROW(4) WEIGHT_ROW(5) WEIGHT_ROW(6)
+    /* clang-format on */
 
-static void weight_tile(const cpu_weight_tile *w)
+    static void weight_tile(const cpu_weight_tile *w)
 {
     static weight_function *const functions[ROWS][TILE_VECTORS] = {WEIGHT_ENTRY(1), WEIGHT_ENTRY(2), WEIGHT_ENTRY(3),
                                                                    WEIGHT_ENTRY(4), WEIGHT_ENTRY(5), WEIGHT_ENTRY(6)};

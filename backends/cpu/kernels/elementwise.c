@@ -4,7 +4,8 @@
 
 #include "linnet/layers.h"
 
-/* tanh: an odd polynomial of our own fit (relative error below 2e-7) for |x| < 0.625, else 1 - 2 / (e^2|x| + 1) with x's sign. */
+/* tanh: an odd polynomial of our own fit (relative error below 2e-7) for |x| < 0.625, else 1 - 2 / (e^2|x| + 1) with
+ * x's sign. */
 static ALWAYS_INLINE vec vec_tanh(vec x)
 {
     vec zero = vec_set(0), square = x * x;
@@ -38,7 +39,8 @@ static ALWAYS_INLINE vec unary_one(const uint32_t op, vec x, vec alpha, vec beta
     }
 }
 
-static ALWAYS_INLINE void unary_loop(const uint32_t op, float alpha, float beta, const float *x, float *y, int64_t count)
+static ALWAYS_INLINE void unary_loop(const uint32_t op, float alpha, float beta, const float *x, float *y,
+                                     int64_t count)
 {
     vec a = vec_set(alpha), b = vec_set(beta);
     int64_t i = 0;
@@ -91,8 +93,8 @@ static ALWAYS_INLINE vec gradient_one(const uint32_t op, vec y, vec dy, vec alph
     }
 }
 
-static ALWAYS_INLINE void gradient_loop(const uint32_t op, float alpha, float beta, const float *y, const float *dy, float *dx,
-                                        int64_t count, bool accumulate)
+static ALWAYS_INLINE void gradient_loop(const uint32_t op, float alpha, float beta, const float *y, const float *dy,
+                                        float *dx, int64_t count, bool accumulate)
 {
     vec a = vec_set(alpha), b = vec_set(beta);
     for (int64_t i = 0; i < count; i += VEC) {
@@ -102,8 +104,8 @@ static ALWAYS_INLINE void gradient_loop(const uint32_t op, float alpha, float be
     }
 }
 
-static void unary_gradient(uint32_t op, float alpha, float beta, const float *y, const float *dy, float *dx, int64_t count,
-                           bool accumulate)
+static void unary_gradient(uint32_t op, float alpha, float beta, const float *y, const float *dy, float *dx,
+                           int64_t count, bool accumulate)
 {
     switch (op) {
     case LINNET_UNARY_RELU:
@@ -155,8 +157,8 @@ static void multiply(const float *a, const float *b, float *y, int64_t count, bo
     }
 }
 
-static void affine(float factor, const float *x, float mean, float shift, const float *z, float offset, float *y, int64_t count,
-                   bool accumulate)
+static void affine(float factor, const float *x, float mean, float shift, const float *z, float offset, float *y,
+                   int64_t count, bool accumulate)
 {
     vec f = vec_set(factor), m = vec_set(mean), s = vec_set(shift), o = vec_set(offset);
     for (int64_t i = 0; i < count; i += VEC) {

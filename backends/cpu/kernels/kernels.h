@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The table of inner loops. Every file in this folder is compiled once per instruction set (CPU_ISA is portable, avx2 or
- * avx512) and puts its functions into the table with its init function; a later set overwrites an earlier one's.
- * All pointers may be unaligned; nothing outside the described ranges is read or written. accumulate: add, else overwrite.
+ * The table of inner loops. Every file in this folder is compiled once per instruction set (CPU_ISA is portable, avx2
+ * or avx512) and puts its functions into the table with its init function; a later set overwrites an earlier one's. All
+ * pointers may be unaligned; nothing outside the described ranges is read or written. accumulate: add, else overwrite.
  */
 #ifndef LINNET_CPU_KERNELS_H
 #define LINNET_CPU_KERNELS_H
@@ -23,7 +23,7 @@ typedef struct cpu_tile {
     int64_t out_k, out_t;      /* strides in elements */
     int64_t a_k, a_r;
     int64_t b_r, b_t;
-    int64_t depth;        /* r < depth */
+    int64_t depth; /* r < depth */
     int32_t rows, columns /* vectors */;
     int32_t tail; /* elements of the last vector that are there: 1..vector; b is read, out is written only there */
     bool accumulate;
@@ -32,16 +32,16 @@ typedef struct cpu_tile {
 
 /* ---- Convolutions in nchw16n: a column is 16 floats, one per image. ---- */
 
-/* A row or a column of the kernel as one output tile meets it. Column taps: in[index] + offset + t * in_t lies inside the input
-   for the tile's columns t in [first, last), and only there. */
+/* A row or a column of the kernel as one output tile meets it. Column taps: in[index] + offset + t * in_t lies inside
+   the input for the tile's columns t in [first, last), and only there. */
 typedef struct cpu_tap {
     int64_t offset; /* floats */
     int32_t index;  /* in the kernel */
     int16_t first, last;
 } cpu_tap;
 
-/* out[k][t] (+)= bias[k] + sum over row taps u, channels c and column taps v of weights[u][c][v][k] in[c][u][v][t], for rows
-   outputs k and columns t, each 16 lanes. Forward gathers x, backward with respect to the input gathers dy. */
+/* out[k][t] (+)= bias[k] + sum over row taps u, channels c and column taps v of weights[u][c][v][k] in[c][u][v][t], for
+   rows outputs k and columns t, each 16 lanes. Forward gathers x, backward with respect to the input gathers dy. */
 typedef struct cpu_gather {
     float *out;
     const float *in, *weights;
@@ -57,17 +57,18 @@ typedef struct cpu_gather {
     float low, high;
 } cpu_gather;
 
-/* One weight [u, v] of a kernel: where it reads. Offsets in floats from the input element of output (0, 0); rows and columns are
-   the outputs for which it lies inside the input. */
+/* One weight [u, v] of a kernel: where it reads. Offsets in floats from the input element of output (0, 0); rows and
+   columns are the outputs for which it lies inside the input. */
 typedef struct cpu_kernel_tap {
     int64_t offset;
     int64_t first_row, last_row, first_column, last_column;
 } cpu_kernel_tap;
 
-/* sums[k][tap] += sum over output rows [first_row, last_row) and all columns j of dy[k][i][j] x[tap][i][j], lane by lane: a tile
-   of the weight's gradient, rows outputs by some taps. x may lie outside; it is read where the tap says. */
+/* sums[k][tap] += sum over output rows [first_row, last_row) and all columns j of dy[k][i][j] x[tap][i][j], lane by
+   lane: a tile of the weight's gradient, rows outputs by some taps. x may lie outside; it is read where the tap says.
+ */
 typedef struct cpu_weight_tile {
-    float *sums; /* [rows][taps][16] */
+    float *sums;         /* [rows][taps][16] */
     const float *dy, *x; /* of output (0, 0) */
     const cpu_kernel_tap *taps;
     int64_t dy_k, dy_i, x_i, x_j; /* strides between outputs, rows, columns; floats. dy's columns are 16 apart */
@@ -107,24 +108,24 @@ typedef struct cpu_table_type {
 
     /* elementwise.c */
     void (*unary)(uint32_t op, float alpha, float beta, const float *x, float *y, int64_t count);
-    void (*unary_gradient)(uint32_t op, float alpha, float beta, const float *y, const float *dy, float *dx, int64_t count,
-                           bool accumulate);
+    void (*unary_gradient)(uint32_t op, float alpha, float beta, const float *y, const float *dy, float *dx,
+                           int64_t count, bool accumulate);
     void (*binary)(uint32_t op, const float *a, const float *b, float *y, int64_t count);
     /* y (+)= scale x */
     void (*scale)(float scale, const float *x, float *y, int64_t count, bool accumulate);
     /* y (+)= a b */
     void (*multiply)(const float *a, const float *b, float *y, int64_t count, bool accumulate);
     /* y (+)= factor (x - mean) + shift z + offset; z may be NULL; y may be x or z */
-    void (*affine)(float factor, const float *x, float mean, float shift, const float *z, float offset, float *y, int64_t count,
-                   bool accumulate);
+    void (*affine)(float factor, const float *x, float mean, float shift, const float *z, float offset, float *y,
+                   int64_t count, bool accumulate);
     /* y[i] (+)= factors[i % 16] e^x[i], 0 where the factor is 0 */
     void (*exp_lanes)(const float *x, const float factors[16], float *y, int64_t count, bool accumulate);
 
     /* reduce.c: element i belongs to lane i % 16; each lane's sum is added to sums. */
     void (*lane_sums)(const float *x, int64_t count, float sums[16]);
-    void (*lane_squares)(const float *x, float mean, int64_t count, float sums[16]); /* (x - mean)^2 */
+    void (*lane_squares)(const float *x, float mean, int64_t count, float sums[16]);                  /* (x - mean)^2 */
     void (*lane_products)(const float *x, float mean, const float *y, int64_t count, float sums[16]); /* (x - mean) y */
-    void (*lane_distances)(const float *x, const float *y, int64_t count, float sums[16]); /* (x - y)^2 */
+    void (*lane_distances)(const float *x, const float *y, int64_t count, float sums[16]);            /* (x - y)^2 */
     /* softmax over `length` rows of inner elements each, rows inner apart; logarithm: log softmax. */
     void (*softmax)(const float *x, float *y, int64_t length, int64_t inner, bool logarithm);
     void (*softmax_gradient)(const float *y, const float *dy, float *dx, int64_t length, int64_t inner, bool logarithm,
@@ -133,12 +134,14 @@ typedef struct cpu_table_type {
     /* pool.c: one plane [h][w][16] to one [oh][ow][16]. winners: which element of the window was the first maximum,
        CPU_NO_WINNER where the window lies in the padding; NULL when nobody asks. Windows have at most 255 elements. */
     void (*max_pool)(const cpu_pool *pool, const float *x, float *y, uint8_t *winners);
-    void (*max_pool_gradient)(const cpu_pool *pool, const uint8_t *winners, const float *dy, float *dx, bool accumulate);
+    void (*max_pool_gradient)(const cpu_pool *pool, const uint8_t *winners, const float *dy, float *dx,
+                              bool accumulate);
     void (*avg_pool)(const cpu_pool *pool, const float *x, float *y);
     void (*avg_pool_gradient)(const cpu_pool *pool, const float *dy, float *dx, bool accumulate);
 
     /* optimizer.c */
-    void (*sgd)(float *p, const float *g, float *m, int64_t count, float rate, float decay, float momentum, bool nesterov);
+    void (*sgd)(float *p, const float *g, float *m, int64_t count, float rate, float decay, float momentum,
+                bool nesterov);
     void (*adam)(float *p, const float *g, float *m, float *v, int64_t count, float rate, float decay, float beta1,
                  float beta2, float epsilon, float correction1, float correction2);
 
@@ -155,8 +158,8 @@ extern cpu_table_type cpu_table;
 
 /* isa.c */
 void cpu_table_init(void);
-bool cpu_isa_is_valid(void);      /* LINNET_CPU_ISA is unset or names a set that is here */
-const char *cpu_isa_list(void);   /* "portable, avx2, avx512" */
+bool cpu_isa_is_valid(void);    /* LINNET_CPU_ISA is unset or names a set that is here */
+const char *cpu_isa_list(void); /* "portable, avx2, avx512" */
 void cpu_brand(char *out, unsigned long size);
 void cpu_vendor(char *out, unsigned long size);
 

@@ -3,7 +3,8 @@
 #include "simd.h"
 
 /* m: momentum, NULL without. */
-static void sgd(float *p, const float *g, float *m, int64_t count, float rate, float decay, float momentum, bool nesterov)
+static void sgd(float *p, const float *g, float *m, int64_t count, float rate, float decay, float momentum,
+                bool nesterov)
 {
     vec r = vec_set(-rate), d = vec_set(decay), mu = vec_set(momentum);
     for (int64_t i = 0; i < count; i += VEC) {
@@ -19,10 +20,11 @@ static void sgd(float *p, const float *g, float *m, int64_t count, float rate, f
 }
 
 /* correction1 = 1 - beta1^step, correction2 = 1 - beta2^step. */
-static void adam(float *p, const float *g, float *m, float *v, int64_t count, float rate, float decay, float beta1, float beta2,
-                 float epsilon, float correction1, float correction2)
+static void adam(float *p, const float *g, float *m, float *v, int64_t count, float rate, float decay, float beta1,
+                 float beta2, float epsilon, float correction1, float correction2)
 {
-    vec d = vec_set(decay), b1 = vec_set(beta1), c1 = vec_set(1.0f - beta1), b2 = vec_set(beta2), c2 = vec_set(1.0f - beta2);
+    vec d = vec_set(decay), b1 = vec_set(beta1), c1 = vec_set(1.0f - beta1), b2 = vec_set(beta2),
+        c2 = vec_set(1.0f - beta2);
     vec r = vec_set(rate / correction1), inverse = vec_set(1.0f / correction2), e = vec_set(epsilon);
     for (int64_t i = 0; i < count; i += VEC) {
         int64_t n = count - i;

@@ -33,8 +33,8 @@ static bool is_plain_2x2(const cpu_pool *g)
            (g->ow - 1) * g->sw + 2 <= g->w;
 }
 
-/* The usual window, with half the instructions: the winner is who equals the maximum, first of all the first. NaN, which equals
-   nothing, takes the other way. */
+/* The usual window, with half the instructions: the winner is who equals the maximum, first of all the first. NaN,
+   which equals nothing, takes the other way. */
 static void max_pool_2x2(const cpu_pool *g, const float *x, float *y, uint8_t *winners)
 {
     for (int64_t oy = 0; oy < g->oh; oy++)
@@ -75,10 +75,12 @@ static void max_pool(const cpu_pool *g, const float *x, float *y, uint8_t *winne
 /* Does every input element lie in exactly one window? Then gradients can be stored without having been cleared. */
 static bool is_tiling(const cpu_pool *g)
 {
-    return g->sh == g->kh && g->sw == g->kw && g->top == 0 && g->left == 0 && g->oh * g->kh == g->h && g->ow * g->kw == g->w;
+    return g->sh == g->kh && g->sw == g->kw && g->top == 0 && g->left == 0 && g->oh * g->kh == g->h &&
+           g->ow * g->kw == g->w;
 }
 
-static ALWAYS_INLINE void max_gradient_loop(const cpu_pool *g, const uint8_t *winners, const float *dy, float *dx, const bool add)
+static ALWAYS_INLINE void max_gradient_loop(const cpu_pool *g, const uint8_t *winners, const float *dy, float *dx,
+                                            const bool add)
 {
     for (int64_t oy = 0; oy < g->oh; oy++)
         for (int64_t ox = 0; ox < g->ow; ox++) {
@@ -89,8 +91,10 @@ static ALWAYS_INLINE void max_gradient_loop(const cpu_pool *g, const uint8_t *wi
                 vec gradient = vec_load(dy + at + part);
                 for (int64_t u = u0; u < u1; u++)
                     for (int64_t v = v0; v < v1; v++) {
-                        float *target = dx + ((oy * g->sh - g->top + u) * g->w + ox * g->sw - g->left + v) * LANES + part;
-                        vec value = vec_select(bytes_equal(winners + at + part, (int)(u * g->kw + v)), gradient, vec_set(0));
+                        float *target =
+                            dx + ((oy * g->sh - g->top + u) * g->w + ox * g->sw - g->left + v) * LANES + part;
+                        vec value =
+                            vec_select(bytes_equal(winners + at + part, (int)(u * g->kw + v)), gradient, vec_set(0));
                         vec_put(target, value, VEC, add);
                     }
             }
@@ -107,7 +111,8 @@ static void max_gradient_2x2(const cpu_pool *g, const uint8_t *winners, const fl
             float *corner = dx + (oy * 2 * g->w + ox * 2) * LANES;
             for (int part = 0; part < LANES; part += VEC) {
                 vec gradient = vec_load(dy + at + part);
-                UNROLL for (int i = 0; i < 4; i++)
+                UNROLL
+                for (int i = 0; i < 4; i++)
                     vec_store(corner + (i / 2 * g->w + i % 2) * LANES + part,
                               vec_select(bytes_equal(winners + at + part, i), gradient, zero));
             }
@@ -172,8 +177,8 @@ static void avg_pool_gradient(const cpu_pool *g, const float *dy, float *dx, boo
                 vec gradient = vec_load(dy + at + part) * weight;
                 for (int64_t u = u0; u < u1; u++)
                     for (int64_t v = v0; v < v1; v++)
-                        vec_put(dx + ((oy * g->sh - g->top + u) * g->w + ox * g->sw - g->left + v) * LANES + part, gradient, VEC,
-                                add);
+                        vec_put(dx + ((oy * g->sh - g->top + u) * g->w + ox * g->sw - g->left + v) * LANES + part,
+                                gradient, VEC, add);
             }
         }
 }

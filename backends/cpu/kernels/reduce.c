@@ -11,11 +11,13 @@ static ALWAYS_INLINE void lane_loop(const enum summand which, const float *x, fl
                                     float sums[16])
 {
     vec total[PARTS], m = vec_set(mean);
-    UNROLL for (int p = 0; p < PARTS; p++)
+    UNROLL
+    for (int p = 0; p < PARTS; p++)
         total[p] = vec_load(sums + p * VEC);
     int64_t i = 0;
-    for (; i + LANES <= count; i += LANES)
-        UNROLL for (int p = 0; p < PARTS; p++) {
+    for (; i + LANES <= count; i += LANES) {
+        UNROLL
+        for (int p = 0; p < PARTS; p++) {
             vec v = vec_load(x + i + p * VEC);
             if (which == VALUE) {
                 total[p] = total[p] + v;
@@ -24,7 +26,9 @@ static ALWAYS_INLINE void lane_loop(const enum summand which, const float *x, fl
             vec d = which == DISTANCE ? v - vec_load(y + i + p * VEC) : v - m;
             total[p] = vec_fma(d, which == PRODUCT ? vec_load(y + i + p * VEC) : d, total[p]);
         }
-    UNROLL for (int p = 0; p < PARTS; p++)
+    }
+    UNROLL
+    for (int p = 0; p < PARTS; p++)
         vec_store(sums + p * VEC, total[p]);
     for (int lane = 0; i < count; i++, lane++) {
         float d = x[i] - (which == DISTANCE ? y[i] : mean);

@@ -11,10 +11,10 @@
 #include <math.h>
 #include <string.h>
 
-#define KERNEL_JOIN(name, isa) name##_##isa
+#define KERNEL_JOIN(name, isa)   name##_##isa
 #define KERNEL_EXPAND(name, isa) KERNEL_JOIN(name, isa)
-#define KERNEL(name) KERNEL_EXPAND(name, CPU_ISA)
-#define ALWAYS_INLINE inline __attribute__((always_inline))
+#define KERNEL(name)             KERNEL_EXPAND(name, CPU_ISA)
+#define ALWAYS_INLINE            inline __attribute__((always_inline))
 #ifdef __clang__
 #define UNROLL _Pragma("clang loop unroll(full)")
 #else
@@ -431,7 +431,8 @@ static ALWAYS_INLINE vec vec_exp(vec x)
     p = vec_fma(p, r, vec_set(1.0f));
     /* n reaches 128 at the top: one factor 2 apart. Below -126: 0. */
     vec top = vec_min(vec_set(127.0f), n);
-    p = p * vec_exp2i(vec_max(vec_set(-126.0f), top)) * vec_select(vec_gt(n, vec_set(127.0f)), vec_set(2.0f), vec_set(1.0f));
+    p = p * vec_exp2i(vec_max(vec_set(-126.0f), top)) *
+        vec_select(vec_gt(n, vec_set(127.0f)), vec_set(2.0f), vec_set(1.0f));
     p = vec_select(vec_gt(vec_set(-87.33654f), x), vec_set(0.0f), p);
     return vec_select(vec_is_nan(x), x, p);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The matrix kernel: a register tile of CPU_TILE_ROWS x TILE_VECTORS vectors, a broadcast times a row of vectors per step. */
+/* The matrix kernel: a register tile of CPU_TILE_ROWS by TILE_VECTORS vectors. A step is a broadcast times a vector. */
 #include "simd.h"
 
 /* rows, columns and is_partial are constants where this is inlined, so that sum lives in registers. */
@@ -8,16 +8,22 @@ static ALWAYS_INLINE void tile_loop(const cpu_tile *t, const int rows, const int
     vec sum[CPU_TILE_ROWS][TILE_VECTORS];
     const float *a = t->a, *b = t->b;
     const int64_t a_k = t->a_k, a_r = t->a_r, b_r = t->b_r, b_t = t->b_t;
-    UNROLL for (int k = 0; k < rows; k++)
-        UNROLL for (int c = 0; c < columns; c++)
+    UNROLL
+    for (int k = 0; k < rows; k++) {
+        UNROLL
+        for (int c = 0; c < columns; c++)
             sum[k][c] = vec_set(0);
+    }
     for (int64_t r = t->depth; r > 0; r--) {
         vec x[TILE_VECTORS];
-        UNROLL for (int c = 0; c < columns; c++)
+        UNROLL
+        for (int c = 0; c < columns; c++)
             x[c] = is_partial ? vec_load_n(b + c * b_t, t->tail) : vec_load(b + c * b_t);
-        UNROLL for (int k = 0; k < rows; k++) {
+        UNROLL
+        for (int k = 0; k < rows; k++) {
             vec w = vec_set(a[k * a_k]);
-            UNROLL for (int c = 0; c < columns; c++)
+            UNROLL
+            for (int c = 0; c < columns; c++)
                 sum[k][c] = vec_fma(w, x[c], sum[k][c]);
         }
         a += a_r;
@@ -29,8 +35,10 @@ static ALWAYS_INLINE void tile_loop(const cpu_tile *t, const int rows, const int
     const int64_t out_k = t->out_k, out_t = t->out_t, tail = t->tail;
     const bool accumulate = t->accumulate;
     float *first = t->out;
-    UNROLL for (int k = 0; k < rows; k++)
-        UNROLL for (int c = 0; c < columns; c++) {
+    UNROLL
+    for (int k = 0; k < rows; k++) {
+        UNROLL
+        for (int c = 0; c < columns; c++) {
             float *out = first + k * out_k + c * out_t;
             vec y = sum[k][c];
             if (bias_rows)
@@ -48,34 +56,29 @@ static ALWAYS_INLINE void tile_loop(const cpu_tile *t, const int rows, const int
             else
                 vec_store(out, y);
         }
+    }
 }
 
 typedef void tile_function(const cpu_tile *t);
 
-#define TILE(rows, columns)                                                                                            \
-    static void tile_##rows##x##columns(const cpu_tile *t)                                                             \
-    {                                                                                                                  \
-        tile_loop(t, rows, columns, false);                                                                            \
-    }
-#define TILE_PARTIAL(rows)                                                                                             \
-    static void tile_##rows##_partial(const cpu_tile *t)                                                               \
-    {                                                                                                                  \
-        tile_loop(t, rows, 1, true);                                                                                   \
-    }
-#define TILE_ROW(rows) TILE(rows, 1) TILE(rows, 2) TILE_PARTIAL(rows)
-TILE_ROW(1) TILE_ROW(2) TILE_ROW(3) TILE_ROW(4) TILE_ROW(5) TILE_ROW(6)
-#ifdef CPU_ISA_AVX512
-#define TILE_WIDE(rows) TILE(rows, 3) TILE(rows, 4)
-TILE_WIDE(1) TILE_WIDE(2) TILE_WIDE(3) TILE_WIDE(4) TILE_WIDE(5) TILE_WIDE(6)
+/* clang-format off */
+#define TILE(rows, columns) \
+    static void tile_##rows##x##columns(const cpu_tile *t) { tile_loop(t, rows, columns, false); }
+#define TILE_PARTIAL(rows) static void tile_##rows##_partial(const cpu_tile *t) { tile_loop(t, rows, 1, true); }
+#if defined(CPU_ISA_AVX512)
+#define TILE_ROW(rows) TILE_PARTIAL(rows) TILE(rows, 1) TILE(rows, 2) TILE(rows, 3) TILE(rows, 4)
 #define TILE_ENTRY(rows) {tile_##rows##_partial, tile_##rows##x1, tile_##rows##x2, tile_##rows##x3, tile_##rows##x4}
 #else
+#define TILE_ROW(rows) TILE_PARTIAL(rows) TILE(rows, 1) TILE(rows, 2)
 #define TILE_ENTRY(rows) {tile_##rows##_partial, tile_##rows##x1, tile_##rows##x2}
 #endif
+TILE_ROW(1) TILE_ROW(2) TILE_ROW(3) TILE_ROW(4) TILE_ROW(5) TILE_ROW(6)
+    /* clang-format on */
 
-static void tile(const cpu_tile *whole)
+    static void tile(const cpu_tile *whole)
 {
-    static tile_function *const functions[CPU_TILE_ROWS][TILE_VECTORS + 1] = {TILE_ENTRY(1), TILE_ENTRY(2), TILE_ENTRY(3),
-                                                                              TILE_ENTRY(4), TILE_ENTRY(5), TILE_ENTRY(6)};
+    static tile_function *const functions[CPU_TILE_ROWS][TILE_VECTORS + 1] = {
+        TILE_ENTRY(1), TILE_ENTRY(2), TILE_ENTRY(3), TILE_ENTRY(4), TILE_ENTRY(5), TILE_ENTRY(6)};
     if (whole->tail == VEC) {
         functions[whole->rows - 1][whole->columns](whole);
         return;

@@ -7,13 +7,16 @@ enum { LANES = 16 };
 /* In place. Each round rotates the bits of (row, column) by one; after log2(VEC) rounds they have changed places. */
 static ALWAYS_INLINE void transpose(vec square[VEC])
 {
-    UNROLL for (int width = 1; width < VEC; width *= 2) {
+    UNROLL
+    for (int width = 1; width < VEC; width *= 2) {
         vec next[VEC];
-        UNROLL for (int i = 0; i < VEC / 2; i++) {
+        UNROLL
+        for (int i = 0; i < VEC / 2; i++) {
             next[2 * i] = vec_zip_low(square[i], square[i + VEC / 2]);
             next[2 * i + 1] = vec_zip_high(square[i], square[i + VEC / 2]);
         }
-        UNROLL for (int i = 0; i < VEC; i++)
+        UNROLL
+        for (int i = 0; i < VEC; i++)
             square[i] = next[i];
     }
 }
@@ -24,10 +27,12 @@ static void lanes_from_rows(const float *x, int64_t x_stride, int32_t rows, int6
     for (int part = 0; part < lanes; part += VEC)
         for (int64_t c = 0; c < columns; c += VEC) {
             vec square[VEC];
-            UNROLL for (int i = 0; i < VEC; i++)
+            UNROLL
+            for (int i = 0; i < VEC; i++)
                 square[i] = part + i < rows ? vec_load_upto(x + (part + i) * x_stride + c, columns - c) : vec_set(0);
             transpose(square);
-            UNROLL for (int i = 0; i < VEC; i++)
+            UNROLL
+            for (int i = 0; i < VEC; i++)
                 if (c + i < columns)
                     vec_store(y + (c + i) * y_stride + part, square[i]);
         }
@@ -38,10 +43,12 @@ static void rows_from_lanes(const float *x, int64_t columns, float *y, int64_t y
     for (int part = 0; part < rows; part += VEC)
         for (int64_t c = 0; c < columns; c += VEC) {
             vec square[VEC];
-            UNROLL for (int i = 0; i < VEC; i++)
+            UNROLL
+            for (int i = 0; i < VEC; i++)
                 square[i] = c + i < columns ? vec_load(x + (c + i) * LANES + part) : vec_set(0);
             transpose(square);
-            UNROLL for (int i = 0; i < VEC; i++)
+            UNROLL
+            for (int i = 0; i < VEC; i++)
                 if (part + i < rows)
                     vec_store_upto(y + (part + i) * y_stride + c, square[i], columns - c);
         }
@@ -53,10 +60,12 @@ static void fold_lanes(const float *x, int64_t columns, float *y)
         vec total = vec_set(0);
         for (int part = 0; part < LANES; part += VEC) {
             vec square[VEC];
-            UNROLL for (int i = 0; i < VEC; i++)
+            UNROLL
+            for (int i = 0; i < VEC; i++)
                 square[i] = c + i < columns ? vec_load(x + (c + i) * LANES + part) : vec_set(0);
             transpose(square);
-            UNROLL for (int i = 0; i < VEC; i++)
+            UNROLL
+            for (int i = 0; i < VEC; i++)
                 total = total + square[i];
         }
         vec_store_upto(y + c, total, columns - c);

@@ -7,6 +7,10 @@ WORK_ROOT=$2
 lib_dir=$3
 . "$(dirname "$0")/lib.sh"
 
+# A cache of its own: other tests fill the common one meanwhile.
+LINNET_CACHE_DIR=$WORK/cache
+export LINNET_CACHE_DIR
+
 # A copy of the library finds the plugins beside itself.
 mkdir "$WORK/lib"
 cp -P "$lib_dir"/liblinnet.so* "$WORK/lib/" && cp -r "$lib_dir/linnet" "$WORK/lib/linnet" || fail "copying the library"

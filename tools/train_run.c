@@ -186,7 +186,7 @@ static int32_t best(const float *scores, int64_t classes)
     return index;
 }
 
-/* Looks at the batch just trained. */
+/* Looks at the batch just trained. The figures for the progress bar are running means, NaN at first. */
 static int look(train_run *r, const linnet_batch *batch, double epoch, double *out_loss, double *out_accuracy)
 {
     float loss;
@@ -203,9 +203,10 @@ static int look(train_run *r, const linnet_batch *batch, double epoch, double *o
                         (unsigned long long)linnet_optimizer_steps(r->optimizer), r->settings.rate);
     for (int64_t i = 0; i < batch->size; i++)
         correct += best(r->logits + i * classes, classes) == labels[i];
-    *out_loss = loss;
-    *out_accuracy = (double)correct / (double)batch->size;
-    history_add(&r->h, epoch, *out_loss, *out_accuracy);
+    double accuracy = (double)correct / (double)batch->size;
+    *out_loss = isnan(*out_loss) ? (double)loss : 0.8 * *out_loss + 0.2 * (double)loss;
+    *out_accuracy = isnan(*out_accuracy) ? accuracy : 0.8 * *out_accuracy + 0.2 * accuracy;
+    history_add(&r->h, epoch, (double)loss, accuracy);
     return EXIT_GO_ON;
 }
 

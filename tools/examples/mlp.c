@@ -20,6 +20,10 @@ int main(int argc, char **argv)
         folder ? linnet_dataset_open_idx(NULL, folder, LINNET_PART_TRAIN) : linnet_dataset_digits(NULL, 1, images);
     linnet_dataset *test_data =
         folder ? linnet_dataset_open_idx(NULL, folder, LINNET_PART_TEST) : linnet_dataset_digits(NULL, 2, 2000);
+    if (!training_data || !test_data) {
+        fprintf(stderr, "mlp: %s\n", linnet_context_message(NULL));
+        return EXIT_FAILURE;
+    }
     linnet_loader *train = linnet_loader_new(NULL, training_data, .batch = 64, .shuffle = 1, .limit = images);
     linnet_loader *test = linnet_loader_new(NULL, test_data, .batch = 250);
 

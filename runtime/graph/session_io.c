@@ -55,7 +55,7 @@ static linnet_status find_value(linnet_session *session, linnet_value value, uin
 
 linnet_status linnet_session_read(linnet_session *session, linnet_value value, void *out_data, size_t bytes)
 {
-    uint32_t tensor;
+    uint32_t tensor = LINNET_NONE;
     linnet_status status = find_value(session, value, &tensor);
     if (status != LINNET_OK)
         return status;
@@ -74,7 +74,7 @@ static void describe_tensor(const linnet_tensor_desc *desc, linnet_tensor *out)
 
 linnet_status linnet_session_shape(linnet_session *session, linnet_value value, linnet_tensor *out_shape)
 {
-    uint32_t tensor;
+    uint32_t tensor = LINNET_NONE;
     linnet_status status = find_value(session, value, &tensor);
     if (status == LINNET_OK)
         describe_tensor(&session->current->tensors[tensor].desc, out_shape);

@@ -50,7 +50,8 @@ int main(int argc, char **argv)
     draw_bars();
     linnet_tensor pixels = {.type = LINNET_F32, .rank = 3, .dims = {COUNT, SIDE, SIDE}, .data = images};
     linnet_tensor classes = {.type = LINNET_I32, .rank = 1, .dims = {COUNT}, .data = labels};
-    linnet_dataset *bars = linnet_dataset_from_arrays(NULL, &pixels, &classes, .class_names = names);
+    linnet_dataset *bars =
+        linnet_dataset_from_arrays(NULL, &pixels, &classes, .class_count = CLASSES, .class_names = names);
     linnet_loader *loader = linnet_loader_new(NULL, bars, .batch = 50, .shuffle = 1);
 
     linnet_net *net = linnet_net_new(NULL);

@@ -8,6 +8,8 @@
  */
 #include "random_net.h"
 
+#include "graph/session.h"
+
 #include <math.h>
 
 enum { ROUNDS = 2, MAX_TENSORS = MAX_NET_VALUES * (2 + MAX_NET_LOSSES) };
@@ -176,6 +178,18 @@ static void read_rest(const random_net *r, linnet_session *session, int64_t n, i
     }
 }
 
+/* Fills the arena with NaN before it is used: what a step reads without having been written shows. */
+static void poison(linnet_session *session, const linnet_batch *batch)
+{
+    linnet_plan *plan;
+    assert_ok(linnet_session_plan(session, batch, &plan));
+    assert_ok(linnet_plan_resolve(session, plan));
+    const linnet_place *place = &session->places[0];
+    for (size_t i = 0; i < place->block_count; i++)
+        assert_ok(place->device->backend->fill(place->queue, (linnet_view){place->blocks[i], 0}, 0x7fc00000,
+                                               place->block_bytes[i] / 4 * 4));
+}
+
 static void run(const random_net *r, const way *w, results *out)
 {
     feeds f;
@@ -191,6 +205,7 @@ static void run(const random_net *r, const way *w, results *out)
         int64_t n = round ? 7 : 3 + (int64_t)(r->seed % 3);
         feed_all(r, n, round, &f);
         assert_ok(linnet_zero_grad(sgd));
+        poison(session, &f.batch);
         assert_ok(linnet_forward(session, &f.batch));
         int losses = r->loss_count + (r->total.id != 0);
         for (int i = 0; i < losses; i++) {

@@ -124,7 +124,7 @@ static void forward(const linnet_layer_desc *desc, const linnet_layer_args *args
     j.running_mean = desc->state_count > 0 ? cpu_view_at(args->states, LINNET_BATCH_NORM_MEAN) : NULL;
     j.running_variance = desc->state_count > 1 ? cpu_view_at(args->states, LINNET_BATCH_NORM_VARIANCE) : NULL;
     j.saved = desc->differentiate ? cpu_view_at(args->saved, 0) : NULL;
-    cpu_parallel(j.channels, forward_channel, &j);
+    cpu_parallel(j.channels, j.extent.items * j.extent.item, forward_channel, &j);
 }
 
 /* ---- Backward ---- */
@@ -179,7 +179,7 @@ static void backward(const linnet_layer_desc *desc, const linnet_layer_args *arg
     j.accumulate_x = args->accumulate_inputs & 1;
     j.accumulate_weight = args->accumulate_parameters >> LINNET_BATCH_NORM_WEIGHT & 1;
     j.accumulate_bias = args->accumulate_parameters >> LINNET_BATCH_NORM_BIAS & 1;
-    cpu_parallel(j.channels, backward_channel, &j);
+    cpu_parallel(j.channels, j.extent.items * j.extent.item, backward_channel, &j);
     if (j.dx)
         cpu_clear_spare_lanes(&desc->inputs[0], j.dx);
 }

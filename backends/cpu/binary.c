@@ -31,7 +31,7 @@ static void forward(const linnet_layer_desc *desc, const linnet_layer_args *args
     cpu_spans_add(&j.spans, &desc->outputs[0], cpu_view(args->outputs[0]));
     cpu_spans_add(&j.spans, &desc->inputs[0], cpu_view(args->inputs[0]));
     cpu_spans_add(&j.spans, &desc->inputs[1], cpu_view(args->inputs[1]));
-    cpu_parallel(cpu_spans_tasks(&j.spans), forward_task, &j);
+    cpu_parallel(cpu_spans_tasks(&j.spans), j.spans.items * j.spans.item, forward_task, &j);
 }
 
 /* Only the gradient of a may take dy's place: b's is computed first. */
@@ -72,7 +72,7 @@ static void backward(const linnet_layer_desc *desc, const linnet_layer_args *arg
         cpu_spans_add(&j.spans, &desc->inputs[i], dx);
         cpu_spans_add(&j.spans, &desc->outputs[0], dy);
         cpu_spans_add(&j.spans, &desc->inputs[1 - i], cpu_view(args->inputs[1 - i]));
-        cpu_parallel(cpu_spans_tasks(&j.spans), multiply_task, &j);
+        cpu_parallel(cpu_spans_tasks(&j.spans), j.spans.items * j.spans.item, multiply_task, &j);
     }
 }
 

@@ -60,7 +60,7 @@ static void copy_part(const linnet_layer_desc *desc, uint32_t index, int64_t sta
         j.part_run = shape->dims[axis] * inner;
         j.whole_run = total->dims[axis] * inner;
     }
-    cpu_parallel(from.items, copy_item, &j);
+    cpu_parallel(from.items, from.items * from.item, copy_item, &j);
 }
 
 static void forward(const linnet_layer_desc *desc, const linnet_layer_args *args)

@@ -79,7 +79,7 @@ static void bias_task(const void *context, int64_t channel, uint32_t worker)
 
 void cpu_conv2d_bias_gradient(const cpu_conv2d_data *data)
 {
-    cpu_parallel(data->s.o, bias_task, data);
+    cpu_parallel(data->s.o, data->s.n * data->s.o * data->s.oh * data->s.ow, bias_task, data);
 }
 
 static const cpu_algorithm algorithms[] = {

@@ -25,6 +25,12 @@ static inline void cpu_conv2d_range(int64_t stride, int64_t before, int64_t offs
         *first = *last;
 }
 
+/* For cpu_parallel: one product per output and weight, 16 of them at once. */
+static inline int64_t cpu_conv2d_work(const cpu_conv2d_sizes *s)
+{
+    return s->n * s->o * s->oh * s->ow * s->group_c * s->kh * s->kw / CPU_LANES;
+}
+
 /* Where the direction's tensors are. */
 typedef struct cpu_conv2d_data {
     cpu_conv2d_sizes s;

@@ -198,8 +198,8 @@ static void gather_all(gather_job *j)
     fill_rows(j);
     fill_tiles(j);
     j->packed = (float *)(j->tiles + j->tile_count);
-    cpu_parallel(s->groups * channel_tiles(j->oc), pack_task, j);
-    cpu_parallel(blocks * j->tasks_per_block, gather_task, j);
+    cpu_parallel(s->groups * channel_tiles(j->oc), s->o * s->group_c * s->kh * s->kw, pack_task, j);
+    cpu_parallel(blocks * j->tasks_per_block, cpu_conv2d_work(s), gather_task, j);
 }
 
 /* ---- The weight's gradient. A task has a tile of outputs, some of the weights [c][u][v] that each of them has, and a
@@ -344,7 +344,7 @@ static void weight_gradient(const cpu_conv2d_data *d)
     j.taps = taps;
     j.partials = (float *)d->workspace;
     j.scratches = j.partials + cpu_ceil(j.splits * (j.weight_count + d->s.o), CPU_LANES) * CPU_LANES;
-    cpu_parallel(j.units * j.splits, weight_task, &j);
+    cpu_parallel(j.units * j.splits, cpu_conv2d_work(&d->s), weight_task, &j);
     add_partials(&j, 0, j.weight_count, d->dweight, d->accumulate_weight);
     add_partials(&j, j.weight_count, d->s.o, d->dbias, d->accumulate_bias);
 }

@@ -65,7 +65,7 @@ static void forward_plane(const void *context, int64_t plane, uint32_t worker)
 void cpu_conv2d_forward_direct(const linnet_layer_desc *desc, const linnet_layer_args *args)
 {
     cpu_conv2d_data d = cpu_conv2d_data_of(desc, args);
-    cpu_parallel(d.s.n * d.s.o, forward_plane, &d);
+    cpu_parallel(d.s.n * d.s.o, cpu_conv2d_work(&d.s), forward_plane, &d);
 }
 
 static void backward_row(const cpu_conv2d_sizes *s, float weight, const float *dy, float *dx, int64_t v)
@@ -145,9 +145,9 @@ void cpu_conv2d_backward_direct(const linnet_layer_desc *desc, const linnet_laye
 {
     cpu_conv2d_data d = cpu_conv2d_data_of(desc, args);
     if (d.dx)
-        cpu_parallel(d.s.n * d.s.c, backward_plane, &d);
+        cpu_parallel(d.s.n * d.s.c, cpu_conv2d_work(&d.s), backward_plane, &d);
     if (d.dweight)
-        cpu_parallel(d.s.o * d.s.group_c, weight_plane, &d);
+        cpu_parallel(d.s.o * d.s.group_c, cpu_conv2d_work(&d.s), weight_plane, &d);
     if (d.dbias)
         cpu_conv2d_bias_gradient(&d);
 }

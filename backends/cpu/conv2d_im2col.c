@@ -161,7 +161,7 @@ void cpu_conv2d_forward_im2col(const linnet_layer_desc *desc, const linnet_layer
     j.d = &d;
     j.slice = forward_slice(&d.s);
     j.slices = (float *)d.workspace;
-    cpu_parallel(d.s.n * d.s.groups * j.column_blocks, forward_task, &j);
+    cpu_parallel(d.s.n * d.s.groups * j.column_blocks, cpu_conv2d_work(&d.s), forward_task, &j);
 }
 
 /* ---- Backward, input: lowered gradient[k][p] = sum over o of weight[o][k] dy[o][p], added up where it came from. A
@@ -269,7 +269,7 @@ static void weight_gradient(job *j)
     int64_t count = d->s.o * j->k;
     j->slice = weight_slice();
     j->partials = j->slices + j->slice * cpu_worker_count();
-    cpu_parallel(j->splits * d->s.groups * j->k_blocks, weight_task, j);
+    cpu_parallel(j->splits * d->s.groups * j->k_blocks, cpu_conv2d_work(&d->s), weight_task, j);
     for (int64_t split = 0; split < j->splits && j->splits > 1; split++)
         cpu_table.scale(1, j->partials + split * count, d->dweight, count, d->accumulate_weight || split > 0);
 }
@@ -282,7 +282,7 @@ void cpu_conv2d_backward_im2col(const linnet_layer_desc *desc, const linnet_laye
     j.slices = (float *)d.workspace;
     if (d.dx) {
         j.slice = backward_slice(&d.s);
-        cpu_parallel(d.s.n * d.s.groups * j.channel_tasks, backward_task, &j);
+        cpu_parallel(d.s.n * d.s.groups * j.channel_tasks, cpu_conv2d_work(&d.s), backward_task, &j);
     }
     if (d.dweight)
         weight_gradient(&j);

@@ -90,7 +90,7 @@ static void forward(const linnet_layer_desc *desc, const linnet_layer_args *args
     double sum = 0;
     j.logits = cpu_view(args->inputs[LINNET_CROSS_ENTROPY_LOGITS]);
     j.logs = desc->differentiate ? cpu_view_at(args->saved, 0) : cpu_view(args->workspace);
-    cpu_parallel(j.extent.items, log_softmax_item, &j);
+    cpu_parallel(j.extent.items, j.extent.items * j.extent.item, log_softmax_item, &j);
     for (int64_t image = 0; image < j.images; image++)
         if (has_label(&j, image))
             sum -= j.logs[label_place(&j, image)];
@@ -124,7 +124,7 @@ static void backward(const linnet_layer_desc *desc, const linnet_layer_args *arg
     j.scale = *dloss / (float)j.images;
     j.accumulate = args->accumulate_inputs & 1;
     if (j.gradient)
-        cpu_parallel(j.extent.items, gradient_item, &j);
+        cpu_parallel(j.extent.items, j.extent.items * j.extent.item, gradient_item, &j);
 }
 
 static const cpu_algorithm algorithms[] = {

@@ -85,7 +85,7 @@ static void drop(const linnet_layer_desc *desc, const linnet_layer_args *args, c
              .accumulate = accumulate,
              .probability = attributes->probability,
              .factor = 1.0f / (1.0f - attributes->probability)};
-    cpu_parallel(cpu_ceil(j.count, CHUNK), task, &j);
+    cpu_parallel(cpu_ceil(j.count, CHUNK), j.count * 8, task, &j);
     cpu_clear_spare_lanes(shape, y);
 }
 

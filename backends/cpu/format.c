@@ -89,7 +89,7 @@ linnet_status cpu_convert(linnet_backend_queue *queue, const linnet_tensor_desc 
                     .blocked = cpu_extent_of(blocked),
                     .dense = cpu_extent_of(dense),
                     .to_blocked = to_blocked};
-    cpu_parallel(c.blocked.items, convert_block, &c);
+    cpu_parallel(c.blocked.items, c.blocked.items * c.blocked.item, convert_block, &c);
     return LINNET_OK;
 }
 

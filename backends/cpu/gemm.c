@@ -120,5 +120,5 @@ void cpu_gemm_run(const cpu_gemm *g)
     blocks split = {.gemm = g, .column_blocks = cpu_ceil(g->n, COLUMNS)};
     int64_t row_blocks = cpu_max(1, cpu_min(WANTED_TASKS / split.column_blocks, g->m / LEAST_ROWS));
     split.rows = cpu_ceil(cpu_ceil(g->m, row_blocks), CPU_TILE_ROWS) * CPU_TILE_ROWS;
-    cpu_parallel(split.column_blocks * cpu_ceil(g->m, split.rows), block_task, &split);
+    cpu_parallel(split.column_blocks * cpu_ceil(g->m, split.rows), g->m * g->n * g->k / CPU_LANES, block_task, &split);
 }

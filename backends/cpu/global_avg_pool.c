@@ -47,7 +47,7 @@ static void forward(const linnet_layer_desc *desc, const linnet_layer_args *args
     job j = job_of(desc);
     j.x = cpu_view(args->inputs[0]);
     j.y = cpu_view(args->outputs[0]);
-    cpu_parallel(cpu_extent_of(&desc->inputs[0]).items, forward_item, &j);
+    cpu_parallel(cpu_extent_of(&desc->inputs[0]).items, linnet_desc_count(&desc->inputs[0]), forward_item, &j);
 }
 
 static void backward_item(const void *context, int64_t item, uint32_t worker)
@@ -71,7 +71,7 @@ static void backward(const linnet_layer_desc *desc, const linnet_layer_args *arg
     j.dx = cpu_view_at(args->input_gradients, 0);
     j.accumulate = args->accumulate_inputs & 1;
     if (j.dx)
-        cpu_parallel(cpu_extent_of(&desc->inputs[0]).items, backward_item, &j);
+        cpu_parallel(cpu_extent_of(&desc->inputs[0]).items, linnet_desc_count(&desc->inputs[0]), backward_item, &j);
 }
 
 static const cpu_algorithm algorithms[] = {

@@ -83,7 +83,7 @@ static void product_run(product *p)
     /* Where neighbouring outputs are neighbours in a, whole cache lines of it. */
     if (p->a_k == 1)
         p->outputs_per_task = cpu_ceil(p->outputs_per_task, STRIP) * STRIP;
-    cpu_parallel(cpu_ceil(p->outputs, p->outputs_per_task), product_task, p);
+    cpu_parallel(cpu_ceil(p->outputs, p->outputs_per_task), p->outputs * p->depth * p->blocks, product_task, p);
 }
 
 /* ---- The weight's gradient ---- */
@@ -144,7 +144,7 @@ static void parameter_gradients(const cpu_linear_sizes *s, const float *x, const
         cpu_table.rows_from_lanes(dy + n / CPU_LANES * s->y_stride, s->o, workspace + n * s->o, s->o,
                                   (int32_t)cpu_min(CPU_LANES, s->n - n));
     if (dweight)
-        cpu_parallel(cpu_ceil(s->i, j.width), weight_task, &j);
+        cpu_parallel(cpu_ceil(s->i, j.width), s->n * s->i * s->o / CPU_LANES, weight_task, &j);
     bool accumulate_bias = accumulate >> LINNET_LINEAR_BIAS & 1;
     for (int64_t n = 0; n < s->n && dbias; n++)
         cpu_table.scale(1, j.rows + n * s->o, dbias, s->o, accumulate_bias || n > 0);

@@ -63,7 +63,7 @@ static void forward(const linnet_layer_desc *desc, const linnet_layer_args *args
     j.x = cpu_view(args->inputs[LINNET_MSE_X]);
     j.target = cpu_view(args->inputs[LINNET_MSE_TARGET]);
     j.sums = cpu_view(args->workspace);
-    cpu_parallel(tasks, sum_task, &j);
+    cpu_parallel(tasks, j.extent.items * j.extent.item, sum_task, &j);
     for (int64_t i = 0; i < tasks; i++)
         total += j.sums[i];
     *loss = (float)(total / (double)linnet_desc_count(&desc->inputs[0]));
@@ -91,7 +91,7 @@ static void backward(const linnet_layer_desc *desc, const linnet_layer_args *arg
         j.accumulate = args->accumulate_inputs >> i & 1;
         if (!j.gradient)
             continue;
-        cpu_parallel(j.extent.items * j.chunks, gradient_task, &j);
+        cpu_parallel(j.extent.items * j.chunks, j.extent.items * j.extent.item, gradient_task, &j);
         cpu_clear_spare_lanes(&desc->inputs[i], j.gradient);
     }
 }

@@ -46,6 +46,6 @@ linnet_status cpu_optimizer_step(linnet_backend_queue *queue, const linnet_optim
         return cpu_fail(LINNET_INVALID, "cpu: optimiser step without its slots");
     s.correction1 = (float)(1 - pow(desc->beta1, (double)desc->step));
     s.correction2 = (float)(1 - pow(desc->beta2, (double)desc->step));
-    cpu_parallel(cpu_ceil((int64_t)desc->count, CHUNK), step_chunk, &s);
+    cpu_parallel(cpu_ceil((int64_t)desc->count, CHUNK), (int64_t)desc->count, step_chunk, &s);
     return LINNET_OK;
 }

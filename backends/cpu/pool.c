@@ -23,6 +23,7 @@ cpu_planes cpu_planes_of(const linnet_layer_desc *desc)
     planes.count = from.items * planes.channels;
     planes.x_plane = x->dims[2] * x->dims[3] * from.lanes;
     planes.y_plane = y->dims[2] * y->dims[3] * from.lanes;
+    planes.work = planes.count * (planes.x_plane + planes.y_plane);
     return planes;
 }
 

@@ -12,6 +12,7 @@ typedef struct cpu_planes {
     int64_t count, channels;
     int64_t x_item, y_item;   /* strides between items, elements */
     int64_t x_plane, y_plane; /* elements of a plane, lanes included */
+    int64_t work;             /* for cpu_parallel */
     bool accumulate;
     const float *x, *dy; /* of what the direction has */
     float *y, *dx;

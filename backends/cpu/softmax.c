@@ -49,7 +49,7 @@ void cpu_softmax_forward(const linnet_layer_desc *desc, const linnet_layer_args 
     job j = job_of(desc, logarithm);
     j.x = cpu_view(args->inputs[0]);
     j.out = cpu_view(args->outputs[0]);
-    cpu_parallel(cpu_ceil(j.outer, j.rows_per_task), forward_task, &j);
+    cpu_parallel(cpu_ceil(j.outer, j.rows_per_task), j.outer * j.length * j.inner * 2, forward_task, &j);
 }
 
 static void backward_task(const void *context, int64_t task, uint32_t worker)
@@ -72,7 +72,7 @@ void cpu_softmax_backward(const linnet_layer_desc *desc, const linnet_layer_args
     j.out = cpu_view_at(args->input_gradients, 0);
     j.accumulate = args->accumulate_inputs & 1;
     if (j.out)
-        cpu_parallel(cpu_ceil(j.outer, j.rows_per_task), backward_task, &j);
+        cpu_parallel(cpu_ceil(j.outer, j.rows_per_task), j.outer * j.length * j.inner * 2, backward_task, &j);
 }
 
 static void forward(const linnet_layer_desc *desc, const linnet_layer_args *args)

@@ -66,5 +66,5 @@ void cpu_copy_scaled(const linnet_tensor_desc *destination_desc, float *destinat
         return;
     cpu_spans_add(&c.spans, destination_desc, destination);
     cpu_spans_add(&c.spans, source_desc, source);
-    cpu_parallel(cpu_spans_tasks(&c.spans), copy_task, &c);
+    cpu_parallel(cpu_spans_tasks(&c.spans), c.spans.items * c.spans.item, copy_task, &c);
 }

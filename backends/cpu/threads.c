@@ -15,7 +15,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 
-enum { MAX_WORKERS = 256, SPINS = 400, SPINS_BEFORE_YIELD = 4000, TASK_BITS = 24, MAX_TASKS = (1 << TASK_BITS) - 1 };
+enum { MAX_WORKERS = 256, SPINS = 1000, LEAST_WORK = 1 << 14, TASK_BITS = 24, MAX_TASKS = (1 << TASK_BITS) - 1 };
 
 static struct {
     pthread_mutex_t lock; /* starting, stopping, sleeping */
@@ -60,7 +60,7 @@ static bool has_tasks(uint64_t ticket)
 }
 
 /* Does tasks of the current job as long as there are any. */
-static void work(uint32_t worker)
+static void do_tasks(uint32_t worker)
 {
     uint64_t ticket = atomic_load(&pool.ticket);
     while (has_tasks(ticket)) {
@@ -95,7 +95,7 @@ static void *thread_main(void *argument)
         }
         if (atomic_load(&pool.stop))
             return NULL;
-        work(worker);
+        do_tasks(worker);
     }
 }
 
@@ -126,6 +126,8 @@ static void start(void)
 
 void cpu_threads_retain(void)
 {
+    if (atomic_load(&pool.forked))
+        return;
     pthread_mutex_lock(&pool.lock);
     pool.users++;
     pthread_mutex_unlock(&pool.lock);
@@ -171,9 +173,10 @@ static void post(int64_t tasks, cpu_task *function, const void *context)
     }
 }
 
-void cpu_parallel(int64_t tasks, cpu_task *function, const void *context)
+void cpu_parallel(int64_t tasks, int64_t work, cpu_task *function, const void *context)
 {
-    bool alone = tasks < 2 || tasks > MAX_TASKS || cpu_worker_count() < 2 || atomic_load(&pool.forked);
+    bool alone =
+        tasks < 2 || work < LEAST_WORK || tasks > MAX_TASKS || cpu_worker_count() < 2 || atomic_load(&pool.forked);
     if (alone || atomic_flag_test_and_set(&pool.busy)) {
         for (int64_t task = 0; task < tasks; task++)
             function(context, task, 0);
@@ -182,9 +185,9 @@ void cpu_parallel(int64_t tasks, cpu_task *function, const void *context)
     if (!atomic_load(&pool.ready))
         start();
     post(tasks, function, context);
-    work(0);
+    do_tasks(0);
     for (int spin = 0; atomic_load(&pool.finished) < tasks; spin++) {
-        if (spin < SPINS_BEFORE_YIELD)
+        if (spin < SPINS)
             relax();
         else
             sched_yield();

@@ -29,7 +29,7 @@ static void forward(const linnet_layer_desc *desc, const linnet_layer_args *args
     job j = {.attributes = desc->attributes};
     cpu_spans_add(&j.spans, &desc->outputs[0], cpu_view(args->outputs[0]));
     cpu_spans_add(&j.spans, &desc->inputs[0], cpu_view(args->inputs[0]));
-    cpu_parallel(cpu_spans_tasks(&j.spans), forward_task, &j);
+    cpu_parallel(cpu_spans_tasks(&j.spans), j.spans.items * j.spans.item, forward_task, &j);
 }
 
 static int describe_backward(const linnet_layer_desc *desc, linnet_candidate *out)
@@ -61,7 +61,7 @@ static void backward(const linnet_layer_desc *desc, const linnet_layer_args *arg
     cpu_spans_add(&j.spans, &desc->inputs[0], cpu_view_at(args->input_gradients, 0));
     cpu_spans_add(&j.spans, &desc->outputs[0], dy);
     cpu_spans_add(&j.spans, &desc->outputs[0], reads_y ? cpu_view(args->outputs[0]) : dy);
-    cpu_parallel(cpu_spans_tasks(&j.spans), backward_task, &j);
+    cpu_parallel(cpu_spans_tasks(&j.spans), j.spans.items * j.spans.item, backward_task, &j);
 }
 
 static const cpu_algorithm algorithms[] = {

@@ -131,6 +131,12 @@ const char *cpu_format_name(uint32_t format);
  */
 void cpu_clear_spare_lanes(const linnet_tensor_desc *desc, float *data);
 
+/* Do n items use at least this share of the lanes of their blocks? */
+static inline bool cpu_fills_lanes(int64_t n, int64_t percent)
+{
+    return n * 100 >= percent * ((n + CPU_LANES - 1) / CPU_LANES * CPU_LANES);
+}
+
 /* For describe: asks for one format for every input and output of rank 2 and above (dense: every one). */
 void cpu_want(const linnet_layer_desc *desc, linnet_candidate *out, uint32_t format);
 /* Does any input or output have an outer stride? */

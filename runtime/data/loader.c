@@ -99,8 +99,9 @@ linnet_loader *linnet_loader_new_with(linnet_context *context, const linnet_data
     context = linnet_context_or_default(context);
     if (linnet_context_check(context) != LINNET_OK)
         return NULL;
-    if (!dataset) {
-        linnet_fail(context, LINNET_INVALID, "loader: no dataset");
+    if (!dataset) { /* most often one that could not be opened */
+        const char *before = linnet_context_message(context);
+        linnet_fail(context, LINNET_INVALID, "loader: no dataset%s%s", *before ? "; the failure before: " : "", before);
         return NULL;
     }
     linnet_loader *loader = linnet_allocate(1, sizeof *loader);

@@ -243,7 +243,10 @@ static void options_that_make_no_sense(void **state)
     assert_null(linnet_loader_new(NULL, dataset, .batch = 24, .drop_last = 1));
     assert_failed_with(LINNET_INVALID, "batch of 24");
     assert_null(linnet_loader_new(NULL, NULL, .batch = 24));
-    assert_failed_with(LINNET_INVALID, "no dataset");
+    assert_failed_with(LINNET_INVALID, "no dataset; the failure before: ");
+    linnet_context_clear(NULL);
+    assert_null(linnet_loader_new(NULL, NULL, .batch = 24));
+    assert_string_equal(linnet_context_message(NULL), "loader: no dataset");
     assert_null(linnet_loader_new_with(NULL, dataset, &(linnet_loader_options){.struct_size = 8}));
     assert_failed_with(LINNET_INVALID, "struct_size");
     linnet_loader *loader = NULL;

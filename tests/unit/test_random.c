@@ -17,8 +17,9 @@ enum { ROUNDS = 2, MAX_TENSORS = MAX_NET_VALUES * (2 + MAX_NET_LOSSES) };
 static const char *selection = "cpu";
 static uint64_t net_count = 150, first_net = 1;
 
-/* What one way of running gave: [kind][value], absent ones NULL. */
-enum { OUTPUT, VARIABLE, GRADIENT, KINDS = GRADIENT + MAX_NET_LOSSES + 1 };
+/* What one way of running gave: [kind][value], absent ones NULL. EVALUATED: outputs after the step, without gradients.
+ */
+enum { OUTPUT, EVALUATED, VARIABLE, GRADIENT, KINDS = GRADIENT + MAX_NET_LOSSES + 1 };
 typedef struct results {
     float *data[ROUNDS][KINDS][MAX_NET_VALUES];
     size_t count[ROUNDS][KINDS][MAX_NET_VALUES];
@@ -153,20 +154,25 @@ static void read_value_gradients(const random_net *r, linnet_session *session, i
     }
 }
 
-static void read_rest(const random_net *r, linnet_session *session, int64_t n, int round, results *out)
+static void read_outputs(const random_net *r, linnet_session *session, int64_t n, int round, int kind, results *out)
 {
-    const char *name;
     linnet_tensor shape;
     for (int v = 0; v < MAX_NET_VALUES; v++) {
         linnet_value value = {(uint32_t)v + 1};
         if (!*linnet_value_name(r->net, value) || linnet_session_shape(session, value, &shape) != LINNET_OK)
             continue;
         assert_int_equal(elements(&shape), count_of(r, v, n));
-        float *data = take(out, round, OUTPUT, v, elements(&shape));
+        float *data = take(out, round, kind, v, elements(&shape));
         assert_ok(linnet_session_read(session, value, data, elements(&shape) * sizeof *data));
         if (shape.type == LINNET_I32)
             memset(data, 0, elements(&shape) * sizeof *data); /* labels are no floats */
     }
+}
+
+static void read_variables(const random_net *r, linnet_session *session, int round, results *out)
+{
+    const char *name;
+    linnet_tensor shape;
     for (size_t i = 0; linnet_session_variable(session, i, &name, &shape) == LINNET_OK; i++) {
         float *data = take(out, round, VARIABLE, (int)i, elements(&shape));
         assert_ok(linnet_session_get(session, name, data, elements(&shape) * sizeof *data));
@@ -188,6 +194,22 @@ static void poison(linnet_session *session, const linnet_batch *batch)
     for (size_t i = 0; i < place->block_count; i++)
         assert_ok(place->device->backend->fill(place->queue, (linnet_view){place->blocks[i], 0}, 0x7fc00000,
                                                place->block_bytes[i] / 4 * 4));
+}
+
+/* With the weights of this moment, folded and packed as inference likes them. */
+static void evaluate(const random_net *r, const way *w, linnet_session *session, int round, results *out)
+{
+    feeds f;
+    int64_t n = 1 + (int64_t)(r->seed % 2);
+    feed_all(r, n, round + 2, &f);
+    linnet_session_set_behaviour(session, LINNET_EVALUATE);
+    linnet_session_set_gradients(session, 0);
+    poison(session, &f.batch);
+    assert_ok(linnet_forward(session, &f.batch));
+    read_outputs(r, session, n, round, EVALUATED, out);
+    linnet_session_set_behaviour(session, w->behaviour);
+    linnet_session_set_gradients(session, 1);
+    feeds_clear(&f);
 }
 
 static void run(const random_net *r, const way *w, results *out)
@@ -213,9 +235,11 @@ static void run(const random_net *r, const way *w, results *out)
             assert_ok(linnet_backward(session, loss == r->loss_count ? r->total : r->losses[loss]));
             read_value_gradients(r, session, n, round, loss, out);
         }
-        read_rest(r, session, n, round, out); /* after backward: outputs have to be there still */
+        read_outputs(r, session, n, round, OUTPUT, out); /* after backward: they have to be there still */
+        read_variables(r, session, round, out);
         assert_ok(linnet_step(sgd));
         feeds_clear(&f);
+        evaluate(r, w, session, round, out);
     }
     linnet_optimizer_free(&sgd);
     linnet_session_free(&session);

@@ -41,12 +41,36 @@ static ALWAYS_INLINE void gather_step(sums_tile sum, const int rows, const int f
     }
 }
 
-static ALWAYS_INLINE void gather_loop(const cpu_gather *g, const int rows, int part)
+/* A whole tile: every tap reaches every column. */
+static ALWAYS_INLINE void gather_row_whole(sums_tile sum, const int rows, const cpu_gather *g, const float *x,
+                                           const float *w)
+{
+    const cpu_tap *end = g->column_taps + g->column_count;
+    const int64_t in_t = g->in_t;
+    for (int64_t c = 0; c < g->channels; c++, x += g->in_c, w += g->weight_c)
+        for (const cpu_tap *tap = g->column_taps; tap < end; tap++)
+            gather_step(sum, rows, 0, TILE_VECTORS, w + tap->index * rows, x + tap->offset, in_t);
+}
+
+/* One tap after the other, all channels of it, so that the switch is outside. */
+static ALWAYS_INLINE void gather_row_partial(sums_tile sum, const int rows, const cpu_gather *g, const float *x,
+                                             const float *w)
+{
+    const int64_t channels = g->channels, in_c = g->in_c, weight_c = g->weight_c, in_t = g->in_t;
+    for (int64_t v = 0; v < g->column_count; v++) {
+        const cpu_tap *tap = &g->column_taps[v];
+        const float *tap_x = x + tap->offset, *tap_w = w + tap->index * rows;
+#define STEP(first, last)                                                                                              \
+    for (int64_t c = 0; c < channels; c++, tap_x += in_c, tap_w += weight_c)                                           \
+    gather_step(sum, rows, first, last, tap_w, tap_x, in_t)
+        FOR_RANGE(tap->first, tap->last, STEP)
+#undef STEP
+    }
+}
+
+static ALWAYS_INLINE void gather_loop(const cpu_gather *g, const int rows, const bool is_whole, int part)
 {
     sums_tile sum;
-    const int64_t in_t = g->in_t;
-    const cpu_tap *column_taps = g->column_taps, *column_end = column_taps + g->column_count;
-    const bool is_whole = g->is_whole;
     UNROLL
     for (int k = 0; k < rows; k++) {
         UNROLL
@@ -55,18 +79,10 @@ static ALWAYS_INLINE void gather_loop(const cpu_gather *g, const int rows, int p
     }
     for (int64_t u = 0; u < g->row_count; u++) {
         const float *x = g->in + g->row_taps[u].offset + part, *w = g->weights + g->row_taps[u].index * g->weight_u;
-        for (int64_t c = 0; c < g->channels; c++, x += g->in_c, w += g->weight_c) {
-            if (is_whole) {
-                for (const cpu_tap *tap = column_taps; tap < column_end; tap++)
-                    gather_step(sum, rows, 0, TILE_VECTORS, w + tap->index * rows, x + tap->offset, in_t);
-                continue;
-            }
-            for (const cpu_tap *tap = column_taps; tap < column_end; tap++) {
-#define STEP(first, last) gather_step(sum, rows, first, last, w + tap->index * rows, x + tap->offset, in_t)
-                FOR_RANGE(tap->first, tap->last, STEP)
-#undef STEP
-            }
-        }
+        if (is_whole)
+            gather_row_whole(sum, rows, g, x, w);
+        else
+            gather_row_partial(sum, rows, g, x, w);
     }
     const vec low = vec_set(g->low), high = vec_set(g->high);
     const bool has_low = g->low > -INFINITY, has_high = g->high < INFINITY;
@@ -75,13 +91,13 @@ static ALWAYS_INLINE void gather_loop(const cpu_gather *g, const int rows, int p
     const bool accumulate = g->accumulate;
     float *first = g->out + part;
     UNROLL
-    for (int t = 0; t < TILE_VECTORS; t++) {
-        if (t >= columns)
-            break;
+    for (int k = 0; k < rows; k++) {
         UNROLL
-        for (int k = 0; k < rows; k++) {
+        for (int t = 0; t < TILE_VECTORS; t++) {
             float *out = first + k * out_k + t * out_t;
             vec y = sum[k][t];
+            if (!is_whole && t >= columns)
+                continue;
             if (accumulate)
                 y = y + vec_load(out);
             if (has_low)
@@ -96,16 +112,20 @@ static ALWAYS_INLINE void gather_loop(const cpu_gather *g, const int rows, int p
 typedef void gather_function(const cpu_gather *g, int part);
 
 /* clang-format off */
-#define GATHER(rows) static void gather_##rows(const cpu_gather *g, int part) { gather_loop(g, rows, part); }
+#define GATHER(rows) \
+    static void gather_##rows(const cpu_gather *g, int part) { gather_loop(g, rows, true, part); } \
+    static void gather_##rows##_partial(const cpu_gather *g, int part) { gather_loop(g, rows, false, part); }
+#define GATHER_ENTRY(rows) {gather_##rows##_partial, gather_##rows}
 GATHER(1) GATHER(2) GATHER(3) GATHER(4) GATHER(5) GATHER(6)
-    /* clang-format on */
 
-    static void gather(const cpu_gather *g)
+static void gather(const cpu_gather *g)
 {
-    static gather_function *const functions[ROWS] = {gather_1, gather_2, gather_3, gather_4, gather_5, gather_6};
+    static gather_function *const functions[ROWS][2] = {GATHER_ENTRY(1), GATHER_ENTRY(2), GATHER_ENTRY(3),
+                                                        GATHER_ENTRY(4), GATHER_ENTRY(5), GATHER_ENTRY(6)};
     for (int part = 0; part < LANES; part += VEC)
-        functions[g->rows - 1](g, part);
+        functions[g->rows - 1][g->is_whole](g, part);
 }
+/* clang-format on */
 
 /* ---- The weight's gradient ---- */
 

@@ -30,6 +30,7 @@ typedef struct way {
     linnet_device *device;
     linnet_behaviour behaviour;
     int keep_all, reversed;
+    uint32_t shaken; /* inputs off by a millionth, other ones for every number; 0: not */
 } way;
 
 static void results_clear(results *r)
@@ -75,7 +76,7 @@ typedef struct feeds {
     void *memory[LINNET_MAX_FEEDS];
 } feeds;
 
-static void feed_input(const random_net *r, const char *name, int64_t n, int round, feeds *out)
+static void feed_input(const random_net *r, const way *w, const char *name, int64_t n, int round, feeds *out)
 {
     int64_t dims[LINNET_MAX_RANK];
     linnet_value value = linnet_net_find(r->net, name);
@@ -86,6 +87,8 @@ static void feed_input(const random_net *r, const char *name, int64_t n, int rou
     size_t count = count_of(r, (int)value.id - 1, n);
     float *data = out->memory[slot] = malloc(count * sizeof *data);
     fill_random(data, count, r->seed * 10 + (uint64_t)round, value.id);
+    for (size_t i = 0; w->shaken && i < count; i++)
+        data[i] *= 1.0f + 1e-6f * (2.0f * linnet_philox_uniform(r->seed, w->shaken, value.id, i) - 1.0f);
     linnet_type type = LINNET_F32;
     if (rank == 1) { /* labels; now and then one that does not count */
         type = LINNET_I32;
@@ -97,17 +100,17 @@ static void feed_input(const random_net *r, const char *name, int64_t n, int rou
     feed(&out->batch, linnet_value_name(r->net, value), type, data, rank, dims);
 }
 
-static void feed_all(const random_net *r, int64_t n, int round, feeds *out)
+static void feed_all(const random_net *r, const way *w, int64_t n, int round, feeds *out)
 {
     char name[32];
     memset(out, 0, sizeof *out);
     for (int i = 0; i < 2; i++) {
         snprintf(name, sizeof name, "in%d", i);
-        feed_input(r, name, n, round, out);
+        feed_input(r, w, name, n, round, out);
     }
     for (int i = 0; i < r->target_count; i++) {
         snprintf(name, sizeof name, "target%d", i);
-        feed_input(r, name, n, round, out);
+        feed_input(r, w, name, n, round, out);
     }
 }
 
@@ -201,7 +204,7 @@ static void evaluate(const random_net *r, const way *w, linnet_session *session,
 {
     feeds f;
     int64_t n = 1 + (int64_t)(r->seed % 2);
-    feed_all(r, n, round + 2, &f);
+    feed_all(r, w, n, round + 2, &f);
     linnet_session_set_behaviour(session, LINNET_EVALUATE);
     linnet_session_set_gradients(session, 0);
     poison(session, &f.batch);
@@ -225,7 +228,7 @@ static void run(const random_net *r, const way *w, results *out)
     want(r, w, session);
     for (int round = 0; round < ROUNDS; round++) {
         int64_t n = round ? 7 : 3 + (int64_t)(r->seed % 3);
-        feed_all(r, n, round, &f);
+        feed_all(r, w, n, round, &f);
         assert_ok(linnet_zero_grad(sgd));
         poison(session, &f.batch);
         assert_ok(linnet_forward(session, &f.batch));
@@ -247,9 +250,14 @@ static void run(const random_net *r, const way *w, results *out)
 
 /* ---- Comparing ---- */
 
-static const char *const kind_names[] = {
-    "output",  "variable", "gradient of loss 0", "gradient of loss 1", "gradient of loss 2", "gradient of loss 3",
-    "gradient"};
+static const char *const kind_names[] = {"output",
+                                         "evaluated",
+                                         "variable",
+                                         "gradient of loss 0",
+                                         "gradient of loss 1",
+                                         "gradient of loss 2",
+                                         "gradient of loss 3",
+                                         "gradient"};
 
 static double largest_of(const float *data, size_t count)
 {
@@ -288,11 +296,13 @@ static double difference(const float *a, const float *b, size_t count)
     return worst;
 }
 
-/* Tensors that both ways gave agree, measured against the largest of `all`; returns how many there were. */
-static int compare(const random_net *r, const way *a, const results *x, const way *b, const results *y,
-                   const results *all, double tolerance)
+static long compared;
+static char mismatch[400]; /* the first one of a net */
+
+/* Tensors that both ways gave agree, measured against the largest of `all`; else mismatch says where they do not. */
+static int agree(const random_net *r, const way *a, const results *x, const way *b, const results *y,
+                 const results *all, double tolerance)
 {
-    int compared = 0;
     for (int round = 0; round < ROUNDS; round++)
         for (int kind = 0; kind < KINDS; kind++)
             for (int v = 0; v < MAX_NET_VALUES; v++) {
@@ -301,13 +311,34 @@ static int compare(const random_net *r, const way *a, const results *x, const wa
                     continue;
                 double d = difference(one, other, x->count[round][kind][v]) / scale_of(all, round, kind, v);
                 compared++;
-                if (!(d <= tolerance))
-                    fail_msg("net %llu, %s against %s, round %d: %s of '%s' differs by %.3g",
-                             (unsigned long long)r->seed, a->name, b->name, round, kind_names[kind],
-                             kind == VARIABLE ? "variable" : linnet_value_name(r->net, (linnet_value){(uint32_t)v + 1}),
-                             d);
+                if (d <= tolerance)
+                    continue;
+                const char *name = linnet_value_name(r->net, (linnet_value){(uint32_t)v + 1});
+                snprintf(mismatch, sizeof mismatch, "net %llu, %s against %s, round %d: %s of '%s' differs by %.3g",
+                         (unsigned long long)r->seed, a->name, b->name, round, kind_names[kind],
+                         kind == VARIABLE ? "a variable" : name, d);
+                return 0;
             }
-    return compared;
+    return 1;
+}
+
+/* Is the net on the edge of a kink (of relu, a maximum, a limit), so that the last bits decide on which side? Then the
+   reference itself jumps when its inputs change by a millionth. */
+static int is_on_an_edge(const random_net *r, const way *reference, const results *x)
+{
+    static results y;
+    char kept[sizeof mismatch];
+    int jumps = 0;
+    memcpy(kept, mismatch, sizeof kept);
+    for (uint32_t i = 1; i <= 8 && !jumps; i++) {
+        way shaken = *reference;
+        shaken.shaken = i;
+        run(r, &shaken, &y);
+        jumps = !agree(r, &shaken, &y, reference, x, x, 1e-4);
+        results_clear(&y);
+    }
+    memcpy(mismatch, kept, sizeof kept);
+    return jumps;
 }
 
 static linnet_device *opened(const char *what)
@@ -318,33 +349,47 @@ static linnet_device *opened(const char *what)
     return device;
 }
 
+/* Runs one net in every way; 0 when some disagree. */
+static int check_net(const random_net *r, linnet_device *device, linnet_device *reference)
+{
+    static results x[5];
+    linnet_behaviour behaviour = r->seed % 4 == 0 ? LINNET_EVALUATE : LINNET_TRAIN;
+    const way ways[] = {
+        {"reference, all kept", reference, behaviour, 1, 0, 0},
+        {"reference", reference, behaviour, 0, 0, 0},
+        {selection, device, behaviour, 0, 0, 0},
+        {"all kept", device, behaviour, 1, 0, 0},
+        {"reversed", device, behaviour, 0, 1, 0},
+    };
+    for (int i = 0; i < 5; i++)
+        run(r, &ways[i], &x[i]);
+    int good = agree(r, &ways[1], &x[1], &ways[0], &x[0], &x[0], 1e-5);
+    for (int i = 2; i < 5; i++) /* sums in other orders, the last bits go their way through the net */
+        good = good && agree(r, &ways[i], &x[i], &ways[0], &x[0], &x[0], 2e-4);
+    int excused = !good && is_on_an_edge(r, &ways[0], &x[0]);
+    for (int i = 0; i < 5; i++)
+        results_clear(&x[i]);
+    if (!good && !excused)
+        fail_msg("%s", mismatch);
+    return good;
+}
+
 static void every_way_gives_the_same(void **state)
 {
     (void)state;
-    static results x[5];
+    uint64_t edges = 0;
     linnet_device *device = opened(selection), *reference = opened("reference");
-    long compared = 0;
     for (uint64_t seed = first_net; seed < first_net + net_count; seed++) {
         random_net r = random_net_new(seed, 0);
-        linnet_behaviour behaviour = seed % 4 == 0 ? LINNET_EVALUATE : LINNET_TRAIN;
-        const way ways[] = {
-            {"reference, all kept", reference, behaviour, 1, 0},
-            {"reference", reference, behaviour, 0, 0},
-            {selection, device, behaviour, 0, 0},
-            {"all kept", device, behaviour, 1, 0},
-            {"reversed", device, behaviour, 0, 1},
-        };
-        for (int i = 0; i < 5; i++)
-            run(&r, &ways[i], &x[i]);
-        compared += compare(&r, &ways[1], &x[1], &ways[0], &x[0], &x[0], 1e-5);
-        for (int i = 2; i < 5; i++) /* sums in other orders, the last bits go their way through the net */
-            compared += compare(&r, &ways[i], &x[i], &ways[0], &x[0], &x[0], 2e-4);
-        for (int i = 0; i < 5; i++)
-            results_clear(&x[i]);
+        if (!check_net(&r, device, reference)) {
+            print_message("on an edge: %s\n", mismatch);
+            edges++;
+        }
         linnet_net_free(&r.net);
     }
     print_message("%llu nets, %ld tensors compared\n", (unsigned long long)net_count, compared);
     assert_true(compared >= (long)net_count * 20);
+    assert_true(edges <= 1 + net_count / 200);
     linnet_device_close(&device);
     linnet_device_close(&reference);
 }

@@ -10,7 +10,14 @@
 #include <math.h>
 #include <string.h>
 
-enum { MAX_KERNEL = 16, TASK_STEPS = 1 << 15, WEIGHT_TASKS = 8, PART_TAPS = 64, CHUNK_BYTES = 48 << 10 };
+enum {
+    MAX_KERNEL = 16,
+    TASK_STEPS = 1 << 15,
+    WEIGHT_TASKS = 8,
+    PART_TAPS = 64,
+    CHUNK_L1 = 20 << 10,
+    CHUNK_L2 = 48 << 10
+};
 
 /* ---- Gathering ---- */
 
@@ -302,7 +309,10 @@ static void weight_task(const void *context, int64_t task, uint32_t worker)
             count = cpu_min(j->part_taps, j->depth - first);
     int64_t y_plane = s->oh * s->ow * CPU_LANES,
             last_block = cpu_min(cpu_ceil(s->n, CPU_LANES), (split + 1) * j->split_blocks);
-    int64_t chunk = cpu_max(1, CHUNK_BYTES / (rows * s->ow * CPU_LANES * (int64_t)sizeof(float)));
+    /* Rows of dy that are gone through once per tile of taps: more of them cost fewer calls. Where a vector is a part
+       of the lanes, they are read once per part too, and have to stay in the first cache. */
+    int64_t bytes = cpu_table.vector == CPU_LANES ? CHUNK_L2 : CHUNK_L1;
+    int64_t chunk = cpu_max(1, bytes / (rows * s->ow * CPU_LANES * (int64_t)sizeof(float)));
     float *sums = j->scratches + worker * SCRATCH, *bias_sums = sums + count * rows * CPU_LANES;
     float *weight = j->partials + split * (j->weight_count + s->o), *bias = weight + j->weight_count;
     cpu_kernel_tap taps[PART_TAPS];

@@ -117,6 +117,7 @@ typedef void gather_function(const cpu_gather *g, int part);
     static void gather_##rows##_partial(const cpu_gather *g, int part) { gather_loop(g, rows, false, part); }
 #define GATHER_ENTRY(rows) {gather_##rows##_partial, gather_##rows}
 GATHER(1) GATHER(2) GATHER(3) GATHER(4) GATHER(5) GATHER(6)
+/* clang-format on */
 
 static void gather(const cpu_gather *g)
 {
@@ -125,7 +126,6 @@ static void gather(const cpu_gather *g)
     for (int part = 0; part < LANES; part += VEC)
         functions[g->rows - 1][g->is_whole](g, part);
 }
-/* clang-format on */
 
 /* ---- The weight's gradient ---- */
 
@@ -219,9 +219,9 @@ typedef void weight_function(const cpu_weight_tile *w, int part);
 #define WEIGHT_ENTRY(rows) {weight_##rows##x1, weight_##rows##x2}
 #endif
 WEIGHT_ROW(1) WEIGHT_ROW(2) WEIGHT_ROW(3) WEIGHT_ROW(4) WEIGHT_ROW(5) WEIGHT_ROW(6)
-    /* clang-format on */
+/* clang-format on */
 
-    static void weight_tile(const cpu_weight_tile *w)
+static void weight_tile(const cpu_weight_tile *w)
 {
     static weight_function *const functions[ROWS][TILE_VECTORS] = {WEIGHT_ENTRY(1), WEIGHT_ENTRY(2), WEIGHT_ENTRY(3),
                                                                    WEIGHT_ENTRY(4), WEIGHT_ENTRY(5), WEIGHT_ENTRY(6)};

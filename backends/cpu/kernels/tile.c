@@ -73,9 +73,9 @@ typedef void tile_function(const cpu_tile *t);
 #define TILE_ENTRY(rows) {tile_##rows##_partial, tile_##rows##x1, tile_##rows##x2}
 #endif
 TILE_ROW(1) TILE_ROW(2) TILE_ROW(3) TILE_ROW(4) TILE_ROW(5) TILE_ROW(6)
-    /* clang-format on */
+/* clang-format on */
 
-    static void tile(const cpu_tile *whole)
+static void tile(const cpu_tile *whole)
 {
     static tile_function *const functions[CPU_TILE_ROWS][TILE_VECTORS + 1] = {
         TILE_ENTRY(1), TILE_ENTRY(2), TILE_ENTRY(3), TILE_ENTRY(4), TILE_ENTRY(5), TILE_ENTRY(6)};

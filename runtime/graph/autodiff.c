@@ -18,24 +18,53 @@ static bool lacks_workspace(const linnet_plan_step *step)
     return step->candidate.workspace_bytes && step->operands.workspace == LINNET_NONE;
 }
 
-/* sum = a + b, three tensors of one desc, as a step of its own. */
+/* A step that adds two tensors of this desc. */
+static void draft_sum(linnet_compiler *c, uint32_t place, const linnet_tensor_desc *desc, linnet_plan_step *step)
+{
+    linnet_step_draft(c, place, LINNET_NO_NODE, step);
+    step->desc = (linnet_layer_desc){.struct_size = sizeof step->desc,
+                                     .kind = LINNET_LAYER_BINARY,
+                                     .direction = LINNET_FORWARD,
+                                     .behaviour = c->plan->behaviour,
+                                     .input_count = 2,
+                                     .output_count = 1};
+    /* Both operators' attributes begin alike; the step keeps its own copy. */
+    step->own_attributes.struct_size = sizeof(linnet_binary_attributes);
+    step->own_attributes.op = LINNET_BINARY_ADD;
+    step->inputs[0] = step->inputs[1] = step->outputs[0] = *desc;
+    linnet_step_bind_desc(step);
+}
+
+static bool can_sum(linnet_compiler *c, uint32_t place, const void *subject)
+{
+    linnet_plan_step step;
+    draft_sum(c, place, subject, &step);
+    bool good = linnet_emit_choose(c, &step) == LINNET_OK;
+    linnet_release(step.refusals);
+    return good;
+}
+
+/* Where two tensors of a place are added: there, if it can be. */
+static uint32_t find_sum_place(linnet_compiler *c, uint32_t place, linnet_tensor_desc *desc)
+{
+    linnet_session *session = c->session;
+    if (can_sum(c, place, desc))
+        return place;
+    desc->format = LINNET_FORMAT_NCHW; /* devices only share dense tensors */
+    if (session->sum_place == LINNET_NONE)
+        session->sum_place = linnet_place_fall_back(c, can_sum, desc, "a sum of gradients");
+    return session->sum_place;
+}
+
+/* a + b, two tensors of one place and format; the sum may be on another place, in another format. */
 static uint32_t emit_sum(linnet_compiler *c, uint32_t a, uint32_t b)
 {
     linnet_plan_step step;
-    uint32_t place = c->plan->tensors[a].place;
-    linnet_binary_attributes attributes = {.struct_size = sizeof attributes, .op = LINNET_BINARY_ADD};
-    linnet_step_draft(c, place, LINNET_NO_NODE, &step);
-    step.desc = (linnet_layer_desc){.struct_size = sizeof step.desc,
-                                    .kind = LINNET_LAYER_BINARY,
-                                    .direction = LINNET_FORWARD,
-                                    .behaviour = c->plan->behaviour,
-                                    .input_count = 2,
-                                    .output_count = 1};
-    /* Both operators' attributes begin alike; the step keeps its own copy. */
-    step.own_attributes.struct_size = attributes.struct_size;
-    step.own_attributes.op = attributes.op;
-    step.inputs[0] = step.inputs[1] = step.outputs[0] = c->plan->tensors[a].desc;
-    linnet_step_bind_desc(&step);
+    linnet_tensor_desc desc = c->plan->tensors[a].desc;
+    uint32_t place = find_sum_place(c, c->plan->tensors[a].place, &desc);
+    if (place == LINNET_NONE)
+        return LINNET_NONE;
+    draft_sum(c, place, &desc, &step);
     if (linnet_emit_choose(c, &step) != LINNET_OK) {
         linnet_release(step.refusals);
         return LINNET_NONE;
@@ -58,9 +87,12 @@ static uint32_t emit_sum(linnet_compiler *c, uint32_t a, uint32_t b)
 static linnet_status contribute(linnet_compiler *c, uint32_t value, uint32_t tensor)
 {
     const linnet_plan_tensor *primary = &c->plan->tensors[linnet_emit_primary(c, value)];
-    uint32_t fitting = linnet_emit_as(c, tensor, primary->place, primary->desc.format);
-    if (fitting != LINNET_NONE && c->gradient[value] != LINNET_NONE)
+    uint32_t place = primary->place, format = primary->desc.format;
+    uint32_t fitting = linnet_emit_as(c, tensor, place, format);
+    if (fitting != LINNET_NONE && c->gradient[value] != LINNET_NONE) {
         fitting = emit_sum(c, c->gradient[value], fitting);
+        fitting = fitting == LINNET_NONE ? LINNET_NONE : linnet_emit_as(c, fitting, place, format);
+    }
     if (fitting == LINNET_NONE)
         return last_error(c);
     c->gradient[value] = fitting;

@@ -7,12 +7,14 @@
 #include "../core/context.h"
 #include "session.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* Everything a node may be asked for on a place: forward, and backward with all its gradients. */
-static bool supports(linnet_compiler *c, uint32_t place, uint32_t n)
+static bool supports(linnet_compiler *c, uint32_t place, const void *subject)
 {
     linnet_plan_step step;
+    uint32_t n = *(const uint32_t *)subject;
     linnet_step_draft(c, place, n, &step);
     linnet_emit_describe_node(c, n, LINNET_FORWARD, &step);
     bool good = linnet_emit_choose(c, &step) == LINNET_OK;
@@ -40,12 +42,12 @@ static bool is_in_use(const linnet_session *session, const linnet_device_choice 
     return false;
 }
 
-/* A place that has the node: one in use already, else a device opened now. LINNET_NONE: there is none. */
-static uint32_t find_other(linnet_compiler *c, uint32_t n)
+/* A place where the test holds: one in use already, else a device opened now. LINNET_NONE: there is none. */
+static uint32_t find_other(linnet_compiler *c, linnet_place_test test, const void *subject)
 {
     linnet_session *session = c->session;
-    for (uint32_t p = 1; p < session->place_count; p++)
-        if (supports(c, p, n))
+    for (uint32_t p = 0; p < session->place_count; p++)
+        if (test(c, p, subject))
             return p;
     linnet_device_choice choices[64];
     size_t count = linnet_device_alternatives(c->context, choices, 64);
@@ -57,28 +59,36 @@ static uint32_t find_other(linnet_compiler *c, uint32_t n)
         linnet_device_close(&device); /* the place keeps its own hold */
         if (place == LINNET_NONE)
             continue;
-        if (supports(c, place, n))
+        if (test(c, place, subject))
             return place;
         linnet_place_free(session, &session->places[--session->place_count]);
     }
     return LINNET_NONE;
 }
 
-static linnet_status fall_back(linnet_compiler *c, uint32_t n)
+uint32_t linnet_place_fall_back(linnet_compiler *c, linnet_place_test test, const void *subject, const char *name)
 {
     char reason[768];
-    linnet_session *session = c->session;
-    const linnet_node *node = &c->net->nodes[n];
     linnet_fallback policy = c->context->settings.fallback;
-    strncpy(reason, linnet_context_message(c->context), sizeof reason - 1);
-    reason[sizeof reason - 1] = '\0';
-    uint32_t place = policy == LINNET_FALLBACK_ERROR ? LINNET_NONE : find_other(c, n);
+    snprintf(reason, sizeof reason, "%s", linnet_context_message(c->context));
+    uint32_t place = policy == LINNET_FALLBACK_ERROR ? LINNET_NONE : find_other(c, test, subject);
     if (place == LINNET_NONE)
-        return linnet_fail(c->context, LINNET_UNSUPPORTED, "%s%s", reason,
-                           policy == LINNET_FALLBACK_ERROR ? " (LINNET_FALLBACK=error)" : "; no other device has it");
-    linnet_log(c->context, policy == LINNET_FALLBACK_WARN ? LINNET_LOG_WARNING : LINNET_LOG_INFO, "%s; '%s' runs on %s",
-               reason, node->name, session->places[place].device->label);
-    session->node_place[n] = place;
+        linnet_fail(c->context, LINNET_UNSUPPORTED, "%s%s", reason,
+                    policy == LINNET_FALLBACK_ERROR ? " (LINNET_FALLBACK=error)" : "; no other device has it");
+    else
+        linnet_log(c->context, policy == LINNET_FALLBACK_WARN ? LINNET_LOG_WARNING : LINNET_LOG_INFO,
+                   "%s; %s runs on %s", reason, name, c->session->places[place].device->label);
+    return place;
+}
+
+static linnet_status fall_back(linnet_compiler *c, uint32_t n)
+{
+    char name[256];
+    snprintf(name, sizeof name, "'%s'", c->net->nodes[n].name);
+    uint32_t place = linnet_place_fall_back(c, supports, &n, name);
+    if (place == LINNET_NONE)
+        return linnet_context_last_status(c->context);
+    c->session->node_place[n] = place;
     return LINNET_OK;
 }
 
@@ -115,7 +125,7 @@ static linnet_status decide(linnet_compiler *c)
         if (!c->active[n])
             continue;
         places[n] = places[n] == LINNET_NONE ? 0 : places[n];
-        linnet_status status = supports(c, places[n], n) ? LINNET_OK : fall_back(c, n);
+        linnet_status status = supports(c, places[n], &n) ? LINNET_OK : fall_back(c, n);
         if (status != LINNET_OK)
             return status;
     }
@@ -126,7 +136,7 @@ static linnet_status decide(linnet_compiler *c)
             n = (uint32_t)-1; /* start over until nothing moves */
         }
     for (uint32_t n = 0; gathered && n < c->net->node_count; n++)
-        if (c->active[n] && !supports(c, places[n], n))
+        if (c->active[n] && !supports(c, places[n], &n))
             return linnet_fail(c->context, LINNET_UNSUPPORTED,
                                "'%s' shares a parameter with a layer on %s, which cannot run it", c->net->nodes[n].name,
                                c->session->places[places[n]].device->label);

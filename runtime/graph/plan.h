@@ -174,6 +174,11 @@ typedef struct linnet_compiler {
 linnet_status linnet_compile_lower(linnet_compiler *c, const linnet_shape *feed_shapes);
 /* place.c */
 linnet_status linnet_compile_place(linnet_compiler *c);
+/* Can the place do this? When not, the thread's message says why. */
+typedef bool (*linnet_place_test)(linnet_compiler *c, uint32_t place, const void *subject);
+/* A place that can do what another one just could not, in use or opened now, as LINNET_FALLBACK has it; name says to
+   people what it is about. LINNET_NONE with the error said. */
+uint32_t linnet_place_fall_back(linnet_compiler *c, linnet_place_test test, const void *subject, const char *name);
 /* fold.c */
 linnet_status linnet_compile_fold(linnet_compiler *c);
 /* forward.c */

@@ -40,6 +40,7 @@ linnet_session *linnet_session_new(linnet_net *net, linnet_device *device)
         session->behaviour = LINNET_EVALUATE;
         session->parameter_gradients = true;
         session->arena_generation = 1;
+        session->sum_place = LINNET_NONE;
         if (session_init(session, device ? device : opened) != LINNET_OK)
             linnet_session_free(&session);
     } else if (device || opened) {

@@ -53,6 +53,7 @@ struct linnet_session {
     uint32_t place_count;
     uint32_t *node_place; /* per node of the net, LINNET_NONE until first compiled */
     size_t node_count;
+    uint32_t sum_place; /* adds gradients that are at home where nothing can; LINNET_NONE until one is needed */
 
     linnet_variable *variables; /* the net's own, then folded weights */
     size_t variable_count;      /* of the net's own */

@@ -17,7 +17,7 @@ static linnet_status picky_candidate(linnet_backend_device *device, const linnet
     const char *lacks = host->option("LINNET_STUB_LACKS");
     linnet_status status = candidate(device, desc, index, out);
     if (status == LINNET_OK && lacks && desc->kind == LINNET_LAYER_LINEAR &&
-        (strcmp(lacks, "linear") == 0 || desc->direction == LINNET_BACKWARD))
+        (strcmp(lacks, "linear") == 0 || (strcmp(lacks, "backward") == 0 && desc->direction == LINNET_BACKWARD)))
         out->refusal = "told to refuse";
     return status;
 }

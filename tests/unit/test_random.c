@@ -193,10 +193,12 @@ static void poison(linnet_session *session, const linnet_batch *batch)
     linnet_plan *plan;
     assert_ok(linnet_session_plan(session, batch, &plan));
     assert_ok(linnet_plan_resolve(session, plan));
-    const linnet_place *place = &session->places[0];
-    for (size_t i = 0; i < place->block_count; i++)
-        assert_ok(place->device->backend->fill(place->queue, (linnet_view){place->blocks[i], 0}, 0x7fc00000,
-                                               place->block_bytes[i] / 4 * 4));
+    for (uint32_t p = 0; p < session->place_count; p++) {
+        const linnet_place *place = &session->places[p];
+        for (size_t i = 0; i < place->block_count; i++)
+            assert_ok(place->device->backend->fill(place->queue, (linnet_view){place->blocks[i], 0}, 0x7fc00000,
+                                                   place->block_bytes[i] / 4 * 4));
+    }
 }
 
 /* With the weights of this moment, folded and packed as inference likes them. */

@@ -162,7 +162,7 @@ linnet_status linnet_session_describe(linnet_session *session, const linnet_batc
 {
     linnet_plan *plan;
     *out_text = NULL;
-    linnet_status status = linnet_context_check(session->context);
+    linnet_status status = linnet_session_check(session);
     if (status == LINNET_OK)
         status = linnet_session_plan(session, batch, &plan);
     if (status != LINNET_OK)

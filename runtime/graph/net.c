@@ -394,6 +394,18 @@ static bool name_is_taken(const linnet_net *net, const char *name)
     return find_value(net, LINNET_VALUE_NODE, name) != UINT32_MAX;
 }
 
+/* How many layers are called kind_name and a number. */
+static uint32_t count_numbered(const linnet_net *net, const char *kind_name)
+{
+    uint32_t count = 0;
+    size_t length = strlen(kind_name);
+    for (size_t n = 0; n < net->node_count; n++) {
+        const char *name = net->nodes[n].name;
+        count += strncmp(name, kind_name, length) == 0 && name[length] >= '0' && name[length] <= '9';
+    }
+    return count;
+}
+
 linnet_value linnet_net_add_node(linnet_net *net, const linnet_node_request *request)
 {
     linnet_shape_job job;
@@ -409,7 +421,7 @@ linnet_value linnet_net_add_node(linnet_net *net, const linnet_node_request *req
                         .parameter_count = request->parameter_count,
                         .name = request->name ? linnet_duplicate(request->name) : NULL};
     /* Numbers count per name, so that relu1, relu2 stay in step whatever else the net holds. */
-    for (uint32_t number = 1; !request->name; number++) {
+    for (uint32_t number = 1 + count_numbered(net, kind_name); !request->name; number++) {
         linnet_release(node.name);
         node.name = linnet_format("%s%u", kind_name, number);
         if (!node.name || !name_is_taken(net, node.name))

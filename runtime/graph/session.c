@@ -68,6 +68,11 @@ void linnet_session_free(linnet_session **session)
     linnet_release(s);
 }
 
+linnet_status linnet_session_check(const linnet_session *session)
+{
+    return session ? linnet_context_check(session->context) : linnet_fail(NULL, LINNET_INVALID, "there is no session");
+}
+
 linnet_net *linnet_session_net(const linnet_session *session)
 {
     return session->net;
@@ -110,7 +115,7 @@ void linnet_session_set_parameter_gradients(linnet_session *session, int on)
 static linnet_status list_add(linnet_session *session, uint32_t **list, size_t *count, size_t *capacity,
                               linnet_value value)
 {
-    if (value.id < 1 || value.id > session->net->value_count)
+    if (value.id < 1 || value.id > session->value_count)
         return linnet_fail(session->context, LINNET_INVALID, "a value that is not of the session's net was used");
     for (size_t i = 0; i < *count; i++)
         if ((*list)[i] == value.id - 1)
@@ -124,16 +129,22 @@ static linnet_status list_add(linnet_session *session, uint32_t **list, size_t *
 
 linnet_status linnet_session_want_gradient(linnet_session *session, linnet_value value)
 {
+    if (!session)
+        return linnet_session_check(session);
     return list_add(session, &session->wanted, &session->wanted_count, &session->wanted_capacity, value);
 }
 
 linnet_status linnet_session_add_loss(linnet_session *session, linnet_value loss)
 {
+    if (!session)
+        return linnet_session_check(session);
     return list_add(session, &session->losses, &session->loss_count, &session->loss_capacity, loss);
 }
 
 linnet_status linnet_session_keep(linnet_session *session, linnet_value value)
 {
+    if (!session)
+        return linnet_session_check(session);
     return list_add(session, &session->kept, &session->kept_count, &session->kept_capacity, value);
 }
 
@@ -325,7 +336,7 @@ static linnet_status forward(linnet_session *session, const linnet_batch *batch)
     const linnet_feed *list[LINNET_MAX_FEEDS];
     linnet_plan *plan = NULL;
     session->current = NULL;
-    linnet_status status = linnet_context_check(session->context);
+    linnet_status status = linnet_session_check(session);
     if (status == LINNET_OK)
         status = read_feeds(session, batch, &wanted, list);
     if (status == LINNET_OK)
@@ -357,7 +368,7 @@ static linnet_status note(linnet_session *session, linnet_status status)
 
 linnet_status linnet_forward(linnet_session *session, const linnet_batch *batch)
 {
-    return session ? note(session, forward(session, batch)) : LINNET_INVALID;
+    return session ? note(session, forward(session, batch)) : linnet_session_check(session);
 }
 
 static linnet_status find_segment(const linnet_session *session, linnet_value loss, uint32_t *out_segment)
@@ -390,8 +401,8 @@ linnet_status linnet_backward(linnet_session *session, linnet_value loss)
 {
     uint32_t segment = 0;
     if (!session)
-        return LINNET_INVALID;
-    linnet_status status = linnet_context_check(session->context);
+        return linnet_session_check(session);
+    linnet_status status = linnet_session_check(session);
     if (status == LINNET_OK)
         status = find_segment(session, loss, &segment);
     if (status == LINNET_OK) {
@@ -404,6 +415,8 @@ linnet_status linnet_backward(linnet_session *session, linnet_value loss)
 
 linnet_status linnet_session_zero_gradients(linnet_session *session)
 {
+    if (!session)
+        return linnet_session_check(session);
     session->round_status = LINNET_OK;
     for (size_t i = 0; i < session->variable_count; i++)
         session->variables[i].gradient_is_zero = true;
@@ -412,8 +425,8 @@ linnet_status linnet_session_zero_gradients(linnet_session *session)
 
 linnet_status linnet_session_finish(linnet_session *session)
 {
-    linnet_status status = linnet_context_check(session->context);
-    for (uint32_t p = 0; p < session->place_count && status == LINNET_OK; p++) {
+    linnet_status status = linnet_session_check(session);
+    for (uint32_t p = 0; status == LINNET_OK && p < session->place_count; p++) {
         const linnet_place *place = &session->places[p];
         status = linnet_device_check(session->context, place->device, place->device->backend->finish(place->queue),
                                      "waiting for the device");

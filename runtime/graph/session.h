@@ -84,6 +84,9 @@ struct linnet_session {
     linnet_status round_status; /* first failure since zero_gradients, for the optimiser */
 };
 
+/* LINNET_OK, or LINNET_INVALID for no session, LINNET_FORKED, ...: every call asks first. */
+linnet_status linnet_session_check(const linnet_session *session);
+
 /* ---- variables.c ---- */
 linnet_status linnet_variables_new(linnet_session *session);
 void linnet_variables_free(linnet_session *session);

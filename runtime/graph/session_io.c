@@ -23,10 +23,10 @@ static linnet_status read_view(const linnet_session *session, uint32_t index, li
 /* The dense, readable tensor of a value in the current plan. */
 static linnet_status find_value(linnet_session *session, linnet_value value, uint32_t *out_tensor)
 {
-    const linnet_plan *plan = session->current;
-    linnet_status status = linnet_context_check(session->context);
+    linnet_status status = linnet_session_check(session);
     if (status != LINNET_OK)
         return status;
+    const linnet_plan *plan = session->current;
     if (value.id < 1 || value.id > session->net->value_count)
         return linnet_fail(session->context, LINNET_INVALID, "a value that is not of the session's net was read");
     const char *name = session->net->values[value.id - 1].name;
@@ -97,7 +97,7 @@ static linnet_status read_parameter_gradient(linnet_session *session, uint32_t v
 
 linnet_status linnet_session_read_gradient(linnet_session *session, linnet_value value, void *out_data, size_t bytes)
 {
-    linnet_status status = linnet_context_check(session->context);
+    linnet_status status = linnet_session_check(session);
     if (status != LINNET_OK)
         return status;
     if (value.id < 1 || value.id > session->value_count)
@@ -128,7 +128,7 @@ linnet_status linnet_session_read_gradient(linnet_session *session, linnet_value
 
 linnet_status linnet_session_get(linnet_session *session, const char *name, void *out_data, size_t bytes)
 {
-    linnet_status status = linnet_context_check(session->context);
+    linnet_status status = linnet_session_check(session);
     const linnet_variable *variable = status == LINNET_OK ? linnet_variable_find(session, name) : NULL;
     if (!variable)
         return status != LINNET_OK ? status : LINNET_NOT_FOUND;
@@ -140,7 +140,7 @@ linnet_status linnet_session_get(linnet_session *session, const char *name, void
 
 linnet_status linnet_session_set(linnet_session *session, const char *name, const void *data, size_t bytes)
 {
-    linnet_status status = linnet_context_check(session->context);
+    linnet_status status = linnet_session_check(session);
     linnet_variable *variable = status == LINNET_OK ? linnet_variable_find(session, name) : NULL;
     if (!variable)
         return status != LINNET_OK ? status : LINNET_NOT_FOUND;
@@ -158,6 +158,8 @@ linnet_status linnet_session_set(linnet_session *session, const char *name, cons
 linnet_status linnet_session_variable(const linnet_session *session, size_t index, const char **out_name,
                                       linnet_tensor *out_shape)
 {
+    if (!session)
+        return linnet_session_check(session);
     if (index >= session->variable_count)
         return LINNET_END;
     const linnet_net_value *value = &session->net->values[session->variables[index].value];
@@ -171,6 +173,8 @@ linnet_status linnet_session_variable(const linnet_session *session, size_t inde
 
 linnet_status linnet_session_get_stats(const linnet_session *session, linnet_session_stats *out_stats)
 {
+    if (!session || !out_stats)
+        return linnet_fail(NULL, LINNET_INVALID, "stats need a session, and a place to go");
     linnet_session_stats s = {.struct_size = sizeof s, .plans = session->plan_count, .compiles = session->compiles};
     uint32_t size = out_stats->struct_size;
     if (size < sizeof size)

@@ -188,7 +188,9 @@ static linnet_status initialize_variable(linnet_session *session, uint32_t numbe
 
 linnet_status linnet_session_initialize(linnet_session *session, uint64_t seed)
 {
-    linnet_status status = linnet_context_check(session->context);
+    linnet_status status = linnet_session_check(session);
+    if (status != LINNET_OK)
+        return status;
     session->seed = seed;
     session->step = 0;
     for (uint32_t i = 0; i < session->variable_count && status == LINNET_OK; i++)

@@ -103,7 +103,10 @@ linnet_status linnet_evaluate(linnet_session *session, linnet_loader *loader, li
     float *scores = NULL;
     size_t capacity = 0;
     linnet_evaluation sum = {0};
-    linnet_status status = make_readable(session, logits);
+    linnet_status status = linnet_session_check(session);
+    if (status != LINNET_OK)
+        return status;
+    status = make_readable(session, logits);
     if (status == LINNET_OK && loss.id)
         status = make_readable(session, loss);
     saved_settings saved = evaluate_mode(session);
@@ -175,6 +178,9 @@ static linnet_status predict(linnet_session *session, linnet_value logits, const
 linnet_status linnet_predict(linnet_session *session, linnet_value logits, const linnet_tensor *sample, size_t k,
                              linnet_prediction *out_predictions)
 {
+    linnet_status status = linnet_session_check(session);
+    if (status != LINNET_OK)
+        return status;
     const linnet_net_value *input = find_input(session->net);
     if (!input || sample->rank + 1 > LINNET_MAX_RANK)
         return linnet_fail(session->context, LINNET_INVALID, "the net has no input that takes this sample");
@@ -184,7 +190,7 @@ linnet_status linnet_predict(linnet_session *session, linnet_value logits, const
     batch.feeds[0].tensor.dims[0] = 1;
     memcpy(batch.feeds[0].tensor.dims + 1, sample->dims, sample->rank * sizeof *sample->dims);
     saved_settings saved = evaluate_mode(session);
-    linnet_status status = make_readable(session, logits);
+    status = make_readable(session, logits);
     if (status == LINNET_OK)
         status = predict(session, logits, &batch, k, out_predictions);
     restore_mode(session, saved);

@@ -71,7 +71,7 @@ static bool take_options(linnet_session *session, const void *given, void *out, 
 {
     uint32_t given_size = 0;
     memset(out, 0, size);
-    if (!session || linnet_context_check(session->context) != LINNET_OK)
+    if (linnet_session_check(session) != LINNET_OK)
         return false;
     if (!given)
         return true;

@@ -54,10 +54,11 @@ void linnet_tensor_list_clear(linnet_tensor_list *list)
 linnet_status linnet_save(linnet_session *session, const char *path)
 {
     linnet_tensor_list list = {0};
-    linnet_status status = linnet_context_check(session->context);
+    linnet_status status = linnet_session_check(session);
+    if (status != LINNET_OK)
+        return status;
     linnet_metadata metadata[] = {{"format", "linnet"}, {LINNET_METADATA_ARCHITECTURE, linnet_net_name(session->net)}};
-    if (status == LINNET_OK)
-        status = linnet_tensor_list_variables(session, &list);
+    status = linnet_tensor_list_variables(session, &list);
     if (status == LINNET_OK)
         status = linnet_safetensors_write(session->context, path, list.tensors, list.count, metadata, 2);
     linnet_tensor_list_clear(&list);
@@ -122,7 +123,7 @@ linnet_status linnet_weights_apply(linnet_session *session, const linnet_safeten
 
 linnet_status linnet_load(linnet_session *session, const char *path)
 {
-    linnet_status status = linnet_context_check(session->context);
+    linnet_status status = linnet_session_check(session);
     if (status != LINNET_OK)
         return status;
     linnet_safetensors *file = linnet_safetensors_read(session->context, path);

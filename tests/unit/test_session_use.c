@@ -249,6 +249,45 @@ static void calls_in_the_wrong_order_are_refused(void **state)
     classifier_free(&c);
 }
 
+static void no_session_is_no_crash(void **state)
+{
+    (void)state;
+    float data[4] = {0};
+    char *text = NULL;
+    const char *name;
+    linnet_tensor shape;
+    linnet_session *none = NULL;
+    const linnet_value x = {1};
+    linnet_session_stats stats = {.struct_size = sizeof stats};
+    linnet_evaluation evaluation;
+    linnet_prediction prediction;
+    linnet_batch batch = images(1, 4, 4, 0);
+    assert_fails(linnet_forward(none, &batch), LINNET_INVALID, "there is no session");
+    assert_fails(linnet_backward(none, x), LINNET_INVALID, "there is no session");
+    assert_fails(linnet_session_initialize(none, 1), LINNET_INVALID, "there is no session");
+    assert_fails(linnet_session_want_gradient(none, x), LINNET_INVALID, "there is no session");
+    assert_fails(linnet_session_add_loss(none, x), LINNET_INVALID, "there is no session");
+    assert_fails(linnet_session_keep(none, x), LINNET_INVALID, "there is no session");
+    assert_fails(linnet_session_zero_gradients(none), LINNET_INVALID, "there is no session");
+    assert_fails(linnet_session_finish(none), LINNET_INVALID, "there is no session");
+    assert_fails(linnet_session_read(none, x, data, 4), LINNET_INVALID, "there is no session");
+    assert_fails(linnet_session_shape(none, x, &shape), LINNET_INVALID, "there is no session");
+    assert_fails(linnet_session_read_gradient(none, x, data, 4), LINNET_INVALID, "there is no session");
+    assert_fails(linnet_session_get(none, "w", data, 4), LINNET_INVALID, "there is no session");
+    assert_fails(linnet_session_set(none, "w", data, 4), LINNET_INVALID, "there is no session");
+    assert_fails(linnet_session_variable(none, 0, &name, &shape), LINNET_INVALID, "there is no session");
+    assert_fails(linnet_session_get_stats(none, &stats), LINNET_INVALID, "need a session");
+    assert_fails(linnet_session_describe(none, &batch, 0, &text), LINNET_INVALID, "there is no session");
+    assert_fails(linnet_save(none, "/nonexistent"), LINNET_INVALID, "there is no session");
+    assert_fails(linnet_load(none, "/nonexistent"), LINNET_INVALID, "there is no session");
+    assert_fails(linnet_evaluate(none, NULL, x, x, NULL, NULL, NULL, &evaluation), LINNET_INVALID,
+                 "there is no session");
+    assert_fails(linnet_predict(none, x, &batch.feeds[0].tensor, 1, &prediction), LINNET_INVALID,
+                 "there is no session");
+    linnet_session_free(&none);
+    linnet_session_free(NULL);
+}
+
 /* A value that was overwritten in place is not read as the one that lies there now. */
 static void overwritten_values_are_not_readable(void **state)
 {
@@ -333,10 +372,15 @@ static void two_hundred_layers_compile_at_once(void **state)
 }
 
 static const device_test tests[] = {
-    DEVICE_TEST(batches_of_any_size_share_a_session),    DEVICE_TEST(plans_are_evicted_and_made_again),
-    DEVICE_TEST(evaluation_does_not_disturb_training),   DEVICE_TEST(without_labels_the_loss_is_left_out),
-    DEVICE_TEST(wrong_feeds_are_refused_and_do_no_harm), DEVICE_TEST(calls_in_the_wrong_order_are_refused),
-    DEVICE_TEST(overwritten_values_are_not_readable),    DEVICE_TEST(a_net_that_grew_is_refused),
+    DEVICE_TEST(batches_of_any_size_share_a_session),
+    DEVICE_TEST(plans_are_evicted_and_made_again),
+    DEVICE_TEST(evaluation_does_not_disturb_training),
+    DEVICE_TEST(without_labels_the_loss_is_left_out),
+    DEVICE_TEST(wrong_feeds_are_refused_and_do_no_harm),
+    DEVICE_TEST(calls_in_the_wrong_order_are_refused),
+    DEVICE_TEST(no_session_is_no_crash),
+    DEVICE_TEST(overwritten_values_are_not_readable),
+    DEVICE_TEST(a_net_that_grew_is_refused),
     DEVICE_TEST(two_hundred_layers_compile_at_once),
 };
 

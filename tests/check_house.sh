@@ -97,6 +97,12 @@ complain "a variable is not in docs/environment.md" "$(
         while read -r variable; do
             grep -qF "\`$variable\`" docs/environment.md || echo "$variable"
         done)"
+complain "a link leads nowhere" "$(
+    find . -name '*.md' -not -path './build*' -not -path './out/*' | while read -r page; do
+        grep -oE '\]\([^)#: ]+' "$page" | sed 's/^](//' | while read -r target; do
+            [ -e "$(dirname "$page")/$target" ] || echo "$page: $target"
+        done
+    done)"
 
 if [ "$failures" -ne 0 ]; then
     echo "$failures rules of the house are broken"

@@ -201,7 +201,7 @@ static int run(int argc, char **argv)
          .kind = CLI_TEXT,
          .target = &o.data,
          .argument = "DIR",
-         .help = "folder with MNIST's files (default: synthetic digits)"},
+         .help = "folder of MNIST's or CIFAR's files (default: synthetic digits)"},
         {.name = "part",
          .kind = CLI_CHOICE,
          .target = &o.part,

@@ -11,7 +11,7 @@ int data_open(const char *folder, linnet_part part, int64_t limit, linnet_datase
 {
     bool train = part == LINNET_PART_TRAIN;
     int64_t count = limit ? limit : train ? DIGITS_TRAIN_COUNT : DIGITS_TEST_COUNT;
-    *out_dataset = folder ? linnet_dataset_open_idx(NULL, folder, part)
+    *out_dataset = folder ? linnet_dataset_open(NULL, folder, part)
                           : linnet_dataset_digits(NULL, train ? DIGITS_TRAIN_SEED : DIGITS_TEST_SEED, count);
     return *out_dataset ? EXIT_GO_ON : folder ? cli_check_last_input() : cli_check_last();
 }

@@ -17,7 +17,7 @@ void train_options(train_settings *s, const char **data, cli_option out[TRAIN_OP
          .kind = CLI_TEXT,
          .target = data,
          .argument = "DIR",
-         .help = "folder with MNIST's files (default: synthetic digits)"},
+         .help = "folder of MNIST's or CIFAR's files (default: synthetic digits)"},
         {.name = "limit",
          .kind = CLI_INTEGER,
          .target = &s->limit,

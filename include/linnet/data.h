@@ -2,7 +2,7 @@
 /*
  * Data to learn from: datasets of labelled images, and loaders that cut them into batches.
  *
- *     linnet_dataset *digits = linnet_dataset_open_idx(NULL, "mnist", LINNET_PART_TRAIN);
+ *     linnet_dataset *digits = linnet_dataset_open(NULL, "mnist", LINNET_PART_TRAIN);
  *     linnet_loader *train = linnet_loader_new(NULL, digits, .batch = 64, .shuffle = 1, .seed = 7);
  *     for (int epoch = 0; epoch < 2; epoch++) {
  *         linnet_batch batch;
@@ -33,6 +33,9 @@ typedef struct linnet_dataset linnet_dataset;
 
 typedef enum linnet_part { LINNET_PART_TRAIN = 1, LINNET_PART_TEST = 2 } linnet_part;
 
+/* Finds out which of the kinds below lies in folder and opens it. LINNET_NOT_FOUND: none of them. */
+LINNET_API linnet_dataset *linnet_dataset_open(linnet_context *context, const char *folder, linnet_part part);
+
 /* MNIST, Fashion-MNIST and what is packed like them: ten classes of u8 images in IDX files, plain or gzip, under their
    usual names: train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-..., also train-images.idx3-ubyte, each
    perhaps with .gz; in folder, or in raw/ or MNIST/raw/ under it. A folder with "fashion" in its path gets
@@ -41,6 +44,13 @@ typedef enum linnet_part { LINNET_PART_TRAIN = 1, LINNET_PART_TEST = 2 } linnet_
    name the file. */
 LINNET_API linnet_dataset *linnet_dataset_open_idx(linnet_context *context, const char *folder, linnet_part part);
 #define LINNET_DATASET_MAX_BYTES (INT64_C(1) << 33)
+
+/* CIFAR-10 and CIFAR-100: 32x32 u8 pictures, three channels, in the binary files of their archives, plain or with .gz:
+   of data_batch_1.bin to data_batch_5.bin those that are there, and test_batch.bin; CIFAR-100's train.bin and test.bin
+   (labelled with the fine classes); in folder, or in cifar-10-batches-bin/ or cifar-100-binary/ under it. A file holds
+   any number of whole records. Class names are read from batches.meta.txt or fine_label_names.txt beside them.
+   Failures as above. */
+LINNET_API linnet_dataset *linnet_dataset_open_cifar(linnet_context *context, const char *folder, linnet_part part);
 
 /* Synthetic handwritten digits, 28x28, one channel, u8, light on dark, framed as MNIST is: pen strokes of our own
    design in several ways of writing each digit, with random slant, stretch, thickness, elastic distortion and noise.

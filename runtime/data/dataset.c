@@ -2,6 +2,7 @@
 #include "dataset.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 linnet_dataset *linnet_dataset_begin(linnet_context *context, const char *name)
 {
@@ -19,6 +20,31 @@ linnet_dataset *linnet_dataset_begin(linnet_context *context, const char *name)
     dataset->context = context;
     dataset->name = copy;
     return dataset;
+}
+
+linnet_dataset *linnet_dataset_begin_folder(linnet_context *context, const char *folder)
+{
+    const char *last = folder ? folder : "", *slash;
+    while ((slash = strchr(last, '/')) && slash[1]) /* the name is what follows the last slash but one at the end */
+        last = slash + 1;
+    linnet_dataset *dataset = linnet_dataset_begin(context, last);
+    if (dataset)
+        dataset->name[strcspn(dataset->name, "/")] = '\0';
+    return dataset;
+}
+
+linnet_status linnet_dataset_check_part(const linnet_dataset *dataset, const char *kind, const char *folder,
+                                        linnet_part part)
+{
+    if (folder && (part == LINNET_PART_TRAIN || part == LINNET_PART_TEST))
+        return LINNET_OK;
+    return linnet_fail(dataset->context, LINNET_INVALID, "%s: no folder, or no such part (%d)", kind, (int)part);
+}
+
+bool linnet_is_file(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISREG(info.st_mode);
 }
 
 void linnet_dataset_free(linnet_dataset **dataset)

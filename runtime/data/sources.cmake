@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 set(LINNET_DATA_SOURCES
   data/arrays.c
+  data/cifar.c
   data/dataset.c
   data/digit_draw.c
   data/digit_image.c
@@ -8,4 +9,6 @@ set(LINNET_DATA_SOURCES
   data/digit_shapes.c
   data/digits.c
   data/idx.c
-  data/loader.c)
+  data/loader.c
+  data/open.c
+  data/source.c)

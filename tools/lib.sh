@@ -4,7 +4,7 @@
 # Sourced; sets nothing but functions and lists.
 
 # To build.
-LINNET_BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkgconf zlib1g-dev libjansson-dev libpng-dev
+LINNET_BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkgconf zlib1g-dev libjansson-dev libpng-dev liblbfgs-dev
 ocl-icd-opencl-dev opencl-headers libclblast-dev"
 # An OpenCL device where there is no GPU.
 LINNET_RUN_PACKAGES="pocl-opencl-icd"

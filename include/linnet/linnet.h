@@ -8,6 +8,7 @@
 #include "device.h"
 #include "image.h"
 #include "layers.h"
+#include "minimize.h"
 #include "net.h"
 #include "safetensors.h"
 #include "session.h"

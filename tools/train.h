@@ -18,6 +18,8 @@ typedef struct train_settings {
     char data[1024]; /* folder; "": synthetic digits */
     int64_t limit, test_limit;
     int64_t epochs, batch, seed;
+    int64_t crop;                        /* pixels of padding that random crops are taken from; 0: none */
+    int flip;                            /* 1: half of the training images are mirrored */
     int64_t warm_up;                     /* steps; -1: a twentieth of all, settled when the data is known */
     double rate, momentum, weight_decay; /* rate 0: the optimiser's default */
     int optimizer;                       /* OPTIMIZER_... */
@@ -28,7 +30,7 @@ typedef struct train_settings {
 extern const char *const train_optimizer_names[], *const train_schedule_names[];
 
 /* The table of options that fill settings; data is CLI_TEXT, so its target is *data. */
-#define TRAIN_OPTION_COUNT 12
+#define TRAIN_OPTION_COUNT 14
 void train_options(train_settings *s, const char **data, cli_option out[TRAIN_OPTION_COUNT]);
 json_t *train_settings_json(const train_settings *s);
 bool train_settings_from_json(const json_t *object, train_settings *out);

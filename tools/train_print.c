@@ -41,6 +41,10 @@ void train_print_start(const train_run *r, bool resumed)
         printf(", momentum %g", s->momentum);
     if (s->weight_decay > 0)
         printf(", weight decay %g", s->weight_decay);
+    if (s->crop)
+        printf(", crops with %lld pixels of padding", (long long)s->crop);
+    if (s->flip)
+        printf(", flips");
     printf(", batch %lld, seed %lld\n", (long long)s->batch, (long long)s->seed);
     if (resumed)
         printf("resumed after %s steps\n", text_count(a, linnet_optimizer_steps(r->optimizer)));

@@ -42,6 +42,15 @@ static bool same_kind(const linnet_dataset *a, const linnet_dataset *b)
            linnet_dataset_class_count(a) == linnet_dataset_class_count(b);
 }
 
+static int open_train_loader(train_run *r)
+{
+    const train_settings *s = &r->settings;
+    r->train =
+        linnet_loader_new(NULL, r->train_data, .batch = (uint32_t)s->batch, .shuffle = 1, .seed = (uint64_t)s->seed,
+                          .limit = s->limit, .crop_padding = (uint32_t)s->crop, .flip = (uint32_t)s->flip);
+    return r->train ? EXIT_GO_ON : cli_check_last();
+}
+
 static int open_data(train_run *r)
 {
     const train_settings *s = &r->settings;
@@ -52,7 +61,7 @@ static int open_data(train_run *r)
     if (code == EXIT_GO_ON && !same_kind(r->train_data, r->test_data))
         code = cli_fail(EXIT_BAD_INPUT, "%s: training and test images differ in size or classes", s->data);
     if (code == EXIT_GO_ON)
-        code = data_loader(r->train_data, s->batch, s->limit, true, (uint64_t)s->seed, &r->train);
+        code = open_train_loader(r);
     if (code == EXIT_GO_ON)
         code = data_loader(r->test_data, EVALUATION_BATCH, s->test_limit, false, 0, &r->test);
     return code;

@@ -94,7 +94,15 @@ void train_options(train_settings *s, const char **data, cli_option out[TRAIN_OP
          .argument = "N",
          .low = 0,
          .high = 1e15,
-         .help = "of the first weights and the order of images (default: 1)"},
+         .help = "of the first weights, the order of images and augmentation (default: 1)"},
+        {.name = "crop",
+         .kind = CLI_INTEGER,
+         .target = &s->crop,
+         .argument = "PIXELS",
+         .low = 0,
+         .high = 16384,
+         .help = "random crops of images padded by so much (default: 0)"},
+        {.name = "flip", .kind = CLI_FLAG, .target = &s->flip, .help = "mirror half of the images, left and right"},
     };
     memcpy(out, table, sizeof table);
 }
@@ -113,6 +121,8 @@ json_t *train_settings_json(const train_settings *s)
     json_count(object, "batch", s->batch);
     json_count(object, "warmup", s->warm_up);
     json_count(object, "seed", s->seed);
+    json_count(object, "crop", s->crop);
+    json_count(object, "flip", s->flip);
     json_text(object, "optimizer", train_optimizer_names[s->optimizer]);
     json_text(object, "schedule", train_schedule_names[s->schedule]);
     json_number(object, "lr", s->rate);
@@ -154,6 +164,7 @@ bool train_settings_from_json(const json_t *object, train_settings *out)
 {
     char fingerprint[24];
     unsigned long long number = 0;
+    int64_t flip = 0;
     memset(out, 0, sizeof *out);
     bool good = get_text(object, "net", out->net, sizeof out->net) &&
                 get_text(object, "data", out->data, sizeof out->data) &&
@@ -164,11 +175,13 @@ bool train_settings_from_json(const json_t *object, train_settings *out)
                 get_integer(object, "batch", 1, 65536, &out->batch) &&
                 get_integer(object, "warmup", 0, 1000000000, &out->warm_up) &&
                 get_integer(object, "seed", 0, 1000000000000000, &out->seed) &&
+                get_integer(object, "crop", 0, 16384, &out->crop) && get_integer(object, "flip", 0, 1, &flip) &&
                 get_choice(object, "optimizer", train_optimizer_names, &out->optimizer) &&
                 get_choice(object, "schedule", train_schedule_names, &out->schedule) &&
                 get_real(object, "lr", 1000, &out->rate) && get_real(object, "momentum", 1, &out->momentum) &&
                 get_real(object, "weight_decay", 1000, &out->weight_decay);
     out->fingerprint = number;
+    out->flip = (int)flip;
     return good;
 }
 
@@ -189,6 +202,8 @@ const char *train_contradiction(const cli_option *options, const train_settings 
         {"schedule", given->schedule == kept->schedule},
         {"warmup", given->warm_up == kept->warm_up},
         {"seed", given->seed == kept->seed},
+        {"crop", given->crop == kept->crop},
+        {"flip", given->flip == kept->flip},
     };
     for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++)
         if (!checks[i].same && cli_given(options, TRAIN_OPTION_COUNT, checks[i].name))

@@ -124,6 +124,12 @@ typedef struct linnet_loader_options {
     float deviation[4];   /* per channel, divided by after that; default 1 */
     const char *image_name; /* of the net's inputs, copied; default "image" */
     const char *label_name; /* default "label" */
+    /* Augmentation, for training only. Where the crop of image index lies in an epoch, and whether it is flipped, say
+       the words of linnet_philox (backend.h) with counter {index, 0x63726f70, epoch low, epoch high} and key {seed low,
+       seed high}: its first row and column in the padded picture are words[0] and words[1] times (2 crop_padding + 1) /
+       2^32, rounded down; then it is flipped when words[2] is at least 2^31. Batch, order and device do not matter. */
+    uint32_t crop_padding; /* pixels of black added on each side, of which a crop of the old size is taken; default 0 */
+    uint32_t flip;         /* 1: half of the images are mirrored, left and right; default: none */
 } linnet_loader_options;
 
 /* NULL with a message when options make no sense (a dataset with more than 4 channels has no mean or deviation), the

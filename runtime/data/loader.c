@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Cuts a dataset into batches. The order is a function of (seed, epoch), so that a position says all there is to say.
  */
+#include "augment.h"
 #include "dataset.h"
 #include "digits.h"
 
@@ -21,6 +22,9 @@ struct linnet_loader {
     uint32_t *order; /* [drawn] of order_epoch; NULL: as in the dataset */
     uint64_t order_epoch;
     bool ordered; /* order is filled */
+    uint32_t crop_padding;
+    bool flip;
+    int64_t *map; /* [plane], for one image at a time; NULL: images are taken as they are */
     linnet_loader_position position;
     int slot; /* the one filled next */
     float *images[SLOTS];
@@ -55,6 +59,10 @@ static linnet_status options_check(linnet_loader *loader, const linnet_loader_op
     if (!loader->batches)
         return linnet_fail(loader->context, LINNET_INVALID, "loader: %lld samples do not fill a batch of %lld",
                            (long long)loader->drawn, (long long)loader->batch);
+    int64_t side = dataset->height < dataset->width ? dataset->height : dataset->width;
+    if (options->crop_padding >= side)
+        return linnet_fail(loader->context, LINNET_INVALID, "loader: crop_padding %u of images that are %lldx%lld",
+                           (unsigned)options->crop_padding, (long long)dataset->width, (long long)dataset->height);
     if (loader->drawn > UINT32_MAX)
         return linnet_fail(loader->context, LINNET_LIMIT, "loader: %lld samples are too many",
                            (long long)loader->drawn);
@@ -71,6 +79,10 @@ static linnet_status memory_take(linnet_loader *loader, const linnet_loader_opti
     if (loader->shuffle) {
         loader->order = linnet_allocate((size_t)loader->drawn, sizeof *loader->order);
         done = done && loader->order;
+    }
+    if (loader->crop_padding || loader->flip) {
+        loader->map = linnet_allocate((size_t)loader->plane, sizeof *loader->map);
+        done = done && loader->map;
     }
     size_t floats;
     if (__builtin_mul_overflow((size_t)loader->batch, (size_t)loader->elements, &floats))
@@ -114,7 +126,9 @@ linnet_loader *linnet_loader_new_with(linnet_context *context, const linnet_data
                               .plane = dataset->height * dataset->width,
                               .elements = dataset->channels * dataset->height * dataset->width,
                               .shuffle = options->shuffle != 0,
-                              .seed = options->seed};
+                              .seed = options->seed,
+                              .crop_padding = options->crop_padding,
+                              .flip = options->flip != 0};
     if (options_check(loader, options) != LINNET_OK || memory_take(loader, options) != LINNET_OK) {
         linnet_loader_free(&loader);
         return NULL;
@@ -132,6 +146,7 @@ void linnet_loader_free(linnet_loader **loader)
         linnet_release((*loader)->labels[i]);
     }
     linnet_release((*loader)->order);
+    linnet_release((*loader)->map);
     linnet_release((*loader)->image_name);
     linnet_release((*loader)->label_name);
     linnet_release(*loader);
@@ -152,21 +167,49 @@ static void order_shuffle(linnet_loader *loader)
     loader->ordered = true;
 }
 
+/* One channel of an image, like: whose mean and deviation it has. */
+static void plane_copy(const linnet_loader *loader, const void *images, int64_t from, int64_t like, float *out)
+{
+    const float *table = loader->table[like], mean = loader->mean[like], deviation = loader->deviation[like];
+    if (loader->dataset->type == LINNET_U8) {
+        const uint8_t *pixels = (const uint8_t *)images + from;
+        for (int64_t i = 0; i < loader->plane; i++)
+            out[i] = table[pixels[i]];
+    } else {
+        const float *pixels = (const float *)images + from;
+        for (int64_t i = 0; i < loader->plane; i++)
+            out[i] = (pixels[i] - mean) / deviation;
+    }
+}
+
+/* The same of an augmented image; what lies outside is 0 before it is normalised. */
+static void plane_gather(const linnet_loader *loader, const void *images, int64_t from, int64_t like, float *out)
+{
+    const float *table = loader->table[like], mean = loader->mean[like], deviation = loader->deviation[like];
+    const int64_t *map = loader->map;
+    if (loader->dataset->type == LINNET_U8) {
+        const uint8_t *pixels = (const uint8_t *)images + from;
+        for (int64_t i = 0; i < loader->plane; i++)
+            out[i] = table[map[i] < 0 ? 0 : pixels[map[i]]];
+    } else {
+        const float *pixels = (const float *)images + from;
+        for (int64_t i = 0; i < loader->plane; i++)
+            out[i] = ((map[i] < 0 ? 0 : pixels[map[i]]) - mean) / deviation;
+    }
+}
+
 static void image_copy(const linnet_loader *loader, int64_t index, float *out)
 {
     const linnet_dataset *dataset = loader->dataset;
+    if (loader->map) {
+        linnet_augmentation augmentation = linnet_augmentation_draw(
+            loader->seed, loader->position.epoch, (uint32_t)index, loader->crop_padding, loader->flip);
+        linnet_augmentation_map(&augmentation, dataset->height, dataset->width, loader->map);
+    }
     for (int64_t channel = 0; channel < dataset->channels; channel++, out += loader->plane) {
         int64_t from = index * loader->elements + channel * loader->plane;
         int64_t like = channel < MAX_MEANS ? channel : 0;
-        if (dataset->type == LINNET_U8) {
-            const uint8_t *pixels = (const uint8_t *)dataset->images + from;
-            for (int64_t i = 0; i < loader->plane; i++)
-                out[i] = loader->table[like][pixels[i]];
-        } else {
-            const float *pixels = (const float *)dataset->images + from;
-            for (int64_t i = 0; i < loader->plane; i++)
-                out[i] = (pixels[i] - loader->mean[like]) / loader->deviation[like];
-        }
+        (loader->map ? plane_gather : plane_copy)(loader, dataset->images, from, like, out);
     }
 }
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 set(LINNET_DATA_SOURCES
   data/arrays.c
+  data/augment.c
   data/cifar.c
   data/dataset.c
   data/digit_draw.c

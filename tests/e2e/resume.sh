@@ -10,8 +10,9 @@ export LINNET_BACKEND
 . "$(dirname "$0")/lib.sh"
 need_device "$LINNET_BACKEND"
 
-# Two epochs; the second half of the work is Adam's, whose state has to come back as well.
-settings="--limit $((steps * 4)) --test-limit 40 --batch 8 --epochs 2 --optimizer adam --checkpoint-every 7"
+# Two epochs; the second half of the work is Adam's, whose state has to come back as well, and each epoch sees the images
+# in another way.
+settings="--limit $((steps * 4)) --test-limit 40 --batch 8 --epochs 2 --optimizer adam --crop 2 --flip --checkpoint-every 7"
 
 # shellcheck disable=SC2086 # a list
 must train lenet5 $settings -o "$WORK/whole"

@@ -90,6 +90,25 @@ int engine_open_weights(engine *e, const char *path, const char *name, const lin
     return code == EXIT_GO_ON ? cli_check_input(linnet_load(e->session, path)) : code;
 }
 
+/* The zoo's network name, with weights perhaps. */
+static int open_named(engine *e, const char *name, const char *weights, const linnet_model_options *options)
+{
+    linnet_model model = {.net = NULL};
+    linnet_status status = linnet_model_new(NULL, name, options, &model);
+    int code = cli_check(status);
+    if (code == EXIT_GO_ON)
+        code = engine_open(e, &model);
+    return code == EXIT_GO_ON && weights ? cli_check_input(linnet_load(e->session, weights)) : code;
+}
+
+int engine_open_model(engine *e, const char *model, const char *weights, const linnet_model_options *options)
+{
+    *e = (engine){.device = NULL};
+    if (model_is_name(model) || weights)
+        return open_named(e, model, weights, options);
+    return engine_open_weights(e, model, NULL, NULL);
+}
+
 void engine_close(engine *e)
 {
     linnet_session_free(&e->session);

@@ -34,6 +34,9 @@ typedef struct engine {
 int engine_open(engine *e, linnet_model *model);
 /* engine_open with the network and the weights of a file. */
 int engine_open_weights(engine *e, const char *path, const char *name, const linnet_dataset *dataset);
+/* What every command that looks inside takes: MODEL is a network's name, with the weights of a file or, where weights is
+   NULL, those that it starts with; or MODEL is a weight file. options: the sizes wanted, NULL: the network's own. */
+int engine_open_model(engine *e, const char *model, const char *weights, const linnet_model_options *options);
 void engine_close(engine *e);
 const char *engine_backend(const engine *e);
 const char *engine_device(const engine *e);

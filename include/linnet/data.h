@@ -94,7 +94,7 @@ LINNET_API linnet_status linnet_dataset_image(const linnet_dataset *dataset, int
 
 /* ---- Batches: what a net is fed with ---- */
 
-#define LINNET_MAX_FEEDS 8
+#define LINNET_MAX_FEEDS 32
 
 typedef struct linnet_feed {
     const char *name; /* of the net's input */

@@ -85,8 +85,14 @@ LINNET_API void linnet_net_freeze(linnet_net *net, linnet_value parameter, int f
 /* Names a value as an output of the net: it can be read after every run. Values that no layer uses are outputs anyway.
  */
 LINNET_API void linnet_output(linnet_net *net, linnet_value value, const char *name);
+/* Names a layer, and what it makes, after the fact: "relu1_1" instead of "relu1". Returns the value. A layer's
+   parameters keep their names. */
+LINNET_API linnet_value linnet_name(linnet_net *net, linnet_value value, const char *name);
 /* Any value by its name (inputs, outputs, layers by their name); null value when there is none. */
 LINNET_API linnet_value linnet_net_find(const linnet_net *net, const char *name);
+/* What the layer called name makes (or the output of that name); LINNET_NOT_FOUND with a message that lists all layers.
+   No error on the net. */
+LINNET_API linnet_status linnet_net_layer(const linnet_net *net, const char *name, linnet_value *out_value);
 
 /* ---- Layers. What they compute stands in layers.h. ---- */
 

@@ -52,10 +52,14 @@ LINNET_API linnet_status linnet_session_want_gradient(linnet_session *session, l
 /* Gradients of parameters: on by default where gradients are on. Off: only wanted values (adversarial examples, style).
  */
 LINNET_API void linnet_session_set_parameter_gradients(linnet_session *session, int on);
-/* Makes a scalar differentiable by linnet_backward. Losses that no other layer uses are, without being asked for. */
+/* Makes a value differentiable: a scalar by linnet_backward, anything by linnet_backward_from. Losses that no other
+   layer uses are, without being asked for. At most 64. */
 LINNET_API linnet_status linnet_session_add_loss(linnet_session *session, linnet_value loss);
 /* Keeps a value readable after every run (outputs are anyway). */
 LINNET_API linnet_status linnet_session_keep(linnet_session *session, linnet_value value);
+/* Lazy: a forward computes kept values, values given to linnet_session_add_loss, and what these are computed from; the
+   rest of the net, its outputs too, is left out, and need not even fit the input. Default: off, everything runs. */
+LINNET_API void linnet_session_set_lazy(linnet_session *session, int on);
 
 /* ---- Running ---- */
 
@@ -65,6 +69,11 @@ LINNET_API linnet_status linnet_forward(linnet_session *session, const linnet_ba
 /* Gradients of loss, a scalar of the last forward. Adds to parameter gradients (linnet_zero_grad clears them) and
    overwrites gradients of values. Once per loss and forward. */
 LINNET_API linnet_status linnet_backward(linnet_session *session, linnet_value loss);
+/* The same from any value y given to linnet_session_add_loss: gradients of sum(gradient * y), gradient dense f32 of y's
+   shape in the last forward (a vector-Jacobian product: one class score, one unit of a feature map). Read before it
+   returns. */
+LINNET_API linnet_status linnet_backward_from(linnet_session *session, linnet_value value, const void *gradient,
+                                              size_t bytes);
 /* Parameter gradients count as zero from here on. */
 LINNET_API linnet_status linnet_session_zero_gradients(linnet_session *session);
 /* Waits until the device has done all that was asked for. */

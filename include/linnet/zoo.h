@@ -7,13 +7,34 @@
 
 LINNET_BEGIN_DECLS
 
-/* A classifier: its input, its labels, its scores and its loss. */
+/* How a picture, f32 [C,H,W] from 0 to 1, colours as RGB, becomes a net's input:
+   input[c] = (scale * picture[bgr ? 2 - c : c] - mean[c]) / deviation[c]. All zero: the picture as it is. */
+typedef struct linnet_preprocess {
+    float scale; /* 0: 1 */
+    int bgr;     /* 1: the net wants blue first (three channels) */
+    float mean[4];
+    float deviation[4]; /* 0: 1 */
+} linnet_preprocess;
+
+/* picture and out: channels (at most 4) planes of pixels elements each; not in place. preprocess NULL: a copy. */
+LINNET_API void linnet_preprocess_apply(const linnet_preprocess *preprocess, const float *picture, int64_t channels,
+                                        int64_t pixels, float *out);
+/* From an input back to the picture. */
+LINNET_API void linnet_preprocess_invert(const linnet_preprocess *preprocess, const float *input, int64_t channels,
+                                         int64_t pixels, float *out_picture);
+/* From the gradient of the input to that of the picture. */
+LINNET_API void linnet_preprocess_gradient(const linnet_preprocess *preprocess, const float *input_gradient,
+                                           int64_t channels, int64_t pixels, float *out_gradient);
+
+/* A classifier: its input, its labels, its scores and its loss. A network without classifier has null labels, logits
+   and loss. */
 typedef struct linnet_model {
     linnet_net *net;
-    linnet_value image;  /* input "image" [N,C,H,W] */
-    linnet_value label;  /* input "label" [N] */
-    linnet_value logits; /* output "logits" [N,classes] */
-    linnet_value loss;   /* cross-entropy */
+    linnet_preprocess preprocess; /* of pictures for image */
+    linnet_value image;           /* input "image" [N,C,H,W] */
+    linnet_value label;           /* input "label" [N] */
+    linnet_value logits;          /* output "logits" [N,classes] */
+    linnet_value loss;            /* cross-entropy */
 } linnet_model;
 
 typedef struct linnet_model_options {

@@ -331,17 +331,18 @@ static linnet_status keep_wanted(linnet_compiler *c)
     return LINNET_OK;
 }
 
-/* The gradient of the loss with respect to itself. */
+/* The gradient that the segment starts from: 1 for a scalar, else what linnet_backward_from is given. */
 static linnet_status seed(linnet_compiler *c, uint32_t loss)
 {
     uint32_t place = c->plan->tensors[linnet_emit_primary(c, loss)].place;
     linnet_tensor_desc desc = linnet_desc_of(&c->shapes[loss]);
-    uint32_t one = linnet_emit_tensor(c, place, &desc);
-    linnet_plan_step *step = one == LINNET_NONE ? NULL : linnet_emit_step(c, LINNET_STEP_ONE, place, LINNET_NO_NODE);
+    uint32_t tensor = linnet_emit_tensor(c, place, &desc);
+    linnet_plan_step *step =
+        tensor == LINNET_NONE ? NULL : linnet_emit_step(c, LINNET_STEP_SEED, place, LINNET_NO_NODE);
     if (!step)
         return last_error(c);
-    step->destination = one;
-    c->gradient[loss] = one;
+    step->destination = tensor;
+    c->gradient[loss] = tensor;
     return LINNET_OK;
 }
 

@@ -11,6 +11,7 @@ static void compiler_clear(linnet_compiler *c)
     linnet_release(c->available);
     linnet_release(c->requires_gradient);
     linnet_release(c->reaches_loss);
+    linnet_release(c->needed);
     linnet_release(c->node_place);
     linnet_release(c->fused_into);
     linnet_release(c->fused_by);
@@ -36,14 +37,15 @@ static linnet_status compiler_init(linnet_compiler *c, linnet_session *session, 
     c->available = linnet_allocate(values, sizeof *c->available);
     c->requires_gradient = linnet_allocate(values, sizeof *c->requires_gradient);
     c->reaches_loss = linnet_allocate(values, sizeof *c->reaches_loss);
+    c->needed = linnet_allocate(values, sizeof *c->needed);
     c->node_place = allocate_none(nodes);
     c->fused_into = allocate_none(nodes);
     c->fused_by = allocate_none(nodes);
     c->fold = allocate_none(nodes);
     c->forward_step = allocate_none(nodes);
     c->gradient = allocate_none(values);
-    if (c->shapes && c->active && c->available && c->requires_gradient && c->reaches_loss && c->node_place &&
-        c->fused_into && c->fused_by && c->fold && c->forward_step && c->gradient)
+    if (c->shapes && c->active && c->available && c->requires_gradient && c->reaches_loss && c->needed &&
+        c->node_place && c->fused_into && c->fused_by && c->fold && c->forward_step && c->gradient)
         return LINNET_OK;
     return linnet_fail(session->context, LINNET_OUT_OF_MEMORY, "no memory to compile a plan");
 }

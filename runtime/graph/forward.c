@@ -16,7 +16,8 @@ bool linnet_value_is_tapped(const linnet_compiler *c, uint32_t value)
 {
     const linnet_session *s = c->session;
     return c->net->values[value].is_output || c->net->values[value].uses == 0 ||
-           contains(s->kept, s->kept_count, value) || contains(s->wanted, s->wanted_count, value);
+           contains(s->kept, s->kept_count, value) || contains(s->wanted, s->wanted_count, value) ||
+           contains(s->losses, s->loss_count, value);
 }
 
 /* The value that node n's step makes before its epilogue: its own, or that of the batch norm folded into it. */

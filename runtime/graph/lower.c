@@ -25,7 +25,7 @@ static linnet_status infer_all(linnet_compiler *c)
 {
     for (uint32_t n = 0; n < c->net->node_count; n++) {
         const linnet_node *node = &c->net->nodes[n];
-        c->active[n] = true;
+        c->active[n] = c->needed[node->output];
         for (uint32_t i = 0; i < node->input_count; i++)
             c->active[n] = c->active[n] && c->available[node->inputs[i]];
         if (!c->active[n])
@@ -46,6 +46,27 @@ static bool contains(const uint32_t *list, size_t count, uint32_t value)
     return false;
 }
 
+static void need(linnet_compiler *c, const uint32_t *values, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        c->needed[values[i]] = true;
+}
+
+/* A lazy session needs what it was asked for and what that is computed from; any other one needs everything. */
+static void mark_needed(linnet_compiler *c)
+{
+    const linnet_session *session = c->session;
+    if (!session->lazy) {
+        memset(c->needed, true, c->net->value_count * sizeof *c->needed);
+        return;
+    }
+    need(c, session->kept, session->kept_count);
+    need(c, session->losses, session->loss_count);
+    for (uint32_t n = (uint32_t)c->net->node_count; n-- > 0;)
+        if (c->needed[c->net->nodes[n].output])
+            need(c, c->net->nodes[n].inputs, c->net->nodes[n].input_count);
+}
+
 static linnet_status add_loss(linnet_compiler *c, uint32_t value)
 {
     linnet_plan *plan = c->plan;
@@ -59,7 +80,7 @@ static linnet_status add_loss(linnet_compiler *c, uint32_t value)
     return LINNET_OK;
 }
 
-/* Losses that no layer uses, and scalars that were asked for. */
+/* Losses that no layer uses, and values that were asked for. */
 static linnet_status find_losses(linnet_compiler *c)
 {
     const linnet_session *session = c->session;
@@ -67,8 +88,8 @@ static linnet_status find_losses(linnet_compiler *c)
     for (uint32_t n = 0; n < c->net->node_count && status == LINNET_OK; n++) {
         const linnet_node *node = &c->net->nodes[n];
         const linnet_net_value *output = &c->net->values[node->output];
-        bool scalar = c->active[n] && c->shapes[node->output].rank == 0;
-        if (scalar && (output->uses == 0 || contains(session->losses, session->loss_count, node->output)))
+        bool unused_scalar = output->uses == 0 && c->shapes[node->output].rank == 0;
+        if (c->active[n] && (unused_scalar || contains(session->losses, session->loss_count, node->output)))
             status = add_loss(c, node->output);
     }
     return status;
@@ -127,6 +148,7 @@ linnet_status linnet_compile_lower(linnet_compiler *c, const linnet_shape *feed_
         c->shapes[c->plan->feed_values[i]] = feed_shapes[i];
         c->available[c->plan->feed_values[i]] = true;
     }
+    mark_needed(c);
     linnet_status status = infer_all(c);
     if (status == LINNET_OK && c->plan->gradients)
         status = find_losses(c);

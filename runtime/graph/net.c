@@ -406,6 +406,32 @@ static uint32_t count_numbered(const linnet_net *net, const char *kind_name)
     return count;
 }
 
+linnet_value linnet_name(linnet_net *net, linnet_value handle, const char *name)
+{
+    if (linnet_net_check(net) != LINNET_OK)
+        return (linnet_value){0};
+    linnet_net_value *value = linnet_net_value_get(net, handle);
+    if (!value)
+        return (linnet_value){0};
+    if (!name || !*name || value->kind != LINNET_VALUE_NODE)
+        return linnet_net_fail(net, LINNET_INVALID, "only what a layer makes can be named, and a name is not empty");
+    linnet_node *node = &net->nodes[value->producer];
+    if (strcmp(value->name, name) != 0 && name_is_taken(net, name))
+        return linnet_net_fail(net, LINNET_INVALID, "there are two values named '%s'", name);
+    char *value_name = linnet_duplicate(name), *node_name = linnet_duplicate(name);
+    if (!value_name || !node_name) {
+        linnet_release(value_name);
+        linnet_release(node_name);
+        return linnet_net_fail(net, LINNET_OUT_OF_MEMORY, "no memory for a name");
+    }
+    linnet_release(value->name);
+    linnet_release(node->name);
+    value->name = value_name;
+    node->name = node_name;
+    net->version++;
+    return handle;
+}
+
 linnet_value linnet_net_add_node(linnet_net *net, const linnet_node_request *request)
 {
     linnet_shape_job job;

@@ -60,7 +60,7 @@ typedef enum linnet_step_type {
     LINNET_STEP_LAYER,
     LINNET_STEP_CONVERT,  /* source to destination, another format on the same place */
     LINNET_STEP_TRANSFER, /* source to destination, another place, through the host */
-    LINNET_STEP_ONE,      /* destination, a scalar, becomes 1: the seed of a backward segment */
+    LINNET_STEP_SEED,     /* destination becomes the gradient that a backward segment starts from */
     LINNET_STEP_NOTHING   /* an alias that needs no work */
 } linnet_step_type;
 
@@ -101,7 +101,7 @@ typedef struct linnet_plan_step {
     linnet_backend_plan *plan;
     linnet_layer_args args;
     char *refusals; /* "name: reason; ..." of the candidates before the chosen one; NULL: none */
-    /* CONVERT, TRANSFER, ONE */
+    /* CONVERT, TRANSFER, SEED */
     uint32_t source, destination;
     linnet_step_views views;
 } linnet_plan_step;
@@ -157,10 +157,11 @@ typedef struct linnet_compiler {
     linnet_net *net;
     linnet_plan *plan;
     linnet_shape *shapes;    /* per net value, concrete */
-    bool *active;            /* per node: all its inputs are fed or made */
+    bool *active;            /* per node: all its inputs are fed or made, and a lazy session needs it */
     bool *available;         /* per value */
     bool *requires_gradient; /* per value: a wanted gradient lies at or before it */
     bool *reaches_loss;      /* per value: a loss is computed from it */
+    bool *needed;            /* per value: a lazy session computes it, or computes something from it */
     uint32_t *node_place;    /* per node */
     uint32_t *fused_into;    /* per node: the node whose epilogue it is, LINNET_NO_NODE when none */
     uint32_t *fused_by;      /* per node: the activation in its epilogue */

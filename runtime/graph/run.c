@@ -124,10 +124,6 @@ static linnet_status run_step(linnet_session *session, const linnet_plan *plan, 
 {
     const linnet_place *place = &session->places[step->place];
     const linnet_backend *backend = place->device->backend;
-    const union {
-        float value;
-        uint32_t bits;
-    } one = {.value = 1.0f};
     switch (step->type) {
     case LINNET_STEP_LAYER:
         return run_layer(session, plan, step, place);
@@ -139,10 +135,11 @@ static linnet_status run_step(linnet_session *session, const linnet_plan *plan, 
                                    "converting a tensor's format");
     case LINNET_STEP_TRANSFER:
         return run_transfer(session, plan, step);
-    case LINNET_STEP_ONE:
+    case LINNET_STEP_SEED:
         return linnet_device_check(session->context, place->device,
-                                   backend->fill(place->queue, step->views.destination, one.bits, sizeof(float)),
-                                   "filling a tensor");
+                                   backend->upload(place->queue, step->views.destination, session->output_gradient,
+                                                   plan->tensors[step->destination].bytes, NULL),
+                                   "writing a gradient");
     case LINNET_STEP_NOTHING:
         break;
     }

@@ -134,6 +134,12 @@ linnet_status linnet_session_want_gradient(linnet_session *session, linnet_value
     return list_add(session, &session->wanted, &session->wanted_count, &session->wanted_capacity, value);
 }
 
+void linnet_session_set_lazy(linnet_session *session, int on)
+{
+    session->settings_version += session->lazy != (on != 0);
+    session->lazy = on != 0;
+}
+
 linnet_status linnet_session_add_loss(linnet_session *session, linnet_value loss)
 {
     if (!session)
@@ -390,27 +396,57 @@ static linnet_status find_segment(const linnet_session *session, linnet_value lo
         }
     if (loss.id < 1 || loss.id > session->net->value_count)
         return linnet_fail(session->context, LINNET_INVALID, "backward of a value that is not of this net");
-    return linnet_fail(
-        session->context, LINNET_INVALID,
-        "'%s' cannot be differentiated: it is no scalar, was not computed (an input is missing), or another layer "
-        "uses it (linnet_session_add_loss)",
-        session->net->values[loss.id - 1].name);
+    return linnet_fail(session->context, LINNET_INVALID,
+                       "'%s' cannot be differentiated: it is no scalar that nothing else uses (linnet_session_add_loss "
+                       "takes any value), or was not computed (an input is missing)",
+                       session->net->values[loss.id - 1].name);
+}
+
+/* Whether the gradient given has the bytes of the value that the segment differentiates. */
+static linnet_status check_output_gradient(const linnet_session *session, uint32_t segment, size_t bytes)
+{
+    const linnet_plan *plan = session->current;
+    const linnet_plan_step *first = &plan->steps[plan->segment_starts[segment]];
+    uint64_t wanted = plan->segment_starts[segment] == plan->segment_starts[segment + 1]
+                          ? bytes /* nothing to differentiate by */
+                          : plan->tensors[first->destination].bytes;
+    if (bytes == wanted)
+        return LINNET_OK;
+    return linnet_fail(session->context, LINNET_INVALID, "'%s' has %llu bytes, a gradient of %zu was given%s",
+                       session->net->values[plan->losses[segment - 1]].name, (unsigned long long)wanted, bytes,
+                       bytes == sizeof(float) ? ": linnet_backward is for scalars, linnet_backward_from for the rest"
+                                              : "");
+}
+
+static linnet_status backward(linnet_session *session, linnet_value value, const void *gradient, size_t bytes)
+{
+    uint32_t segment = 0;
+    linnet_status status = linnet_session_check(session);
+    if (status == LINNET_OK && !gradient)
+        status = linnet_fail(session->context, LINNET_INVALID, "backward without a gradient to start from");
+    if (status == LINNET_OK)
+        status = find_segment(session, value, &segment);
+    if (status == LINNET_OK)
+        status = check_output_gradient(session, segment, bytes);
+    if (status != LINNET_OK)
+        return status;
+    session->backward_done |= UINT64_C(1) << (segment - 1);
+    session->last_segment = segment;
+    session->output_gradient = gradient;
+    status = linnet_plan_run(session, session->current, segment);
+    session->output_gradient = NULL;
+    return status;
+}
+
+linnet_status linnet_backward_from(linnet_session *session, linnet_value value, const void *gradient, size_t bytes)
+{
+    return session ? note(session, backward(session, value, gradient, bytes)) : linnet_session_check(session);
 }
 
 linnet_status linnet_backward(linnet_session *session, linnet_value loss)
 {
-    uint32_t segment = 0;
-    if (!session)
-        return linnet_session_check(session);
-    linnet_status status = linnet_session_check(session);
-    if (status == LINNET_OK)
-        status = find_segment(session, loss, &segment);
-    if (status == LINNET_OK) {
-        session->backward_done |= UINT64_C(1) << (segment - 1);
-        session->last_segment = segment;
-        status = linnet_plan_run(session, session->current, segment);
-    }
-    return note(session, status);
+    const float one = 1.0f;
+    return linnet_backward_from(session, loss, &one, sizeof one);
 }
 
 linnet_status linnet_session_zero_gradients(linnet_session *session)

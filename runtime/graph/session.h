@@ -69,7 +69,7 @@ struct linnet_session {
 
     /* Settings */
     linnet_behaviour behaviour;
-    bool gradients, parameter_gradients;
+    bool gradients, parameter_gradients, lazy;
     uint64_t settings_version;
     uint32_t *wanted, *kept, *losses; /* net values */
     size_t wanted_count, wanted_capacity, kept_count, kept_capacity, loss_count, loss_capacity;
@@ -78,10 +78,11 @@ struct linnet_session {
     linnet_plan *plans[LINNET_MAX_PLANS];
     size_t plan_count;
     uint64_t clock, compiles, arena_generation;
-    linnet_plan *current;       /* of the last forward; NULL before, and after a failure */
-    uint64_t backward_done;     /* bit i: loss i of the current forward has been differentiated */
-    uint32_t last_segment;      /* of the last backward, for reading gradients of values */
-    linnet_status round_status; /* first failure since zero_gradients, for the optimiser */
+    linnet_plan *current;        /* of the last forward; NULL before, and after a failure */
+    uint64_t backward_done;      /* bit i: loss i of the current forward has been differentiated */
+    uint32_t last_segment;       /* of the last backward, for reading gradients of values */
+    const void *output_gradient; /* during a backward: where its segment starts from */
+    linnet_status round_status;  /* first failure since zero_gradients, for the optimiser */
 };
 
 /* LINNET_OK, or LINNET_INVALID for no session, LINNET_FORKED, ...: every call asks first. */

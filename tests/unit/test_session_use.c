@@ -202,7 +202,7 @@ static void wrong_feeds_are_refused_and_do_no_harm(void **state)
     bad = good;
     bad.feed_count = 0;
     assert_fails(linnet_forward(c.session, &bad), LINNET_INVALID, "no input of the net is fed");
-    bad.feed_count = 9;
+    bad.feed_count = LINNET_MAX_FEEDS + 1;
     assert_fails(linnet_forward(c.session, &bad), LINNET_INVALID, "feeds");
     assert_fails(linnet_forward(c.session, NULL), LINNET_INVALID, "feeds");
     assert_int_equal(linnet_forward(NULL, &good), LINNET_INVALID);

@@ -136,8 +136,8 @@ typedef struct linnet_layer_desc {
     const char *forward;             /* backward: name of the candidate that ran forward */
 } linnet_layer_desc;
 
-/* A layer kind's gradients may be asked for in one backward or in several (conv2d and linear: input and parameters
- * apart). */
+/* A layer kind's gradients may be asked for in one backward or in several (conv2d, local_conv2d and linear: input and
+ * parameters apart). */
 
 typedef enum linnet_numerics {
     LINNET_NUMERICS_DIRECT = 1,   /* sums of exact products in any order: small integers come out exact */

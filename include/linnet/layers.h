@@ -102,6 +102,57 @@ typedef struct linnet_dropout_attributes {
     float probability; /* 0 <= p < 1 */
 } linnet_dropout_attributes;
 
+/* local_conv2d: a convolution whose filters are not shared: x [N,C,H,W], weight [OH,OW,O,C,KH,KW], bias [O,OH,OW] or
+   absent -> y [N,O,OH,OW], y[n,o,i,j] = bias[o,i,j] + sum x[n, c, i*sh - top + u, j*sw - left + v] *
+   weight[i,j,o,c,u,v]. H and W are known while the net is built: the weight's shape depends on them. */
+typedef struct linnet_local_conv2d_attributes {
+    uint32_t struct_size;
+    uint32_t reserved;
+    int64_t kernel[2];  /* height, width */
+    int64_t stride[2];  /* down, right */
+    int64_t padding[4]; /* top, left, bottom, right; zeros */
+} linnet_local_conv2d_attributes;
+
+/* gram: the correlations of the channels (Gatys, Ecker and Bethge 2016), x [N,C,H,W] -> y [N,C,C],
+   y[n,i,j] = scale * sum over pixels x[n,i,.] x[n,j,.]. Both halves of y are read backwards:
+   dx[n,i,.] = scale * sum over j of (dy[n,i,j] + dy[n,j,i]) x[n,j,.]. */
+typedef struct linnet_gram_attributes {
+    uint32_t struct_size;
+    float scale;
+} linnet_gram_attributes;
+
+/* total_variation: x [N,C,H,W] -> loss [] = sum over n, c, i, j of (right^2 + down^2 + epsilon)^(beta/2) -
+   epsilon^(beta/2) with right = x[i,j+1] - x[i,j] and down = x[i+1,j] - x[i,j]; a difference that would leave the
+   picture is 0 (Mahendran and Vedaldi 2015). Where right, down and epsilon are 0 the gradient is 0. */
+typedef struct linnet_total_variation_attributes {
+    uint32_t struct_size;
+    float beta;    /* more than 0; 2: squares, 1: the length of the image's gradient */
+    float epsilon; /* 0 or more; rounds off the kink of beta < 2 */
+} linnet_total_variation_attributes;
+
+/* alpha_norm: x of any shape -> loss [] = sum |x|^alpha, the alpha-norm to the power of alpha; its gradient
+   alpha |x|^(alpha-1) sign(x) is 0 where x is 0. */
+typedef struct linnet_alpha_norm_attributes {
+    uint32_t struct_size;
+    float alpha; /* 1 or more */
+} linnet_alpha_norm_attributes;
+
+typedef enum linnet_pad_mode {
+    LINNET_PAD_CONSTANT = 0,  /* value value value a b c */
+    LINNET_PAD_REPLICATE = 1, /* a a a a b c */
+    LINNET_PAD_REFLECT = 2    /* d c b a b c: the edge is not repeated; needs every padding below the size */
+} linnet_pad_mode;
+
+/* pad2d: x [N,C,H,W] -> y [N,C,top+H+bottom,left+W+right]. Every element of dy goes to the element of x that it came
+   from. */
+typedef struct linnet_pad2d_attributes {
+    uint32_t struct_size;
+    uint32_t mode;      /* linnet_pad_mode */
+    int64_t padding[4]; /* top, left, bottom, right */
+    float value;        /* LINNET_PAD_CONSTANT */
+    uint32_t reserved;
+} linnet_pad2d_attributes;
+
 /* Without attributes (NULL):
    linear           x [N,...] with I elements behind N, weight [O,I], bias [O] or absent -> y [N,O] = x weight^T + bias
    global_avg_pool  x [N,C,H,W] -> y [N,C,1,1]

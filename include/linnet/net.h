@@ -113,6 +113,24 @@ typedef struct linnet_conv2d_options {
     linnet_conv2d_with(net, x, &(linnet_conv2d_options){.struct_size = sizeof(linnet_conv2d_options), __VA_ARGS__})
 LINNET_API linnet_value linnet_conv2d_with(linnet_net *net, linnet_value x, const linnet_conv2d_options *options);
 
+typedef struct linnet_local_conv2d_options {
+    uint32_t struct_size;
+    int no_bias;
+    const char *name;
+    int64_t out_channels;                                             /* needed, unless weight is given */
+    int64_t kernel, kernel_h, kernel_w;                               /* square, or each by itself */
+    int64_t stride, stride_h, stride_w;                               /* default 1 */
+    int64_t padding;                                                  /* default 0; all four sides */
+    int64_t padding_top, padding_left, padding_bottom, padding_right; /* where not 0, instead of padding */
+    linnet_value weight, bias;                                        /* shared parameters; default: the layer's own */
+} linnet_local_conv2d_options;
+/* A convolution with a filter of its own at every place: x's height and width must be known. */
+#define linnet_local_conv2d(net, x, ...)                                                                               \
+    linnet_local_conv2d_with(                                                                                          \
+        net, x, &(linnet_local_conv2d_options){.struct_size = sizeof(linnet_local_conv2d_options), __VA_ARGS__})
+LINNET_API linnet_value linnet_local_conv2d_with(linnet_net *net, linnet_value x,
+                                                 const linnet_local_conv2d_options *options);
+
 typedef struct linnet_linear_options {
     uint32_t struct_size;
     int no_bias;
@@ -140,6 +158,18 @@ typedef struct linnet_pool2d_options {
 LINNET_API linnet_value linnet_max_pool2d_with(linnet_net *net, linnet_value x, const linnet_pool2d_options *options);
 LINNET_API linnet_value linnet_avg_pool2d_with(linnet_net *net, linnet_value x, const linnet_pool2d_options *options);
 LINNET_API linnet_value linnet_global_avg_pool(linnet_net *net, linnet_value x);
+
+typedef struct linnet_pad2d_options {
+    uint32_t struct_size;
+    uint32_t mode; /* linnet_pad_mode; default LINNET_PAD_CONSTANT */
+    const char *name;
+    int64_t padding;                                                  /* default 0; all four sides */
+    int64_t padding_top, padding_left, padding_bottom, padding_right; /* where not 0, instead of padding */
+    float value;                                                      /* default 0 */
+} linnet_pad2d_options;
+#define linnet_pad2d(net, x, ...)                                                                                      \
+    linnet_pad2d_with(net, x, &(linnet_pad2d_options){.struct_size = sizeof(linnet_pad2d_options), __VA_ARGS__})
+LINNET_API linnet_value linnet_pad2d_with(linnet_net *net, linnet_value x, const linnet_pad2d_options *options);
 
 typedef struct linnet_batch_norm_options {
     uint32_t struct_size;
@@ -175,10 +205,15 @@ LINNET_API linnet_value linnet_flatten(linnet_net *net, linnet_value x); /* [N,.
 LINNET_API linnet_value linnet_reshape(linnet_net *net, linnet_value x, size_t rank, const int64_t *dims);
 LINNET_API linnet_value linnet_concat(linnet_net *net, const linnet_value *values, size_t count, int axis);
 LINNET_API linnet_value linnet_dropout(linnet_net *net, linnet_value x, float probability);
+/* [N,C,H,W] -> [N,C,C], scale times the products of the channels; scale 0: 1. */
+LINNET_API linnet_value linnet_gram(linnet_net *net, linnet_value x, float scale);
 
 /* ---- Losses: scalars, labels and targets are inputs ---- */
 LINNET_API linnet_value linnet_cross_entropy(linnet_net *net, linnet_value logits, linnet_value labels);
 LINNET_API linnet_value linnet_mse(linnet_net *net, linnet_value x, linnet_value target);
+/* Regularisers of pictures. beta 0: 2; alpha 0: 6, as Mahendran and Vedaldi (2015). */
+LINNET_API linnet_value linnet_total_variation(linnet_net *net, linnet_value x, float beta, float epsilon);
+LINNET_API linnet_value linnet_alpha_norm(linnet_net *net, linnet_value x, float alpha);
 
 /* ---- What a net is made of, for summaries and tools ---- */
 

@@ -8,6 +8,7 @@
  *   conv2d:n2c3h7w5_oc4k3s2p1        2 images, 3x7x5; 4 output channels, kernel 3x3, stride 2, padding 1
  *   conv2d:n1c4h9w9_oc8k1x3d2g2nb+relu
  *   unary:leaky_relu_n2c3h4w5_a0.1   binary:add_n2c3   concat:n2c1h3w4_c5_c2   reshape:n2c3h4w5_t2x60
+ *   gram:n2c3h4w5_a0.5   total_variation:n2c3h5w4_b2eps0.01   pad2d:n1c2h4w5_pt1pl2pb0pr3_m2
  *
  *   case     = kind ":" [ operator "_" ] items *( "+" operator [ "_" items ] )
  *   items    = *( item | "_" )                     "_" only separates
@@ -15,14 +16,16 @@
  *
  *   n c l h w i     the input's shape, in the order written, any of them; concat: a letter written again is a further
  *                   input that differs there (and the axis)
- *   oc, o           output channels (conv2d), features (linear)
+ *   oc, o           output channels (conv2d, local_conv2d), features (linear)
  *   k s d           kernel, stride, dilation: one number or down x right. A pool's stride defaults to its kernel
  *   p, pt pl pb pr  padding on every side, or one side; dropout: p is the probability in percent
  *   g, nb           groups; no bias
  *   xp              avg_pool2d: exclude the padding from the divisor
- *   a b             alpha and beta of an operator (defaults 0.1 and 6 where it has them)
+ *   a b             alpha and beta of an operator (defaults 0.1 and 6 where it has them); a: gram's scale (default 1),
+ *                   alpha_norm's alpha (6); b: total_variation's beta (2)
  *   axis, t         axis (softmax, log_softmax, concat; default 1); target shape (reshape)
- *   eps mom         batch_norm (defaults 1e-5 and 0.1)
+ *   eps mom         batch_norm (defaults 1e-5 and 0.1); eps: total_variation (0)
+ *   m v             pad2d: number of the mode (default 0, a constant) and the constant (0)
  *   eval            evaluate behaviour instead of train
  *   x               multiplies the inputs of the random fill
  *   nan             some inputs are NaN

@@ -314,7 +314,8 @@ static uint32_t make_parameter(linnet_net *net, const linnet_layer *layer, const
     if (index == UINT32_MAX)
         return index;
     linnet_net_value *value = &net->values[index];
-    value->fan_in = linnet_shape_product(&job->parameters[0], job->parameters[0].rank > 1, job->parameters[0].rank);
+    uint32_t from = layer->fan_in_from ? layer->fan_in_from : job->parameters[0].rank > 1;
+    value->fan_in = linnet_shape_product(&job->parameters[0], from, job->parameters[0].rank);
     if (layer->kind == LINNET_LAYER_BATCH_NORM)
         value->initial = role == LINNET_BATCH_NORM_WEIGHT ? LINNET_INITIAL_ONE : LINNET_INITIAL_ZERO;
     return index;

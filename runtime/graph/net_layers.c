@@ -70,6 +70,32 @@ linnet_value linnet_conv2d_with(linnet_net *net, linnet_value x, const linnet_co
     return with_bias(net, &request, o.weight, o.bias, o.no_bias);
 }
 
+linnet_value linnet_local_conv2d_with(linnet_net *net, linnet_value x, const linnet_local_conv2d_options *options)
+{
+    linnet_local_conv2d_options o;
+    if (!linnet_net_take_options(net, "local_conv2d", options, &o, sizeof o))
+        return (linnet_value){0};
+    linnet_local_conv2d_attributes attributes = {
+        .struct_size = sizeof attributes,
+        .kernel = {first_of(o.kernel_h, o.kernel, 0), first_of(o.kernel_w, o.kernel, 0)},
+        .stride = {first_of(o.stride_h, o.stride, 1), first_of(o.stride_w, o.stride, 1)},
+        .padding = {first_of(o.padding_top, o.padding, 0), first_of(o.padding_left, o.padding, 0),
+                    first_of(o.padding_bottom, o.padding, 0), first_of(o.padding_right, o.padding, 0)},
+    };
+    if (o.weight.id) { /* the kernel's size is the weight's */
+        const linnet_net_value *weight = linnet_net_value_get(net, o.weight);
+        for (int i = 0; weight && weight->shape.rank == 6 && i < 2; i++)
+            attributes.kernel[i] = attributes.kernel[i] ? attributes.kernel[i] : weight->shape.dims[4 + i];
+    }
+    linnet_node_request request = {.kind = LINNET_LAYER_LOCAL_CONV2D,
+                                   .name = o.name,
+                                   .attributes = &attributes,
+                                   .input_count = 1,
+                                   .inputs = &x,
+                                   .features = o.out_channels};
+    return with_bias(net, &request, o.weight, o.bias, o.no_bias);
+}
+
 linnet_value linnet_linear_with(linnet_net *net, linnet_value x, const linnet_linear_options *options)
 {
     linnet_linear_options o;
@@ -108,6 +134,24 @@ linnet_value linnet_max_pool2d_with(linnet_net *net, linnet_value x, const linne
 linnet_value linnet_avg_pool2d_with(linnet_net *net, linnet_value x, const linnet_pool2d_options *options)
 {
     return pool2d(net, x, LINNET_LAYER_AVG_POOL2D, options);
+}
+
+linnet_value linnet_pad2d_with(linnet_net *net, linnet_value x, const linnet_pad2d_options *options)
+{
+    linnet_pad2d_options o;
+    if (!linnet_net_take_options(net, "pad2d", options, &o, sizeof o))
+        return (linnet_value){0};
+    linnet_pad2d_attributes attributes = {
+        .struct_size = sizeof attributes,
+        .mode = o.mode,
+        .padding = {first_of(o.padding_top, o.padding, 0), first_of(o.padding_left, o.padding, 0),
+                    first_of(o.padding_bottom, o.padding, 0), first_of(o.padding_right, o.padding, 0)},
+        .value = o.value,
+    };
+    return linnet_net_add_node(
+        net,
+        &(linnet_node_request){
+            .kind = LINNET_LAYER_PAD2D, .name = o.name, .attributes = &attributes, .input_count = 1, .inputs = &x});
 }
 
 /* A node without options. */
@@ -264,4 +308,23 @@ linnet_value linnet_cross_entropy(linnet_net *net, linnet_value logits, linnet_v
 linnet_value linnet_mse(linnet_net *net, linnet_value x, linnet_value target)
 {
     return plain(net, LINNET_LAYER_MSE, NULL, NULL, (const linnet_value[]){x, target}, 2);
+}
+
+linnet_value linnet_gram(linnet_net *net, linnet_value x, float scale)
+{
+    linnet_gram_attributes attributes = {.struct_size = sizeof attributes, .scale = scale != 0 ? scale : 1};
+    return plain(net, LINNET_LAYER_GRAM, NULL, &attributes, &x, 1);
+}
+
+linnet_value linnet_total_variation(linnet_net *net, linnet_value x, float beta, float epsilon)
+{
+    linnet_total_variation_attributes attributes = {
+        .struct_size = sizeof attributes, .beta = beta != 0 ? beta : 2, .epsilon = epsilon};
+    return plain(net, LINNET_LAYER_TOTAL_VARIATION, NULL, &attributes, &x, 1);
+}
+
+linnet_value linnet_alpha_norm(linnet_net *net, linnet_value x, float alpha)
+{
+    linnet_alpha_norm_attributes attributes = {.struct_size = sizeof attributes, .alpha = alpha != 0 ? alpha : 6};
+    return plain(net, LINNET_LAYER_ALPHA_NORM, NULL, &attributes, &x, 1);
 }

@@ -42,6 +42,7 @@ typedef struct linnet_layer {
     uint32_t differentiable_inputs; /* bit i: a gradient flows to input i (not to labels) */
     bool split_backward;            /* one backward node for the inputs and one for the parameters */
     bool is_loss;                   /* output 0 is a scalar to minimise */
+    uint32_t fan_in_from;           /* dims of parameter 0 that make its fan_in start here; 0: at 1 */
     const char *parameter_names[LINNET_MAX_PARAMETERS]; /* "weight", "bias" */
     const char *state_names[LINNET_MAX_STATES];         /* "running_mean", "running_var" */
     /* LINNET_SHAPE or LINNET_INVALID with a sentence such as "conv2d 'c3': input has 6 channels, weight wants 16". */

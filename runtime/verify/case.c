@@ -15,7 +15,8 @@ typedef struct draft {
     int32_t axis;                       /* -1: not given */
     int64_t features, groups;
     int64_t kernel[2], stride[2], dilation[2], padding[4];
-    double probability, alpha, beta, epsilon, momentum, amplitude;
+    double probability, alpha, beta, epsilon, momentum, amplitude, value;
+    int64_t mode;
     linnet_shape target;
     bool no_bias, evaluate, with_nan, bad_labels, exclude_padding;
 } draft;
@@ -46,6 +47,15 @@ static const char *kind_keys(uint32_t kind)
         return " p ";
     case LINNET_LAYER_CROSS_ENTROPY:
         return " bad ";
+    case LINNET_LAYER_LOCAL_CONV2D:
+        return " oc k s p pt pl pb pr nb ";
+    case LINNET_LAYER_GRAM:
+    case LINNET_LAYER_ALPHA_NORM:
+        return " a ";
+    case LINNET_LAYER_TOTAL_VARIATION:
+        return " b eps ";
+    case LINNET_LAYER_PAD2D:
+        return " p pt pl pb pr m v ";
     default:
         return "";
     }
@@ -194,8 +204,8 @@ static bool take_number(draft *d, const linnet_case_item *item)
     struct {
         const char *key;
         double *number;
-    } numbers[] = {
-        {"a", &d->alpha}, {"b", &d->beta}, {"eps", &d->epsilon}, {"mom", &d->momentum}, {"x", &d->amplitude}};
+    } numbers[] = {{"a", &d->alpha},      {"b", &d->beta},      {"eps", &d->epsilon},
+                   {"mom", &d->momentum}, {"x", &d->amplitude}, {"v", &d->value}};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         if (key_is(item, numbers[i].key)) {
             *numbers[i].number = item->values[0];
@@ -232,6 +242,8 @@ static bool take_item(draft *d, uint32_t kind, const linnet_case_item *item)
         return (d->features = (int64_t)item->values[0]) > 0;
     if (item->count == 1 && key_is(item, "g"))
         return (d->groups = (int64_t)item->values[0]) > 0;
+    if (item->count == 1 && key_is(item, "m"))
+        return (d->mode = (int64_t)item->values[0]) >= 0;
     if (item->count == 1 && key_is(item, "axis"))
         return (d->axis = (int32_t)item->values[0]) >= 0;
     return take_flag(d, item) || take_number(d, item);
@@ -316,6 +328,43 @@ static void fill_window(const draft *d, int64_t kernel[2], int64_t stride[2], in
     memcpy(padding, d->padding, 4 * sizeof *padding);
 }
 
+static double given_or(double given, double otherwise)
+{
+    return given == given ? given : otherwise;
+}
+
+/* Kinds whose attributes are numbers of their own; false for others. */
+static bool fill_numbers(linnet_case *c, const draft *d)
+{
+    switch (c->layer->kind) {
+    case LINNET_LAYER_BATCH_NORM:
+        c->attributes.batch_norm = (linnet_batch_norm_attributes){.struct_size = sizeof c->attributes.batch_norm,
+                                                                  .epsilon = (float)given_or(d->epsilon, 1e-5),
+                                                                  .momentum = (float)d->momentum};
+        return true;
+    case LINNET_LAYER_DROPOUT:
+        c->attributes.dropout = (linnet_dropout_attributes){.struct_size = sizeof c->attributes.dropout,
+                                                            .probability = (float)d->probability};
+        return true;
+    case LINNET_LAYER_GRAM:
+        c->attributes.gram =
+            (linnet_gram_attributes){.struct_size = sizeof c->attributes.gram, .scale = (float)given_or(d->alpha, 1)};
+        return true;
+    case LINNET_LAYER_TOTAL_VARIATION:
+        c->attributes.total_variation =
+            (linnet_total_variation_attributes){.struct_size = sizeof c->attributes.total_variation,
+                                                .beta = (float)given_or(d->beta, 2),
+                                                .epsilon = (float)given_or(d->epsilon, 0)};
+        return true;
+    case LINNET_LAYER_ALPHA_NORM:
+        c->attributes.alpha_norm = (linnet_alpha_norm_attributes){.struct_size = sizeof c->attributes.alpha_norm,
+                                                                  .alpha = (float)given_or(d->alpha, 6)};
+        return true;
+    default:
+        return false;
+    }
+}
+
 static void fill_attributes(linnet_case *c, const draft *d)
 {
     switch (c->layer->kind) {
@@ -345,17 +394,19 @@ static void fill_attributes(linnet_case *c, const draft *d)
         c->attributes.axis = (linnet_axis_attributes){.struct_size = sizeof c->attributes.axis,
                                                       .axis = d->axis < 0 ? 1 : (uint32_t)d->axis};
         break;
-    case LINNET_LAYER_BATCH_NORM:
-        c->attributes.batch_norm = (linnet_batch_norm_attributes){.struct_size = sizeof c->attributes.batch_norm,
-                                                                  .epsilon = (float)d->epsilon,
-                                                                  .momentum = (float)d->momentum};
+    case LINNET_LAYER_LOCAL_CONV2D:
+        c->attributes.local_conv2d.struct_size = sizeof c->attributes.local_conv2d;
+        fill_window(d, c->attributes.local_conv2d.kernel, c->attributes.local_conv2d.stride,
+                    c->attributes.local_conv2d.padding, false);
         break;
-    case LINNET_LAYER_DROPOUT:
-        c->attributes.dropout = (linnet_dropout_attributes){.struct_size = sizeof c->attributes.dropout,
-                                                            .probability = (float)d->probability};
+    case LINNET_LAYER_PAD2D:
+        c->attributes.pad2d = (linnet_pad2d_attributes){
+            .struct_size = sizeof c->attributes.pad2d, .mode = (uint32_t)d->mode, .value = (float)d->value};
+        memcpy(c->attributes.pad2d.padding, d->padding, sizeof d->padding);
         break;
     default:
-        return;
+        if (!fill_numbers(c, d))
+            return;
     }
     c->attributes_pointer = &c->attributes;
 }
@@ -427,7 +478,7 @@ linnet_status linnet_case_parse(linnet_context *context, const char *text, linne
                .kernel = {1, 1},
                .alpha = strtod("nan", NULL),
                .beta = strtod("nan", NULL),
-               .epsilon = 1e-5,
+               .epsilon = strtod("nan", NULL),
                .momentum = 0.1,
                .amplitude = 1,
                .probability = 0.5};

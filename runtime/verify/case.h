@@ -25,6 +25,11 @@ typedef struct linnet_case {
         linnet_axis_attributes axis;
         linnet_batch_norm_attributes batch_norm;
         linnet_dropout_attributes dropout;
+        linnet_local_conv2d_attributes local_conv2d;
+        linnet_gram_attributes gram;
+        linnet_total_variation_attributes total_variation;
+        linnet_alpha_norm_attributes alpha_norm;
+        linnet_pad2d_attributes pad2d;
     } attributes;
     const void *attributes_pointer; /* into attributes, or NULL: as a desc wants it. A case is not copied. */
     linnet_behaviour behaviour;

@@ -53,6 +53,21 @@ static const row cross_entropy_rows[] = {
 static const row mse_rows[] = {
 #include "mse.def"
 };
+static const row local_conv2d_rows[] = {
+#include "local_conv2d.def"
+};
+static const row gram_rows[] = {
+#include "gram.def"
+};
+static const row total_variation_rows[] = {
+#include "total_variation.def"
+};
+static const row alpha_norm_rows[] = {
+#include "alpha_norm.def"
+};
+static const row pad2d_rows[] = {
+#include "pad2d.def"
+};
 static const row optimizer_rows[] = {
 #include "optimizer.def"
 };

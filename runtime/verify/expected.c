@@ -129,6 +129,8 @@ static bool magnitudes(linnet_arena *arena, const linnet_case *c, const linnet_v
     linnet_values_free(&magnitude);
     for (uint32_t i = 0; i < c->output_count; i++)
         absolute(out->outputs[i], &c->outputs[i]);
+    for (uint32_t i = 0; i < c->input_count; i++)
+        absolute(out->input_gradients[i], &c->inputs[i]);
     for (uint32_t i = 0; i < c->epilogue_count && done; i++)
         for (int64_t j = 0; c->epilogue[i].op == LINNET_UNARY_SCALE && j < linnet_desc_count(&c->outputs[0]); j++)
             out->outputs[0][j] = fabsf(c->epilogue[i].alpha) * out->outputs[0][j] + fabsf(c->epilogue[i].beta);

@@ -25,6 +25,10 @@ typedef struct numeric {
 static bool has_kinks(const linnet_case *c)
 {
     uint32_t op = c->layer->kind == LINNET_LAYER_UNARY ? c->attributes.unary.op : 0;
+    if (c->layer->kind == LINNET_LAYER_TOTAL_VARIATION)
+        return c->attributes.total_variation.beta < 2;
+    if (c->layer->kind == LINNET_LAYER_ALPHA_NORM)
+        return c->attributes.alpha_norm.alpha < 2;
     return c->layer->kind == LINNET_LAYER_MAX_POOL2D || op == LINNET_UNARY_RELU || op == LINNET_UNARY_LEAKY_RELU ||
            op == LINNET_UNARY_CLIP;
 }

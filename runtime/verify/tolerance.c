@@ -15,6 +15,12 @@
 
 typedef enum exactness { NEVER, INTEGERS, ALWAYS } exactness;
 
+/* OpenCL's pow may be off by 16 ulp = 32 u, its sqrt by 3 ulp; squares need neither. */
+static double factor_of_power(double power)
+{
+    return power == 2 ? 4 : power == 1 ? 8 : 32;
+}
+
 static double factor_of(const linnet_case *c)
 {
     switch (c->layer->kind) {
@@ -33,6 +39,10 @@ static double factor_of(const linnet_case *c)
     case LINNET_LAYER_CROSS_ENTROPY:
     case LINNET_LAYER_BATCH_NORM:
         return 8;
+    case LINNET_LAYER_TOTAL_VARIATION:
+        return factor_of_power((double)c->attributes.total_variation.beta);
+    case LINNET_LAYER_ALPHA_NORM:
+        return factor_of_power((double)c->attributes.alpha_norm.alpha);
     default:
         return 4;
     }
@@ -43,12 +53,42 @@ static exactness unary_exactness(uint32_t op)
     return op == LINNET_UNARY_RELU || op == LINNET_UNARY_CLIP ? ALWAYS : NEVER;
 }
 
+/* How far integers in -4 .. 4 reach: the sum of what every element adds at most stays below 2^24. */
+static bool sum_is_exact(const linnet_case *c, double most)
+{
+    return (double)linnet_desc_count(&c->inputs[0]) * most < 0x1p24;
+}
+
+/* Sums of products and of squares, and what is only moved. A scale that is no power of two rounds. */
+static exactness picture_exactness(const linnet_case *c, linnet_role role)
+{
+    int exponent;
+    switch (c->layer->kind) {
+    case LINNET_LAYER_GRAM:
+        return fabs(frexp((double)c->attributes.gram.scale, &exponent)) == 0.5 ? INTEGERS : NEVER;
+    case LINNET_LAYER_TOTAL_VARIATION: /* two differences of up to 8 */
+        return c->attributes.total_variation.beta == 2 && c->attributes.total_variation.epsilon == 0 &&
+                       sum_is_exact(c, 128)
+                   ? INTEGERS
+                   : NEVER;
+    case LINNET_LAYER_ALPHA_NORM:
+        return (c->attributes.alpha_norm.alpha == 2 && sum_is_exact(c, 16)) || c->attributes.alpha_norm.alpha == 1
+                   ? INTEGERS
+                   : NEVER;
+    case LINNET_LAYER_PAD2D: /* a constant's gradient is a copy, the others' add up */
+        return role == LINNET_ROLE_OUTPUT || c->attributes.pad2d.mode == LINNET_PAD_CONSTANT ? ALWAYS : INTEGERS;
+    default:
+        return NEVER;
+    }
+}
+
 static exactness exactness_of(const linnet_case *c, linnet_role role)
 {
     exactness result = NEVER;
     switch (c->layer->kind) {
     case LINNET_LAYER_CONV2D:
     case LINNET_LAYER_LINEAR:
+    case LINNET_LAYER_LOCAL_CONV2D:
         result = INTEGERS;
         break;
     case LINNET_LAYER_MAX_POOL2D:
@@ -62,7 +102,7 @@ static exactness exactness_of(const linnet_case *c, linnet_role role)
     case LINNET_LAYER_DROPOUT:
         return c->behaviour == LINNET_EVALUATE ? ALWAYS : NEVER;
     default:
-        return NEVER;
+        return picture_exactness(c, role);
     }
     for (uint32_t i = 0; i < c->epilogue_count && role == LINNET_ROLE_OUTPUT; i++)
         if (unary_exactness(c->epilogue[i].op) == NEVER)
@@ -86,6 +126,26 @@ static double convolution_length(const linnet_case *c, linnet_role role)
     if (role == LINNET_ROLE_INPUT_GRADIENT)
         return product(weight, 0, 1) / c->attributes.conv2d.groups * product(weight, 2, 4);
     return product(y, 0, 1) * product(y, 2, 4);
+}
+
+static double local_convolution_length(const linnet_case *c, linnet_role role)
+{
+    const linnet_tensor_desc *weight = &c->parameters[LINNET_LOCAL_CONV2D_WEIGHT];
+    if (role == LINNET_ROLE_OUTPUT)
+        return product(weight, 3, 6) + 1;
+    return role == LINNET_ROLE_INPUT_GRADIENT ? product(weight, 2, 3) * product(weight, 4, 6)
+                                              : product(&c->inputs[0], 0, 1);
+}
+
+/* Gradient: how many elements of y come from one of x. */
+static double pad_length(const linnet_case *c, linnet_role role)
+{
+    const int64_t *p = c->attributes.pad2d.padding;
+    if (role == LINNET_ROLE_OUTPUT || c->attributes.pad2d.mode == LINNET_PAD_CONSTANT)
+        return 1;
+    if (c->attributes.pad2d.mode == LINNET_PAD_REFLECT)
+        return 9;
+    return (double)(p[0] + p[2] + 1) * (double)(p[1] + p[3] + 1);
 }
 
 double linnet_tolerance_length(const linnet_case *c, linnet_role role)
@@ -112,7 +172,16 @@ double linnet_tolerance_length(const linnet_case *c, linnet_role role)
     case LINNET_LAYER_CROSS_ENTROPY:
         return product(x, 0, forward ? 2 : 1) + product(x, 1, 2);
     case LINNET_LAYER_MSE:
+    case LINNET_LAYER_ALPHA_NORM:
         return forward ? product(x, 0, x->rank) : 1;
+    case LINNET_LAYER_LOCAL_CONV2D:
+        return local_convolution_length(c, role);
+    case LINNET_LAYER_GRAM:
+        return forward ? product(x, 2, 4) : product(x, 1, 2);
+    case LINNET_LAYER_TOTAL_VARIATION: /* a pixel is in its own term, its left and its upper neighbour's */
+        return forward ? product(x, 0, 4) : 4;
+    case LINNET_LAYER_PAD2D:
+        return pad_length(c, role);
     default:
         return 1;
     }
@@ -195,6 +264,38 @@ static void scale_losses(const linnet_case *c, const linnet_values *o, linnet_va
             (float)(2 * dy / (double)count * (fabs((double)o->inputs[0][i]) + fabs((double)o->inputs[1][i])));
 }
 
+/* The derivative of a pixel's term of total_variation by its differences, without signs. */
+static double variation_slope(const linnet_case *c, const float *plane, int64_t i, int64_t j, int down)
+{
+    const linnet_total_variation_attributes *a = &c->attributes.total_variation;
+    int64_t height = c->inputs[0].dims[2], width = c->inputs[0].dims[3];
+    double here = plane[i * width + j];
+    double right = j + 1 < width ? fabs(plane[i * width + j + 1] - here) : 0;
+    double below = i + 1 < height ? fabs(plane[(i + 1) * width + j] - here) : 0;
+    double base = right * right + below * below + (double)a->epsilon;
+    double factor = base > 0 ? (double)a->beta * pow(base, (double)a->beta / 2 - 1) : 0;
+    return factor * (down < 0 ? right + below : down ? below : right);
+}
+
+/* The loss relative to its terms before epsilon^(beta/2) is taken away, a gradient to the terms that it adds up. */
+static void scale_variation(const linnet_case *c, const linnet_values *o, const linnet_values *e, linnet_values *out)
+{
+    const linnet_total_variation_attributes *a = &c->attributes.total_variation;
+    const int64_t *d = c->inputs[0].dims;
+    double dy = fabs((double)o->output_gradients[0][0]), count = (double)linnet_desc_count(&c->inputs[0]);
+    out->outputs[0][0] =
+        (float)(fabs((double)e->outputs[0][0]) + 2 * count * pow((double)a->epsilon, (double)a->beta / 2));
+    for (int64_t p = 0; p < d[0] * d[1]; p++)
+        for (int64_t i = 0; i < d[2]; i++)
+            for (int64_t j = 0; j < d[3]; j++) {
+                const float *plane = o->inputs[0] + p * d[2] * d[3];
+                double sum = variation_slope(c, plane, i, j, -1);
+                sum += j > 0 ? variation_slope(c, plane, i, j - 1, 0) : 0;
+                sum += i > 0 ? variation_slope(c, plane, i - 1, j, 1) : 0;
+                out->input_gradients[0][(p * d[2] + i) * d[3] + j] = (float)(dy * sum);
+            }
+}
+
 /* One channel of batch_norm: y = weight (x - mean) / deviation + bias. */
 typedef struct channel {
     double mean, inverse_deviation;
@@ -267,6 +368,9 @@ bool linnet_tolerance_scale(const linnet_case *c, const linnet_values *o, const 
     case LINNET_LAYER_MAX_POOL2D:
     case LINNET_LAYER_AVG_POOL2D:
     case LINNET_LAYER_GLOBAL_AVG_POOL:
+    case LINNET_LAYER_LOCAL_CONV2D:
+    case LINNET_LAYER_GRAM:
+    case LINNET_LAYER_PAD2D:
         return false;
     case LINNET_LAYER_UNARY:
         scale_unary(c, o, e, out);
@@ -281,6 +385,9 @@ bool linnet_tolerance_scale(const linnet_case *c, const linnet_values *o, const 
         return true;
     case LINNET_LAYER_BATCH_NORM:
         scale_batch_norm(c, o, out);
+        return true;
+    case LINNET_LAYER_TOTAL_VARIATION:
+        scale_variation(c, o, e, out);
         return true;
     default:
         scale_elements(out->outputs[0], e->outputs[0], &c->outputs[0], 0);

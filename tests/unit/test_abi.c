@@ -212,6 +212,33 @@ AT(linnet_dropout_attributes, struct_size, 0);
 AT(linnet_dropout_attributes, probability, 4);
 SIZE(linnet_dropout_attributes, 8);
 
+AT(linnet_local_conv2d_attributes, struct_size, 0);
+AT(linnet_local_conv2d_attributes, reserved, 4);
+AT(linnet_local_conv2d_attributes, kernel, 8);
+AT(linnet_local_conv2d_attributes, stride, 24);
+AT(linnet_local_conv2d_attributes, padding, 40);
+SIZE(linnet_local_conv2d_attributes, 72);
+
+AT(linnet_gram_attributes, struct_size, 0);
+AT(linnet_gram_attributes, scale, 4);
+SIZE(linnet_gram_attributes, 8);
+
+AT(linnet_total_variation_attributes, struct_size, 0);
+AT(linnet_total_variation_attributes, beta, 4);
+AT(linnet_total_variation_attributes, epsilon, 8);
+SIZE(linnet_total_variation_attributes, 12);
+
+AT(linnet_alpha_norm_attributes, struct_size, 0);
+AT(linnet_alpha_norm_attributes, alpha, 4);
+SIZE(linnet_alpha_norm_attributes, 8);
+
+AT(linnet_pad2d_attributes, struct_size, 0);
+AT(linnet_pad2d_attributes, mode, 4);
+AT(linnet_pad2d_attributes, padding, 8);
+AT(linnet_pad2d_attributes, value, 40);
+AT(linnet_pad2d_attributes, reserved, 44);
+SIZE(linnet_pad2d_attributes, 48);
+
 NUMBER(LINNET_LAYER_CONV2D, 1);
 NUMBER(LINNET_LAYER_LINEAR, 2);
 NUMBER(LINNET_LAYER_MAX_POOL2D, 3);
@@ -227,6 +254,14 @@ NUMBER(LINNET_LAYER_CONCAT, 12);
 NUMBER(LINNET_LAYER_DROPOUT, 13);
 NUMBER(LINNET_LAYER_CROSS_ENTROPY, 14);
 NUMBER(LINNET_LAYER_MSE, 15);
+NUMBER(LINNET_LAYER_LOCAL_CONV2D, 16);
+NUMBER(LINNET_LAYER_GRAM, 17);
+NUMBER(LINNET_LAYER_TOTAL_VARIATION, 18);
+NUMBER(LINNET_LAYER_ALPHA_NORM, 19);
+NUMBER(LINNET_LAYER_PAD2D, 20);
+NUMBER(LINNET_PAD_CONSTANT, 0);
+NUMBER(LINNET_PAD_REPLICATE, 1);
+NUMBER(LINNET_PAD_REFLECT, 2);
 /* clang-format on */
 
 /* Known answers of Random123's kat_vectors for philox4x32 with 10 rounds. */

@@ -2,7 +2,8 @@
 /*
  * Random nets, each run in several ways that have to agree: on the device and on the reference; with every value kept,
  * so that nothing lies in place and nothing is fused, and without; losses differentiated in either order; a second
- * batch of another size after an optimiser step. On the reference, slopes against differences of the loss.
+ * batch of another size after an optimiser step; gradients from values in the middle, of the whole net and of the part
+ * below them alone. On the reference, slopes against differences of the loss.
  *
  *     test_random [SELECTION [COUNT [FIRST]]]
  */
@@ -18,8 +19,8 @@ static const char *selection = "cpu";
 static uint64_t net_count = 150, first_net = 1;
 
 /* What one way of running gave: [kind][value], absent ones NULL. EVALUATED: outputs after the step, without gradients.
- */
-enum { OUTPUT, EVALUATED, VARIABLE, GRADIENT, KINDS = GRADIENT + MAX_NET_LOSSES + 1 };
+   FROM: gradients of the first input, by the value that they start from. */
+enum { OUTPUT, EVALUATED, VARIABLE, GRADIENT, FROM = GRADIENT + MAX_NET_LOSSES + 1, KINDS };
 typedef struct results {
     float *data[ROUNDS][KINDS][MAX_NET_VALUES];
     size_t count[ROUNDS][KINDS][MAX_NET_VALUES];
@@ -217,6 +218,61 @@ static void evaluate(const random_net *r, const way *w, linnet_session *session,
     feeds_clear(&f);
 }
 
+/* The gradient of the first input from one value, if it has any. */
+static void read_gradient_from(const random_net *r, linnet_session *session, linnet_value value, int round,
+                               results *out)
+{
+    linnet_tensor shape;
+    linnet_value input = linnet_net_find(r->net, "in0");
+    assert_ok(linnet_session_shape(session, value, &shape));
+    float *gradient = malloc(elements(&shape) * sizeof *gradient), probe[1];
+    assert_non_null(gradient);
+    fill_random(gradient, elements(&shape), r->seed, value.id);
+    assert_ok(linnet_backward_from(session, value, gradient, elements(&shape) * sizeof *gradient));
+    free(gradient);
+    if (linnet_session_read_gradient(session, input, probe, 1) == LINNET_INVALID &&
+        strstr(linnet_context_message(NULL), "has no gradient"))
+        return;
+    assert_ok(linnet_session_shape(session, input, &shape));
+    float *data = take(out, round, FROM, (int)value.id - 1, elements(&shape));
+    assert_ok(linnet_session_read_gradient(session, input, data, elements(&shape) * sizeof *data));
+}
+
+/* A session that looks inside: evaluate behaviour, gradients from a few values in the middle; lazy unless all is kept.
+ */
+static void run_from(const random_net *r, const way *w, int round, results *out)
+{
+    feeds f;
+    linnet_node_info info;
+    linnet_value from[3];
+    random_net dice = {.seed = r->seed, .drawn = 2000};
+    linnet_session *session = linnet_session_new(r->net, w->device);
+    assert_non_null(session);
+    assert_ok(linnet_session_initialize(session, r->seed));
+    linnet_session_set_lazy(session, !w->keep_all);
+    linnet_session_set_gradients(session, 1);
+    linnet_session_set_parameter_gradients(session, 0);
+    assert_ok(linnet_session_want_gradient(session, linnet_net_find(r->net, "in0")));
+    for (int i = 0; i < 3; i++) {
+        size_t n = (size_t)draw(&dice, (int)linnet_net_node_count(r->net));
+        assert_ok(linnet_net_node(r->net, n, &info));
+        from[i] = info.output;
+        assert_ok(linnet_session_add_loss(session, from[i]));
+    }
+    feed_all(r, w, 2, round, &f);
+    poison(session, &f.batch);
+    assert_ok(linnet_forward(session, &f.batch));
+    for (int i = 0; i < 3; i++) {
+        int now = w->reversed ? 2 - i : i, again = 0;
+        for (int j = 0; j < 3; j++)
+            again = again || (from[j].id == from[now].id && (w->reversed ? j > now : j < now));
+        if (!again)
+            read_gradient_from(r, session, from[now], round, out);
+    }
+    feeds_clear(&f);
+    linnet_session_free(&session);
+}
+
 static void run(const random_net *r, const way *w, results *out)
 {
     feeds f;
@@ -245,6 +301,7 @@ static void run(const random_net *r, const way *w, results *out)
         assert_ok(linnet_step(sgd));
         feeds_clear(&f);
         evaluate(r, w, session, round, out);
+        run_from(r, w, round, out);
     }
     linnet_optimizer_free(&sgd);
     linnet_session_free(&session);
@@ -259,7 +316,8 @@ static const char *const kind_names[] = {"output",
                                          "gradient of loss 1",
                                          "gradient of loss 2",
                                          "gradient of loss 3",
-                                         "gradient"};
+                                         "gradient",
+                                         "gradient of the input from"};
 
 static double largest_of(const float *data, size_t count)
 {

@@ -6,6 +6,7 @@
 #include "context.h"
 #include "data.h"
 #include "device.h"
+#include "filter.h"
 #include "image.h"
 #include "layers.h"
 #include "minimize.h"

@@ -5,7 +5,7 @@
 
 # To build.
 LINNET_BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkgconf zlib1g-dev libjansson-dev libpng-dev liblbfgs-dev
-ocl-icd-opencl-dev opencl-headers libclblast-dev"
+libturbojpeg0-dev ocl-icd-opencl-dev opencl-headers libclblast-dev"
 # An OpenCL device where there is no GPU.
 LINNET_RUN_PACKAGES="pocl-opencl-icd"
 # To test: g++ for the headers, two more OpenCL implementations, the tools that watch.

@@ -3,6 +3,7 @@
 #ifndef LINNET_H
 #define LINNET_H
 
+#include "colour.h"
 #include "context.h"
 #include "data.h"
 #include "device.h"
@@ -13,6 +14,7 @@
 #include "net.h"
 #include "safetensors.h"
 #include "session.h"
+#include "sheet.h"
 #include "tensor.h"
 #include "train.h"
 #include "verify.h"

@@ -2,7 +2,7 @@
 /* Many small pictures on one page, each with a line of text. */
 #include "core/core.h"
 #include "font.h"
-#include "linnet/image.h"
+#include "linnet/sheet.h"
 
 #include <math.h>
 #include <string.h>

@@ -4,7 +4,7 @@
  * and the end of a guarded function nothing but the job changes.
  */
 #include "core/core.h"
-#include "linnet/image.h"
+#include "picture.h"
 
 #include <png.h>
 #include <setjmp.h>
@@ -20,6 +20,8 @@ typedef struct png_job {
     char message[160];
     const uint8_t *next; /* reading: what libpng has not seen yet */
     size_t left;
+    bool deep;       /* 16 bits stay 16 bits */
+    int orientation; /* Exif's */
     linnet_image *image;
     png_bytepp rows;
     uint8_t *out; /* writing: the file so far */
@@ -66,10 +68,22 @@ static void png_flush_nothing(png_structp png)
     (void)png;
 }
 
-/* Whatever the file holds becomes 8 bits of grey, grey + alpha, RGB or RGBA. */
+/* libpng gives the high byte first. */
+static bool low_byte_first(void)
+{
+    const uint16_t one = 1;
+    return *(const uint8_t *)&one == 1;
+}
+
+/* Whatever the file holds becomes 8 bits, or 16 where that was asked and is there, of grey, grey + alpha, RGB or RGBA.
+ */
 static void transforms_ask(png_job *job)
 {
-    png_set_scale_16(job->png);
+    job->deep = job->deep && png_get_bit_depth(job->png, job->info) == 16;
+    if (!job->deep)
+        png_set_scale_16(job->png);
+    else if (low_byte_first())
+        png_set_swap(job->png);
     png_set_expand(job->png); /* palettes, 1 to 4 bits, transparent colours */
     png_set_interlace_handling(job->png);
     png_read_update_info(job->png, job->info);
@@ -92,6 +106,30 @@ static bool size_accepted(png_job *job, size_t size)
     return true;
 }
 
+/* Where cameras and phones put it, an eXIf chunk before or after the pixels. */
+static int orientation_of(png_job *job)
+{
+    png_bytep bytes = NULL;
+    png_uint_32 size = 0;
+    return png_get_eXIf_1(job->png, job->info, &size, &bytes) ? linnet_exif_orientation(bytes, size) : 1;
+}
+
+/* An empty picture for what is to come, and its rows. */
+static bool picture_make(png_job *job)
+{
+    int32_t width = (int32_t)png_get_image_width(job->png, job->info);
+    int32_t height = (int32_t)png_get_image_height(job->png, job->info);
+    int32_t channels = png_get_channels(job->png, job->info);
+    job->image = job->deep ? linnet_image_new_deep(job->context, width, height, channels)
+                           : linnet_image_new(job->context, width, height, channels);
+    job->rows = job->image ? linnet_allocate((size_t)height, sizeof *job->rows) : NULL;
+    if (!job->rows)
+        return false;
+    for (int32_t y = 0; y < height; y++)
+        job->rows[y] = linnet_image_row(job->image, y);
+    return true;
+}
+
 static bool read_guarded(png_job *job)
 {
     if (setjmp(png_jmpbuf(job->png)))
@@ -103,20 +141,15 @@ static bool read_guarded(png_job *job)
     if (!size_accepted(job, job->left))
         return false;
     transforms_ask(job);
-    job->image =
-        linnet_image_new(job->context, (int32_t)png_get_image_width(job->png, job->info),
-                         (int32_t)png_get_image_height(job->png, job->info), png_get_channels(job->png, job->info));
-    job->rows = job->image ? linnet_allocate((size_t)job->image->height, sizeof *job->rows) : NULL;
-    if (!job->rows) {
+    if (!picture_make(job)) {
         job->status = LINNET_OUT_OF_MEMORY;
         png_error(job->png, "out of memory");
     }
-    if (png_get_rowbytes(job->png, job->info) != (size_t)job->image->width * (size_t)job->image->channels)
+    if (png_get_rowbytes(job->png, job->info) != linnet_image_row_bytes(job->image))
         png_error(job->png, "rows of an unexpected size");
-    for (int32_t y = 0; y < job->image->height; y++)
-        job->rows[y] = job->image->pixels + (size_t)y * (size_t)job->image->width * (size_t)job->image->channels;
     png_read_image(job->png, job->rows);
-    png_read_end(job->png, NULL);
+    png_read_end(job->png, job->info);
+    job->orientation = orientation_of(job);
     return true;
 }
 
@@ -136,21 +169,14 @@ static bool chunks_fit(const uint8_t *bytes, size_t size)
     return false;
 }
 
-linnet_image *linnet_image_decode(linnet_context *context, const void *bytes, size_t size, const char *name)
+linnet_image *linnet_png_decode(linnet_context *context, const uint8_t *bytes, size_t size, const char *name, bool deep)
 {
-    context = linnet_context_or_default(context);
-    if (linnet_context_check(context) != LINNET_OK)
-        return NULL;
-    name = name ? name : "image";
-    if (!bytes || size < 8 || png_sig_cmp(bytes, 0, 8)) {
-        linnet_fail(context, LINNET_BAD_FILE, "%s: not a PNG file", name);
-        return NULL;
-    }
     if (!chunks_fit(bytes, size)) {
         linnet_fail(context, LINNET_BAD_FILE, "%s: damaged PNG: cut short", name);
         return NULL;
     }
-    png_job job = {.context = context, .name = name, .status = LINNET_BAD_FILE, .next = bytes, .left = size};
+    png_job job = {
+        .context = context, .name = name, .status = LINNET_BAD_FILE, .next = bytes, .left = size, .deep = deep};
     job.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &job, png_failed, png_warned);
     job.info = job.png ? png_create_info_struct(job.png) : NULL;
     bool done = false;
@@ -164,7 +190,9 @@ linnet_image *linnet_image_decode(linnet_context *context, const void *bytes, si
         linnet_image_free(&job.image);
         linnet_fail(context, job.status, "%s: %s%s", name, job.status == LINNET_BAD_FILE ? "damaged PNG: " : "",
                     job.message[0] ? job.message : "out of memory");
+        return NULL;
     }
+    linnet_image_turn(context, &job.image, job.orientation);
     return job.image;
 }
 
@@ -175,36 +203,41 @@ static bool write_guarded(png_job *job, const linnet_image *image)
     if (setjmp(png_jmpbuf(job->png)))
         return false;
     png_set_write_fn(job->png, job, png_give, png_flush_nothing);
-    png_set_IHDR(job->png, job->info, (png_uint_32)image->width, (png_uint_32)image->height, 8,
+    png_set_IHDR(job->png, job->info, (png_uint_32)image->width, (png_uint_32)image->height, image->pixels16 ? 16 : 8,
                  colours[image->channels - 1], PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
                  PNG_FILTER_TYPE_DEFAULT);
     png_write_info(job->png, job->info);
+    if (image->pixels16 && low_byte_first())
+        png_set_swap(job->png);
     for (int32_t y = 0; y < image->height; y++)
-        png_write_row(job->png, image->pixels + (size_t)y * (size_t)image->width * (size_t)image->channels);
+        png_write_row(job->png, linnet_image_row(image, y));
     png_write_end(job->png, NULL);
     return true;
 }
 
-linnet_status linnet_image_write(linnet_context *context, const linnet_image *image, const char *path)
+linnet_status linnet_png_encode(linnet_context *context, const linnet_image *image, const char *name,
+                                uint8_t **out_bytes, size_t *out_size)
 {
-    context = linnet_context_or_default(context);
-    linnet_status status = linnet_context_check(context);
-    if (status != LINNET_OK)
-        return status;
-    if (!image || !image->pixels || image->width < 1 || image->height < 1 || image->channels < 1 ||
-        image->channels > 4 || !path)
-        return linnet_fail(context, LINNET_INVALID, "image write: no picture or no path");
-    png_job job = {.context = context, .name = path, .status = LINNET_INTERNAL};
+    png_job job = {.context = context, .name = name, .status = LINNET_INTERNAL};
     job.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &job, png_failed, png_warned);
     job.info = job.png ? png_create_info_struct(job.png) : NULL;
     if (!job.info)
         job.status = LINNET_OUT_OF_MEMORY;
-    if (job.info && write_guarded(&job, image))
-        status = linnet_file_write(context, path, (const void *[]){job.out}, &job.out_size, 1);
-    else
-        status = linnet_fail(context, job.status, "%s: cannot be written: %s", path,
-                             job.message[0] ? job.message : "out of memory");
+    else if (write_guarded(&job, image))
+        job.status = LINNET_OK;
+    if (job.status != LINNET_OK) {
+        linnet_fail(context, job.status, "%s: cannot be written: %s", name,
+                    job.message[0] ? job.message : "out of memory");
+        linnet_release(job.out);
+        job.out = NULL;
+    }
     png_destroy_write_struct(&job.png, &job.info);
-    linnet_release(job.out);
-    return status;
+    *out_bytes = job.out;
+    *out_size = job.out_size;
+    return job.status;
+}
+
+bool linnet_png_built(void)
+{
+    return true;
 }

@@ -2,7 +2,7 @@
 /* Pictures: PNG there and back, damaged PNG, drawing, mosaics. */
 #include "files.h"
 #include "formats/font.h"
-#include "linnet/image.h"
+#include "linnet/sheet.h"
 
 #ifdef LINNET_HAVE_PNG
 #include <png.h>
@@ -244,7 +244,7 @@ static void png_that_is_none(void **state)
     const char *path = path_in(*state, "none.png");
     file_put(path, "GIF89a and so on", 16);
     assert_null(linnet_image_read(NULL, path));
-    assert_failed_with(LINNET_BAD_FILE, "none.png: not a PNG");
+    assert_failed_with(LINNET_BAD_FILE, "none.png: not a PNG or JPEG");
     file_put(path, "", 0);
     assert_null(linnet_image_read(NULL, path));
     assert_failed_with(LINNET_BAD_FILE, "not a PNG");

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where everything on a sheet stands. Internal. */
+#ifndef LINNET_SHEET_LAYOUT_H
+#define LINNET_SHEET_LAYOUT_H
+
+#include "sheet_parts.h"
+#include "wrap.h"
+
+enum { SHEET_MARGIN = 12, SHEET_GAP = 10, SHEET_LEAST_CAPTION = 84, SHEET_CAPTION_LINES = 3, SHEET_LABEL_LINES = 4 };
+
+/* A picture in its cell: cell x..x + width, the picture in its middle. */
+typedef struct sheet_place {
+    int64_t x, width;
+    int64_t tile_width, tile_height;
+    int32_t scale;
+} sheet_place;
+
+/* Pictures side by side: a row, or a part of one that is too wide. */
+typedef struct sheet_line {
+    size_t first, count;
+    const char *label;
+    int64_t y, tile_height, caption_height, height;
+} sheet_line;
+
+typedef struct sheet_layout {
+    int32_t text_scale, title_scale; /* of captions and labels; of the title */
+    int64_t shrink;                  /* automatic scales are divided by it */
+    int64_t label_width;             /* of the column at the left, 0 without labels */
+    int64_t width, height;
+    linnet_wrapped title;
+    sheet_place *places; /* of every cell */
+    sheet_line *lines;
+    size_t line_count;
+} sheet_layout;
+
+/* How many letters of that scale stand in so many pixels, at least one. */
+size_t sheet_room(int64_t pixels, int32_t scale);
+/* Height of so many lines of text, 0 for none. */
+int64_t sheet_text_height(int lines, int32_t scale);
+/* Height without the space before the first line: between lines of text there are 3 pixels times the scale. */
+linnet_status sheet_lay_out(const linnet_sheet *sheet, sheet_layout *out);
+void sheet_layout_free(sheet_layout *layout);
+
+#endif

@@ -4,6 +4,7 @@
 #define LINNET_H
 
 #include "colour.h"
+#include "adversarial.h"
 #include "context.h"
 #include "data.h"
 #include "device.h"

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 set(LINNET_VISION_SOURCES
+  vision/adversarial.c
+  vision/adversarial_measure.c
   vision/filter.c
   vision/kernel.c
   vision/kernel_parse.c

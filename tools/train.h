@@ -75,6 +75,8 @@ typedef struct train_outputs {
 /* What -o (NULL: nothing) means for this network: a folder, made if need be, or a file that ends in .safetensors. */
 int train_outputs_open(const char *where, const char *net, train_outputs *out);
 void train_outputs_close(train_outputs *o);
+/* A network's short name, for files and tables. */
+void train_label(const char *net, char *out, size_t size);
 /* The checkpoint that --resume names: a file, or a folder with one; free it. *out_where: the -o that wrote it, or NULL.
  */
 int train_resume_paths(const char *resume, char **out_checkpoint, char **out_where);
@@ -97,17 +99,34 @@ typedef struct train_run {
     linnet_evaluation evaluation;
     bool evaluated;
     uint32_t fallbacks;
-    int64_t images; /* trained by this process */
-    double seconds; /* it took, evaluation apart */
+    int64_t images;     /* trained by this process */
+    double seconds;     /* it took, evaluation apart */
+    const char *all_in; /* the folder of all networks where this is one of several; NULL: it is alone */
 } train_run;
+
+/* What was asked for on the command line. */
+typedef struct train_request {
+    const char *net, *data, *resume, *output;
+    int64_t checkpoint_every;
+    cli_option options[TRAIN_OPTION_COUNT + 3]; /* the settings' first */
+    train_settings given;
+} train_request;
 
 /* Reads the settings, and nothing else, of a checkpoint. */
 int train_notes_read(const char *path, train_settings *out, history *out_history);
-/* Opens data, network, device and optimiser for r->settings; a resumed run (checkpoint not NULL) goes on from there. */
+/* Opens data (unless r has it), network, device and optimiser for r->settings; a resumed run (checkpoint not NULL) goes
+ * on from there. */
 int train_open(train_run *r, const char *checkpoint);
 /* Trains to the end: EXIT_GO_ON, or EXIT_INTERRUPTED with a checkpoint written. */
 int train_loop(train_run *r);
 void train_close(train_run *r);
+/* All of that, with the results written and printed. r is zero, or has the data; train_close it, also on failure.
+   Nothing is written before all inputs are read and the device is open. */
+int train_one(train_run *r, train_request *request);
+
+/* Several networks, one after another on the same data with the same settings, and what came out in one table. */
+#define TRAIN_MOST_NETWORKS 16
+int train_compare(train_request *request, char **nets, size_t count);
 
 /* Prints what is about to happen, each epoch's line, what came out. */
 void train_print_start(const train_run *r, bool resumed);

@@ -79,16 +79,23 @@ static int open_file(const char *path, train_outputs *out)
     return code;
 }
 
+void train_label(const char *net, char *out, size_t size)
+{
+    snprintf(out, size, "%s", net);
+}
+
 int train_outputs_open(const char *where, const char *net, train_outputs *out)
 {
+    char label[48];
     memset(out, 0, sizeof *out);
+    train_label(net, label, sizeof label);
     if (!where)
         return EXIT_GO_ON;
     if (ends_with(where, SUFFIX))
         return open_file(where, out);
     char *folder = where[strlen(where) - 1] == '/' ? strdup(where) : join(where, "/", "");
     if (folder) {
-        out->weights = join(folder, net, SUFFIX);
+        out->weights = join(folder, label, SUFFIX);
         out->checkpoint = join(folder, CHECKPOINT, "");
         out->curve = join(folder, "curve.svg", "");
         out->pictures = join(folder, "predictions.png", "");

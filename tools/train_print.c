@@ -58,6 +58,7 @@ void train_print_epoch(const train_run *r, int64_t epoch, double loss, double ac
     if (cli_common_options.json) {
         json_t *line = json_object();
         json_text(line, "event", "epoch");
+        json_text(line, "net", r->settings.net);
         json_count(line, "epoch", (long long)epoch + 1);
         json_count(line, "steps", (long long)linnet_optimizer_steps(r->optimizer));
         json_number(line, "train_loss", loss);

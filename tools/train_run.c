@@ -55,8 +55,10 @@ static int open_data(train_run *r)
 {
     const train_settings *s = &r->settings;
     const char *folder = *s->data ? s->data : NULL;
-    int code = data_open(folder, LINNET_PART_TRAIN, s->limit, &r->train_data);
-    if (code == EXIT_GO_ON)
+    int code = EXIT_GO_ON;
+    if (!r->train_data)
+        code = data_open(folder, LINNET_PART_TRAIN, s->limit, &r->train_data);
+    if (code == EXIT_GO_ON && !r->test_data)
         code = data_open(folder, LINNET_PART_TEST, s->test_limit, &r->test_data);
     if (code == EXIT_GO_ON && !same_kind(r->train_data, r->test_data))
         code = cli_fail(EXIT_BAD_INPUT, "%s: training and test images differ in size or classes", s->data);
@@ -183,6 +185,9 @@ static int stop(train_run *r)
     unsigned long long steps = linnet_optimizer_steps(r->optimizer);
     if (!r->outputs.checkpoint)
         return cli_fail(EXIT_INTERRUPTED, "interrupted after %llu steps; nothing was kept, for want of -o", steps);
+    if (r->all_in)
+        return cli_fail(EXIT_INTERRUPTED, "interrupted after %llu steps; go on with the same networks and --resume %s",
+                        steps, r->all_in);
     return cli_fail(EXIT_INTERRUPTED, "interrupted after %llu steps; go on with: linnet train --resume %s", steps,
                     r->outputs.checkpoint);
 }

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One network from what was asked for to the files that come of it. */
+#include "train.h"
+
+#include "commands.h"
+#include "curve_svg.h"
+#include "interrupt.h"
+#include "pictures.h"
+#include "text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A new run's settings from the command line. */
+static int settle_new(train_run *r, train_request *a)
+{
+    train_settings *s = &a->given;
+    if (!a->net)
+        return cli_usage(&cmd_train, "which network?");
+    if (snprintf(s->net, sizeof s->net, "%s", a->net) >= (int)sizeof s->net || !model_is_name(s->net)) {
+        linnet_model model;
+        return model_open(a->net, NULL, &model); /* names those that there are */
+    }
+    if (a->data && snprintf(s->data, sizeof s->data, "%s", a->data) >= (int)sizeof s->data)
+        return cli_fail(EXIT_BAD_INPUT, "%s: the path is too long", a->data);
+    bool momentum = cli_given(a->options, TRAIN_OPTION_COUNT, "momentum");
+    if (momentum && !cli_given(a->options, TRAIN_OPTION_COUNT, "optimizer"))
+        s->optimizer = OPTIMIZER_SGD;
+    if (momentum && s->optimizer != OPTIMIZER_SGD)
+        return cli_usage(&cmd_train, "--momentum belongs to sgd; adam has none to set");
+    if (!cli_given(a->options, TRAIN_OPTION_COUNT, "lr"))
+        s->rate = s->optimizer == OPTIMIZER_ADAM ? 0.007 : 0.05;
+    r->settings = *s;
+    return EXIT_GO_ON;
+}
+
+/* A resumed run's settings from the checkpoint; what decides the result cannot be changed on the way. */
+static int settle_resumed(train_run *r, const train_request *a, const char *checkpoint)
+{
+    train_settings *s = &r->settings;
+    int code = train_notes_read(checkpoint, s, &r->h);
+    if (code != EXIT_GO_ON)
+        return code;
+    if (a->net && strcmp(a->net, s->net) != 0)
+        return cli_usage(&cmd_train, "the checkpoint is of the network '%s', not '%s'", s->net, a->net);
+    const char *option = train_contradiction(a->options, &a->given, s);
+    if (option)
+        return cli_usage(&cmd_train, "--%s differs from what the checkpoint was made with; a resumed run keeps it",
+                         option);
+    if (a->data && snprintf(s->data, sizeof s->data, "%s", a->data) >= (int)sizeof s->data)
+        return cli_fail(EXIT_BAD_INPUT, "%s: the path is too long", a->data); /* the folder may have moved */
+    return EXIT_GO_ON;
+}
+
+static int write_results(const train_run *r)
+{
+    const train_outputs *o = &r->outputs;
+    char title[160], count[TEXT_SIZE];
+    int code = EXIT_GO_ON;
+    if (o->weights)
+        code = cli_check(linnet_save(r->e.session, o->weights));
+    snprintf(title, sizeof title, "%s on %s: %.2f %% of %s test images", r->settings.net,
+             *r->settings.data ? linnet_dataset_name(r->train_data) : "synthetic digits", 100 * r->evaluation.accuracy,
+             text_count(count, (uint64_t)r->evaluation.count));
+    if (code == EXIT_GO_ON && o->curve)
+        code = curve_svg_write(o->curve, title, &r->h, (double)r->settings.epochs);
+    if (code == EXIT_GO_ON && o->pictures)
+        code = pictures_write(o->pictures, r->test_data, r->predictions, r->evaluation.count);
+    return code;
+}
+
+int train_one(train_run *r, train_request *a)
+{
+    char *checkpoint = NULL, *where = NULL;
+    r->checkpoint_every = a->checkpoint_every;
+    int code = a->resume ? train_resume_paths(a->resume, &checkpoint, &where) : EXIT_GO_ON;
+    if (code == EXIT_GO_ON)
+        code = a->resume ? settle_resumed(r, a, checkpoint) : settle_new(r, a);
+    if (code == EXIT_GO_ON)
+        code = train_open(r, checkpoint);
+    if (code == EXIT_GO_ON)
+        code = train_outputs_open(a->output ? a->output : where, r->settings.net, &r->outputs);
+    if (code == EXIT_GO_ON) {
+        interrupt_watch();
+        train_print_start(r, a->resume);
+        code = train_loop(r);
+    }
+    if (code == EXIT_GO_ON)
+        code = write_results(r);
+    if (code == EXIT_GO_ON)
+        train_print_end(r);
+    free(checkpoint);
+    free(where);
+    return code;
+}

@@ -3,21 +3,21 @@
  * c (+)= a b, c [m,n] row-major with rows c_row apart, element (i, k) of a at i a_row + k a_col, of b at k b_row + j
  * b_col: every transposition. Then, when asked for, bias[j] and one operator: y = f(a b + bias).
  */
+#include "gemm_arguments.clh"
 #include "unary_op.clh"
 
 #define ROWS 4
 
 /* Any device, any strides: four rows of one column a work-item. x: column, y: rows / 4. */
 __kernel void gemm_columns(__global const float *a, ulong a_at, __global const float *b, ulong b_at,
-                           __global const float *bias, ulong bias_at, __global float *c, ulong c_at, int m, int n,
-                           int depth, int a_row, int a_col, int b_row, int b_col, int c_row, int has_bias, int op,
-                           float alpha, float beta, int accumulate)
+                           __global const float *bias, ulong bias_at, __global float *c, ulong c_at, GEMM_ARGUMENTS)
 {
     int j = (int)get_global_id(0), i = (int)get_global_id(1) * ROWS, count = min(ROWS, m - i);
     if (j >= n)
         return;
-    a += a_at + (ulong)i * a_row;
-    b += b_at + (ulong)j * b_col;
+    GEMM_BEGIN
+    a += (ulong)i * a_row;
+    b += (ulong)j * b_col;
     float sum[ROWS] = {0.0f, 0.0f, 0.0f, 0.0f};
     for (int k = 0; k < depth; k++) {
         float value = b[(ulong)k * b_row];
@@ -26,7 +26,7 @@ __kernel void gemm_columns(__global const float *a, ulong a_at, __global const f
     }
     float shift = has_bias ? bias[bias_at + j] : 0.0f;
     for (int r = 0; r < count; r++) {
-        __global float *to = c + c_at + (ulong)(i + r) * c_row + j;
+        __global float *to = c + (ulong)(i + r) * c_row + j;
         float value = unary_apply(op, sum[r] + shift, alpha, beta);
         *to = accumulate ? *to + value : value;
     }

@@ -4,6 +4,7 @@
  * of them four rows by four columns, eight apart, so that neighbours touch neighbouring words. Steps of 16 along depth
  * go through local memory, read in the order in which they are dense. x: tile of columns, y: tile of rows. Any strides.
  */
+#include "gemm_arguments.clh"
 #include "unary_op.clh"
 
 #define TILE  32
@@ -12,17 +13,14 @@
 #define SIDE  8
 
 __kernel void gemm_local(__global const float *a, ulong a_at, __global const float *b, ulong b_at,
-                         __global const float *bias, ulong bias_at, __global float *c, ulong c_at, int m, int n,
-                         int depth, int a_row, int a_col, int b_row, int b_col, int c_row, int has_bias, int op,
-                         float alpha, float beta, int accumulate)
+                         __global const float *bias, ulong bias_at, __global float *c, ulong c_at, GEMM_ARGUMENTS)
 {
     /* One more than a tile, so that columns of it do not fall on one bank. */
     __local float left[STEP][TILE + 1], right[STEP][TILE + 1];
     int lane = (int)get_local_id(0), x = lane % SIDE, y = lane / SIDE;
     int i0 = (int)get_group_id(1) * TILE, j0 = (int)get_group_id(0) * TILE;
     float sum[4][4] = {{0.0f}};
-    a += a_at;
-    b += b_at;
+    GEMM_BEGIN
     for (int k0 = 0; k0 < depth; k0 += STEP) {
         for (int e = lane; e < STEP * TILE; e += LANES) {
             int k = a_col == 1 ? e % STEP : e / TILE, i = a_col == 1 ? e / STEP : e % TILE;
@@ -46,7 +44,7 @@ __kernel void gemm_local(__global const float *a, ulong a_at, __global const flo
             int i = i0 + y + r * SIDE, j = j0 + x + s * SIDE;
             if (i >= m || j >= n)
                 continue;
-            __global float *to = c + c_at + (ulong)i * c_row + j;
+            __global float *to = c + (ulong)i * c_row + j;
             float value = unary_apply(op, sum[r][s] + (has_bias ? bias[bias_at + j] : 0.0f), alpha, beta);
             *to = accumulate ? *to + value : value;
         }

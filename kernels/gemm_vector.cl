@@ -4,6 +4,7 @@
  * explicit vectors. gemm_rows: rows of b are dense (b_col = 1). gemm_dots: rows of a and columns of b are dense (a_col
  * = b_row = 1).
  */
+#include "gemm_arguments.clh"
 #include "unary_op.clh"
 #include "vector_tile.clh"
 
@@ -35,18 +36,17 @@
 
 #define STORE_ONE(value, offset, to) (*((to) + (offset)) = (value))
 
-/* x: block of columns, y: rows / 6. */
+/* x: rows / 6, so that they use a block of b while it is near, y: block of columns. */
 __kernel void gemm_rows(__global const float *restrict a, ulong a_at, __global const float *restrict b, ulong b_at,
                         __global const float *restrict bias, ulong bias_at, __global float *restrict c, ulong c_at,
-                        int m, int n, int depth, int a_row, int a_col, int b_row, int b_col, int c_row, int has_bias,
-                        int op, float alpha, float beta, int accumulate)
+                        GEMM_ARGUMENTS)
 {
-    int j = (int)get_global_id(0) * BLOCK, i = (int)get_global_id(1) * TILE_ROWS, count = min(TILE_ROWS, m - i);
+    int j = (int)get_global_id(1) * BLOCK, i = (int)get_global_id(0) * TILE_ROWS, count = min(TILE_ROWS, m - i);
     int last = min(j + BLOCK, n);
     bool plain = !has_bias && op == 0 && !accumulate, add = !has_bias && op == 0 && accumulate;
-    a += a_at + (ulong)i * a_row;
-    b += b_at;
-    c += c_at + (ulong)i * c_row;
+    GEMM_BEGIN
+    a += (ulong)i * a_row;
+    c += (ulong)i * c_row;
     /* Rows past the end are row 0 again, and not stored. */
     __global const float *a1 = count > 1 ? a + a_row : a, *a2 = count > 2 ? a + 2 * (ulong)a_row : a;
     __global const float *a3 = count > 3 ? a + 3 * (ulong)a_row : a, *a4 = count > 4 ? a + 4 * (ulong)a_row : a;
@@ -62,12 +62,12 @@ __kernel void gemm_rows(__global const float *restrict a, ulong a_at, __global c
 /* x: columns / 4, y: rows / 3. */
 __kernel void gemm_dots(__global const float *restrict a, ulong a_at, __global const float *restrict b, ulong b_at,
                         __global const float *restrict bias, ulong bias_at, __global float *restrict c, ulong c_at,
-                        int m, int n, int depth, int a_row, int a_col, int b_row, int b_col, int c_row, int has_bias,
-                        int op, float alpha, float beta, int accumulate)
+                        GEMM_ARGUMENTS)
 {
     int j = (int)get_global_id(0) * DOT_COLUMNS, i = (int)get_global_id(1) * DOT_ROWS;
     int rows = min(DOT_ROWS, m - i), columns = min(DOT_COLUMNS, n - j), k = 0;
-    __global const float *a0 = a + a_at + (ulong)i * a_row, *b0 = b + b_at + (ulong)j * b_col;
+    GEMM_BEGIN
+    __global const float *a0 = a + (ulong)i * a_row, *b0 = b + (ulong)j * b_col;
     __global const float *a1 = rows > 1 ? a0 + a_row : a0, *a2 = rows > 2 ? a0 + 2 * (ulong)a_row : a0;
     __global const float *b1 = columns > 1 ? b0 + b_col : b0, *b2 = columns > 2 ? b0 + 2 * (ulong)b_col : b0;
     __global const float *b3 = columns > 3 ? b0 + 3 * (ulong)b_col : b0;
@@ -77,7 +77,7 @@ __kernel void gemm_dots(__global const float *restrict a, ulong a_at, __global c
         DOT_STEP(float8, vload8, sum, k, a0, a1, a2, b0, b1, b2, b3)
     for (; k < depth; k++)
         DOT_STEP(float, LOAD_ONE, rest, k, a0, a1, a2, b0, b1, b2, b3)
-    c += c_at + (ulong)i * c_row + j;
+    c += (ulong)i * c_row + j;
     for (int r = 0; r < rows; r++)
         for (int s = 0; s < columns; s++) {
             float value = vector_sum8(sum[r][s]) + rest[r][s] + (has_bias ? bias[bias_at + j + s] : 0.0f);

@@ -17,6 +17,22 @@ static int64_t tiles(int64_t length, int64_t tile)
     return (length + tile - 1) / tile;
 }
 
+static int64_t batches_of(const linnet_cl_gemm *gemm)
+{
+    return gemm->batches ? gemm->batches : 1;
+}
+
+static int64_t run_of(const linnet_cl_gemm *gemm)
+{
+    return gemm->run ? gemm->run : gemm->depth;
+}
+
+/* The products that one launch does. */
+static int64_t products(const linnet_cl_gemm *gemm)
+{
+    return batches_of(gemm) * (gemm->depth > 0 ? tiles(gemm->depth, run_of(gemm)) : 1);
+}
+
 /* On processors the kernel whose vectors lie along what is dense. */
 static linnet_cl_kernel *vector_kernel(linnet_backend_plan *plan, const linnet_cl_gemm *gemm)
 {
@@ -24,9 +40,9 @@ static linnet_cl_kernel *vector_kernel(linnet_backend_plan *plan, const linnet_c
     linnet_cl_kernel *kernel =
         linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_GEMM_VECTOR, rows ? "gemm_rows" : "gemm_dots", 4);
     if (rows)
-        linnet_cl_range(kernel, tiles(gemm->n, TILE_BLOCK), tiles(gemm->m, TILE_ROWS), 1, 1);
+        linnet_cl_range(kernel, tiles(gemm->m, TILE_ROWS), tiles(gemm->n, TILE_BLOCK), products(gemm), 1);
     else
-        linnet_cl_range(kernel, tiles(gemm->n, DOT_COLUMNS), tiles(gemm->m, DOT_ROWS), 1, 1);
+        linnet_cl_range(kernel, tiles(gemm->n, DOT_COLUMNS), tiles(gemm->m, DOT_ROWS), products(gemm), 1);
     return kernel;
 }
 
@@ -35,7 +51,7 @@ static linnet_cl_kernel *vector_kernel(linnet_backend_plan *plan, const linnet_c
 static linnet_cl_kernel *local_kernel(linnet_backend_plan *plan, const linnet_cl_gemm *gemm)
 {
     linnet_cl_kernel *kernel = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_GEMM_LOCAL, "gemm_local", 4);
-    linnet_cl_range_groups(kernel, tiles(gemm->n, LOCAL_TILE), tiles(gemm->m, LOCAL_TILE), 1, LOCAL_LANES);
+    linnet_cl_range_groups(kernel, tiles(gemm->n, LOCAL_TILE), tiles(gemm->m, LOCAL_TILE), products(gemm), LOCAL_LANES);
     if (plan->status || kernel->local[0] == LOCAL_LANES)
         return kernel;
     linnet_cl_kernel_drop(plan);
@@ -51,15 +67,16 @@ static linnet_cl_kernel *pick_kernel(linnet_backend_plan *plan, const linnet_cl_
     if (kernel)
         return kernel;
     kernel = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_GEMM, "gemm_columns", 4);
-    linnet_cl_range(kernel, gemm->n, tiles(gemm->m, COLUMN_ROWS), 1, 64);
+    linnet_cl_range(kernel, gemm->n, tiles(gemm->m, COLUMN_ROWS), products(gemm), 64);
     return kernel;
 }
 
 linnet_cl_kernel *linnet_cl_gemm_kernel(linnet_backend_plan *plan, const linnet_cl_gemm *gemm, bool tiled)
 {
     linnet_cl_kernel *kernel = pick_kernel(plan, gemm, tiled);
-    const int64_t constants[] = {gemm->m,     gemm->n,     gemm->depth, gemm->a_row,    gemm->a_col,
-                                 gemm->b_row, gemm->b_col, gemm->c_row, gemm->has_bias, gemm->epilogue.op};
+    const int64_t constants[] = {gemm->m,      gemm->n,       gemm->depth,   gemm->a_row,    gemm->a_col,
+                                 gemm->b_row,  gemm->b_col,   gemm->c_row,   gemm->has_bias, batches_of(gemm),
+                                 run_of(gemm), gemm->a_batch, gemm->b_batch, gemm->c_batch,  gemm->epilogue.op};
     for (size_t i = 0; i < sizeof(constants) / sizeof(constants[0]); i++)
         linnet_cl_int(kernel, constants[i]);
     linnet_cl_float(kernel, gemm->epilogue.alpha);

@@ -6,12 +6,19 @@
 #include "plan.h"
 
 /* c [m,n] (+)= a b + bias[n], then epilogue. Element (i,k) of a lies at i a_row + k a_col, of b at k b_row + j b_col,
-   of c at i c_row + j. */
+   of c at i c_row + j.
+
+   Our own kernels also do `batches` such products at once, whose operands lie *_batch elements apart, each in parts of
+   `run` along depth: a long sum is short ones that keep a device busy. The product of part p and batch z goes to
+   c + (p batches + z) c_batch, so the parts of all products are one after the other, as linnet_cl_reduce wants them. */
 typedef struct linnet_cl_gemm {
     int64_t m, n, depth;
     int64_t a_row, a_col, b_row, b_col, c_row;
     bool has_bias;
-    linnet_epilogue epilogue; /* op 0: none */
+    linnet_epilogue epilogue;          /* op 0: none */
+    int64_t batches;                   /* 0: 1 */
+    int64_t a_batch, b_batch, c_batch; /* with batches or run */
+    int64_t run;                       /* 0: all of depth, one part */
 } linnet_cl_gemm;
 
 /* The plan's next kernel, ours, for any gemm. tiled: the one for large products on this kind of device; else a few
@@ -20,8 +27,8 @@ linnet_cl_kernel *linnet_cl_gemm_kernel(linnet_backend_plan *plan, const linnet_
 linnet_status linnet_cl_gemm_run(linnet_cl_kernel *kernel, linnet_backend_queue *queue, linnet_view a, linnet_view b,
                                  linnet_view bias, linnet_view c, cl_int accumulate);
 
-/* CLBlast: each of a and b must have a unit stride; no bias, no epilogue. batches products, whose operands lie *_stride
-   elements apart (0: the same). */
+/* CLBlast: each of a and b must have a unit stride; no bias, no epilogue, one part. batches products, whose operands
+   lie *_stride elements apart (0: the same). */
 typedef struct linnet_cl_batches {
     int64_t count, a_stride, b_stride, c_stride;
 } linnet_cl_batches;

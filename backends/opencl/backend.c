@@ -9,7 +9,6 @@
 #define linnet_cl_gram_ops            (*(const linnet_layer_ops *)NULL)
 #define linnet_cl_total_variation_ops (*(const linnet_layer_ops *)NULL)
 #define linnet_cl_alpha_norm_ops      (*(const linnet_layer_ops *)NULL)
-#define linnet_cl_pad2d_ops           (*(const linnet_layer_ops *)NULL)
 
 static const linnet_layer_ops *const layers[] = {
 #define LINNET_LAYER(number, NAME, name, ...) [number] = &linnet_cl_##name##_ops,

@@ -158,6 +158,7 @@ LINNET_CL_LAYER(dropout)
 LINNET_CL_LAYER(cross_entropy)
 LINNET_CL_LAYER(mse)
 LINNET_CL_LAYER(pad2d)
+LINNET_CL_LAYER(gram)
 #undef LINNET_CL_LAYER
 
 /* The ops of one layer file: its candidates and plans, and the run and free that all share. */

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * alpha_norm: loss = sum |x|^alpha over count elements. A group adds up a part into partial[part] (channel.clh, with
+ * all of x as one channel), which reduce_parts adds up. The gradient is one work-item an element, or in the _run
+ * kernel, for processors, a run of them.
+ *
+ * whole: the exponent where it is a small whole number, so that the power is a product, else -1.
+ */
+#include "channel.clh"
+
+/* |x|^exponent, exponent >= 0 */
+float alpha_norm_power(float x, int whole, float exponent)
+{
+    float a = fabs(x), power = 1.0f;
+    if (whole < 0)
+        return pow(a, exponent);
+    for (int k = 0; k < whole; k++)
+        power *= a;
+    return power;
+}
+
+float8 alpha_norm_power8(float8 x, int whole, float exponent)
+{
+    float8 a = fabs(x), power = 1.0f;
+    if (whole < 0)
+        return pow(a, (float8)exponent);
+    for (int k = 0; k < whole; k++)
+        power *= a;
+    return power;
+}
+
+__kernel void alpha_norm_forward(__global const float *x, ulong x_at, __global float *partial, ulong partial_at,
+                                 int channels, int size, int elements, int run, int whole, float alpha)
+{
+    __local float scratch[CHANNEL_GROUP];
+    int p = (int)get_group_id(0), first = p * run, last = first + min(run, elements - first);
+    float sum = 0.0f;
+    x += x_at;
+    CHANNEL_WALK(sum, channels, size, 0, first, last, alpha_norm_power(x[at], whole, alpha),
+                 alpha_norm_power8(vload8(0, x + at), whole, alpha))
+    sum = channel_group_sum(sum, scratch);
+    if (get_local_id(0) == 0)
+        partial[partial_at + p] = sum;
+}
+
+/* dx = dloss alpha |x|^(alpha-1) sign(x), 0 where x is 0. exponent: alpha - 1. */
+__kernel void alpha_norm_backward(__global const float *x, ulong x_at, __global const float *dloss, ulong dloss_at,
+                                  __global float *dx, ulong dx_at, int count, int whole, float exponent, float alpha,
+                                  int accumulate)
+{
+    int i = (int)get_global_id(0);
+    if (i >= count)
+        return;
+    float value = x[x_at + i], gradient = dloss[dloss_at] * alpha * alpha_norm_power(value, whole, exponent);
+    gradient = value == 0.0f ? 0.0f : value < 0.0f ? -gradient : gradient;
+    dx[dx_at + i] = accumulate ? dx[dx_at + i] + gradient : gradient;
+}
+
+__kernel void alpha_norm_backward_run(__global const float *x, ulong x_at, __global const float *dloss, ulong dloss_at,
+                                      __global float *dx, ulong dx_at, int count, int whole, float exponent,
+                                      float alpha, int run, int accumulate)
+{
+    int i = (int)get_global_id(0) * run, last = i + min(run, count - i);
+    float factor = dloss[dloss_at] * alpha;
+    x += x_at;
+    dx += dx_at;
+    for (; i + 8 <= last; i += 8) {
+        float8 value = vload8(0, x + i), gradient = factor * alpha_norm_power8(value, whole, exponent);
+        gradient = select(select(gradient, -gradient, value < 0.0f), (float8)0.0f, value == 0.0f);
+        vstore8(accumulate ? vload8(0, dx + i) + gradient : gradient, 0, dx + i);
+    }
+    for (; i < last; i++) {
+        float value = x[i], gradient = factor * alpha_norm_power(value, whole, exponent);
+        gradient = value == 0.0f ? 0.0f : value < 0.0f ? -gradient : gradient;
+        dx[i] = accumulate ? dx[i] + gradient : gradient;
+    }
+}

@@ -4,9 +4,6 @@
 
 #include <string.h>
 
-/* Kinds that this backend does not have yet. */
-#define linnet_cl_local_conv2d_ops    (*(const linnet_layer_ops *)NULL)
-
 static const linnet_layer_ops *const layers[] = {
 #define LINNET_LAYER(number, NAME, name, ...) [number] = &linnet_cl_##name##_ops,
 #include "linnet/layers.def"

@@ -161,6 +161,7 @@ LINNET_CL_LAYER(pad2d)
 LINNET_CL_LAYER(gram)
 LINNET_CL_LAYER(total_variation)
 LINNET_CL_LAYER(alpha_norm)
+LINNET_CL_LAYER(local_conv2d)
 #undef LINNET_CL_LAYER
 
 /* The ops of one layer file: its candidates and plans, and the run and free that all share. */

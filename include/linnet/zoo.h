@@ -26,8 +26,8 @@ LINNET_API void linnet_preprocess_invert(const linnet_preprocess *preprocess, co
 LINNET_API void linnet_preprocess_gradient(const linnet_preprocess *preprocess, const float *input_gradient,
                                            int64_t channels, int64_t pixels, float *out_gradient);
 
-/* A classifier: its input, its labels, its scores and its loss. A network without classifier has null labels, logits
-   and loss. */
+/* A network: its input and, where it is a classifier, its labels, its scores and its loss. A network without classes
+   (vgg19 unless asked otherwise) has null values there; what comes last is its output then. */
 typedef struct linnet_model {
     linnet_net *net;
     linnet_preprocess preprocess; /* of pictures for image */
@@ -39,11 +39,21 @@ typedef struct linnet_model {
 
 typedef struct linnet_model_options {
     uint32_t struct_size;
-    int32_t classes;                 /* default 10 */
-    int64_t channels, height, width; /* default: the network's own (lenet5, mlp: 1, 28, 28) */
+    int32_t classes;                 /* default: the network's own, see below */
+    int64_t channels, height, width; /* default: the network's own; height and width may be LINNET_FREE where nothing
+                                        behind them needs to know (squeezenet1_1, vgg19 without classes) */
+    int32_t depth;                   /* vgg19: so many of its 16 convolutions; default: all */
+    int32_t average_pooling;         /* vgg19: averages instead of maxima, as in Gatys, Ecker and Bethge (2016) */
 } linnet_model_options;
 
-/* "lenet5", "mlp". options may be NULL. LINNET_NOT_FOUND names those that there are. */
+/* name:            classes   image           layers called
+     lenet5              10   1 x 28 x 28     conv1, ..., fc3
+     mlp                 10   1 x 28 x 28     fc1, fc2, fc3
+     vgg_cifar           10   3 x 32 x 32     conv1_1, relu1_1, ..., pool3, fc
+     squeezenet1_1     1000   3 x 224 x 224   conv1, relu1, pool1, fire2, ..., fire9, conv10, relu10, pool10
+     vgg19             none   3 x 224 x 224   conv1_1, relu1_1, conv1_2, ..., pool5; with classes fc6, fc7, fc8
+   Parameters of the last two are named as torchvision's, so that published weights load.
+   options may be NULL. LINNET_NOT_FOUND names the networks that there are. */
 LINNET_API linnet_status linnet_model_new(linnet_context *context, const char *name,
                                           const linnet_model_options *options, linnet_model *out_model);
 /* Frees the net and clears the struct. */

@@ -10,17 +10,32 @@ typedef struct zoo_entry {
     const char *name, *description;
     linnet_value (*build)(linnet_net *net, linnet_value image, const linnet_model_options *options);
     linnet_model_options defaults;
+    bool imagenet; /* wants pictures as torchvision's networks do */
 } zoo_entry;
 
 static const zoo_entry entries[] = {
-    {"lenet5",
-     "LeNet-5: two convolutions, three linear layers",
-     linnet_zoo_lenet5,
-     {sizeof(linnet_model_options), 10, 1, 28, 28}},
-    {"mlp",
-     "multilayer perceptron: two hidden layers of 512",
-     linnet_zoo_mlp,
-     {sizeof(linnet_model_options), 10, 1, 28, 28}},
+    {.name = "lenet5",
+     .description = "LeNet-5: two convolutions, three linear layers",
+     .build = linnet_zoo_lenet5,
+     .defaults = {.classes = 10, .channels = 1, .height = 28, .width = 28}},
+    {.name = "mlp",
+     .description = "multilayer perceptron: two hidden layers of 512",
+     .build = linnet_zoo_mlp,
+     .defaults = {.classes = 10, .channels = 1, .height = 28, .width = 28}},
+    {.name = "vgg_cifar",
+     .description = "(CONV RELU CONV RELU POOL) x 3, FC",
+     .build = linnet_zoo_vgg_cifar,
+     .defaults = {.classes = 10, .channels = 3, .height = 32, .width = 32}},
+    {.name = "squeezenet1_1",
+     .description = "SqueezeNet 1.1: eight fire modules between two convolutions",
+     .build = linnet_zoo_squeezenet1_1,
+     .imagenet = true,
+     .defaults = {.classes = 1000, .channels = 3, .height = 224, .width = 224}},
+    {.name = "vgg19",
+     .description = "VGG-19: sixteen convolutions, for their features",
+     .build = linnet_zoo_vgg19,
+     .imagenet = true,
+     .defaults = {.channels = 3, .height = 224, .width = 224, .depth = 16}},
 };
 
 #define ENTRY_COUNT (sizeof entries / sizeof entries[0])
@@ -50,20 +65,51 @@ static linnet_status fail_unknown(linnet_context *context, const char *name)
     return linnet_fail(context, LINNET_NOT_FOUND, "there is no network '%s'; there are: %s", name, names);
 }
 
-/* The entry's defaults, overridden by what options says. */
-static bool complete(const zoo_entry *entry, const linnet_model_options *options, linnet_model_options *out)
+/* The entry's defaults, overridden by what options says; NULL, or what is wrong with them. */
+static const char *complete(const zoo_entry *entry, const linnet_model_options *options, linnet_model_options *out)
 {
+    linnet_model_options given = {0};
     *out = entry->defaults;
     if (!options)
-        return true;
-    if (options->struct_size < sizeof *options || options->classes < 0 || options->channels < 0 ||
-        options->height < 0 || options->width < 0)
-        return false;
-    out->classes = options->classes ? options->classes : out->classes;
-    out->channels = options->channels ? options->channels : out->channels;
-    out->height = options->height ? options->height : out->height;
-    out->width = options->width ? options->width : out->width;
-    return true;
+        return NULL;
+    if (options->struct_size < sizeof options->struct_size)
+        return "options.struct_size is missing";
+    memcpy(&given, options, options->struct_size < sizeof given ? options->struct_size : sizeof given);
+    if (given.classes < 0 || given.channels < 0 || given.height < LINNET_FREE || given.width < LINNET_FREE)
+        return "a number of classes, channels or pixels is negative";
+    if (given.depth < 0 || given.depth > entry->defaults.depth)
+        return entry->defaults.depth ? "depth is 1 to 16" : "it has no depth to choose";
+    if (given.average_pooling && !entry->defaults.depth)
+        return "it has no pooling to choose";
+    if (given.classes && given.depth && given.depth < entry->defaults.depth)
+        return "classes need all convolutions";
+    out->classes = given.classes ? given.classes : out->classes;
+    out->channels = given.channels ? given.channels : out->channels;
+    out->height = given.height ? given.height : out->height;
+    out->width = given.width ? given.width : out->width;
+    out->depth = given.depth ? given.depth : out->depth;
+    out->average_pooling = given.average_pooling;
+    if (out->depth && out->classes && (out->height != 224 || out->width != 224))
+        return "with classes its pictures are 224 x 224";
+    return NULL;
+}
+
+/* Mean and deviation of ImageNet's pictures, as torchvision takes them away. */
+static const linnet_preprocess imagenet = {.mean = {0.485f, 0.456f, 0.406f}, .deviation = {0.229f, 0.224f, 0.225f}};
+
+static void build(const zoo_entry *entry, const linnet_model_options *options, linnet_model *model)
+{
+    model->image = linnet_input(model->net, "image", options->channels, options->height, options->width);
+    if (entry->imagenet)
+        model->preprocess = imagenet;
+    linnet_value last = entry->build(model->net, model->image, options);
+    if (!options->classes)
+        return;
+    model->label = linnet_labels(model->net, "label");
+    model->logits = last;
+    linnet_output(model->net, model->logits, "logits");
+    model->loss = linnet_cross_entropy(model->net, model->logits, model->label);
+    linnet_output(model->net, model->loss, "loss");
 }
 
 linnet_status linnet_model_new(linnet_context *context, const char *name, const linnet_model_options *options,
@@ -77,17 +123,13 @@ linnet_status linnet_model_new(linnet_context *context, const char *name, const 
     const zoo_entry *entry = find(name);
     if (!entry)
         return fail_unknown(context, name);
-    if (!complete(entry, options, &full))
-        return linnet_fail(context, LINNET_INVALID, "%s: options without struct_size or with a negative number", name);
+    const char *problem = complete(entry, options, &full);
+    if (problem)
+        return linnet_fail(context, LINNET_INVALID, "%s: %s", name, problem);
     linnet_model model = {.net = linnet_net_new(context)};
     if (!model.net)
         return linnet_context_last_status(context);
-    model.image = linnet_input(model.net, "image", full.channels, full.height, full.width);
-    model.label = linnet_labels(model.net, "label");
-    model.logits = entry->build(model.net, model.image, &full);
-    linnet_output(model.net, model.logits, "logits");
-    model.loss = linnet_cross_entropy(model.net, model.logits, model.label);
-    linnet_output(model.net, model.loss, "loss");
+    build(entry, &full, &model);
     linnet_status status = linnet_net_set_name(model.net, entry->name);
     if (linnet_net_status(model.net) != LINNET_OK)
         status = linnet_fail(context, linnet_net_status(model.net), "%s: %s", name, linnet_net_message(model.net));

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * VGG-19 (Simonyan and Zisserman 2014), configuration E: the feature network of style transfer and inversion.
+ * Parameters are named as torchvision's vgg19. Layers: conv1_1, relu1_1, conv1_2, relu1_2, pool1, conv2_1, ...
+ *
+ * depth convolutions are built, with the pooling behind a block that is complete. average_pooling: as in Gatys, Ecker
+ * and Bethge (2016). Height and width may be free unless there are classes; the classifier behind all sixteen
+ * convolutions wants 7x7 maps, that is images of 224x224.
+ */
+#include "zoo.h"
+
+#include <stdio.h>
+
+/* How many convolutions of how many channels stand before each pooling. */
+static const struct {
+    int convolutions;
+    int64_t channels;
+} blocks[] = {{2, 64}, {2, 128}, {4, 256}, {4, 512}, {4, 512}};
+
+#define BLOCK_COUNT (sizeof blocks / sizeof blocks[0])
+
+static linnet_value pool(linnet_net *net, linnet_value x, size_t block, int average)
+{
+    char name[32];
+    snprintf(name, sizeof name, "pool%zu", block + 1);
+    return average ? linnet_avg_pool2d(net, x, .name = name, .kernel = 2)
+                   : linnet_max_pool2d(net, x, .name = name, .kernel = 2);
+}
+
+static linnet_value features(linnet_net *net, linnet_value x, const linnet_model_options *options)
+{
+    int left = options->depth, feature = 0;
+    for (size_t b = 0; b < BLOCK_COUNT && left > 0; b++) {
+        for (int i = 1; i <= blocks[b].convolutions && left > 0; i++, left--, feature += 2) {
+            char layer[40], relu[40], parameters[40];
+            snprintf(layer, sizeof layer, "conv%zu_%d", b + 1, i);
+            snprintf(relu, sizeof relu, "relu%zu_%d", b + 1, i);
+            snprintf(parameters, sizeof parameters, "features.%d", feature);
+            x = linnet_zoo_conv_relu(net, x, layer, parameters, relu, .channels = blocks[b].channels, .kernel = 3,
+                                     .padding = 1);
+            if (i == blocks[b].convolutions)
+                x = pool(net, x, b, options->average_pooling);
+        }
+        feature++; /* torchvision numbers the pooling, too */
+    }
+    return x;
+}
+
+linnet_value linnet_zoo_vgg19(linnet_net *net, linnet_value x, const linnet_model_options *options)
+{
+    x = features(net, x, options);
+    if (!options->classes)
+        return x;
+    x = linnet_flatten(net, x);
+    x = linnet_relu(net, linnet_zoo_linear(net, x, "fc6", "classifier.0", 4096));
+    x = linnet_dropout(net, x, 0.5f);
+    x = linnet_relu(net, linnet_zoo_linear(net, x, "fc7", "classifier.3", 4096));
+    x = linnet_dropout(net, x, 0.5f);
+    return linnet_zoo_linear(net, x, "fc8", "classifier.6", options->classes);
+}

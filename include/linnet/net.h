@@ -46,6 +46,11 @@ LINNET_API const char *linnet_net_message(const linnet_net *net);
 /* The architecture's name, kept in weight files ("lenet5"); "" unless set. */
 LINNET_API linnet_status linnet_net_set_name(linnet_net *net, const char *name);
 LINNET_API const char *linnet_net_name(const linnet_net *net);
+/* A note by its key, kept in weight files beside the name; a new text takes the place of an old one. "input" says how
+   pictures are prepared (zoo.h). */
+LINNET_API linnet_status linnet_net_set_note(linnet_net *net, const char *key, const char *text);
+/* NULL when there is none. */
+LINNET_API const char *linnet_net_note(const linnet_net *net, const char *key);
 
 /* ---- Inputs, parameters, outputs ---- */
 

@@ -35,3 +35,17 @@ void linnet_text_append_json(linnet_text *text, const char *string)
     }
     linnet_text_append(text, "\"");
 }
+
+const char *linnet_text_decimal(const char *text, double *out_number)
+{
+    double sign = *text == '-' ? -1 : 1, number = 0, unit = 1;
+    int digits = 0;
+    text += *text == '-';
+    for (; *text >= '0' && *text <= '9'; text++, digits++)
+        number = 10 * number + (*text - '0');
+    if (*text == '.')
+        for (text++; *text >= '0' && *text <= '9'; text++, digits++)
+            number += (unit /= 10) * (*text - '0');
+    *out_number = sign * number;
+    return digits && digits < 300 ? text : NULL;
+}

@@ -15,4 +15,7 @@ void linnet_text_append(linnet_text *text, const char *format, ...) LINNET_PRINT
 /* As a JSON string with its quotes, escapes where needed. */
 void linnet_text_append_json(linnet_text *text, const char *string);
 
+/* Reads a decimal number ("-0.485", "3", ".5") whatever the locale; NULL when there is none, else what follows it. */
+const char *linnet_text_decimal(const char *text, double *out_number);
+
 #endif

@@ -38,6 +38,7 @@ void linnet_net_free(linnet_net **net)
     linnet_release(n->nodes);
     linnet_release(n->message);
     linnet_release(n->name);
+    linnet_net_clear_notes(n);
     linnet_release(n);
 }
 

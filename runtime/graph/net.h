@@ -38,6 +38,11 @@ typedef struct linnet_node {
     uint32_t output;
 } linnet_node;
 
+/* A note: a text by its key. */
+typedef struct linnet_net_text {
+    char *key, *text;
+} linnet_net_text;
+
 struct linnet_net {
     linnet_context *context;
     linnet_status status; /* the first error */
@@ -47,6 +52,8 @@ struct linnet_net {
     size_t value_count, value_capacity;
     linnet_node *nodes;
     size_t node_count, node_capacity;
+    linnet_net_text *notes;
+    size_t note_count, note_capacity;
     uint64_t version; /* changes with every change: plans of an older one are stale */
 };
 
@@ -54,6 +61,8 @@ struct linnet_net {
 linnet_value linnet_net_fail(linnet_net *net, linnet_status status, const char *format, ...) LINNET_PRINTF(3, 4);
 /* LINNET_OK, or the sticking error as the thread's message. */
 linnet_status linnet_net_check(const linnet_net *net);
+
+void linnet_net_clear_notes(linnet_net *net);
 
 /* The value behind a handle; NULL (and the error sticks) when it is null or not of this net. */
 linnet_net_value *linnet_net_value_get(linnet_net *net, linnet_value value);

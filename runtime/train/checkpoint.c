@@ -57,21 +57,25 @@ linnet_status linnet_checkpoint_save(const linnet_checkpoint *checkpoint, const 
     const uint64_t numbers[NUMBER_COUNT] = {
         session->seed,  session->step,           checkpoint->optimizer->desc.kind, checkpoint->optimizer->desc.step,
         position.epoch, (uint64_t)position.batch};
-    char texts[NUMBER_COUNT][24];
-    linnet_metadata metadata[NUMBER_COUNT + 3] = {{LINNET_METADATA_ARCHITECTURE, linnet_net_name(session->net)},
-                                                  {"format", "linnet-checkpoint"}};
+    linnet_metadata_list notes = {0};
+    linnet_metadata_list_add(&notes, "format", "linnet-checkpoint");
     for (int i = 0; i < NUMBER_COUNT; i++) {
-        snprintf(texts[i], sizeof texts[i], "%" PRIu64, numbers[i]);
-        metadata[2 + i] = (linnet_metadata){number_keys[i], texts[i]};
+        char text[24];
+        snprintf(text, sizeof text, "%" PRIu64, numbers[i]);
+        linnet_metadata_list_add(&notes, number_keys[i], text);
     }
-    const char *notes = checkpoint->notes && *checkpoint->notes ? *checkpoint->notes : "";
-    metadata[2 + NUMBER_COUNT] = (linnet_metadata){"linnet.notes", notes};
+    linnet_metadata_list_add(&notes, "linnet.notes", checkpoint->notes && *checkpoint->notes ? *checkpoint->notes : "");
+    linnet_metadata_list_net(&notes, session->net);
     linnet_tensor_list list = {0};
-    status = linnet_tensor_list_variables(session, &list);
+    if (notes.failed)
+        status = linnet_fail(session->context, LINNET_OUT_OF_MEMORY, "no memory for a checkpoint");
+    if (status == LINNET_OK)
+        status = linnet_tensor_list_variables(session, &list);
     if (status == LINNET_OK)
         status = read_slots(checkpoint, &list);
     if (status == LINNET_OK)
-        status = linnet_safetensors_write(session->context, path, list.tensors, list.count, metadata, NUMBER_COUNT + 3);
+        status = linnet_safetensors_write(session->context, path, list.tensors, list.count, notes.items, notes.count);
+    linnet_metadata_list_clear(&notes);
     linnet_tensor_list_clear(&list);
     return status;
 }
@@ -176,7 +180,7 @@ static linnet_status load(const linnet_checkpoint *checkpoint, const linnet_safe
                           const void **slots)
 {
     uint64_t numbers[NUMBER_COUNT];
-    linnet_status status = linnet_weights_check(checkpoint->session, file, path);
+    linnet_status status = linnet_weights_check(checkpoint->session->net, file, path);
     if (status == LINNET_OK)
         status = read_numbers(checkpoint, file, path, numbers);
     if (status == LINNET_OK)

@@ -6,9 +6,9 @@
 
 #include <string.h>
 
-static linnet_status no_memory(const linnet_session *session)
+static linnet_status no_memory(const linnet_net *net)
 {
-    return linnet_fail(session->context, LINNET_OUT_OF_MEMORY, "no memory for weights");
+    return linnet_fail(net->context, LINNET_OUT_OF_MEMORY, "no memory for weights");
 }
 
 linnet_status linnet_tensor_list_read(linnet_session *session, linnet_tensor_list *list, const char *name,
@@ -18,13 +18,13 @@ linnet_status linnet_tensor_list_read(linnet_session *session, linnet_tensor_lis
     linnet_tensor_desc desc = linnet_desc_of(&session->net->values[value].shape);
     linnet_named_tensor *tensor;
     if (!linnet_grow(&list->tensors, &list->capacity, list->count + 1, sizeof *list->tensors))
-        return no_memory(session);
+        return no_memory(session->net);
     tensor = &list->tensors[list->count++];
     tensor->name = linnet_duplicate(name);
     tensor->tensor = (linnet_tensor){.type = LINNET_F32, .rank = desc.rank, .data = linnet_allocate(1, bytes)};
     memcpy(tensor->tensor.dims, desc.dims, sizeof desc.dims);
     if (!tensor->name || !tensor->tensor.data)
-        return no_memory(session);
+        return no_memory(session->net);
     return linnet_device_check(session->context, place->device,
                                place->device->backend->read(place->queue, view, tensor->tensor.data, bytes, NULL),
                                "reading weights");
@@ -57,10 +57,13 @@ linnet_status linnet_save(linnet_session *session, const char *path)
     linnet_status status = linnet_session_check(session);
     if (status != LINNET_OK)
         return status;
-    linnet_metadata metadata[] = {{"format", "linnet"}, {LINNET_METADATA_ARCHITECTURE, linnet_net_name(session->net)}};
-    status = linnet_tensor_list_variables(session, &list);
+    linnet_metadata_list notes = {0};
+    linnet_metadata_list_add(&notes, "format", "linnet");
+    linnet_metadata_list_net(&notes, session->net);
+    status = notes.failed ? no_memory(session->net) : linnet_tensor_list_variables(session, &list);
     if (status == LINNET_OK)
-        status = linnet_safetensors_write(session->context, path, list.tensors, list.count, metadata, 2);
+        status = linnet_safetensors_write(session->context, path, list.tensors, list.count, notes.items, notes.count);
+    linnet_metadata_list_clear(&notes);
     linnet_tensor_list_clear(&list);
     return status;
 }
@@ -68,10 +71,8 @@ linnet_status linnet_save(linnet_session *session, const char *path)
 /* ---- Loading ---- */
 
 /* Appends what is wrong with one variable; nothing when it fits. */
-static void check_variable(const linnet_session *session, const linnet_variable *variable,
-                           const linnet_safetensors *file, linnet_text *problems)
+static void check_variable(const linnet_net_value *value, const linnet_safetensors *file, linnet_text *problems)
 {
-    const linnet_net_value *value = &session->net->values[variable->value];
     const char *separator = problems->length ? "; " : "";
     linnet_tensor tensor;
     char wanted_text[160], got_text[160];
@@ -89,21 +90,22 @@ static void check_variable(const linnet_session *session, const linnet_variable 
                            linnet_shape_text(&value->shape, wanted_text, sizeof wanted_text));
 }
 
-linnet_status linnet_weights_check(linnet_session *session, const linnet_safetensors *file, const char *path)
+linnet_status linnet_weights_check(const linnet_net *net, const linnet_safetensors *file, const char *path)
 {
     const char *made_for = linnet_safetensors_metadata(file, LINNET_METADATA_ARCHITECTURE);
-    const char *own = linnet_net_name(session->net);
+    const char *own = linnet_net_name(net);
     if (made_for && *made_for && *own && strcmp(made_for, own) != 0)
-        return linnet_fail(session->context, LINNET_BAD_FILE, "%s: holds weights of '%s', not of '%s'", path, made_for,
+        return linnet_fail(net->context, LINNET_BAD_FILE, "%s: holds weights of '%s', not of '%s'", path, made_for,
                            own);
     linnet_text problems = {0};
-    for (size_t i = 0; i < session->variable_count; i++)
-        check_variable(session, &session->variables[i], file, &problems);
+    for (size_t i = 0; i < net->value_count; i++)
+        if (net->values[i].kind == LINNET_VALUE_PARAMETER || net->values[i].kind == LINNET_VALUE_STATE)
+            check_variable(&net->values[i], file, &problems);
     linnet_status status = LINNET_OK;
     if (problems.failed)
-        status = no_memory(session);
+        status = no_memory(net);
     else if (problems.length)
-        status = linnet_fail(session->context, LINNET_BAD_FILE, "%s: does not fit the net: %s", path, problems.data);
+        status = linnet_fail(net->context, LINNET_BAD_FILE, "%s: does not fit the net: %s", path, problems.data);
     linnet_release(problems.data);
     return status;
 }
@@ -129,7 +131,7 @@ linnet_status linnet_load(linnet_session *session, const char *path)
     linnet_safetensors *file = linnet_safetensors_read(session->context, path);
     if (!file)
         return linnet_context_last_status(session->context);
-    status = linnet_weights_check(session, file, path);
+    status = linnet_weights_check(session->net, file, path);
     if (status == LINNET_OK)
         status = linnet_weights_apply(session, file);
     linnet_safetensors_free(&file);
@@ -143,8 +145,7 @@ linnet_status linnet_weights_architecture(linnet_context *context, const char *p
     linnet_safetensors *file = linnet_safetensors_read(context, path);
     if (!file)
         return linnet_context_last_status(context);
-    const char *name = linnet_safetensors_metadata(file, LINNET_METADATA_ARCHITECTURE);
-    *out_name = linnet_duplicate(name ? name : "");
+    *out_name = linnet_weights_name(file);
     linnet_safetensors_free(&file);
     return *out_name ? LINNET_OK : linnet_fail(context, LINNET_OUT_OF_MEMORY, "no memory for a name");
 }

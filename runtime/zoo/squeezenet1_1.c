@@ -55,3 +55,9 @@ linnet_value linnet_zoo_squeezenet1_1(linnet_net *net, linnet_value x, const lin
     x = linnet_name(net, linnet_global_avg_pool(net, x), "pool10");
     return linnet_flatten(net, x);
 }
+
+void linnet_zoo_squeezenet1_1_fit(const linnet_safetensors *file, linnet_model_options *options)
+{
+    if (!options->classes)
+        options->classes = linnet_zoo_rows(file, "classifier.1.weight");
+}

@@ -10,6 +10,7 @@
 #include "zoo.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* How many convolutions of how many channels stand before each pooling. */
 static const struct {
@@ -49,6 +50,8 @@ static linnet_value features(linnet_net *net, linnet_value x, const linnet_model
 linnet_value linnet_zoo_vgg19(linnet_net *net, linnet_value x, const linnet_model_options *options)
 {
     x = features(net, x, options);
+    if (options->average_pooling)
+        linnet_net_set_note(net, "pooling", "average"); /* read by linnet_zoo_vgg19_fit */
     if (!options->classes)
         return x;
     x = linnet_flatten(net, x);
@@ -57,4 +60,32 @@ linnet_value linnet_zoo_vgg19(linnet_net *net, linnet_value x, const linnet_mode
     x = linnet_relu(net, linnet_zoo_linear(net, x, "fc7", "classifier.3", 4096));
     x = linnet_dropout(net, x, 0.5f);
     return linnet_zoo_linear(net, x, "fc8", "classifier.6", options->classes);
+}
+
+/* How many convolutions the file has from the first one on. */
+static int depth_of(const linnet_safetensors *file)
+{
+    int depth = 0, feature = 0;
+    for (size_t b = 0; b < BLOCK_COUNT; b++, feature++)
+        for (int i = 0; i < blocks[b].convolutions; i++, depth++, feature += 2) {
+            char name[40];
+            snprintf(name, sizeof name, "features.%d.weight", feature);
+            if (!linnet_zoo_rows(file, name))
+                return depth;
+        }
+    return depth;
+}
+
+/* As deep as the file goes; a classifier where the file has one and the pictures are its own. */
+void linnet_zoo_vgg19_fit(const linnet_safetensors *file, linnet_model_options *options)
+{
+    int depth = depth_of(file);
+    bool own_size = (options->height == 0 || options->height == 224) && (options->width == 0 || options->width == 224);
+    const char *pooling = linnet_safetensors_metadata(file, "pooling");
+    if (pooling && strcmp(pooling, "average") == 0)
+        options->average_pooling = 1;
+    if (depth && (!options->depth || options->depth > depth))
+        options->depth = depth;
+    if (!options->classes && options->depth == 16 && own_size)
+        options->classes = linnet_zoo_rows(file, "classifier.6.weight");
 }

@@ -6,14 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-typedef struct zoo_entry {
-    const char *name, *description;
-    linnet_value (*build)(linnet_net *net, linnet_value image, const linnet_model_options *options);
-    linnet_model_options defaults;
-    bool imagenet; /* wants pictures as torchvision's networks do */
-} zoo_entry;
-
-static const zoo_entry entries[] = {
+static const linnet_zoo_entry entries[] = {
     {.name = "lenet5",
      .description = "LeNet-5: two convolutions, three linear layers",
      .build = linnet_zoo_lenet5,
@@ -29,11 +22,13 @@ static const zoo_entry entries[] = {
     {.name = "squeezenet1_1",
      .description = "SqueezeNet 1.1: eight fire modules between two convolutions",
      .build = linnet_zoo_squeezenet1_1,
+     .fit = linnet_zoo_squeezenet1_1_fit,
      .imagenet = true,
      .defaults = {.classes = 1000, .channels = 3, .height = 224, .width = 224}},
     {.name = "vgg19",
      .description = "VGG-19: sixteen convolutions, for their features",
      .build = linnet_zoo_vgg19,
+     .fit = linnet_zoo_vgg19_fit,
      .imagenet = true,
      .defaults = {.channels = 3, .height = 224, .width = 224, .depth = 16}},
 };
@@ -49,7 +44,7 @@ const char *linnet_model_name(size_t index, const char **out_description)
     return entries[index].name;
 }
 
-static const zoo_entry *find(const char *name)
+const linnet_zoo_entry *linnet_zoo_find(const char *name)
 {
     for (size_t i = 0; i < ENTRY_COUNT; i++)
         if (strcmp(entries[i].name, name) == 0)
@@ -66,7 +61,8 @@ static linnet_status fail_unknown(linnet_context *context, const char *name)
 }
 
 /* The entry's defaults, overridden by what options says; NULL, or what is wrong with them. */
-static const char *complete(const zoo_entry *entry, const linnet_model_options *options, linnet_model_options *out)
+static const char *complete(const linnet_zoo_entry *entry, const linnet_model_options *options,
+                            linnet_model_options *out)
 {
     linnet_model_options given = {0};
     *out = entry->defaults;
@@ -97,7 +93,7 @@ static const char *complete(const zoo_entry *entry, const linnet_model_options *
 /* Mean and deviation of ImageNet's pictures, as torchvision takes them away. */
 static const linnet_preprocess imagenet = {.mean = {0.485f, 0.456f, 0.406f}, .deviation = {0.229f, 0.224f, 0.225f}};
 
-static void build(const zoo_entry *entry, const linnet_model_options *options, linnet_model *model)
+static void build(const linnet_zoo_entry *entry, const linnet_model_options *options, linnet_model *model)
 {
     model->image = linnet_input(model->net, "image", options->channels, options->height, options->width);
     if (entry->imagenet)
@@ -120,7 +116,7 @@ linnet_status linnet_model_new(linnet_context *context, const char *name, const 
     if (!name || !out_model)
         return linnet_fail(context, LINNET_INVALID, "linnet_model_new: a name and a place for the model are needed");
     memset(out_model, 0, sizeof *out_model);
-    const zoo_entry *entry = find(name);
+    const linnet_zoo_entry *entry = linnet_zoo_find(name);
     if (!entry)
         return fail_unknown(context, name);
     const char *problem = complete(entry, options, &full);

@@ -3,6 +3,8 @@
 #ifndef LINNET_ZOO_ZOO_H
 #define LINNET_ZOO_ZOO_H
 
+#include "../core/core.h"
+#include "linnet/safetensors.h"
 #include "linnet/zoo.h"
 
 /* Adds the network behind image [N,C,H,W]; returns the scores [N,classes], or what comes last where classes is 0 (only
@@ -12,6 +14,26 @@ linnet_value linnet_zoo_mlp(linnet_net *net, linnet_value image, const linnet_mo
 linnet_value linnet_zoo_vgg_cifar(linnet_net *net, linnet_value image, const linnet_model_options *options);
 linnet_value linnet_zoo_squeezenet1_1(linnet_net *net, linnet_value image, const linnet_model_options *options);
 linnet_value linnet_zoo_vgg19(linnet_net *net, linnet_value image, const linnet_model_options *options);
+
+/* A row of the table of networks. */
+typedef struct linnet_zoo_entry {
+    const char *name, *description;
+    linnet_value (*build)(linnet_net *net, linnet_value image, const linnet_model_options *options);
+    /* What a weight file says about options that are still 0; NULL: nothing. */
+    void (*fit)(const linnet_safetensors *file, linnet_model_options *options);
+    linnet_model_options defaults;
+    bool imagenet; /* wants pictures as torchvision's networks do */
+} linnet_zoo_entry;
+/* NULL when there is none called so. */
+const linnet_zoo_entry *linnet_zoo_find(const char *name);
+void linnet_zoo_squeezenet1_1_fit(const linnet_safetensors *file, linnet_model_options *options);
+void linnet_zoo_vgg19_fit(const linnet_safetensors *file, linnet_model_options *options);
+/* Dimension 0 of a tensor of the file; 0 when it is not there or too large. */
+int32_t linnet_zoo_rows(const linnet_safetensors *file, const char *name);
+
+/* Reads how pictures are prepared: "RGB, 0..1", "BGR, 0..255, minus (b, g, r)", "RGB, (x/255 - (r, g, b)) / (r, g, b)".
+   false: it says something else. */
+bool linnet_preprocess_parse(const char *note, linnet_preprocess *out);
 
 /* A convolution called layer ("conv1_1") and the relu behind it called relu. Its parameters have torchvision's name,
    which is another one ("features.0": "features.0.weight", "features.0.bias"). */

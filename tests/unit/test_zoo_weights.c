@@ -16,10 +16,10 @@ typedef struct loaded {
     linnet_session *session;
 } loaded;
 
-static loaded load(linnet_device *device, const char *name, const linnet_model_options *options, const char *path)
+static loaded load(linnet_device *device, const linnet_model_options *options, const char *path)
 {
     loaded l;
-    assert_ok(linnet_model_new(NULL, name, options, &l.model));
+    assert_ok(linnet_model_for_weights(NULL, path, NULL, options, &l.model));
     l.session = linnet_session_new(l.model.net, device);
     assert_non_null(l.session);
     assert_ok(linnet_load(l.session, path));
@@ -63,7 +63,7 @@ static void forward(loaded *l, const char *input_path)
 
 static void squeezenet_agrees_with_its_test_data(void **state)
 {
-    loaded l = load(*state, "squeezenet1_1", NULL, MODELS "squeezenet1.1/model.safetensors");
+    loaded l = load(*state, NULL, MODELS "squeezenet1.1/model.safetensors");
     for (int set = 0; set < 3; set++) {
         char input[256], output[256];
         snprintf(input, sizeof input, MODELS "squeezenet1.1/test_data_set_%d/input_0.pb", set);
@@ -77,7 +77,7 @@ static void squeezenet_agrees_with_its_test_data(void **state)
 static void squeezenet_sees_a_tabby(void **state)
 {
     enum { SIDE = 224, PIXELS = SIDE * SIDE, TABBY = 281 };
-    loaded l = load(*state, "squeezenet1_1", NULL, MODELS "squeezenet1.1/model.safetensors");
+    loaded l = load(*state, NULL, MODELS "squeezenet1.1/model.safetensors");
     linnet_image *image = linnet_image_read(NULL, IMAGES "kitten_224.png");
     assert_non_null(image);
     assert_true(image->width == SIDE && image->height == SIDE && image->channels >= 3);
@@ -99,9 +99,10 @@ static void squeezenet_sees_a_tabby(void **state)
 static void vgg19_features_agree(void **state)
 {
     static const char *const layers[] = {"relu1_1", "relu2_1", "relu3_1", "relu3_4"};
-    const linnet_model_options options = {.struct_size = sizeof options, .depth = 8, .height = 64, .width = 96};
-    loaded l = load(*state, "vgg19", &options, MODELS "vgg19_features/model.safetensors");
+    const linnet_model_options options = {.struct_size = sizeof options, .height = 64, .width = 96};
+    loaded l = load(*state, &options, MODELS "vgg19_features/model.safetensors");
     linnet_value values[4];
+    assert_true(l.model.preprocess.bgr && l.model.preprocess.mean[2] == 123.68f);
     for (int i = 0; i < 4; i++) {
         assert_ok(linnet_net_layer(l.model.net, layers[i], &values[i]));
         assert_ok(linnet_session_keep(l.session, values[i]));

@@ -10,6 +10,7 @@
 #define WARM_UP_SECONDS 0.5
 #define WARM_UP_LEAST   3
 #define MAX_RUNS        1000000
+#define SMALL_WORK      1e7 /* multiply-adds an image */
 
 typedef struct bench_options {
     int64_t batch, threads, repeat; /* repeat 0: as many as fit into seconds */
@@ -28,6 +29,7 @@ typedef struct bench {
     engine e;
     linnet_optimizer *sgd; /* NULL: inference */
     sample_batch sample;
+    linnet_value output; /* what inference reads: the scores, or what comes last */
     float *scores;
     size_t score_bytes;
 } bench;
@@ -36,8 +38,7 @@ static linnet_status run_once(bench *b)
 {
     if (!b->sgd) {
         linnet_status status = linnet_forward(b->e.session, &b->sample.batch);
-        return status != LINNET_OK ? status
-                                   : linnet_session_read(b->e.session, b->e.model.logits, b->scores, b->score_bytes);
+        return status != LINNET_OK ? status : linnet_session_read(b->e.session, b->output, b->scores, b->score_bytes);
     }
     linnet_zero_grad(b->sgd);
     linnet_forward(b->e.session, &b->sample.batch);
@@ -96,13 +97,28 @@ static uint64_t memory(const linnet_session *session)
     return s.parameter_bytes + s.gradient_bytes + s.optimizer_bytes + s.packed_bytes + s.arena_bytes;
 }
 
+/* The scores, or what the last layer of a network without classes makes; bytes of size of them. */
+static linnet_value find_output(const linnet_model *model, int64_t size, size_t *out_bytes)
+{
+    linnet_tensor tensor = {.type = LINNET_F32};
+    linnet_node_info info = {.output = model->logits};
+    if (!model->logits.id)
+        linnet_net_node(model->net, linnet_net_node_count(model->net) - 1, &info);
+    tensor.rank = linnet_value_shape(model->net, info.output, tensor.dims);
+    tensor.dims[0] = size;
+    int64_t bytes = linnet_tensor_bytes(&tensor);
+    *out_bytes = bytes > 0 ? (size_t)bytes : 0;
+    return info.output;
+}
+
 static int bench_start(bench *b, const char *name, bool train, int64_t batch)
 {
     linnet_model model = {.net = NULL};
-    int64_t dims[LINNET_MAX_RANK] = {0};
     int code = model_open(name, NULL, &model);
     if (code == EXIT_GO_ON)
         code = engine_open(&b->e, &model);
+    if (code == EXIT_GO_ON && train && !b->e.model.loss.id)
+        code = cli_fail(EXIT_USAGE, "%s has no classes to be trained for", name);
     if (code == EXIT_GO_ON)
         code = sample_new(&b->e.model, batch, &b->sample);
     if (code != EXIT_GO_ON)
@@ -112,8 +128,7 @@ static int bench_start(bench *b, const char *name, bool train, int64_t batch)
         return b->sgd ? EXIT_GO_ON : cli_check_last();
     }
     b->sample.batch.feed_count = 1; /* without labels the loss is left out */
-    linnet_value_shape(b->e.model.net, b->e.model.logits, dims);
-    b->score_bytes = (size_t)(batch * dims[1]) * sizeof *b->scores;
+    b->output = find_output(&b->e.model, batch, &b->score_bytes);
     b->scores = malloc(b->score_bytes);
     return b->scores ? EXIT_GO_ON : cli_fail(EXIT_NO_MEMORY, "no memory for the scores");
 }
@@ -199,6 +214,15 @@ static int bench_one(table *t, const char *name, bool train, const bench_options
     return code;
 }
 
+/* Networks that are timed without being asked for: those that need no patience. */
+static bool is_small(const char *name)
+{
+    linnet_model model = {.net = NULL};
+    bool small = linnet_model_new(NULL, name, NULL, &model) == LINNET_OK && work(model.net) < SMALL_WORK;
+    linnet_model_free(&model);
+    return small;
+}
+
 static int bench_all(const char *name, int train, const bench_options *options)
 {
     table t;
@@ -207,9 +231,12 @@ static int bench_all(const char *name, int train, const bench_options *options)
                                      ">GFLOP/S", ">MEMORY", NULL});
     if (name)
         code = bench_one(&t, name, train, options, true);
+    bool first = true;
     for (size_t i = 0; !name && code == EXIT_GO_ON && linnet_model_name(i, NULL); i++)
-        for (int mode = train; mode < 2 && code == EXIT_GO_ON; mode++)
-            code = bench_one(&t, linnet_model_name(i, NULL), mode, options, i == 0 && mode == train);
+        for (int mode = train; is_small(linnet_model_name(i, NULL)) && mode < 2 && code == EXIT_GO_ON; mode++) {
+            code = bench_one(&t, linnet_model_name(i, NULL), mode, options, first);
+            first = false;
+        }
     if (!cli_common_options.json && t.rows)
         table_print(&t, 0);
     return code == EXIT_GO_ON ? EXIT_DONE : code;
@@ -268,7 +295,7 @@ static int run(int argc, char **argv)
 
 const cli_command cmd_bench = {
     "bench", "[NET]", "time a network on a device",
-    "Without NET: every network of the program, inference and training. A training step is: gradients cleared,\n"
+    "Without NET: the small networks of the program, inference and training. A training step is: gradients cleared,\n"
     "forward, loss, backward, SGD with momentum; images and labels come from host memory. Inference: forward,\n"
     "scores read back. GFLOP/s counts two operations a multiply-add; a training step as three forward passes.",
     run};

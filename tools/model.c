@@ -33,7 +33,14 @@ bool model_is_name(const char *text)
     return false;
 }
 
-int model_open(const char *name, const linnet_dataset *dataset, linnet_model *out_model)
+/* What is wrong with a name that the user typed is a usage error. */
+static int check_named(linnet_status status, bool from_file)
+{
+    int code = from_file ? cli_check_input(status) : cli_check(status);
+    return status == LINNET_NOT_FOUND ? EXIT_USAGE : code;
+}
+
+static linnet_model_options options_for(const linnet_dataset *dataset)
 {
     linnet_model_options options = {.struct_size = sizeof options};
     if (dataset) {
@@ -42,31 +49,19 @@ int model_open(const char *name, const linnet_dataset *dataset, linnet_model *ou
         options.height = linnet_dataset_height(dataset);
         options.width = linnet_dataset_width(dataset);
     }
-    linnet_status status = linnet_model_new(NULL, name, &options, out_model);
-    if (status == LINNET_NOT_FOUND) {
-        cli_check(status);
-        return EXIT_USAGE;
-    }
-    return dataset ? cli_check_input(status) : cli_check(status);
+    return options;
+}
+
+int model_open(const char *name, const linnet_dataset *dataset, linnet_model *out_model)
+{
+    linnet_model_options options = options_for(dataset);
+    return check_named(linnet_model_new(NULL, name, &options, out_model), dataset != NULL);
 }
 
 int model_open_weights(const char *path, const char *name, const linnet_dataset *dataset, linnet_model *out_model)
 {
-    char *architecture = NULL;
-    int code = cli_check_input(linnet_weights_architecture(NULL, path, &architecture));
-    if (code != EXIT_GO_ON)
-        return code;
-    if (name)
-        code = model_open(name, dataset, out_model);
-    else if (!*architecture)
-        code = cli_fail(EXIT_BAD_INPUT, "%s does not say which network it is for; say it with --model", path);
-    else if (!model_is_name(architecture))
-        code = cli_fail(EXIT_BAD_INPUT, "%s is for the network '%s', which this program does not have", path,
-                        architecture);
-    else
-        code = model_open(architecture, dataset, out_model);
-    linnet_text_free(&architecture);
-    return code;
+    linnet_model_options options = options_for(dataset);
+    return check_named(linnet_model_for_weights(NULL, path, name, &options, out_model), true);
 }
 
 int engine_open(engine *e, linnet_model *model)
@@ -90,23 +85,18 @@ int engine_open_weights(engine *e, const char *path, const char *name, const lin
     return code == EXIT_GO_ON ? cli_check_input(linnet_load(e->session, path)) : code;
 }
 
-/* The zoo's network name, with weights perhaps. */
-static int open_named(engine *e, const char *name, const char *weights, const linnet_model_options *options)
-{
-    linnet_model model = {.net = NULL};
-    linnet_status status = linnet_model_new(NULL, name, options, &model);
-    int code = cli_check(status);
-    if (code == EXIT_GO_ON)
-        code = engine_open(e, &model);
-    return code == EXIT_GO_ON && weights ? cli_check_input(linnet_load(e->session, weights)) : code;
-}
-
 int engine_open_model(engine *e, const char *model, const char *weights, const linnet_model_options *options)
 {
+    linnet_model opened = {.net = NULL};
+    bool named = weights || model_is_name(model) || (!strchr(model, '/') && !strchr(model, '.'));
+    const char *path = weights ? weights : named ? NULL : model;
     *e = (engine){.device = NULL};
-    if (model_is_name(model) || weights)
-        return open_named(e, model, weights, options);
-    return engine_open_weights(e, model, NULL, NULL);
+    linnet_status status = path ? linnet_model_for_weights(NULL, path, named ? model : NULL, options, &opened)
+                                : linnet_model_new(NULL, model, options, &opened);
+    int code = check_named(status, path != NULL);
+    if (code == EXIT_GO_ON)
+        code = engine_open(e, &opened);
+    return code == EXIT_GO_ON && path ? cli_check_input(linnet_load(e->session, path)) : code;
 }
 
 void engine_close(engine *e)
@@ -152,15 +142,15 @@ int sample_new(const linnet_model *model, int64_t size, sample_batch *out)
     image.rank = linnet_value_shape(model->net, model->image, image.dims);
     image.dims[0] = size;
     linnet_value_shape(model->net, model->logits, logits);
-    int64_t count = linnet_tensor_count(&image);
+    int64_t count = linnet_tensor_count(&image), classes = model->logits.id ? logits[1] : 1;
     out->memory[0] = image.data = count > 0 ? calloc((size_t)count, sizeof(float)) : NULL;
     out->memory[1] = label.data = calloc((size_t)size, sizeof(int32_t));
     if (!image.data || !label.data) {
         sample_free(out);
         return cli_fail(EXIT_NO_MEMORY, "no memory for a batch of %lld", (long long)size);
     }
-    fill_noise(image.data, count, label.data, size, logits[1]);
-    out->batch = (linnet_batch){.struct_size = sizeof out->batch, .feed_count = 2, .size = size};
+    fill_noise(image.data, count, label.data, size, classes);
+    out->batch = (linnet_batch){.struct_size = sizeof out->batch, .feed_count = model->label.id ? 2 : 1, .size = size};
     out->batch.feeds[0] = (linnet_feed){linnet_value_name(model->net, model->image), image};
     out->batch.feeds[1] = (linnet_feed){linnet_value_name(model->net, model->label), label};
     return EXIT_GO_ON;

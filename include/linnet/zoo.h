@@ -48,6 +48,7 @@ typedef struct linnet_model_options {
 
 /* name:            classes   image           layers called
      lenet5              10   1 x 28 x 28     conv1, ..., fc3
+     lenet5_local        10   1 x 28 x 28     conv1, ..., fc3: a filter of its own at every place
      mlp                 10   1 x 28 x 28     fc1, fc2, fc3
      vgg_cifar           10   3 x 32 x 32     conv1_1, relu1_1, ..., pool3, fc
      squeezenet1_1     1000   3 x 224 x 224   conv1, relu1, pool1, fire2, ..., fire9, conv10, relu10, pool10

@@ -10,6 +10,7 @@
 /* Adds the network behind image [N,C,H,W]; returns the scores [N,classes], or what comes last where classes is 0 (only
    vgg19 has that). Errors stick to the net. options are complete. */
 linnet_value linnet_zoo_lenet5(linnet_net *net, linnet_value image, const linnet_model_options *options);
+linnet_value linnet_zoo_lenet5_local(linnet_net *net, linnet_value image, const linnet_model_options *options);
 linnet_value linnet_zoo_mlp(linnet_net *net, linnet_value image, const linnet_model_options *options);
 linnet_value linnet_zoo_vgg_cifar(linnet_net *net, linnet_value image, const linnet_model_options *options);
 linnet_value linnet_zoo_squeezenet1_1(linnet_net *net, linnet_value image, const linnet_model_options *options);

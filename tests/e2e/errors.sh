@@ -18,7 +18,7 @@ refuses 2 "--epochs='two' makes no sense" train lenet5 --epochs two
 refuses 2 "--lr='nan' makes no sense" train lenet5 --lr nan
 refuses 2 "--optimizer='rmsprop' makes no sense" train lenet5 --optimizer rmsprop
 refuses 2 "which network" train
-refuses 2 "no network 'lenet6'; there are: lenet5, mlp" train lenet6
+refuses 2 "no network 'lenet6'; there are: lenet5, lenet5_local, mlp" train lenet6
 refuses 2 "no network 'lenet6'" summary lenet6
 refuses 2 "which weight file" eval
 refuses 2 "one network at a time" plan lenet5 mlp

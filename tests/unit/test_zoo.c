@@ -141,7 +141,7 @@ static void nonsense_is_refused(void **state)
         {"vgg19", {.depth = 8, .classes = 10}, LINNET_INVALID, "all convolutions"},
         {"vgg19", {.classes = 10, .width = LINNET_FREE}, LINNET_INVALID, "224 x 224"},
         {"squeezenet1_1", {.height = 16, .width = 64}, LINNET_SHAPE, "pool5"},
-        {"lenet6", {0}, LINNET_NOT_FOUND, "lenet5, mlp, vgg_cifar, squeezenet1_1, vgg19"},
+        {"lenet6", {0}, LINNET_NOT_FOUND, "lenet5, lenet5_local, mlp, vgg_cifar, squeezenet1_1, vgg19"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         linnet_model_options options = cases[i].options;

@@ -3,11 +3,13 @@
 #ifndef LINNET_H
 #define LINNET_H
 
-#include "colour.h"
 #include "adversarial.h"
+#include "attribution.h"
+#include "colour.h"
 #include "context.h"
 #include "data.h"
 #include "device.h"
+#include "features.h"
 #include "filter.h"
 #include "image.h"
 #include "layers.h"

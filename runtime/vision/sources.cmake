@@ -1,13 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 set(LINNET_VISION_SOURCES
+  vision/activations.c
   vision/adversarial.c
   vision/adversarial_measure.c
+  vision/blur.c
+  vision/drawing.c
+  vision/effective_field.c
+  vision/exciting.c
   vision/filter.c
   vision/kernel.c
   vision/kernel_parse.c
+  vision/maps_draw.c
+  vision/maximise.c
   vision/minimize.c
   vision/minimize_adam.c
   vision/options.c
+  vision/overlay.c
+  vision/probe.c
+  vision/saliency.c
+  vision/score_bars.c
+  vision/strip.c
   vision/template.c)
 if(LINNET_LBFGS)
   list(APPEND LINNET_VISION_SOURCES vision/minimize_lbfgs.c)

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What pictures of feature maps share: a layer's scale, one map as a tile, which maps are worth seeing. Internal. */
+#ifndef LINNET_VISION_DRAWING_H
+#define LINNET_VISION_DRAWING_H
+
+#include "../core/core.h"
+#include "linnet/colour.h"
+#include "linnet/features.h"
+
+/* The scale of a whole layer. */
+typedef struct linnet_maps_scale {
+    linnet_colour_map colours; /* diverging where anything is negative */
+    float low, high;
+} linnet_maps_scale;
+
+linnet_maps_scale linnet_maps_scale_of(const linnet_maps *maps);
+/* One map as a picture, enlarged or reduced by whole steps so that it is at most `most` pixels wide and high (0: as it
+   is). */
+linnet_image *linnet_map_tile(linnet_context *context, const linnet_maps *maps, int64_t channel,
+                              const linnet_maps_scale *scale, int32_t most);
+/* A layer without positions as one picture: its units are cells of cell x cell pixels, row by row, columns a row. */
+linnet_image *linnet_units_tile(linnet_context *context, const linnet_maps *maps, const linnet_maps_scale *scale,
+                                int64_t columns, int32_t cell);
+/* The channels in falling order of how much they vary over their positions; release with linnet_release. NULL: no
+   memory. */
+int64_t *linnet_maps_order(linnet_context *context, const linnet_maps *maps);
+/* An f32 picture [C,H,W] of 0 to 1 as an image. C is 1 or 3. */
+linnet_image *linnet_picture_image(linnet_context *context, const linnet_tensor *picture);
+
+#endif

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The way of a picture through a network, as one figure: the picture, a few maps of every layer, the classes. */
+#include "drawing.h"
+#include "linnet/sheet.h"
+#include "options.h"
+#include "probe.h"
+#include "score_bars.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define DEFAULT_MAPS 3
+#define MOST_MAPS    16
+#define MOST_COLUMNS 12
+#define TILE         84
+#define GAP          4
+#define COLUMN       (TILE + 14) /* with what the sheet puts around a tile */
+#define TOP          5
+
+typedef struct strip {
+    linnet_context *context;
+    linnet_session *session;
+    const linnet_model *model;
+    const linnet_tensor *picture;
+    linnet_strip_options o;
+    linnet_sheet *sheet;
+    linnet_value *layers;
+    linnet_node_info *nodes;
+    linnet_maps *maps;
+    size_t count; /* of layers */
+} strip;
+
+/* Layers that make something to look at: no losses, nothing that only rearranges. */
+static bool is_shown(const strip *s, const linnet_node_info *info)
+{
+    int64_t dims[LINNET_MAX_RANK];
+    uint32_t rank = linnet_value_shape(s->model->net, info->output, dims);
+    static const char *const hidden[] = {"reshape", "dropout", "cross_entropy", "mse"};
+    for (size_t i = 0; i < sizeof hidden / sizeof hidden[0]; i++)
+        if (strcmp(info->kind, hidden[i]) == 0)
+            return false;
+    return rank == 4 || rank == 2;
+}
+
+static linnet_status collect(strip *s)
+{
+    size_t nodes = linnet_net_node_count(s->model->net);
+    s->layers = linnet_allocate(nodes, sizeof *s->layers);
+    s->nodes = linnet_allocate(nodes, sizeof *s->nodes);
+    s->maps = linnet_allocate(nodes, sizeof *s->maps);
+    if (!s->layers || !s->nodes || !s->maps)
+        return linnet_fail(s->context, LINNET_OUT_OF_MEMORY, "no memory for %zu layers", nodes);
+    for (size_t i = 0; i < nodes; i++) {
+        linnet_node_info info;
+        if (linnet_net_node(s->model->net, i, &info) != LINNET_OK || !is_shown(s, &info))
+            continue;
+        s->nodes[s->count] = info;
+        s->layers[s->count++] = info.output;
+    }
+    return linnet_activations_read(s->session, s->model, s->picture, s->layers, s->count, s->maps);
+}
+
+/* Takes over the image. */
+static linnet_status add(const strip *s, linnet_image *image, const char *caption)
+{
+    if (!image)
+        return linnet_context_last_status(s->context);
+    linnet_status status = linnet_sheet_add(s->sheet, image, 1, caption);
+    linnet_image_free(&image);
+    return status;
+}
+
+static int32_t stack_height(const strip *s)
+{
+    return (int32_t)s->o.maps * (TILE + GAP) - GAP;
+}
+
+/* A layer without positions: all its units in the place of the maps. */
+static linnet_image *draw_units(const strip *s, const linnet_maps *maps, const linnet_maps_scale *scale)
+{
+    int64_t columns = (int64_t)ceil(sqrt((double)maps->channels / s->o.maps));
+    columns = columns < TILE ? columns : TILE;
+    int32_t cell = TILE / (int32_t)columns;
+    return linnet_units_tile(s->context, maps, scale, columns, cell);
+}
+
+/* The maps that vary most, one below the other. */
+static linnet_image *draw_stack(const strip *s, const linnet_maps *maps)
+{
+    linnet_maps_scale scale = linnet_maps_scale_of(maps);
+    if (maps->height * maps->width == 1)
+        return draw_units(s, maps, &scale);
+    int64_t *order = linnet_maps_order(s->context, maps);
+    linnet_image *image = order ? linnet_image_new(s->context, TILE, stack_height(s), 3) : NULL;
+    if (image)
+        linnet_image_fill(image, 0, 0, image->width, image->height, 0xFFFFFF);
+    for (int64_t i = 0; image && i < s->o.maps && i < maps->channels; i++) {
+        linnet_image *tile = linnet_map_tile(s->context, maps, order[i], &scale, TILE);
+        if (tile)
+            linnet_image_blit(image, (TILE - tile->width) / 2, (int32_t)i * (TILE + GAP) + (TILE - tile->height) / 2,
+                              tile);
+        else
+            linnet_image_free(&image);
+        linnet_image_free(&tile);
+    }
+    linnet_release(order);
+    return image;
+}
+
+/* The picture, as high as the stacks where it is not smaller by itself. */
+static linnet_image *draw_picture(const strip *s)
+{
+    linnet_image *image = linnet_picture_image(s->context, s->picture);
+    int32_t most = stack_height(s), longer = !image ? 0 : image->height > image->width ? image->height : image->width;
+    if (!image || longer == most)
+        return image;
+    double ratio = (double)most / longer;
+    linnet_image *sized = longer < most
+                              ? linnet_image_enlarge(s->context, image, most / longer)
+                              : linnet_image_resize(s->context, image, (int32_t)fmax(1, image->width * ratio),
+                                                    (int32_t)fmax(1, image->height * ratio), LINNET_RESIZE_AREA);
+    linnet_image_free(&image);
+    return sized;
+}
+
+static linnet_status add_layers(const strip *s)
+{
+    char caption[160];
+    snprintf(caption, sizeof caption, "picture\n%lld x %lld x %lld", (long long)s->picture->dims[0],
+             (long long)s->picture->dims[1], (long long)s->picture->dims[2]);
+    linnet_status status = add(s, draw_picture(s), caption);
+    for (size_t i = 0; i < s->count && status == LINNET_OK; i++) {
+        const linnet_maps *m = &s->maps[i];
+        if (m->height * m->width > 1)
+            snprintf(caption, sizeof caption, "%s\n%lld x %lld x %lld", s->nodes[i].name, (long long)m->channels,
+                     (long long)m->height, (long long)m->width);
+        else
+            snprintf(caption, sizeof caption, "%s\n%lld", s->nodes[i].name, (long long)m->channels);
+        status = add(s, draw_stack(s, m), caption);
+    }
+    return status;
+}
+
+static const linnet_maps *find_scores(const strip *s)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (s->model->logits.id == s->layers[i].id && s->maps[i].height * s->maps[i].width == 1)
+            return &s->maps[i];
+    return NULL;
+}
+
+static linnet_status add_scores(const strip *s)
+{
+    linnet_prediction best[TOP];
+    const linnet_maps *scores = find_scores(s);
+    linnet_maps own = {.data = NULL};
+    linnet_status status = LINNET_OK;
+    if (!s->model->logits.id)
+        return LINNET_OK;
+    if (!scores) { /* what makes them only rearranges */
+        status = linnet_activations_read(s->session, s->model, s->picture, &s->model->logits, 1, &own);
+        scores = &own;
+    }
+    size_t count = status == LINNET_OK ? linnet_best_classes(scores, TOP, best) : 0;
+    if (status == LINNET_OK)
+        status = add(s, linnet_score_bars(s->context, best, count, s->o.class_names, s->o.class_count), "scores");
+    linnet_maps_free(&own);
+    return status;
+}
+
+static linnet_status fill(strip *s)
+{
+    linnet_status status = collect(s);
+    size_t columns = s->o.columns ? s->o.columns : s->count + 5 < MOST_COLUMNS ? s->count + 5 : MOST_COLUMNS;
+    if (status == LINNET_OK)
+        status = linnet_sheet_set_width(s->sheet, (int32_t)fmin((double)columns * COLUMN + 20, LINNET_IMAGE_MAX_SIDE));
+    if (status == LINNET_OK)
+        status = add_layers(s);
+    return status == LINNET_OK ? add_scores(s) : status;
+}
+
+linnet_image *linnet_strip_draw_with(linnet_session *session, const linnet_model *model, const linnet_tensor *picture,
+                                     const linnet_strip_options *options)
+{
+    if (linnet_session_check(session) != LINNET_OK)
+        return NULL;
+    strip s = {.context = session->context, .session = session, .model = model, .picture = picture};
+    if (!model || model->net != session->net) {
+        linnet_fail(s.context, LINNET_INVALID, "the session does not run this model's net");
+        return NULL;
+    }
+    if (linnet_vision_options(s.context, "drawing a strip", options, &s.o, sizeof s.o) != LINNET_OK)
+        return NULL;
+    s.o.maps = s.o.maps == 0 ? DEFAULT_MAPS : s.o.maps < MOST_MAPS ? s.o.maps : MOST_MAPS;
+    s.sheet = linnet_sheet_new(s.context, s.o.title);
+    linnet_image *image = s.sheet && fill(&s) == LINNET_OK ? linnet_sheet_draw(s.sheet) : NULL;
+    for (size_t i = 0; i < s.count; i++)
+        linnet_maps_free(&s.maps[i]);
+    linnet_sheet_free(&s.sheet);
+    linnet_release(s.layers);
+    linnet_release(s.nodes);
+    linnet_release(s.maps);
+    return image;
+}

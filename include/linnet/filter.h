@@ -107,8 +107,9 @@ typedef struct linnet_match {
 } linnet_match;
 
 /* How well the template, f32 [C,h,w], fits at every place of picture, f32 [C,H,W]: the normalised cross-correlation,
-   from -1 (a negative) to 1 (the same up to brightness and contrast), into out_scores [H-h+1,W-w+1]; 0 where picture or
-   template have no contrast at all. out_best may be NULL; of equals the first. Three convolutions on the device. */
+   from -1 (a negative) to 1 (the same up to contrast and the brightness of each channel), into out_scores
+   [H-h+1,W-w+1]; 0 where picture or template have no contrast at all. out_best may be NULL; of equals the first. Three
+   convolutions on the device. */
 LINNET_API linnet_status linnet_template_match(linnet_device *device, const linnet_tensor *picture,
                                                const linnet_tensor *pattern, float *out_scores, linnet_match *out_best);
 

@@ -21,7 +21,7 @@ typedef struct matcher {
     int64_t channels, height, width, rows, columns; /* of the template; places */
     size_t area, pixels, places;                    /* values of the template, of the picture, of the scores */
     float *centred, *pattern, *ones;                /* picture and template less their means */
-    float *sums, *squares;                          /* at every place */
+    float *sums, *squares;                          /* at every place: of each channel, of all */
     double norm;                                    /* sum of the centred template's squares */
 } matcher;
 
@@ -49,26 +49,25 @@ static linnet_status matcher_start(matcher *m, const linnet_tensor *picture, con
     m->centred = linnet_allocate(m->pixels, sizeof(float));
     m->pattern = linnet_allocate(m->area, sizeof(float));
     m->ones = linnet_allocate(m->area, sizeof(float));
-    m->sums = linnet_allocate(m->places, sizeof(float));
+    m->sums = linnet_allocate(m->places * (size_t)m->channels, sizeof(float));
     m->squares = linnet_allocate(m->places, sizeof(float));
     return m->centred && m->pattern && m->ones && m->sums && m->squares
                ? LINNET_OK
                : linnet_fail(m->context, LINNET_OUT_OF_MEMORY, "no memory for matching");
 }
 
-/* Less the mean, so that sums stay small. */
-static void centre(const float *values, size_t count, float *out)
+/* Each channel less its mean: sums stay small. */
+static void centre(const linnet_tensor *tensor, float *out)
 {
-    double mean = 0;
-    for (size_t i = 0; i < count; i++)
-        mean += (double)values[i] / (double)count;
-    for (size_t i = 0; i < count; i++)
-        out[i] = (float)((double)values[i] - mean);
-}
-
-static linnet_status read_map(linnet_session *session, linnet_value value, const matcher *m, float *out)
-{
-    return linnet_session_read(session, value, out, m->places * sizeof *out);
+    size_t count = (size_t)(tensor->dims[1] * tensor->dims[2]);
+    for (int64_t c = 0; c < tensor->dims[0]; c++) {
+        const float *values = (const float *)tensor->data + (size_t)c * count;
+        double mean = 0;
+        for (size_t i = 0; i < count; i++)
+            mean += (double)values[i] / (double)count;
+        for (size_t i = 0; i < count; i++)
+            out[(size_t)c * count + i] = (float)((double)values[i] - mean);
+    }
 }
 
 static linnet_status correlate(matcher *m, linnet_device *device, const linnet_tensor *picture, float *out_scores)
@@ -76,13 +75,13 @@ static linnet_status correlate(matcher *m, linnet_device *device, const linnet_t
     linnet_net *net = linnet_net_new(m->context);
     if (!net)
         return linnet_context_last_status(m->context);
-    linnet_value x = linnet_input(net, "picture", m->channels, picture->dims[1], picture->dims[2]), y[3];
-    for (int i = 0; i < 3; i++) /* template, sum, sum of squares */
-        y[i] = linnet_conv2d(net, i == 2 ? linnet_mul(net, x, x) : x, .no_bias = 1,
-                             .name = i == 0   ? "template"
-                                     : i == 1 ? "sum"
-                                              : "square",
-                             .out_channels = 1, .kernel_h = m->height, .kernel_w = m->width);
+    linnet_value x = linnet_input(net, "picture", m->channels, picture->dims[1], picture->dims[2]);
+    linnet_value products = linnet_conv2d(net, x, .no_bias = 1, .name = "template", .out_channels = 1,
+                                          .kernel_h = m->height, .kernel_w = m->width);
+    linnet_value sums = linnet_conv2d(net, x, .no_bias = 1, .name = "sum", .out_channels = m->channels,
+                                      .groups = m->channels, .kernel_h = m->height, .kernel_w = m->width);
+    linnet_value squares = linnet_conv2d(net, linnet_mul(net, x, x), .no_bias = 1, .name = "square", .out_channels = 1,
+                                         .kernel_h = m->height, .kernel_w = m->width);
     linnet_batch batch = {.struct_size = sizeof batch, .feed_count = 1, .size = 1};
     batch.feeds[0] = (linnet_feed){
         .name = "picture",
@@ -99,11 +98,11 @@ static linnet_status correlate(matcher *m, linnet_device *device, const linnet_t
     if (status == LINNET_OK)
         status = linnet_forward(session, &batch);
     if (status == LINNET_OK)
-        status = read_map(session, y[0], m, out_scores);
+        status = linnet_session_read(session, products, out_scores, m->places * sizeof(float));
     if (status == LINNET_OK)
-        status = read_map(session, y[1], m, m->sums);
+        status = linnet_session_read(session, sums, m->sums, m->places * (size_t)m->channels * sizeof(float));
     if (status == LINNET_OK)
-        status = read_map(session, y[2], m, m->squares);
+        status = linnet_session_read(session, squares, m->squares, m->places * sizeof(float));
     linnet_session_free(&session);
     linnet_net_free(&net);
     return status;
@@ -112,9 +111,11 @@ static linnet_status correlate(matcher *m, linnet_device *device, const linnet_t
 static void normalise(const matcher *m, float *scores, linnet_match *out_best)
 {
     size_t best = 0;
-    double n = (double)m->area, least = n * LEAST_CONTRAST * LEAST_CONTRAST;
+    double n = (double)(m->height * m->width), least = (double)m->area * LEAST_CONTRAST * LEAST_CONTRAST;
     for (size_t i = 0; i < m->places; i++) {
-        double spread = (double)m->squares[i] - (double)m->sums[i] * (double)m->sums[i] / n;
+        double spread = (double)m->squares[i];
+        for (size_t c = 0; c < (size_t)m->channels; c++)
+            spread -= (double)m->sums[c * m->places + i] * (double)m->sums[c * m->places + i] / n;
         bool plain = spread < least || m->norm < least;
         double score = plain ? 0 : (double)scores[i] / sqrt(spread * m->norm);
         scores[i] = (float)fmin(fmax(score, -1), 1);
@@ -133,8 +134,8 @@ linnet_status linnet_template_match(linnet_device *device, const linnet_tensor *
     if (status == LINNET_OK)
         status = matcher_start(&m, picture, pattern);
     if (status == LINNET_OK) {
-        centre(picture->data, m.pixels, m.centred);
-        centre(pattern->data, m.area, m.pattern);
+        centre(picture, m.centred);
+        centre(pattern, m.pattern);
         for (size_t i = 0; i < m.area; i++) {
             m.ones[i] = 1;
             m.norm += (double)m.pattern[i] * (double)m.pattern[i];

@@ -141,20 +141,24 @@ static void wrong_arguments_are_refused(void **state)
     linnet_kernel_free(&kernel);
 }
 
-/* Pearson's correlation of two windows, in double precision. */
+/* Of two windows, each channel less its mean, in double precision. */
 static double correlation(const float *a, int64_t a_plane, int64_t a_row, const float *b, int64_t h, int64_t w)
 {
-    double sum_a = 0, sum_b = 0, aa = 0, bb = 0, ab = 0, n = (double)(N * h * w);
-    for (int64_t c = 0; c < N; c++)
+    double aa = 0, bb = 0, ab = 0;
+    for (int64_t c = 0; c < N; c++) {
+        double mean_a = 0, mean_b = 0;
         for (int64_t i = 0; i < h * w; i++) {
-            double p = (double)a[c * a_plane + i / w * a_row + i % w], t = (double)b[c * h * w + i];
-            sum_a += p;
-            sum_b += t;
+            mean_a += (double)a[c * a_plane + i / w * a_row + i % w] / (double)(h * w);
+            mean_b += (double)b[c * h * w + i] / (double)(h * w);
+        }
+        for (int64_t i = 0; i < h * w; i++) {
+            double p = (double)a[c * a_plane + i / w * a_row + i % w] - mean_a, t = (double)b[c * h * w + i] - mean_b;
             aa += p * p;
             bb += t * t;
             ab += p * t;
         }
-    return (ab - sum_a * sum_b / n) / sqrt((aa - sum_a * sum_a / n) * (bb - sum_b * sum_b / n));
+    }
+    return ab / sqrt(aa * bb);
 }
 
 static void a_template_is_found(void **state)

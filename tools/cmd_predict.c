@@ -227,7 +227,7 @@ static int run(int argc, char **argv)
     if (code == EXIT_GO_ON && first >= argc)
         code = cli_usage(&cmd_predict, "which weight file?");
     if (code == EXIT_GO_ON && argc - first == 1 && !o.indices)
-        code = cli_usage(&cmd_predict, "which images? Name PNG files or say --index");
+        code = cli_usage(&cmd_predict, "which images? Name PNG or JPEG files or say --index");
     if (code == EXIT_GO_ON)
         code = cli_check_environment();
     if (code == EXIT_GO_ON) {
@@ -242,6 +242,6 @@ static int run(int argc, char **argv)
 
 const cli_command cmd_predict = {
     "predict", "WEIGHTS [IMAGE...]", "say what a trained network sees in pictures",
-    "IMAGE is a PNG of one digit: any size, grey or colour, dark on light or light on dark. It is centred and scaled\n"
+    "IMAGE is a PNG or JPEG of one digit: any size, grey or colour, dark on light or light on dark. It is centred and scaled\n"
     "as the training images are.",
     run};

@@ -110,6 +110,9 @@ LINNET_API linnet_image *linnet_image_from_planes(linnet_context *context, const
 LINNET_API linnet_image *linnet_image_from_planes_deep(linnet_context *context, const float *planes, int32_t channels,
                                                        int32_t height, int32_t width);
 
+/* A picture of a host tensor [C,H,W], C is 1 or 3, u8 0..255 or f32 0..1 (as above), as data sets have them. */
+LINNET_API linnet_image *linnet_image_from_tensor(linnet_context *context, const linnet_tensor *tensor);
+
 /* ---- Drawing: colours are 0xRRGGBB, a grey picture takes their luminance; what lies outside the picture is cut off.
  * Nothing is drawn on a deep picture. ---- */
 
@@ -123,8 +126,8 @@ LINNET_API void linnet_image_frame(linnet_image *image, int32_t x, int32_t y, in
 LINNET_API void linnet_image_line(linnet_image *image, int32_t x0, int32_t y0, int32_t x1, int32_t y1, uint32_t colour);
 /* Lays source, any picture but a deep one, on image with its top left corner at (x, y); its alpha counts. */
 LINNET_API void linnet_image_blit(linnet_image *image, int32_t x, int32_t y, const linnet_image *source);
-/* A line of text, 5x7 pixels a character on a pitch of 6, each times scale, its top left corner at (x, y). ASCII;
-   anything else is drawn as '?'. */
+/* A line of text, 5x7 pixels a character (and two rows below for the tails of g, j, p, q and y) on a pitch of 6, each
+   times scale, its top left corner at (x, y). ASCII; anything else is drawn as '?'. */
 LINNET_API void linnet_image_text(linnet_image *image, int32_t x, int32_t y, int32_t scale, uint32_t colour,
                                   const char *text);
 /* Width of that text in pixels. */

@@ -31,6 +31,9 @@ LINNET_API void linnet_sheet_free(linnet_sheet **sheet);
 /* Rows wider than width pixels go on below (0: 2000, the default). A single picture may be wider. */
 LINNET_API linnet_status linnet_sheet_set_width(linnet_sheet *sheet, int32_t width);
 
+/* Rows of more than columns pictures go on below (0: only as the width says, the default). */
+LINNET_API linnet_status linnet_sheet_set_columns(linnet_sheet *sheet, int32_t columns);
+
 /* Begins a row; label, if any, stands at its left. The first row need not be begun. */
 LINNET_API linnet_status linnet_sheet_row(linnet_sheet *sheet, const char *label);
 /* Adds a copy of the picture to the row, each pixel enlarged scale times (0: as many as make it about 84 wide, 1 for
@@ -45,19 +48,6 @@ LINNET_API linnet_status linnet_sheet_mark(linnet_sheet *sheet, uint32_t colour)
 /* The figure, RGB. LINNET_LIMIT when it would be larger than a picture may be, even with every automatic scale
    lowered to 1. LINNET_INVALID for a sheet without pictures. May be drawn again after more was added. */
 LINNET_API linnet_image *linnet_sheet_draw(linnet_sheet *sheet);
-
-/* ---- Mosaics ---- */
-
-typedef struct linnet_mosaic_tile {
-    linnet_tensor image; /* [C,H,W], C is 1 or 3; u8 0..255 or f32 0..1 (clamped) */
-    const char *caption; /* below the tile, cut to its width; NULL: none */
-    uint32_t mark;       /* a frame around the tile and the caption in this colour, 0xRRGGBB; 0: none */
-} linnet_mosaic_tile;
-
-/* Draws the tiles, all of one size, row by row into an RGB picture with columns tiles a row (0: about square), each
-   pixel enlarged scale times (0: as many as make a tile about 84 pixels wide). */
-LINNET_API linnet_image *linnet_mosaic_draw(linnet_context *context, const linnet_mosaic_tile *tiles, size_t count,
-                                            int32_t columns, int32_t scale);
 
 LINNET_END_DECLS
 #endif

@@ -20,11 +20,11 @@ static lch sequential(double t)
     return (lch){14 + 81 * t, 33 - 11 * t + 4 * 31 * t * (1 - t), 290.04 + t * (193.98 + t * (-85.35 + t * 62.85))};
 }
 
-/* Two straight lines from the middle; both hues keep chroma 45 at lightness 36 inside sRGB. */
+/* Two straight lines from the middle; both hues keep chroma 54 at lightness 38 inside sRGB. */
 static lch diverging(double t)
 {
     double far = fabs(2 * t - 1);
-    return (lch){92 - 56 * far, 45 * far, t < 0.5 ? 280 : 35};
+    return (lch){92 - 54 * far, 54 * far, t < 0.5 ? 285 : 35};
 }
 
 /* CIELAB's inverse of its cube root with a straight foot. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pictures from pictures and planes: channels, depth, parts, enlarging, standing upright. */
+/* Pictures from pictures: channels, depth, parts, enlarging. */
 #include "core/core.h"
 #include "picture.h"
 
@@ -30,8 +30,7 @@ void linnet_image_row_put(linnet_image *image, int32_t y, const float *samples)
             row[i] = (uint8_t)nearest(samples[i], 255);
 }
 
-/* One pixel of `from` channels over white, as grey or RGB. */
-static void pixel_flatten(const float *in, int32_t from, int32_t to, float *out)
+void linnet_pixel_flatten(const float *in, int32_t from, int32_t to, float *out)
 {
     float alpha = from % 2 ? 1 : in[from - 1], colour[3];
     for (int32_t c = 0; c < 3; c++)
@@ -47,7 +46,8 @@ static void row_flatten(const linnet_image *image, int32_t y, int32_t channels, 
 {
     linnet_image_row_get(image, y, scratch);
     for (size_t x = 0; x < (size_t)image->width; x++)
-        pixel_flatten(scratch + x * (size_t)image->channels, image->channels, channels, out + x * (size_t)channels);
+        linnet_pixel_flatten(scratch + x * (size_t)image->channels, image->channels, channels,
+                             out + x * (size_t)channels);
 }
 
 static linnet_image *refuse(linnet_context *context, const char *what)
@@ -118,63 +118,4 @@ linnet_image *linnet_image_enlarge(linnet_context *context, const linnet_image *
             memcpy(to + u * pixel, from + u / (size_t)scale * pixel, pixel);
     }
     return out;
-}
-
-/* ---- Planes ---- */
-
-linnet_status linnet_image_to_planes(const linnet_image *image, int32_t channels, float *out_planes)
-{
-    linnet_context *context = linnet_context_or_default(NULL);
-    if (!linnet_image_whole(image) || (channels != 1 && channels != 3) || !out_planes)
-        return linnet_fail(context, LINNET_INVALID, "image to planes: no picture, or channels neither 1 nor 3");
-    size_t width = (size_t)image->width, plane = width * (size_t)image->height;
-    float scratch[4], colour[3] = {0};
-    for (int32_t y = 0; y < image->height; y++)
-        for (size_t x = 0; x < width; x++) {
-            size_t at = x * (size_t)image->channels;
-            const uint8_t *row = linnet_image_row(image, y);
-            for (int32_t c = 0; c < image->channels; c++)
-                scratch[c] = image->pixels16 ? (float)((const uint16_t *)(const void *)row)[at + (size_t)c] / 65535
-                                             : (float)row[at + (size_t)c] / 255;
-            pixel_flatten(scratch, image->channels, channels, colour);
-            for (size_t c = 0; c < (size_t)channels; c++)
-                out_planes[c * plane + (size_t)y * width + x] = colour[c];
-        }
-    return LINNET_OK;
-}
-
-static linnet_image *from_planes(linnet_context *context, const float *planes, int32_t channels, linnet_image *out)
-{
-    float *row = out ? linnet_allocate((size_t)out->width, 3 * sizeof *row) : NULL;
-    if (out && !row) {
-        linnet_fail(context, LINNET_OUT_OF_MEMORY, "image from planes: no memory for a row");
-        linnet_image_free(&out);
-    }
-    size_t width = out ? (size_t)out->width : 0, plane = out ? width * (size_t)out->height : 0;
-    for (int32_t y = 0; out && y < out->height; y++) {
-        for (size_t x = 0; x < width; x++)
-            for (size_t c = 0; c < (size_t)channels; c++)
-                row[x * (size_t)channels + c] = planes[c * plane + (size_t)y * width + x];
-        linnet_image_row_put(out, y, row);
-    }
-    linnet_release(row);
-    return out;
-}
-
-linnet_image *linnet_image_from_planes(linnet_context *context, const float *planes, int32_t channels, int32_t height,
-                                       int32_t width)
-{
-    context = linnet_context_or_default(context);
-    if (!planes || (channels != 1 && channels != 3))
-        return refuse(context, "image from planes: no planes, or channels neither 1 nor 3");
-    return from_planes(context, planes, channels, linnet_image_new(context, width, height, channels));
-}
-
-linnet_image *linnet_image_from_planes_deep(linnet_context *context, const float *planes, int32_t channels,
-                                            int32_t height, int32_t width)
-{
-    context = linnet_context_or_default(context);
-    if (!planes || (channels != 1 && channels != 3))
-        return refuse(context, "image from planes: no planes, or channels neither 1 nor 3");
-    return from_planes(context, planes, channels, linnet_image_new_deep(context, width, height, channels));
 }

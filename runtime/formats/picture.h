@@ -19,10 +19,6 @@ linnet_status linnet_jpeg_encode(linnet_context *context, const linnet_image *im
                                  uint8_t **out_bytes, size_t *out_size);
 bool linnet_jpeg_built(void);
 
-/* ---- exif.c ---- */
-/* Orientation 1..8 as the TIFF structure of an Exif segment says (from "II" or "MM" on); 1 when it says nothing. */
-int linnet_exif_orientation(const uint8_t *bytes, size_t size);
-
 /* ---- image.c ---- */
 /* A picture with pixels and sizes that a picture can have. */
 bool linnet_image_whole(const linnet_image *image);
@@ -38,8 +34,14 @@ linnet_image *linnet_image_new_like(linnet_context *context, const linnet_image 
 /* The samples of row y as floats 0..1, width * channels; and back, clamped and rounded. */
 void linnet_image_row_get(const linnet_image *image, int32_t y, float *out);
 void linnet_image_row_put(linnet_image *image, int32_t y, const float *samples);
+/* One pixel of `from` channels over white, as grey (to 1) or RGB (3). */
+void linnet_pixel_flatten(const float *in, int32_t from, int32_t to, float *out);
 /* Grey or RGB, 8 bits, whatever the depth was. */
 linnet_image *linnet_image_flatten(linnet_context *context, const linnet_image *image, int32_t channels);
+
+/* ---- exif.c ---- */
+/* Orientation 1..8 as the TIFF structure of an Exif segment says (from "II" or "MM" on); 1 when it says nothing. */
+int linnet_exif_orientation(const uint8_t *bytes, size_t size);
 /* Stands the picture upright after Exif's orientation: replaces *image, or frees it and fails. */
 linnet_status linnet_image_turn(linnet_context *context, linnet_image **image, int orientation);
 

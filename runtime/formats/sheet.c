@@ -73,6 +73,16 @@ linnet_status linnet_sheet_set_width(linnet_sheet *sheet, int32_t width)
     return LINNET_OK;
 }
 
+linnet_status linnet_sheet_set_columns(linnet_sheet *sheet, int32_t columns)
+{
+    if (!sheet)
+        return no_sheet();
+    if (columns < 0)
+        return stick(sheet, linnet_fail(sheet->context, LINNET_INVALID, "sheet: %d columns", (int)columns));
+    sheet->columns = columns;
+    return LINNET_OK;
+}
+
 linnet_status linnet_sheet_row(linnet_sheet *sheet, const char *label)
 {
     if (!sheet)

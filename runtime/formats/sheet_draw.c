@@ -18,8 +18,8 @@ static void text_paint(linnet_image *image, const linnet_wrapped *text, int64_t 
     }
 }
 
-static bool cell_paint(linnet_image *image, const sheet_layout *page, const sheet_line *line, const sheet_cell *cell,
-                       const sheet_place *place, linnet_context *context)
+static bool cell_paint(linnet_image *image, const sheet_line *line, const sheet_cell *cell, const sheet_place *place,
+                       linnet_context *context)
 {
     int32_t x = (int32_t)(place->x + (place->width - place->tile_width) / 2);
     int32_t y = (int32_t)(line->y + (line->tile_height - place->tile_height) / 2);
@@ -30,21 +30,20 @@ static bool cell_paint(linnet_image *image, const sheet_layout *page, const shee
         linnet_image_fill(image, x - FRAME, y - FRAME, tile->width + 2 * FRAME, tile->height + 2 * FRAME, cell->mark);
     linnet_image_blit(image, x, y, tile);
     linnet_image_free(&tile);
-    linnet_wrapped caption =
-        linnet_wrap(cell->caption, sheet_room(place->width, page->text_scale), SHEET_CAPTION_LINES);
+    linnet_wrapped caption = sheet_caption(cell, place);
     text_paint(image, &caption, place->x, line->y + line->tile_height + SHEET_GAP / 2, place->width, true,
-               page->text_scale, cell->mark ? cell->mark : TEXT);
+               place->text_scale, cell->mark ? cell->mark : TEXT);
     return true;
 }
 
 static bool line_paint(linnet_image *image, const linnet_sheet *sheet, const sheet_layout *page, const sheet_line *line)
 {
-    linnet_wrapped label = linnet_wrap(line->label, sheet_room(page->label_width, page->text_scale), SHEET_LABEL_LINES);
-    int64_t height = sheet_text_height(label.count, page->text_scale);
-    text_paint(image, &label, SHEET_MARGIN, line->y + (line->tile_height - height) / 2, 0, false, page->text_scale,
+    linnet_wrapped label = sheet_label(line->label);
+    int64_t height = sheet_text_height(label.count, SHEET_LABEL_SCALE);
+    text_paint(image, &label, SHEET_MARGIN, line->y + (line->tile_height - height) / 2, 0, false, SHEET_LABEL_SCALE,
                TEXT);
     for (size_t i = line->first; i < line->first + line->count; i++)
-        if (!cell_paint(image, page, line, &sheet->cells[i], &page->places[i], sheet->context))
+        if (!cell_paint(image, line, &sheet->cells[i], &page->places[i], sheet->context))
             return false;
     return true;
 }

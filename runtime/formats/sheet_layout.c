@@ -6,7 +6,17 @@
 
 #include <string.h>
 
-enum { TILE_WIDTH = 84, LEADING = 3, LABEL_LETTERS = 14, TITLE_WIDTH = 480, TITLE_GAP = 14, LINE_GAP = 14 };
+enum {
+    TILE_WIDTH = 84, /* of a picture scaled automatically */
+    LEADING = 2,     /* between lines of text, times their scale */
+    LEAST_CAPTION = 84,
+    CAPTION_LINES = 3,
+    LABEL_LETTERS = 14,
+    LABEL_LINES = 4,
+    TITLE_WIDTH = 480, /* the page is as wide as the title, up to this */
+    TITLE_GAP = 14,
+    LINE_GAP = 14
+};
 
 static int64_t larger(int64_t a, int64_t b)
 {
@@ -38,40 +48,57 @@ static int64_t wrapped_width(const linnet_wrapped *text, int32_t scale)
     return width;
 }
 
-/* The size of every picture, and the least width of its cell. */
-static void size_cells(const linnet_sheet *sheet, sheet_layout *page)
+linnet_wrapped sheet_label(const char *label)
 {
-    for (size_t i = 0; i < sheet->cell_count; i++) {
+    return linnet_wrap(label, LABEL_LETTERS, LABEL_LINES);
+}
+
+linnet_wrapped sheet_caption(const sheet_cell *cell, const sheet_place *place)
+{
+    return linnet_wrap(cell->caption, sheet_room(place->width, place->text_scale), CAPTION_LINES);
+}
+
+/* The size of every picture of a row, and the least width of its cell. Cells of pictures that are equally wide are
+   so, too. */
+static void size_row(const linnet_sheet *sheet, sheet_layout *page, const sheet_row *row, int32_t text_scale)
+{
+    bool alike = true;
+    int64_t widest = 0;
+    for (size_t i = row->first; i < row->first + row->count; i++) {
         const sheet_cell *cell = &sheet->cells[i];
         sheet_place *place = &page->places[i];
         int64_t automatic = larger(TILE_WIDTH / cell->image->width / page->shrink, 1);
         place->scale = cell->scale ? cell->scale : (int32_t)automatic;
+        place->text_scale = text_scale;
         place->tile_width = (int64_t)cell->image->width * place->scale;
         place->tile_height = (int64_t)cell->image->height * place->scale;
         linnet_wrapped whole = linnet_wrap(cell->caption, LINNET_WRAP_LETTERS, LINNET_WRAP_LINES);
-        int64_t wish = wrapped_width(&whole, page->text_scale);
-        place->width = larger(place->tile_width, smaller(wish, SHEET_LEAST_CAPTION));
+        place->width = larger(place->tile_width, smaller(wrapped_width(&whole, text_scale), LEAST_CAPTION));
+        alike = alike && place->tile_width == page->places[row->first].tile_width;
+        widest = larger(widest, place->width);
     }
+    for (size_t i = row->first; alike && i < row->first + row->count; i++)
+        page->places[i].width = widest;
 }
 
-/* Cells of a row whose pictures are equally wide become so; then columns, where every row has as many pictures. */
-static void align_cells(const linnet_sheet *sheet, sheet_layout *page)
+/* Whether every caption of a row stands whole, no word broken. */
+static bool captions_fit(const linnet_sheet *sheet, const sheet_layout *page, const sheet_row *row)
 {
-    bool columns = true;
-    for (size_t r = 0; r < sheet->row_count; r++) {
-        const sheet_row *row = &sheet->rows[r];
-        sheet_place *places = page->places + row->first;
-        bool alike = true;
-        int64_t width = 0;
-        for (size_t i = 0; i < row->count; i++) {
-            alike = alike && places[i].tile_width == places[0].tile_width;
-            width = larger(width, places[i].width);
-        }
-        for (size_t i = 0; alike && i < row->count; i++)
-            places[i].width = width;
-        columns = columns && row->count == sheet->rows[0].count;
+    for (size_t i = row->first; i < row->first + row->count; i++) {
+        linnet_wrapped text = sheet_caption(&sheet->cells[i], &page->places[i]);
+        if (text.shortened || text.word_broken)
+            return false;
     }
-    for (size_t i = 0; columns && i < sheet->rows[0].count; i++) {
+    return true;
+}
+
+/* Columns, where every row has as many pictures as the first. */
+static void align_columns(const linnet_sheet *sheet, sheet_layout *page)
+{
+    for (size_t r = 0; r < sheet->row_count; r++)
+        if (sheet->rows[r].count != sheet->rows[0].count)
+            return;
+    for (size_t i = 0; i < sheet->rows[0].count; i++) {
         int64_t width = 0;
         for (size_t r = 0; r < sheet->row_count; r++)
             width = larger(width, page->places[sheet->rows[r].first + i].width);
@@ -80,23 +107,22 @@ static void align_cells(const linnet_sheet *sheet, sheet_layout *page)
     }
 }
 
-/* Whether every caption and label stands whole, no word broken. */
-static bool captions_fit(const linnet_sheet *sheet, const sheet_layout *page)
+static void size_cells(const linnet_sheet *sheet, sheet_layout *page)
 {
-    for (size_t i = 0; i < sheet->cell_count; i++) {
-        linnet_wrapped text = linnet_wrap(sheet->cells[i].caption, sheet_room(page->places[i].width, page->text_scale),
-                                          SHEET_CAPTION_LINES);
-        if (text.shortened || text.word_broken)
-            return false;
+    for (size_t r = 0; r < sheet->row_count; r++) {
+        size_row(sheet, page, &sheet->rows[r], 2);
+        if (!captions_fit(sheet, page, &sheet->rows[r]))
+            size_row(sheet, page, &sheet->rows[r], 1);
     }
-    return true;
+    align_columns(sheet, page);
 }
 
 static void measure_labels(const linnet_sheet *sheet, sheet_layout *page)
 {
+    page->label_width = 0;
     for (size_t r = 0; r < sheet->row_count; r++) {
-        linnet_wrapped label = linnet_wrap(sheet->rows[r].label, LABEL_LETTERS, SHEET_LABEL_LINES);
-        page->label_width = larger(page->label_width, wrapped_width(&label, page->text_scale));
+        linnet_wrapped label = sheet_label(sheet->rows[r].label);
+        page->label_width = larger(page->label_width, wrapped_width(&label, SHEET_LABEL_SCALE));
     }
 }
 
@@ -104,18 +130,17 @@ static void measure_labels(const linnet_sheet *sheet, sheet_layout *page)
 static void measure_line(const linnet_sheet *sheet, const sheet_layout *page, sheet_line *line)
 {
     for (size_t i = line->first; i < line->first + line->count; i++) {
-        linnet_wrapped text = linnet_wrap(sheet->cells[i].caption, sheet_room(page->places[i].width, page->text_scale),
-                                          SHEET_CAPTION_LINES);
-        int64_t height = sheet_text_height(text.count, page->text_scale);
+        linnet_wrapped text = sheet_caption(&sheet->cells[i], &page->places[i]);
+        int64_t height = sheet_text_height(text.count, page->places[i].text_scale);
         line->caption_height = larger(line->caption_height, height ? height + SHEET_GAP / 2 : 0);
         line->tile_height = larger(line->tile_height, page->places[i].tile_height);
     }
-    linnet_wrapped label = linnet_wrap(line->label, LABEL_LETTERS, SHEET_LABEL_LINES);
-    line->tile_height = larger(line->tile_height, sheet_text_height(label.count, page->text_scale));
+    linnet_wrapped label = sheet_label(line->label);
+    line->tile_height = larger(line->tile_height, sheet_text_height(label.count, SHEET_LABEL_SCALE));
     line->height = line->tile_height + line->caption_height;
 }
 
-/* Breaks a row into lines no wider than the sheet wants. */
+/* Breaks a row into lines as short as the sheet wants them. */
 static void break_row(const linnet_sheet *sheet, sheet_layout *page, const sheet_row *row)
 {
     int64_t left = SHEET_MARGIN + (page->label_width ? page->label_width + SHEET_GAP : 0), x = left;
@@ -123,7 +148,9 @@ static void break_row(const linnet_sheet *sheet, sheet_layout *page, const sheet
     *line = (sheet_line){.first = row->first, .label = row->label};
     for (size_t i = row->first; i < row->first + row->count; i++) {
         sheet_place *place = &page->places[i];
-        if (line->count && x + place->width + SHEET_MARGIN > sheet->width) {
+        bool full = line->count && (x + place->width + SHEET_MARGIN > sheet->width ||
+                                    (sheet->columns && line->count == (size_t)sheet->columns));
+        if (full) {
             measure_line(sheet, page, line);
             line = &page->lines[page->line_count++];
             *line = (sheet_line){.first = i};
@@ -171,21 +198,13 @@ static bool fits(const sheet_layout *page)
 
 linnet_status sheet_lay_out(const linnet_sheet *sheet, sheet_layout *out)
 {
-    *out = (sheet_layout){.text_scale = 2, .shrink = 1};
+    *out = (sheet_layout){.shrink = 1};
     out->places = linnet_allocate(sheet->cell_count, sizeof *out->places);
     out->lines = linnet_allocate(sheet->cell_count + sheet->row_count, sizeof *out->lines);
     if (!out->places || !out->lines)
         return linnet_fail(sheet->context, LINNET_OUT_OF_MEMORY, "sheet: out of memory");
     for (out->shrink = 1; out->shrink <= TILE_WIDTH; out->shrink *= 2) {
-        out->text_scale = 2;
         size_cells(sheet, out);
-        align_cells(sheet, out);
-        if (!captions_fit(sheet, out)) {
-            out->text_scale = 1;
-            size_cells(sheet, out);
-            align_cells(sheet, out);
-        }
-        out->label_width = 0;
         measure_labels(sheet, out);
         place_lines(sheet, out);
         if (fits(out))

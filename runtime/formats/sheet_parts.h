@@ -20,7 +20,8 @@ typedef struct sheet_row {
 struct linnet_sheet {
     linnet_context *context;
     char *title;
-    int32_t width; /* rows go on below beyond it */
+    int32_t width;   /* rows go on below beyond it */
+    int32_t columns; /* and after so many pictures; 0: any number */
     sheet_cell *cells;
     sheet_row *rows;
     size_t cell_count, cell_capacity, row_count, row_capacity;

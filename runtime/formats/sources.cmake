@@ -8,7 +8,7 @@ set(LINNET_FORMATS_SOURCES
   formats/font.c
   formats/image.c
   formats/jpeg_markers.c
-  formats/mosaic.c
+  formats/planes.c
   formats/resize.c
   formats/safetensors_read.c
   formats/safetensors_type.c

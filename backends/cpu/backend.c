@@ -115,8 +115,7 @@ static void close_device(linnet_backend_device *device)
 static const linnet_layer_ops *layer_ops(linnet_backend_device *device, uint32_t kind)
 {
     (void)device;
-    const cpu_layer *layer = cpu_layer_find(kind);
-    return layer && layer->count ? &cpu_layer_ops : NULL;
+    return cpu_layer_find(kind) ? &cpu_layer_ops : NULL;
 }
 
 /* ---- Buffers ---- */

@@ -138,6 +138,16 @@ static size_t attributes_size(uint32_t kind)
         return sizeof(linnet_batch_norm_attributes);
     case LINNET_LAYER_DROPOUT:
         return sizeof(linnet_dropout_attributes);
+    case LINNET_LAYER_LOCAL_CONV2D:
+        return sizeof(linnet_local_conv2d_attributes);
+    case LINNET_LAYER_GRAM:
+        return sizeof(linnet_gram_attributes);
+    case LINNET_LAYER_TOTAL_VARIATION:
+        return sizeof(linnet_total_variation_attributes);
+    case LINNET_LAYER_ALPHA_NORM:
+        return sizeof(linnet_alpha_norm_attributes);
+    case LINNET_LAYER_PAD2D:
+        return sizeof(linnet_pad2d_attributes);
     default:
         return 0;
     }

@@ -139,6 +139,21 @@ typedef struct cpu_table_type {
     void (*avg_pool)(const cpu_pool *pool, const float *x, float *y);
     void (*avg_pool_gradient)(const cpu_pool *pool, const float *dy, float *dx, bool accumulate);
 
+    /* picture.c. power_sums: |x|^power of element i is added to sums[i % 16]; power_gradient:
+       dx (+)= factor power |x|^(power-1) sign(x), 0 where x is 0. */
+    void (*power_sums)(float power, const float *x, int64_t count, float sums[16]);
+    void (*power_gradient)(float power, float factor, const float *x, float *dx, int64_t count, bool accumulate);
+    /* Total variation of one row of pixels; next is the row below, or row itself where there is none. Pixel j's term is
+       added to sums[j % 16]. slopes: the derivatives of each term by its difference to the right and down. gradient:
+       dx (+)= factor (right[j-1] - right[j] + above[j] - down[j]), where above are the slopes down of the row above;
+       right[-1] is read too. */
+    void (*variation_sums)(float beta, float epsilon, const float *row, const float *next, int64_t width,
+                           float sums[16]);
+    void (*variation_slopes)(float beta, float epsilon, const float *row, const float *next, int64_t width,
+                             float *right_slopes, float *down_slopes);
+    void (*variation_gradient)(float factor, const float *right_slopes, const float *down_slopes,
+                               const float *above_slopes, float *dx, int64_t width, bool accumulate);
+
     /* optimizer.c */
     void (*sgd)(float *p, const float *g, float *m, int64_t count, float rate, float decay, float momentum,
                 bool nesterov);
@@ -169,6 +184,7 @@ void cpu_vendor(char *out, unsigned long size);
     void cpu_elementwise_init_##isa(cpu_table_type *table);                                                            \
     void cpu_reduce_init_##isa(cpu_table_type *table);                                                                 \
     void cpu_pool_init_##isa(cpu_table_type *table);                                                                   \
+    void cpu_picture_init_##isa(cpu_table_type *table);                                                                \
     void cpu_optimizer_init_##isa(cpu_table_type *table);                                                              \
     void cpu_transpose_init_##isa(cpu_table_type *table);
 CPU_KERNEL_FILES(portable)

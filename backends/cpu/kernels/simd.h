@@ -129,6 +129,18 @@ static ALWAYS_INLINE vec vec_exp2i(vec n)
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127)), 23));
 }
 
+/* n and m of x = 2^n m with 1 <= m < 2, for normal x > 0; something finite for 0. */
+static ALWAYS_INLINE vec vec_exponent(vec x)
+{
+    return _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_srli_epi32(_mm512_castps_si512(x), 23), _mm512_set1_epi32(127)));
+}
+
+static ALWAYS_INLINE vec vec_mantissa(vec x)
+{
+    __m512i bits = _mm512_and_si512(_mm512_castps_si512(x), _mm512_set1_epi32(0x7fffff));
+    return _mm512_castsi512_ps(_mm512_or_si512(bits, _mm512_set1_epi32(0x3f800000)));
+}
+
 #elif defined(CPU_ISA_AVX2)
 #include <immintrin.h>
 enum { VEC = 8, TILE_VECTORS = 2 };
@@ -238,6 +250,17 @@ static ALWAYS_INLINE vec vec_exp2i(vec n)
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23));
 }
 
+static ALWAYS_INLINE vec vec_exponent(vec x)
+{
+    return _mm256_cvtepi32_ps(_mm256_sub_epi32(_mm256_srli_epi32(_mm256_castps_si256(x), 23), _mm256_set1_epi32(127)));
+}
+
+static ALWAYS_INLINE vec vec_mantissa(vec x)
+{
+    __m256i bits = _mm256_and_si256(_mm256_castps_si256(x), _mm256_set1_epi32(0x7fffff));
+    return _mm256_castsi256_ps(_mm256_or_si256(bits, _mm256_set1_epi32(0x3f800000)));
+}
+
 #else
 /* The compiler's generic vectors: SSE2 on x86-64, NEON on aarch64, plain code elsewhere. */
 enum { VEC = 4, TILE_VECTORS = 2 };
@@ -345,6 +368,16 @@ static ALWAYS_INLINE void bytes_store(uint8_t *p, vec x)
 static ALWAYS_INLINE vec vec_exp2i(vec n)
 {
     return (vec)((__builtin_convertvector(n, mask) + 127) << 23);
+}
+
+static ALWAYS_INLINE vec vec_exponent(vec x)
+{
+    return __builtin_convertvector(((mask)x >> 23) - 127, vec);
+}
+
+static ALWAYS_INLINE vec vec_mantissa(vec x)
+{
+    return (vec)(((mask)x & 0x7fffff) | 0x3f800000);
 }
 #endif
 

@@ -70,13 +70,15 @@ typedef enum linnet_initial {
     LINNET_INITIAL_KAIMING_UNIFORM =
         0, /* U(-bound, bound), bound = 1 / sqrt(fan_in), which is Kaiming's with a = sqrt(5) */
     LINNET_INITIAL_ZERO = 1,
-    LINNET_INITIAL_ONE = 2
+    LINNET_INITIAL_ONE = 2,
+    LINNET_INITIAL_VALUES = 3 /* as options.values says, whatever the seed: filters made by hand */
 } linnet_initial;
 
 typedef struct linnet_parameter_options {
     uint32_t struct_size;
     linnet_initial initial;
     int64_t fan_in; /* 0: the product of all dims but the first */
+    const float *values; /* LINNET_INITIAL_VALUES: as many as dims say; copied */
 } linnet_parameter_options;
 
 /* A parameter of its own, to be handed to one layer or several (.weight, .bias): gradients of all uses add up. */

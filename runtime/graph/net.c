@@ -27,8 +27,10 @@ void linnet_net_free(linnet_net **net)
         return;
     linnet_net *n = *net;
     *net = NULL;
-    for (size_t i = 0; i < n->value_count; i++)
+    for (size_t i = 0; i < n->value_count; i++) {
         linnet_release(n->values[i].name);
+        linnet_release(n->values[i].values);
+    }
     for (size_t i = 0; i < n->node_count; i++) {
         linnet_release(n->nodes[i].name);
         linnet_release(n->nodes[i].attributes);
@@ -179,6 +181,26 @@ linnet_value linnet_labels(linnet_net *net, const char *name)
     return linnet_input_with(net, name, LINNET_I32, 0, NULL);
 }
 
+/* false: the net says why. */
+static bool copy_values(linnet_net *net, const char *name, const linnet_parameter_options *o, const linnet_shape *shape,
+                        float **out_values)
+{
+    size_t count = (size_t)linnet_shape_product(shape, 0, shape->rank);
+    *out_values = NULL;
+    if (o->initial != LINNET_INITIAL_VALUES)
+        return true;
+    if (!o->values) {
+        linnet_net_fail(net, LINNET_INVALID, "parameter '%s' is to start with values, but has none", name);
+        return false;
+    }
+    *out_values = linnet_allocate(count, sizeof **out_values);
+    if (*out_values)
+        memcpy(*out_values, o->values, count * sizeof **out_values);
+    else
+        linnet_net_fail(net, LINNET_OUT_OF_MEMORY, "no memory for the values of '%s'", name);
+    return *out_values != NULL;
+}
+
 linnet_value linnet_parameter_with(linnet_net *net, const char *name, size_t rank, const int64_t *dims,
                                    const linnet_parameter_options *options)
 {
@@ -188,14 +210,20 @@ linnet_value linnet_parameter_with(linnet_net *net, const char *name, size_t ran
         return (linnet_value){0};
     if (!name || !shape_from(net, name, LINNET_F32, rank, dims, false, &shape))
         return linnet_net_fail(net, LINNET_INVALID, "a parameter needs a name");
-    if (o.initial > LINNET_INITIAL_ONE || o.fan_in < 0)
+    if (o.initial > LINNET_INITIAL_VALUES || o.fan_in < 0)
         return linnet_net_fail(net, LINNET_INVALID, "parameter '%s': %s is %lld", name,
                                o.fan_in < 0 ? "fan_in" : "initial", o.fan_in < 0 ? (long long)o.fan_in : o.initial);
-    uint32_t index = linnet_net_add_value(net, LINNET_VALUE_PARAMETER, linnet_duplicate(name), &shape);
-    if (index == UINT32_MAX)
+    float *values = NULL;
+    if (!copy_values(net, name, &o, &shape, &values))
         return (linnet_value){0};
+    uint32_t index = linnet_net_add_value(net, LINNET_VALUE_PARAMETER, linnet_duplicate(name), &shape);
+    if (index == UINT32_MAX) {
+        linnet_release(values);
+        return (linnet_value){0};
+    }
     linnet_net_value *value = &net->values[index];
     value->initial = o.initial;
+    value->values = values;
     value->fan_in = o.fan_in ? o.fan_in : linnet_shape_product(&shape, rank > 1, shape.rank);
     return (linnet_value){index + 1};
 }

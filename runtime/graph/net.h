@@ -25,6 +25,7 @@ typedef struct linnet_net_value {
     bool frozen;       /* parameter */
     uint32_t initial;  /* parameter, state: linnet_initial */
     int64_t fan_in;    /* parameter */
+    float *values;     /* LINNET_INITIAL_VALUES: all of them, else NULL */
 } linnet_net_value;
 
 typedef struct linnet_node {

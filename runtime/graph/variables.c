@@ -159,6 +159,10 @@ linnet_status linnet_gradients_settle(linnet_session *session)
 
 static void draw(const linnet_net_value *value, uint32_t number, uint64_t seed, float *out, uint64_t count)
 {
+    if (value->initial == LINNET_INITIAL_VALUES) {
+        memcpy(out, value->values, count * sizeof *out);
+        return;
+    }
     float bound = value->fan_in > 0 ? 1.0f / sqrtf((float)value->fan_in) : 0.0f;
     for (uint64_t i = 0; i < count; i++) {
         float uniform = linnet_philox_uniform(seed, number, INITIAL_STEP, i);

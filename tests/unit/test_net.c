@@ -221,7 +221,11 @@ REFUSES(input_of_another_type, LINNET_UNSUPPORTED, "input 'x': only f32 and i32 
         linnet_input_with(net, "x", LINNET_F64, 0, NULL))
 REFUSES(unknown_initial, LINNET_INVALID, "parameter 'w': initial is 9",
         linnet_parameter_with(net, "w", 1, (const int64_t[]){3},
-                              &(linnet_parameter_options){sizeof(linnet_parameter_options), (linnet_initial)9, 0}))
+                              &(linnet_parameter_options){sizeof(linnet_parameter_options), (linnet_initial)9, 0, NULL}))
+REFUSES(values_that_are_none, LINNET_INVALID, "parameter 'w' is to start with values, but has none",
+        linnet_parameter_with(net, "w", 1, (const int64_t[]){3},
+                              &(linnet_parameter_options){.struct_size = sizeof(linnet_parameter_options),
+                                                          .initial = LINNET_INITIAL_VALUES}))
 
 static void too_many_inputs(void **state)
 {
@@ -406,6 +410,7 @@ int main(void)
         NET_TEST(sum_of_different_shapes),
         NET_TEST(input_of_another_type),
         NET_TEST(unknown_initial),
+        NET_TEST(values_that_are_none),
         NET_TEST(too_many_inputs),
         NET_TEST(no_net_is_no_crash),
         NET_TEST(automatic_names_count_per_kind),

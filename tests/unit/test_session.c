@@ -295,6 +295,27 @@ static void fused_is_the_same_as_unfused(void **state)
     assert_floats(weight[0], weight[1], WEIGHTS, "gradient of the weight");
 }
 
+static void parameters_start_with_given_values(void **state)
+{
+    const float given[3] = {-1, 0.5f, 2};
+    float values[3] = {-1, 0.5f, 2}, got[3];
+    linnet_net *net = linnet_net_new(NULL);
+    linnet_value x = linnet_input(net, "x", 3);
+    linnet_parameter_options options = {
+        .struct_size = sizeof options, .initial = LINNET_INITIAL_VALUES, .values = values};
+    linnet_value w = linnet_parameter_with(net, "w", 2, (const int64_t[]){1, 3}, &options);
+    linnet_linear(net, x, .weight = w, .no_bias = 1);
+    values[0] = 9; /* they were copied */
+    linnet_session *session = session_of(net, DEVICE(state), 0);
+    for (uint64_t seed = 0; seed < 2; seed++) {
+        assert_ok(linnet_session_get(session, "w", got, sizeof got));
+        assert_floats(got, given, 3, "w");
+        SET(session, "w", 4, 5, 6);
+        assert_ok(linnet_session_initialize(session, seed));
+    }
+    finish(&net, &session);
+}
+
 static const device_test tests[] = {
     DEVICE_TEST(gradients_of_a_residual_add_up),
     DEVICE_TEST(one_value_may_be_both_inputs),
@@ -304,6 +325,7 @@ static const device_test tests[] = {
     DEVICE_TEST(frozen_parameters_stand_still),
     DEVICE_TEST(input_gradients_in_evaluate_behaviour),
     DEVICE_TEST(fused_is_the_same_as_unfused),
+    DEVICE_TEST(parameters_start_with_given_values),
 };
 
 int main(int argc, char **argv)

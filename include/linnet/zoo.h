@@ -53,7 +53,9 @@ typedef struct linnet_model_options {
      vgg_cifar           10   3 x 32 x 32     conv1_1, relu1_1, ..., pool3, fc
      squeezenet1_1     1000   3 x 224 x 224   conv1, relu1, pool1, fire2, ..., fire9, conv10, relu10, pool10
      vgg19             none   3 x 224 x 224   conv1_1, relu1_1, conv1_2, ..., pool5; with classes fc6, fc7, fc8
-   Parameters of the last two are named as torchvision's, so that published weights load.
+     textures          none   3 x 224 x 224   filters1, scale1, ..., filters5, scale5
+   Parameters of squeezenet1_1 and vgg19 are named as torchvision's, so that published weights load. Those of textures
+   are made with it and never change: fixed random filters, whatever the seed.
    options may be NULL. LINNET_NOT_FOUND names the networks that there are. */
 LINNET_API linnet_status linnet_model_new(linnet_context *context, const char *name,
                                           const linnet_model_options *options, linnet_model *out_model);

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 set(LINNET_ZOO_SOURCES
   zoo/zoo.c zoo/for_weights.c zoo/layers.c zoo/preprocess.c zoo/preprocess_note.c
-  zoo/lenet5.c zoo/lenet5_local.c zoo/mlp.c zoo/vgg_cifar.c zoo/squeezenet1_1.c zoo/vgg19.c)
+  zoo/lenet5.c zoo/lenet5_local.c zoo/mlp.c zoo/vgg_cifar.c zoo/squeezenet1_1.c zoo/textures.c
+  zoo/vgg19.c)

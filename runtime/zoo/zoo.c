@@ -6,6 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Mean and deviation of ImageNet's pictures, as torchvision takes them away. */
+static const linnet_preprocess imagenet = {.mean = {0.485f, 0.456f, 0.406f}, .deviation = {0.229f, 0.224f, 0.225f}};
+/* From -1 to 1. */
+static const linnet_preprocess centred = {.scale = 2, .mean = {1, 1, 1}};
+
 static const linnet_zoo_entry entries[] = {
     {.name = "lenet5",
      .description = "LeNet-5: two convolutions, three linear layers",
@@ -27,14 +32,19 @@ static const linnet_zoo_entry entries[] = {
      .description = "SqueezeNet 1.1: eight fire modules between two convolutions",
      .build = linnet_zoo_squeezenet1_1,
      .fit = linnet_zoo_squeezenet1_1_fit,
-     .imagenet = true,
+     .preprocess = &imagenet,
      .defaults = {.classes = 1000, .channels = 3, .height = 224, .width = 224}},
     {.name = "vgg19",
      .description = "VGG-19: sixteen convolutions, for their features",
      .build = linnet_zoo_vgg19,
      .fit = linnet_zoo_vgg19_fit,
-     .imagenet = true,
+     .preprocess = &imagenet,
      .defaults = {.channels = 3, .height = 224, .width = 224, .depth = 16}},
+    {.name = "textures",
+     .description = "random filters at five scales, for style without a weight file",
+     .build = linnet_zoo_textures,
+     .preprocess = &centred,
+     .defaults = {.channels = 3, .height = 224, .width = 224}},
 };
 
 #define ENTRY_COUNT (sizeof entries / sizeof entries[0])
@@ -77,6 +87,8 @@ static const char *complete(const linnet_zoo_entry *entry, const linnet_model_op
     memcpy(&given, options, options->struct_size < sizeof given ? options->struct_size : sizeof given);
     if (given.classes < 0 || given.channels < 0 || given.height < LINNET_FREE || given.width < LINNET_FREE)
         return "a number of classes, channels or pixels is negative";
+    if (given.classes && !entry->defaults.classes && !entry->defaults.depth)
+        return "it has no classes";
     if (given.depth < 0 || given.depth > entry->defaults.depth)
         return entry->defaults.depth ? "depth is 1 to 16" : "it has no depth to choose";
     if (given.average_pooling && !entry->defaults.depth)
@@ -94,14 +106,11 @@ static const char *complete(const linnet_zoo_entry *entry, const linnet_model_op
     return NULL;
 }
 
-/* Mean and deviation of ImageNet's pictures, as torchvision takes them away. */
-static const linnet_preprocess imagenet = {.mean = {0.485f, 0.456f, 0.406f}, .deviation = {0.229f, 0.224f, 0.225f}};
-
 static void build(const linnet_zoo_entry *entry, const linnet_model_options *options, linnet_model *model)
 {
     model->image = linnet_input(model->net, "image", options->channels, options->height, options->width);
-    if (entry->imagenet)
-        model->preprocess = imagenet;
+    if (entry->preprocess)
+        model->preprocess = *entry->preprocess;
     linnet_value last = entry->build(model->net, model->image, options);
     if (!options->classes)
         return;

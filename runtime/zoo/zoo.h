@@ -7,14 +7,15 @@
 #include "linnet/safetensors.h"
 #include "linnet/zoo.h"
 
-/* Adds the network behind image [N,C,H,W]; returns the scores [N,classes], or what comes last where classes is 0 (only
-   vgg19 has that). Errors stick to the net. options are complete. */
+/* Adds the network behind image [N,C,H,W]; returns the scores [N,classes], or what comes last where classes is 0
+   (vgg19 and textures have that). Errors stick to the net. options are complete. */
 linnet_value linnet_zoo_lenet5(linnet_net *net, linnet_value image, const linnet_model_options *options);
 linnet_value linnet_zoo_lenet5_local(linnet_net *net, linnet_value image, const linnet_model_options *options);
 linnet_value linnet_zoo_mlp(linnet_net *net, linnet_value image, const linnet_model_options *options);
 linnet_value linnet_zoo_vgg_cifar(linnet_net *net, linnet_value image, const linnet_model_options *options);
 linnet_value linnet_zoo_squeezenet1_1(linnet_net *net, linnet_value image, const linnet_model_options *options);
 linnet_value linnet_zoo_vgg19(linnet_net *net, linnet_value image, const linnet_model_options *options);
+linnet_value linnet_zoo_textures(linnet_net *net, linnet_value image, const linnet_model_options *options);
 
 /* A row of the table of networks. */
 typedef struct linnet_zoo_entry {
@@ -23,7 +24,7 @@ typedef struct linnet_zoo_entry {
     /* What a weight file says about options that are still 0; NULL: nothing. */
     void (*fit)(const linnet_safetensors *file, linnet_model_options *options);
     linnet_model_options defaults;
-    bool imagenet; /* wants pictures as torchvision's networks do */
+    const linnet_preprocess *preprocess; /* NULL: pictures as they are */
 } linnet_zoo_entry;
 /* NULL when there is none called so. */
 const linnet_zoo_entry *linnet_zoo_find(const char *name);

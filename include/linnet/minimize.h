@@ -68,7 +68,7 @@ typedef struct linnet_minimize_result {
     int converged;        /* no step went further down before the iterations were over */
 } linnet_minimize_result;
 
-/* Moves x, count numbers, towards a minimum. out_result may be NULL. LINNET_INTERRUPTED: progress stopped it; x is
+/* Moves x, count numbers, towards a minimum. options and out_result may be NULL. LINNET_INTERRUPTED: progress stopped it; x is
    what progress saw. LINNET_INVALID: the value is no number any more (with Adam: the rate is too large).
    LINNET_UNSUPPORTED: L-BFGS is not in this build. */
 #define linnet_minimize(context, count, x, function, user, out_result, ...)                                            \

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "minimize.h"
+#include "options.h"
 
 #include <math.h>
 #include <string.h>
@@ -59,15 +60,15 @@ linnet_status linnet_minimization_report(linnet_minimization *m, double value)
 static linnet_status complete(linnet_context *context, const linnet_minimize_options *options,
                               linnet_minimize_options *out)
 {
-    if (!options || options->struct_size < sizeof *options)
-        return linnet_fail(context, LINNET_INVALID, "linnet_minimize: options without struct_size");
-    *out = *options;
-    out->method = resolve(options->method);
-    out->iterations = options->iterations ? options->iterations : 100;
-    out->rate = options->rate != 0 ? options->rate : 0.02f;
-    out->history = options->history ? options->history : 10;
+    linnet_status status = linnet_vision_options(context, "linnet_minimize", options, out, sizeof *out);
+    if (status != LINNET_OK)
+        return status;
+    out->method = resolve(out->method);
+    out->iterations = out->iterations ? out->iterations : 100;
+    out->rate = out->rate != 0 ? out->rate : 0.02f;
+    out->history = out->history ? out->history : 10;
     if (!linnet_minimizer_name(out->method))
-        return linnet_fail(context, LINNET_INVALID, "linnet_minimize: there is no method %d", (int)options->method);
+        return linnet_fail(context, LINNET_INVALID, "linnet_minimize: there is no method %d", (int)out->method);
     if (!(out->rate > 0) || !isfinite(out->rate) || !(out->low <= out->high) || out->history > 1000)
         return linnet_fail(context, LINNET_INVALID,
                            "linnet_minimize: rate %g, box [%g, %g] or history %u makes no sense", (double)out->rate,

@@ -57,8 +57,9 @@ typedef struct linnet_maps_options {
 } linnet_maps_options;
 
 /* Every map a tile (those wider than 128 pixels made smaller), captioned with its channel, all on the layer's own scale
-   with a colour bar below: from 0 in the sequential colours where no activation is negative, else symmetric about 0 in
-   the diverging ones. A layer without positions is one tile whose cells are the units, row by row. */
+   with a colour bar below (99.9 % of the activations are within it): from 0 in the sequential colours where no
+   activation is negative, else symmetric about 0 in the diverging ones. A layer without positions is one tile whose
+   cells are the units, row by row. */
 #define linnet_maps_draw(context, maps, ...)                                                                           \
     linnet_maps_draw_with(context, maps,                                                                               \
                           &(linnet_maps_options){.struct_size = sizeof(linnet_maps_options), __VA_ARGS__})
@@ -68,7 +69,7 @@ LINNET_API linnet_image *linnet_maps_draw_with(linnet_context *context, const li
 typedef struct linnet_strip_options {
     uint32_t struct_size;
     uint32_t maps;                  /* of each layer, those that vary most over the picture; default 3 */
-    uint32_t columns;               /* layers beside each other; default: what looks well, at most 12 */
+    uint32_t columns;               /* layers beside each other; default: as many as there are, at most 18 */
     int32_t class_count;            /* names in class_names */
     const char *const *class_names; /* NULL: classes are numbers */
     const char *title;
@@ -76,7 +77,7 @@ typedef struct linnet_strip_options {
 
 /* The way of a picture through the network: the picture, then each layer with its name and shape and a few of its maps
    on the layer's own scale, then the five most probable classes. Layers that only rearrange (reshape, dropout) are left
-   out. */
+   out, and in nets of more than 24 layers those of which nothing but a relu is made. */
 #define linnet_strip_draw(session, model, picture, ...)                                                                \
     linnet_strip_draw_with(session, model, picture,                                                                    \
                            &(linnet_strip_options){.struct_size = sizeof(linnet_strip_options), __VA_ARGS__})

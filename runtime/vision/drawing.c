@@ -3,6 +3,27 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
+
+#define BINS 4096
+
+/* The magnitude that 99.9 % of the finite numbers do not exceed, to a 4096th of the largest. */
+static float usual_most(const float *data, int64_t count, float most)
+{
+    int64_t bins[BINS] = {0}, finite = 0, seen = 0;
+    for (int64_t i = 0; i < count; i++)
+        if (isfinite(data[i])) {
+            int bin = (int)(fabsf(data[i]) / most * (BINS - 1));
+            bins[bin < BINS ? bin : BINS - 1]++;
+            finite++;
+        }
+    for (int bin = 0; bin < BINS; bin++) {
+        seen += bins[bin];
+        if ((double)seen >= 0.999 * (double)finite)
+            return most * (float)(bin + 1) / BINS;
+    }
+    return most;
+}
 
 linnet_maps_scale linnet_maps_scale_of(const linnet_maps *maps)
 {
@@ -15,23 +36,40 @@ linnet_maps_scale linnet_maps_scale_of(const linnet_maps *maps)
         scale.colours = maps->data[i] < 0 ? LINNET_COLOUR_DIVERGING : scale.colours;
         most = fmaxf(most, fabsf(maps->data[i]));
     }
-    scale.high = most > 0 ? most : 1;
+    scale.high = most > 0 ? usual_most(maps->data, count, most) : 1;
     scale.low = scale.colours == LINNET_COLOUR_DIVERGING ? -scale.high : 0;
     return scale;
 }
 
+/* The image with every pixel a rectangle, as nearly square as width and height allow. */
+static linnet_image *spread(linnet_context *context, const linnet_image *image, int32_t width, int32_t height)
+{
+    linnet_image *large = linnet_image_new(context, width, height, image->channels);
+    size_t channels = (size_t)image->channels;
+    for (int32_t y = 0; large && y < height; y++)
+        for (int32_t x = 0; x < width; x++) {
+            int32_t from_x = (int32_t)((int64_t)x * image->width / width);
+            int32_t from_y = (int32_t)((int64_t)y * image->height / height);
+            memcpy(large->pixels + ((size_t)y * (size_t)width + (size_t)x) * channels,
+                   image->pixels + ((size_t)from_y * (size_t)image->width + (size_t)from_x) * channels, channels);
+        }
+    return large;
+}
+
 linnet_image *linnet_map_tile(linnet_context *context, const linnet_maps *maps, int64_t channel,
-                              const linnet_maps_scale *scale, int32_t most)
+                              const linnet_maps_scale *scale, int32_t side)
 {
     const float *map = maps->data + channel * maps->height * maps->width;
     int32_t height = (int32_t)maps->height, width = (int32_t)maps->width, longer = height > width ? height : width;
     linnet_image *image = linnet_image_from_map(context, map, height, width, scale->low, scale->high, scale->colours);
-    if (!image || !most || longer == most)
+    if (!image || longer == side)
         return image;
-    double ratio = longer < most ? most / longer : (double)most / longer;
-    int32_t new_width = (int32_t)fmax(1, width * ratio), new_height = (int32_t)fmax(1, height * ratio);
-    linnet_image *sized = longer < most
-                              ? linnet_image_enlarge(context, image, most / longer)
+    int32_t new_width = (int32_t)((int64_t)width * side / longer),
+            new_height = (int32_t)((int64_t)height * side / longer);
+    new_width += new_width == 0;
+    new_height += new_height == 0;
+    linnet_image *sized = longer < side
+                              ? spread(context, image, new_width, new_height)
                               : linnet_image_resize(context, image, new_width, new_height, LINNET_RESIZE_AREA);
     linnet_image_free(&image);
     return sized;

@@ -13,9 +13,9 @@ typedef struct linnet_maps_scale {
     float low, high;
 } linnet_maps_scale;
 
+/* The scale ends where 99.9 % of the activations lie: a few peaks do not make everything else dark. */
 linnet_maps_scale linnet_maps_scale_of(const linnet_maps *maps);
-/* One map as a picture, enlarged or reduced by whole steps so that it is at most `most` pixels wide and high (0: as it
-   is). */
+/* One map as a picture whose longer side has `side` pixels: squares where it is enlarged, means where it is reduced. */
 linnet_image *linnet_map_tile(linnet_context *context, const linnet_maps *maps, int64_t channel,
                               const linnet_maps_scale *scale, int32_t most);
 /* A layer without positions as one picture: its units are cells of cell x cell pixels, row by row, columns a row. */

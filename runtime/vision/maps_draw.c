@@ -8,9 +8,9 @@
 #include <stdio.h>
 
 #define DEFAULT_LIMIT 256
-#define TILE          128 /* pixels: larger maps are made smaller */
-#define SMALL_TILE    84  /* smaller maps are enlarged to about that */
-#define GAP           12  /* what the sheet puts between tiles, about */
+#define MOST_TILE     128
+#define LEAST_TILE    84
+#define GAP           12 /* what the sheet puts between tiles, about */
 #define UNIT_CELL     14
 
 static bool maps_are_good(const linnet_maps *maps)
@@ -20,26 +20,32 @@ static bool maps_are_good(const linnet_maps *maps)
 }
 
 /* Takes over the image. */
-static linnet_status add(linnet_context *context, linnet_sheet *sheet, linnet_image *image, const char *caption)
+static linnet_status add(linnet_context *context, linnet_sheet *sheet, linnet_image *image, int32_t scale,
+                         const char *caption)
 {
     if (!image)
         return linnet_context_last_status(context);
-    linnet_status status = linnet_sheet_add(sheet, image, 1, caption);
+    linnet_status status = linnet_sheet_add(sheet, image, scale, caption);
     linnet_image_free(&image);
     return status;
+}
+
+/* Pixels of a tile: larger maps are made smaller, smaller ones are enlarged. */
+static int32_t tile_side(const linnet_maps *maps)
+{
+    int64_t longer = maps->height > maps->width ? maps->height : maps->width;
+    return longer < LEAST_TILE ? LEAST_TILE : longer < MOST_TILE ? (int32_t)longer : MOST_TILE;
 }
 
 static linnet_status add_tiles(linnet_context *context, linnet_sheet *sheet, const linnet_maps *maps,
                                const linnet_maps_scale *scale, const int64_t *order, int64_t count)
 {
-    int32_t longer = (int32_t)(maps->height > maps->width ? maps->height : maps->width);
     linnet_status status = LINNET_OK;
     for (int64_t i = 0; i < count && status == LINNET_OK; i++) {
         char caption[32];
         int64_t channel = order ? order[i] : i;
         snprintf(caption, sizeof caption, "%lld", (long long)channel);
-        status = add(context, sheet,
-                     linnet_map_tile(context, maps, channel, scale, longer > SMALL_TILE ? TILE : SMALL_TILE), caption);
+        status = add(context, sheet, linnet_map_tile(context, maps, channel, scale, tile_side(maps)), 1, caption);
     }
     return status;
 }
@@ -47,10 +53,8 @@ static linnet_status add_tiles(linnet_context *context, linnet_sheet *sheet, con
 /* Width of a sheet whose tiles fill a picture about 4 to 3. */
 static int32_t sheet_width(const linnet_maps *maps, int64_t count, uint32_t columns)
 {
-    double longer = (double)(maps->height > maps->width ? maps->height : maps->width);
-    double tile = longer > SMALL_TILE ? fmin(longer, TILE) : SMALL_TILE;
     double chosen = columns ? columns : ceil(sqrt((double)count * 4 / 3));
-    return (int32_t)fmin(chosen * (tile + GAP) + 2 * GAP, 8192);
+    return (int32_t)fmin(chosen * (tile_side(maps) + GAP) + 2 * GAP, 8192);
 }
 
 static linnet_status fill(linnet_context *context, linnet_sheet *sheet, const linnet_maps *maps,
@@ -63,7 +67,7 @@ static linnet_status fill(linnet_context *context, linnet_sheet *sheet, const li
     linnet_status status = LINNET_OK;
     if (maps->height * maps->width == 1) {
         int64_t columns = options->columns ? options->columns : (int64_t)ceil(sqrt((double)maps->channels * 2));
-        status = add(context, sheet, linnet_units_tile(context, maps, &scale, columns, UNIT_CELL), NULL);
+        status = add(context, sheet, linnet_units_tile(context, maps, &scale, columns, UNIT_CELL), 1, NULL);
     } else {
         order = options->strongest ? linnet_maps_order(context, maps) : NULL;
         status = options->strongest && !order ? LINNET_OUT_OF_MEMORY : LINNET_OK;
@@ -76,7 +80,8 @@ static linnet_status fill(linnet_context *context, linnet_sheet *sheet, const li
     if (status == LINNET_OK)
         status = linnet_sheet_row(sheet, NULL);
     if (status == LINNET_OK)
-        status = add(context, sheet, linnet_image_colour_bar(context, scale.colours, scale.low, scale.high, 0), NULL);
+        status =
+            add(context, sheet, linnet_image_colour_bar(context, scale.colours, scale.low, scale.high, 0), 1, NULL);
     return status;
 }
 

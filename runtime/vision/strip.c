@@ -12,7 +12,8 @@
 
 #define DEFAULT_MAPS 3
 #define MOST_MAPS    16
-#define MOST_COLUMNS 12
+#define MOST_COLUMNS 18
+#define MANY_LAYERS  24 /* a net with more is shown without what goes into a relu */
 #define TILE         84
 #define GAP          4
 #define COLUMN       (TILE + 14) /* with what the sheet puts around a tile */
@@ -43,6 +44,35 @@ static bool is_shown(const strip *s, const linnet_node_info *info)
     return rank == 4 || rank == 2;
 }
 
+/* Whether all that becomes of a value is its relu. */
+static bool is_only_for_relu(const linnet_net *net, linnet_value value)
+{
+    size_t readers = 0, relus = 0;
+    for (size_t i = 0; i < linnet_net_node_count(net); i++) {
+        linnet_node_info info;
+        if (linnet_net_node(net, i, &info) != LINNET_OK)
+            continue;
+        for (uint32_t k = 0; k < info.input_count; k++)
+            if (info.inputs[k].id == value.id) {
+                readers++;
+                relus += strcmp(info.kind, "relu") == 0;
+            }
+    }
+    return readers == 1 && relus == 1;
+}
+
+/* The relus show what goes into them, too. */
+static void thin_out(strip *s)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < s->count; i++)
+        if (!is_only_for_relu(s->model->net, s->layers[i])) {
+            s->nodes[kept] = s->nodes[i];
+            s->layers[kept++] = s->layers[i];
+        }
+    s->count = kept;
+}
+
 static linnet_status collect(strip *s)
 {
     size_t nodes = linnet_net_node_count(s->model->net);
@@ -58,6 +88,8 @@ static linnet_status collect(strip *s)
         s->nodes[s->count] = info;
         s->layers[s->count++] = info.output;
     }
+    if (s->count > MANY_LAYERS)
+        thin_out(s);
     return linnet_activations_read(s->session, s->model, s->picture, s->layers, s->count, s->maps);
 }
 

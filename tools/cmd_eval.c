@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 typedef struct eval_options {
-    const char *weights, *data, *model;
+    const char *network, *weights, *data, *model;
     int part; /* index into part_names */
     int64_t limit, batch;
 } eval_options;
@@ -54,7 +54,7 @@ static void print_json(const evaluation *v, const eval_options *o)
     json_t *line = json_object();
     json_text(line, "event", "done");
     json_text(line, "net", linnet_net_name(v->e.model.net));
-    json_text(line, "weights", o->weights);
+    json_text(line, "weights", o->weights ? o->weights : o->network);
     json_text(line, "backend", engine_backend(&v->e));
     json_text(line, "device", engine_device(&v->e));
     json_text(line, "platform", linnet_device_get_info(v->e.device)->platform);
@@ -126,13 +126,43 @@ static int print_result(const evaluation *v, const eval_options *o)
     return code;
 }
 
+/* Pixels as the network wants them; what no loader can do is refused. */
+static int open_loader(evaluation *v, const eval_options *o)
+{
+    const linnet_preprocess *p = &v->e.model.preprocess;
+    linnet_loader_options options = {.struct_size = sizeof options, .batch = (uint32_t)o->batch, .limit = o->limit};
+    float scale = p->scale != 0 ? p->scale : 1;
+    if (p->bgr)
+        return cli_fail(EXIT_FAILED, "the network wants blue before red, which eval does not do");
+    for (int c = 0; c < 4; c++) {
+        options.mean[c] = p->mean[c] / scale;
+        options.deviation[c] = (p->deviation[c] != 0 ? p->deviation[c] : 1) / scale;
+    }
+    v->loader = linnet_loader_new_with(NULL, v->data, &options);
+    return v->loader ? EXIT_GO_ON : cli_check_last();
+}
+
+static int open_network(evaluation *v, const eval_options *o)
+{
+    linnet_model_options sizes = {.struct_size = sizeof sizes,
+                                  .classes = linnet_dataset_class_count(v->data),
+                                  .channels = linnet_dataset_channels(v->data),
+                                  .height = linnet_dataset_height(v->data),
+                                  .width = linnet_dataset_width(v->data)};
+    if (o->weights || model_is_name(o->network))
+        return engine_open_model(&v->e, o->network, o->weights, &sizes);
+    return engine_open_model(&v->e, o->model ? o->model : o->network, o->model ? o->network : NULL, &sizes);
+}
+
 static int evaluate(evaluation *v, const eval_options *o)
 {
     int code = data_open(o->data, o->part == 0 ? LINNET_PART_TEST : LINNET_PART_TRAIN, o->limit, &v->data);
     if (code == EXIT_GO_ON)
-        code = data_loader(v->data, o->batch, o->limit, false, 0, &v->loader);
+        code = open_network(v, o);
+    if (code == EXIT_GO_ON && !v->e.model.logits.id)
+        code = cli_fail(EXIT_USAGE, "the network %s has no classes", linnet_net_name(v->e.model.net));
     if (code == EXIT_GO_ON)
-        code = engine_open_weights(&v->e, o->weights, o->model, v->data);
+        code = open_loader(v, o);
     if (code == EXIT_GO_ON) {
         interrupt_watch();
         code = measure(v);
@@ -146,6 +176,12 @@ static int run(int argc, char **argv)
     eval_options o = {.batch = 250};
     evaluation v = {.data = NULL};
     cli_option options[] = {
+        {.name = "weights",
+         .letter = 'w',
+         .kind = CLI_TEXT,
+         .target = &o.weights,
+         .argument = "FILE",
+         .help = "weights, where MODEL is a network's name"},
         {.name = "data",
          .letter = 'd',
          .kind = CLI_TEXT,
@@ -182,11 +218,11 @@ static int run(int argc, char **argv)
     };
     int code = cli_parse(&cmd_eval, options, sizeof options / sizeof options[0], argc, argv, &first);
     if (code == EXIT_GO_ON && argc - first != 1)
-        code = cli_usage(&cmd_eval, first < argc ? "one weight file at a time" : "which weight file?");
+        code = cli_usage(&cmd_eval, first < argc ? "one network at a time" : "which network or weight file?");
     if (code == EXIT_GO_ON)
         code = cli_check_environment();
     if (code == EXIT_GO_ON) {
-        o.weights = argv[first];
+        o.network = argv[first];
         code = evaluate(&v, &o);
     }
     engine_close(&v.e);
@@ -196,5 +232,8 @@ static int run(int argc, char **argv)
     return code == EXIT_GO_ON ? EXIT_DONE : code;
 }
 
-const cli_command cmd_eval = {"eval", "WEIGHTS", "test a trained network on labelled images",
-                              "WEIGHTS is a file that linnet train wrote, or one with the same names and shapes.", run};
+const cli_command cmd_eval = {"eval", "MODEL", "test a trained network on labelled images",
+                              "MODEL is a file of weights that says which network it is for (one that linnet train "
+                              "wrote, or one with the same names\n"
+                              "and shapes), or the name of a network, with --weights.",
+                              run};

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "commands.h"
 #include "json_lines.h"
+#include "labels.h"
 #include "model.h"
+#include "photo.h"
 #include "text.h"
 
 #include <errno.h>
@@ -9,11 +11,10 @@
 #include <string.h>
 
 #define MOST_CLASSES 1000
-#define DIGIT_SIDE   28
 
 typedef struct predict_options {
-    const char *weights, *data, *model, *indices;
-    int part;
+    const char *network, *weights, *labels, *data, *model, *indices;
+    int part, as_is;
     int64_t top;
 } predict_options;
 
@@ -21,22 +22,22 @@ static const char *const part_names[] = {"test", "train", NULL};
 
 typedef struct predictor {
     linnet_dataset *data; /* NULL: only pictures are read */
+    labels names;
     engine e;
     size_t top;
     linnet_prediction *best; /* top of them */
     table rows;
 } predictor;
 
-static const char *class_name(const predictor *p, int32_t class_index, char out[TEXT_SIZE])
+static const char *class_name(const predictor *p, int32_t class_index, char out[LABEL_SIZE])
 {
-    const char *name = p->data ? linnet_dataset_class_name(p->data, class_index) : NULL;
-    snprintf(out, TEXT_SIZE, "%d", class_index);
-    return name ? name : out;
+    const char *name = p->data && !p->names.count ? linnet_dataset_class_name(p->data, class_index) : NULL;
+    return name ? name : labels_name(&p->names, class_index, out);
 }
 
 static void print_json(const predictor *p, const char *source, int32_t label)
 {
-    char name[TEXT_SIZE];
+    char name[LABEL_SIZE];
     json_t *line = json_object(), *list = json_array();
     json_text(line, "image", source);
     json_count(line, "class", p->best[0].class_index);
@@ -58,7 +59,7 @@ static void print_json(const predictor *p, const char *source, int32_t label)
 /* label -1: not known. */
 static void add_row(predictor *p, const char *source, int32_t label)
 {
-    char name[TEXT_SIZE], share[TEXT_SIZE], others[512] = "", truth[160] = "";
+    char name[LABEL_SIZE], share[TEXT_SIZE], others[1024] = "", truth[160] = "";
     for (size_t i = 1; i < p->top && i < 10; i++) {
         char item[128];
         size_t used = strlen(others);
@@ -73,10 +74,9 @@ static void add_row(predictor *p, const char *source, int32_t label)
     table_row(&p->rows, (const char *[]){source, class_name(p, p->best[0].class_index, name), share, others, truth});
 }
 
-/* pixels: [C,H,W], f32 0 to 1, as the network was trained with. */
-static int predict(predictor *p, const linnet_tensor *pixels, const char *source, int32_t label)
+static int predict(predictor *p, const photo *picture, const char *source, int32_t label)
 {
-    int code = cli_check(linnet_predict(p->e.session, p->e.model.logits, pixels, p->top, p->best));
+    int code = cli_check(linnet_classify(p->e.session, &p->e.model, &picture->tensor, p->top, p->best));
     if (code != EXIT_GO_ON)
         return code;
     if (cli_common_options.json)
@@ -86,38 +86,25 @@ static int predict(predictor *p, const linnet_tensor *pixels, const char *source
     return EXIT_GO_ON;
 }
 
-static int predict_file(predictor *p, const char *path)
+static int predict_file(predictor *p, const predict_options *o, const char *path)
 {
-    float pixels[DIGIT_SIDE * DIGIT_SIDE];
-    linnet_tensor sample = {.type = LINNET_F32, .rank = 3, .dims = {1, DIGIT_SIDE, DIGIT_SIDE}, .data = pixels};
-    linnet_image *image = linnet_image_read(NULL, path);
-    if (!image)
-        return cli_check_last_input();
-    linnet_status status = linnet_digit_from_image(NULL, image, pixels);
-    linnet_image_free(&image);
-    if (status == LINNET_NOT_FOUND)
-        return cli_fail(EXIT_BAD_INPUT, "%s: there is nothing to read in the picture", path);
-    int code = cli_check_input(status);
-    return code == EXIT_GO_ON ? predict(p, &sample, path, -1) : code;
+    photo picture;
+    int code = photo_open(path, &p->e.model, o->as_is ? PHOTO_AS_IS : PHOTO_DIGIT, &picture);
+    if (code == EXIT_GO_ON)
+        code = predict(p, &picture, path, -1);
+    photo_free(&picture);
+    return code;
 }
 
 static int predict_index(predictor *p, int64_t index)
 {
-    linnet_tensor stored;
     char source[32];
-    int code = cli_check(linnet_dataset_image(p->data, index, &stored));
-    int64_t count = code == EXIT_GO_ON ? linnet_tensor_count(&stored) : 0;
-    float *pixels = count > 0 ? malloc((size_t)count * sizeof *pixels) : NULL;
-    if (!pixels)
-        return code == EXIT_GO_ON ? cli_fail(EXIT_NO_MEMORY, "no memory for an image") : code;
-    for (int64_t i = 0; i < count; i++)
-        pixels[i] = stored.type == LINNET_U8 ? (float)((const uint8_t *)stored.data)[i] / 255.0f
-                                             : ((const float *)stored.data)[i];
-    stored.type = LINNET_F32;
-    stored.data = pixels;
+    photo picture;
+    int code = photo_open_index(p->data, index, &picture);
     snprintf(source, sizeof source, "%lld", (long long)index);
-    code = predict(p, &stored, source, linnet_dataset_label(p->data, index));
-    free(pixels);
+    if (code == EXIT_GO_ON)
+        code = predict(p, &picture, source, linnet_dataset_label(p->data, index));
+    photo_free(&picture);
     return code;
 }
 
@@ -148,18 +135,46 @@ static int walk_indices(predictor *p, const char *list, bool dry)
     return code;
 }
 
-static int open_predictor(predictor *p, const predict_options *o)
+/* The sizes that the network shall have; what is 0 the weights say. */
+static int choose_sizes(const predictor *p, const predict_options *o, const char *first, linnet_model_options *out)
+{
+    *out = (linnet_model_options){.struct_size = sizeof *out};
+    if (o->as_is && first)
+        return photo_size(first, out);
+    if (p->data) {
+        out->classes = linnet_dataset_class_count(p->data);
+        out->channels = linnet_dataset_channels(p->data);
+        out->height = linnet_dataset_height(p->data);
+        out->width = linnet_dataset_width(p->data);
+    }
+    return EXIT_GO_ON;
+}
+
+static int open_network(predictor *p, const predict_options *o, const char *first)
+{
+    linnet_model_options sizes;
+    int code = choose_sizes(p, o, first, &sizes);
+    if (code != EXIT_GO_ON)
+        return code;
+    if (o->weights || model_is_name(o->network))
+        return engine_open_model(&p->e, o->network, o->weights, &sizes);
+    return engine_open_model(&p->e, o->model ? o->model : o->network, o->model ? o->network : NULL, &sizes);
+}
+
+static int open_predictor(predictor *p, const predict_options *o, const char *first)
 {
     int64_t dims[LINNET_MAX_RANK] = {0};
-    int code = EXIT_GO_ON;
-    if (o->indices || o->data)
+    int code = labels_open(o->labels, &p->names);
+    if (code == EXIT_GO_ON && (o->indices || o->data))
         code = data_open(o->data, o->part == 0 ? LINNET_PART_TEST : LINNET_PART_TRAIN, 0, &p->data);
     if (code == EXIT_GO_ON && o->indices)
         code = walk_indices(p, o->indices, true);
     if (code == EXIT_GO_ON)
-        code = engine_open_weights(&p->e, o->weights, o->model, p->data);
+        code = open_network(p, o, first);
     if (code != EXIT_GO_ON)
         return code;
+    if (!p->e.model.logits.id)
+        return cli_fail(EXIT_USAGE, "the network %s has no classes", linnet_net_name(p->e.model.net));
     linnet_value_shape(p->e.model.net, p->e.model.logits, dims);
     p->top = (size_t)(o->top < dims[1] ? o->top : dims[1]);
     p->best = calloc(p->top, sizeof *p->best);
@@ -169,12 +184,12 @@ static int open_predictor(predictor *p, const predict_options *o)
 /* A bad picture does not keep the others from being read; the exit code tells. */
 static int predict_all(predictor *p, const predict_options *o, char **files, int count)
 {
-    int code = open_predictor(p, o), worst = EXIT_GO_ON;
+    int code = open_predictor(p, o, count ? *files : NULL), worst = EXIT_GO_ON;
     if (code != EXIT_GO_ON)
         return code;
     table_start(&p->rows, (const char *[]){"IMAGE", "READ AS", ">PROBABILITY", "OR", "", NULL});
     for (int i = 0; i < count && (code == EXIT_GO_ON || code == EXIT_BAD_INPUT); i++) {
-        code = predict_file(p, files[i]);
+        code = predict_file(p, o, files[i]);
         worst = code == EXIT_GO_ON ? worst : code;
     }
     if (worst == EXIT_GO_ON && o->indices)
@@ -196,6 +211,22 @@ static int run(int argc, char **argv)
          .target = &o.indices,
          .argument = "LIST",
          .help = "images of the dataset: 0,5,7 or 10-19"},
+        {.name = "weights",
+         .letter = 'w',
+         .kind = CLI_TEXT,
+         .target = &o.weights,
+         .argument = "FILE",
+         .help = "weights, where MODEL is a network's name"},
+        {.name = "labels",
+         .letter = 'l',
+         .kind = CLI_TEXT,
+         .target = &o.labels,
+         .argument = "FILE",
+         .help = "names of the classes, one a line"},
+        {.name = "as-is",
+         .kind = CLI_FLAG,
+         .target = &o.as_is,
+         .help = "take pictures in their own size, digits without centring them"},
         {.name = "data",
          .letter = 'd',
          .kind = CLI_TEXT,
@@ -225,23 +256,27 @@ static int run(int argc, char **argv)
     };
     int code = cli_parse(&cmd_predict, options, sizeof options / sizeof options[0], argc, argv, &first);
     if (code == EXIT_GO_ON && first >= argc)
-        code = cli_usage(&cmd_predict, "which weight file?");
+        code = cli_usage(&cmd_predict, "which network or weight file?");
     if (code == EXIT_GO_ON && argc - first == 1 && !o.indices)
         code = cli_usage(&cmd_predict, "which images? Name PNG or JPEG files or say --index");
     if (code == EXIT_GO_ON)
         code = cli_check_environment();
     if (code == EXIT_GO_ON) {
-        o.weights = argv[first];
+        o.network = argv[first];
         code = predict_all(&p, &o, argv + first + 1, argc - first - 1);
     }
     engine_close(&p.e);
     linnet_dataset_free(&p.data);
+    labels_free(&p.names);
     free(p.best);
     return code == EXIT_GO_ON ? EXIT_DONE : code;
 }
 
 const cli_command cmd_predict = {
-    "predict", "WEIGHTS [IMAGE...]", "say what a trained network sees in pictures",
-    "IMAGE is a PNG or JPEG of one digit: any size, grey or colour, dark on light or light on dark. It is centred and scaled\n"
-    "as the training images are.",
+    "predict", "MODEL [IMAGE...]", "say what a trained network sees in pictures",
+    "MODEL is a file of weights that says which network it is for, or the name of a network, with --weights.\n"
+    "IMAGE is a PNG or JPEG. For networks that read digits of 28 x 28 pixels it is one digit of any size, grey or in\n"
+    "colour, dark on light or light on dark; it is centred and scaled as the training images are. For all others it is\n"
+    "a photograph: one of the network's own size is taken as it is; of another one the shorter side is scaled to 8/7\n"
+    "of the network's (256 for 224) and the middle is cut out.",
     run};

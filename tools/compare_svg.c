@@ -68,7 +68,7 @@ static void draw_panel(FILE *file, const picture *what, double left, bool accura
 static void draw(FILE *file, const void *what)
 {
     const picture *p = what;
-    curve_begin(file, p->top + CURVE_PANEL_HEIGHT + 58, p->title);
+    curve_begin(file, CURVE_WIDTH, p->top + CURVE_PANEL_HEIGHT + 58, p->title);
     draw_legend(file, p);
     draw_panel(file, p, CURVE_LEFT_LOSS, false);
     draw_panel(file, p, CURVE_LEFT_RIGHT, true);

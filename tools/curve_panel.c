@@ -169,12 +169,12 @@ void curve_text(FILE *file, const char *text)
         }
 }
 
-void curve_begin(FILE *file, double height, const char *title)
+void curve_begin(FILE *file, double width, double height, const char *title)
 {
     fprintf(file,
-            "<svg xmlns='http://www.w3.org/2000/svg' width='%d' height='%g' viewBox='0 0 %d %g' font-size='12' "
+            "<svg xmlns='http://www.w3.org/2000/svg' width='%g' height='%g' viewBox='0 0 %g %g' font-size='12' "
             "font-family='system-ui, -apple-system, \"Segoe UI\", Helvetica, Arial, sans-serif' fill='#3e4c59'>\n",
-            CURVE_WIDTH, height, CURVE_WIDTH, height);
+            width, height, width, height);
     fputs("<style>.heading { font-size: 13px; font-weight: 600; }</style>\n"
           "<rect width='100%' height='100%' fill='#ffffff'/>\n",
           file);

@@ -30,7 +30,7 @@ void curve_smooth(const history_point *points, size_t count, history_point *out)
 void curve_panel_dots(const curve_panel *p, const history_point *points, size_t count, const char *colour);
 
 /* The beginning of the picture up to its title, and its end. */
-void curve_begin(FILE *file, double height, const char *title);
+void curve_begin(FILE *file, double width, double height, const char *title);
 void curve_end(FILE *file);
 /* & < > and quotes as entities. */
 void curve_text(FILE *file, const char *text);

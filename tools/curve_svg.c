@@ -41,7 +41,7 @@ static void draw_legend(FILE *file)
 static void draw(FILE *file, const void *what)
 {
     const picture *p = what;
-    curve_begin(file, CURVE_HEIGHT, p->title);
+    curve_begin(file, CURVE_WIDTH, CURVE_HEIGHT, p->title);
     draw_legend(file);
     draw_panel(file, p, CURVE_LEFT_LOSS, false);
     draw_panel(file, p, CURVE_LEFT_RIGHT, true);

@@ -20,7 +20,7 @@ refuses 2 "--optimizer='rmsprop' makes no sense" train lenet5 --optimizer rmspro
 refuses 2 "which network" train
 refuses 2 "no network 'lenet6'; there are: lenet5, lenet5_local, mlp" train lenet6
 refuses 2 "no network 'lenet6'" summary lenet6
-refuses 2 "which weight file" eval
+refuses 2 "which network or weight file" eval
 refuses 2 "one network at a time" plan lenet5 mlp
 
 # ---- The environment ----

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Names of classes from a text file, one a line in the order of the classes: "tench, Tinca tinca"; a WordNet number in
+   front ("n01440764 tench, Tinca tinca") is left out. */
+#ifndef LINNET_TOOLS_LABELS_H
+#define LINNET_TOOLS_LABELS_H
+
+#include "cli.h"
+
+typedef struct labels {
+    char **names; /* all that the line says */
+    int32_t count;
+} labels;
+
+/* path NULL: no names. Returns EXIT_GO_ON or the exit code to leave with. */
+int labels_open(const char *path, labels *out);
+void labels_free(labels *l);
+
+#define LABEL_SIZE 96
+/* The first name of the class, "tench"; its number where it has none. */
+const char *labels_name(const labels *l, int32_t class_index, char out[LABEL_SIZE]);
+/* The class that text names: a number below classes, or one of the names between commas, in any case. -1: none. */
+int32_t labels_find(const labels *l, const char *text, int32_t classes);
+
+#endif

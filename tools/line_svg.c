@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "line_svg.h"
+
+#include "curve_panel.h"
+#include "text.h"
+
+#include <math.h>
+
+enum { LEFT = 80, WIDTH = 640, TOP = 92, HEIGHT = 300, BELOW = 60, LEGEND = 62, MOST_DOTS = 60 };
+#define CHARACTER 7.2 /* about the width of one */
+
+/* Colours that stay apart for every eye (Okabe and Ito 2008), the strongest first. */
+static const char *const colours[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
+                                      "#e69f00", "#56b4e9", "#000000", "#8c6d31"};
+enum { COLOURS = sizeof colours / sizeof colours[0] };
+
+typedef struct axes {
+    double x_low, x_high, y_low, y_high;
+} axes;
+
+static double nice_step(double span)
+{
+    double rough = span / 5, power = pow(10, floor(log10(rough)));
+    double digit = rough / power;
+    return power * (digit < 1.5 ? 1 : digit < 3.5 ? 2 : digit < 7.5 ? 5 : 10);
+}
+
+static axes find_axes(const line_diagram *d)
+{
+    axes a = {INFINITY, -INFINITY, d->low, d->high};
+    bool open = d->low == d->high;
+    if (open) {
+        a.y_low = INFINITY;
+        a.y_high = -INFINITY;
+    }
+    for (size_t c = 0; c < d->count; c++)
+        for (size_t i = 0; i < d->curves[c].count; i++) {
+            a.x_low = fmin(a.x_low, d->curves[c].x[i]);
+            a.x_high = fmax(a.x_high, d->curves[c].x[i]);
+            if (open && isfinite(d->curves[c].y[i])) {
+                a.y_low = fmin(a.y_low, d->curves[c].y[i]);
+                a.y_high = fmax(a.y_high, d->curves[c].y[i]);
+            }
+        }
+    if (!(a.x_high > a.x_low))
+        a = (axes){isfinite(a.x_low) ? a.x_low : 0, isfinite(a.x_low) ? a.x_low + 1 : 1, a.y_low, a.y_high};
+    if (!(a.y_high > a.y_low)) {
+        a.y_low = isfinite(a.y_low) ? a.y_low : 0;
+        a.y_high = a.y_low + 1;
+    }
+    if (open) { /* whole steps */
+        double step = nice_step(a.y_high - a.y_low);
+        a.y_low = floor(a.y_low / step + 1e-9) * step;
+        a.y_high = ceil(a.y_high / step - 1e-9) * step;
+    }
+    return a;
+}
+
+static double x_of(const axes *a, double x)
+{
+    return LEFT + WIDTH * (x - a->x_low) / (a->x_high - a->x_low);
+}
+
+static double y_of(const axes *a, double y)
+{
+    double inside = fmin(fmax(y, a->y_low), a->y_high);
+    return TOP + HEIGHT * (1 - (inside - a->y_low) / (a->y_high - a->y_low));
+}
+
+static void draw_axes(FILE *file, const line_diagram *d, const axes *a)
+{
+    double step = nice_step(a->y_high - a->y_low);
+    for (double y = ceil(a->y_low / step - 1e-9) * step; y <= a->y_high + 1e-9 * step; y += step) {
+        double shown = fabs(y) < 1e-9 * step ? 0 : y;
+        fprintf(file, "<line x1='%d' y1='%.1f' x2='%d' y2='%.1f' stroke='#e4e7eb'/>", LEFT, y_of(a, y), LEFT + WIDTH,
+                y_of(a, y));
+        fprintf(file, "<text x='%d' y='%.1f' text-anchor='end'>%.4g%s</text>\n", LEFT - 8, y_of(a, y) + 4,
+                d->percent ? 100 * shown : shown, d->percent ? " %" : "");
+    }
+    step = nice_step(a->x_high - a->x_low);
+    for (double x = ceil(a->x_low / step - 1e-9) * step; x <= a->x_high + 1e-9 * step; x += step) {
+        fprintf(file, "<line x1='%.1f' y1='%d' x2='%.1f' y2='%d' stroke='#7b8794'/>", x_of(a, x), TOP + HEIGHT,
+                x_of(a, x), TOP + HEIGHT + 5);
+        fprintf(file, "<text x='%.1f' y='%d' text-anchor='middle'>%.4g</text>\n", x_of(a, x), TOP + HEIGHT + 20,
+                fabs(x) < 1e-9 * step ? 0 : x);
+    }
+    fprintf(file, "<path d='M%d %d V%d H%d' fill='none' stroke='#7b8794'/>\n", LEFT, TOP, TOP + HEIGHT, LEFT + WIDTH);
+    fprintf(file, "<text x='%d' y='%d' text-anchor='middle'>", LEFT + WIDTH / 2, TOP + HEIGHT + 42);
+    curve_text(file, d->x_name);
+    fprintf(file, "</text>\n<text x='%d' y='%d' class='heading'>", LEFT, TOP - 12);
+    curve_text(file, d->y_name);
+    fputs("</text>\n", file);
+}
+
+static void draw_curve(FILE *file, const line_curve *c, const axes *a, const char *colour)
+{
+    fprintf(file, "<polyline fill='none' stroke='%s' stroke-width='2' stroke-linejoin='round' points='", colour);
+    for (size_t i = 0; i < c->count; i++)
+        if (isfinite(c->y[i]))
+            fprintf(file, "%.1f,%.1f ", x_of(a, c->x[i]), y_of(a, c->y[i]));
+    fputs("'/>\n", file);
+    for (size_t i = 0; c->count <= MOST_DOTS && i < c->count; i++)
+        if (isfinite(c->y[i]))
+            fprintf(file, "<circle cx='%.1f' cy='%.1f' r='3.5' fill='%s'/>\n", x_of(a, c->x[i]), y_of(a, c->y[i]),
+                    colour);
+}
+
+/* Names from left to right above the diagram. */
+static void draw_legend(FILE *file, const line_diagram *d)
+{
+    double x = LEFT;
+    for (size_t i = 0; i < d->count; i++) {
+        const char *colour = colours[i % COLOURS];
+        fprintf(file, "<line x1='%g' y1='%d' x2='%g' y2='%d' stroke='%s' stroke-width='2'/>", x, LEGEND - 4, x + 24,
+                LEGEND - 4, colour);
+        fprintf(file, "<circle cx='%g' cy='%d' r='3.5' fill='%s'/><text x='%g' y='%d'>", x + 12, LEGEND - 4, colour,
+                x + 32, LEGEND);
+        curve_text(file, d->curves[i].name);
+        fputs("</text>\n", file);
+        x += 54 + CHARACTER * (double)text_width(d->curves[i].name);
+    }
+}
+
+static void draw(FILE *file, const void *what)
+{
+    const line_diagram *d = what;
+    axes a = find_axes(d);
+    curve_begin(file, LEFT + WIDTH + 40, TOP + HEIGHT + BELOW, d->title);
+    draw_axes(file, d, &a);
+    draw_legend(file, d);
+    for (size_t i = 0; i < d->count; i++)
+        draw_curve(file, &d->curves[i], &a, colours[i % COLOURS]);
+    curve_end(file);
+}
+
+int line_svg_write(const char *path, const line_diagram *diagram)
+{
+    return curve_write(path, draw, diagram);
+}

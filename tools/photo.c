@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "photo.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DIGIT_SIDE 28
+#define MARGIN     (8.0 / 7.0) /* 256 for 224 */
+
+void photo_free(photo *p)
+{
+    linnet_image_free(&p->image);
+    free(p->planes);
+    p->planes = NULL;
+}
+
+/* image becomes the photo's. */
+static int take_image(linnet_image *image, int32_t channels, photo *out)
+{
+    out->image = image;
+    if (!image)
+        return cli_check_last();
+    out->tensor = (linnet_tensor){.type = LINNET_F32, .rank = 3, .dims = {channels, image->height, image->width}};
+    out->planes = malloc((size_t)linnet_tensor_bytes(&out->tensor));
+    out->tensor.data = out->planes;
+    if (!out->planes)
+        return cli_fail(EXIT_NO_MEMORY, "no memory for a picture");
+    return cli_check(linnet_image_to_planes(image, channels, out->planes));
+}
+
+/* Shorter side to 8/7 of the network's, then the middle. */
+static linnet_image *fit(const linnet_image *image, int32_t height, int32_t width)
+{
+    double across = MARGIN * width / image->width, down = MARGIN * height / image->height;
+    double scale = fmax(across, down);
+    int32_t new_width = (int32_t)lround(fmin(scale * image->width, LINNET_IMAGE_MAX_SIDE));
+    int32_t new_height = (int32_t)lround(fmin(scale * image->height, LINNET_IMAGE_MAX_SIDE));
+    linnet_image *scaled = linnet_image_resize(NULL, image, new_width, new_height, LINNET_RESIZE_BILINEAR);
+    if (!scaled)
+        return NULL;
+    linnet_image *middle =
+        linnet_image_crop(NULL, scaled, (new_width - width) / 2, (new_height - height) / 2, width, height);
+    linnet_image_free(&scaled);
+    return middle;
+}
+
+static int fit_digit(const linnet_image *image, const char *path, photo *out)
+{
+    float pixels[DIGIT_SIDE * DIGIT_SIDE];
+    linnet_status status = linnet_digit_from_image(NULL, image, pixels);
+    if (status == LINNET_NOT_FOUND)
+        return cli_fail(EXIT_BAD_INPUT, "%s: there is nothing to read in the picture", path);
+    int code = cli_check_input(status);
+    return code == EXIT_GO_ON ? take_image(linnet_image_from_planes(NULL, pixels, 1, DIGIT_SIDE, DIGIT_SIDE), 1, out)
+                              : code;
+}
+
+static int fit_photo(const linnet_image *image, const char *path, const int64_t *dims, photo_way way, photo *out)
+{
+    int32_t channels = (int32_t)dims[1];
+    bool its_own =
+        (dims[2] == LINNET_FREE || dims[2] == image->height) && (dims[3] == LINNET_FREE || dims[3] == image->width);
+    bool digit = channels == 1 && dims[2] == DIGIT_SIDE && dims[3] == DIGIT_SIDE;
+    if (way == PHOTO_AS_IS && !its_own)
+        return cli_fail(EXIT_BAD_INPUT, "%s is %d x %d pixels, the network takes %lld x %lld", path, image->width,
+                        image->height, (long long)dims[3], (long long)dims[2]);
+    if (digit && (way == PHOTO_DIGIT || !its_own))
+        return fit_digit(image, path, out);
+    linnet_image *fitted = its_own ? NULL : fit(image, (int32_t)dims[2], (int32_t)dims[3]);
+    if (!its_own && !fitted)
+        return cli_check_last();
+    linnet_image *converted = linnet_image_convert(NULL, fitted ? fitted : image, channels);
+    linnet_image_free(&fitted);
+    return take_image(converted, channels, out);
+}
+
+int photo_open(const char *path, const linnet_model *model, photo_way way, photo *out)
+{
+    int64_t dims[LINNET_MAX_RANK] = {0};
+    *out = (photo){.image = NULL};
+    linnet_value_shape(model->net, model->image, dims);
+    if (dims[1] != 1 && dims[1] != 3)
+        return cli_fail(EXIT_BAD_INPUT, "%s: a network of %lld channels takes no pictures", path, (long long)dims[1]);
+    linnet_image *image = linnet_image_read(NULL, path);
+    if (!image)
+        return cli_check_last_input();
+    int code = fit_photo(image, path, dims, way, out);
+    linnet_image_free(&image);
+    return code;
+}
+
+int photo_size(const char *path, linnet_model_options *out_options)
+{
+    linnet_image *image = linnet_image_read(NULL, path);
+    if (!image)
+        return cli_check_last_input();
+    *out_options = (linnet_model_options){.struct_size = sizeof *out_options};
+    out_options->height = image->height;
+    out_options->width = image->width;
+    linnet_image_free(&image);
+    return EXIT_GO_ON;
+}
+
+/* An image of 8 bits or of numbers from 0 to 1. */
+int photo_open_index(const linnet_dataset *data, int64_t index, photo *out)
+{
+    linnet_tensor stored;
+    *out = (photo){.image = NULL};
+    int code = cli_check(linnet_dataset_image(data, index, &stored));
+    if (code != EXIT_GO_ON)
+        return code;
+    int64_t count = linnet_tensor_count(&stored);
+    float *planes = malloc((size_t)count * sizeof *planes);
+    if (!planes)
+        return cli_fail(EXIT_NO_MEMORY, "no memory for a picture");
+    for (int64_t i = 0; i < count; i++)
+        planes[i] = stored.type == LINNET_U8 ? (float)((const uint8_t *)stored.data)[i] / 255.0f
+                                             : ((const float *)stored.data)[i];
+    int32_t channels = (int32_t)stored.dims[0], height = (int32_t)stored.dims[1], width = (int32_t)stored.dims[2];
+    code = take_image(linnet_image_from_planes(NULL, planes, channels, height, width), channels, out);
+    free(planes);
+    return code;
+}

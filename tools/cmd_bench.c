@@ -114,7 +114,7 @@ static linnet_value find_output(const linnet_model *model, int64_t size, size_t 
 static int bench_start(bench *b, const char *name, bool train, int64_t batch)
 {
     linnet_model model = {.net = NULL};
-    int code = model_open(name, NULL, &model);
+    int code = model_open_any(name, &model);
     if (code == EXIT_GO_ON)
         code = engine_open(&b->e, &model);
     if (code == EXIT_GO_ON && train && !b->e.model.loss.id)

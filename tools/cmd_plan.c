@@ -52,7 +52,7 @@ static int run(int argc, char **argv)
         code = cli_check_environment();
     linnet_model model = {.net = NULL};
     if (code == EXIT_GO_ON)
-        code = model_open(argv[first], NULL, &model);
+        code = model_open_any(argv[first], &model);
     engine e = {.device = NULL};
     if (code == EXIT_GO_ON)
         code = engine_open(&e, &model);

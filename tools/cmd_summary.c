@@ -100,8 +100,7 @@ static void print_totals(const linnet_net *net, const totals *sum, int64_t batch
 static int summarize(const char *what, int64_t batch)
 {
     linnet_model model = {.net = NULL};
-    bool named = model_is_name(what) || (!strchr(what, '/') && !strchr(what, '.'));
-    int code = named ? model_open(what, NULL, &model) : model_open_weights(what, NULL, NULL, &model);
+    int code = model_open_any(what, &model);
     if (code != EXIT_GO_ON)
         return code;
     totals sum = {0};
@@ -139,5 +138,8 @@ static int run(int argc, char **argv)
     return code == EXIT_GO_ON ? summarize(argv[first], batch) : code;
 }
 
-const cli_command cmd_summary = {"summary", "NET|WEIGHTS", "show a network's layers, shapes, parameters and work",
-                                 "NET is a network of the program's own (lenet5, mlp), or a weight file of one.", run};
+const cli_command cmd_summary = {
+    "summary", "NET|WEIGHTS", "show a network's layers, shapes, parameters and work",
+    "NET is lenet5, lenet5_local, mlp, vgg_cifar, squeezenet1_1 or vgg19; or a net in a line, such as\n"
+    "\"conv 8 k3; relu; maxpool 2; linear 10\"; or a file with one layer a line. WEIGHTS is a weight file of one.",
+    run};

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "commands.h"
+#include "net_argument.h"
 #include "train.h"
 
 #include <stdlib.h>
@@ -54,6 +55,32 @@ static int train_single(train_request *a)
     return code;
 }
 
+/* The networks as names or texts: what stands in files is read. nets has room for count. */
+static int read_nets(char **arguments, char **nets, size_t count)
+{
+    int code = EXIT_GO_ON;
+    for (size_t i = 0; i < count && code == EXIT_GO_ON; i++) {
+        code = net_argument(arguments[i], &nets[i]);
+        if (code == EXIT_GO_ON && !nets[i])
+            code = cli_usage(&cmd_train, "'%s' is no network; there is --resume for checkpoints", arguments[i]);
+    }
+    return code;
+}
+
+static int train_all(train_request *a, char **arguments, size_t count)
+{
+    char **nets = calloc(count + 1, sizeof *nets);
+    int code = nets ? read_nets(arguments, nets, count) : cli_fail(EXIT_NO_MEMORY, "no memory to train");
+    if (code == EXIT_GO_ON) {
+        a->net = nets[0];
+        code = count > 1 ? train_compare(a, nets, count) : train_single(a);
+    }
+    for (size_t i = 0; nets && i < count; i++)
+        free(nets[i]);
+    free(nets);
+    return code;
+}
+
 static int run(int argc, char **argv)
 {
     int first;
@@ -66,17 +93,18 @@ static int run(int argc, char **argv)
         code = cli_check_environment();
     if (code != EXIT_GO_ON)
         return code;
-    a.net = first < argc ? argv[first] : NULL;
-    code = argc - first > 1 ? train_compare(&a, argv + first, (size_t)(argc - first)) : train_single(&a);
+    code = train_all(&a, argv + first, (size_t)(argc - first));
     return code == EXIT_GO_ON ? EXIT_DONE : code;
 }
 
 const cli_command cmd_train = {
     "train", "NET...", "teach a network to classify images",
-    "NET: lenet5 or mlp. DIR holds the files of MNIST, Fashion-MNIST or what is packed like them, or CIFAR's binary\n"
-    "files, gzipped or not. A folder as PLACE gets NET.safetensors, checkpoint.safetensors, curve.svg and\n"
-    "predictions.png. Several networks are trained one after another on the same images and compared in one table;\n"
-    "each gets a folder of its own in PLACE, and all their curves are in comparison.svg.\n"
+    "NET is a network of the program (linnet summary --help names them), a net in a line such as\n"
+    "\"conv 32 k3 p1; relu; maxpool 2; linear 10\", or a file with one layer a line. DIR holds the files of MNIST,\n"
+    "Fashion-MNIST or what is packed like them, or CIFAR's binary files, gzipped or not.\n"
+    "A folder as PLACE gets NET.safetensors, checkpoint.safetensors, curve.svg and predictions.png. Several networks\n"
+    "are trained one after another on the same images and compared in one table; each gets a folder of its own in\n"
+    "PLACE, and all their curves are in comparison.svg.\n"
     "Ctrl-C finishes the step, writes a checkpoint and leaves with exit code 130; --resume then gives the same bits\n"
     "as never having stopped. A resumed run keeps the options it was started with.",
     run};

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model.h"
 
+#include "net_argument.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,13 +35,6 @@ bool model_is_name(const char *text)
     return false;
 }
 
-/* What is wrong with a name that the user typed is a usage error. */
-static int check_named(linnet_status status, bool from_file)
-{
-    int code = from_file ? cli_check_input(status) : cli_check(status);
-    return status == LINNET_NOT_FOUND ? EXIT_USAGE : code;
-}
-
 static linnet_model_options options_for(const linnet_dataset *dataset)
 {
     linnet_model_options options = {.struct_size = sizeof options};
@@ -55,13 +50,13 @@ static linnet_model_options options_for(const linnet_dataset *dataset)
 int model_open(const char *name, const linnet_dataset *dataset, linnet_model *out_model)
 {
     linnet_model_options options = options_for(dataset);
-    return check_named(linnet_model_new(NULL, name, &options, out_model), dataset != NULL);
+    return net_check(linnet_model_new(NULL, name, &options, out_model), name, dataset != NULL);
 }
 
 int model_open_weights(const char *path, const char *name, const linnet_dataset *dataset, linnet_model *out_model)
 {
     linnet_model_options options = options_for(dataset);
-    return check_named(linnet_model_for_weights(NULL, path, name, &options, out_model), true);
+    return net_check(linnet_model_for_weights(NULL, path, name, &options, out_model), name, true);
 }
 
 int engine_open(engine *e, linnet_model *model)
@@ -85,15 +80,33 @@ int engine_open_weights(engine *e, const char *path, const char *name, const lin
     return code == EXIT_GO_ON ? cli_check_input(linnet_load(e->session, path)) : code;
 }
 
+/* The network that what and weights (NULL: none) stand for; *out_path: the file to load, or NULL. */
+static int open_any(const char *what, const char *weights, const linnet_model_options *options, linnet_model *out_model,
+                    const char **out_path)
+{
+    char *net = NULL;
+    int code = net_argument(what, &net);
+    *out_path = weights ? weights : net ? NULL : what;
+    if (code == EXIT_GO_ON)
+        code = net_check(*out_path ? linnet_model_for_weights(NULL, *out_path, net, options, out_model)
+                                   : linnet_model_new(NULL, net, options, out_model),
+                         net, *out_path != NULL);
+    free(net);
+    return code;
+}
+
+int model_open_any(const char *what, linnet_model *out_model)
+{
+    const char *path;
+    return open_any(what, NULL, NULL, out_model, &path);
+}
+
 int engine_open_model(engine *e, const char *model, const char *weights, const linnet_model_options *options)
 {
     linnet_model opened = {.net = NULL};
-    bool named = weights || model_is_name(model) || (!strchr(model, '/') && !strchr(model, '.'));
-    const char *path = weights ? weights : named ? NULL : model;
+    const char *path;
     *e = (engine){.device = NULL};
-    linnet_status status = path ? linnet_model_for_weights(NULL, path, named ? model : NULL, options, &opened)
-                                : linnet_model_new(NULL, model, options, &opened);
-    int code = check_named(status, path != NULL);
+    int code = open_any(model, weights, options, &opened, &path);
     if (code == EXIT_GO_ON)
         code = engine_open(e, &opened);
     return code == EXIT_GO_ON && path ? cli_check_input(linnet_load(e->session, path)) : code;

@@ -20,6 +20,8 @@ int data_loader(const linnet_dataset *dataset, int64_t batch, int64_t limit, boo
 int model_open(const char *name, const linnet_dataset *dataset, linnet_model *out_model);
 /* The network that a weight file was made for; name forces another one (then loading says what does not fit). */
 int model_open_weights(const char *path, const char *name, const linnet_dataset *dataset, linnet_model *out_model);
+/* Whatever stands for a network: a name, a net in a line, a file that holds one, a weight file (not loaded). */
+int model_open_any(const char *what, linnet_model *out_model);
 /* Whether path names a network of the zoo. */
 bool model_is_name(const char *text);
 
@@ -34,8 +36,8 @@ typedef struct engine {
 int engine_open(engine *e, linnet_model *model);
 /* engine_open with the network and the weights of a file. */
 int engine_open_weights(engine *e, const char *path, const char *name, const linnet_dataset *dataset);
-/* What every command that looks inside takes: MODEL is a network's name, with the weights of a file or, where weights is
-   NULL, those that it starts with; or MODEL is a weight file. options: the sizes wanted, NULL: the network's own. */
+/* What every command that looks inside takes: MODEL is a network (a name, a net in a line, a file that holds one), with
+   the weights of a file or, where weights is NULL, those that it starts with; or MODEL is a weight file. options: the sizes wanted, NULL: the network's own. */
 int engine_open_model(engine *e, const char *model, const char *weights, const linnet_model_options *options);
 void engine_close(engine *e);
 const char *engine_backend(const engine *e);

@@ -14,7 +14,7 @@
 enum { OPTIMIZER_SGD, OPTIMIZER_ADAM };
 
 typedef struct train_settings {
-    char net[64];
+    char net[LINNET_NETDEF_MAX_LENGTH + 1]; /* a name, or a net in one line */
     char data[1024]; /* folder; "": synthetic digits */
     int64_t limit, test_limit;
     int64_t epochs, batch, seed;
@@ -75,8 +75,6 @@ typedef struct train_outputs {
 /* What -o (NULL: nothing) means for this network: a folder, made if need be, or a file that ends in .safetensors. */
 int train_outputs_open(const char *where, const char *net, train_outputs *out);
 void train_outputs_close(train_outputs *o);
-/* A network's short name, for files and tables. */
-void train_label(const char *net, char *out, size_t size);
 /* The checkpoint that --resume names: a file, or a folder with one; free it. *out_where: the -o that wrote it, or NULL.
  */
 int train_resume_paths(const char *resume, char **out_checkpoint, char **out_where);
@@ -85,6 +83,7 @@ int train_resume_paths(const char *resume, char **out_checkpoint, char **out_whe
 
 typedef struct train_run {
     train_settings settings;
+    const char *net; /* as it was written, for what there is to say about it; NULL: resumed */
     train_outputs outputs;
     int64_t checkpoint_every; /* steps; 0: after each epoch */
     linnet_dataset *train_data, *test_data;

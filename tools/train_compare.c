@@ -5,6 +5,7 @@
 #include "commands.h"
 #include "compare_svg.h"
 #include "json_lines.h"
+#include "net_argument.h"
 #include "text.h"
 
 #include <math.h>
@@ -49,7 +50,7 @@ static void choose_label(comparison *c, size_t index, const char *net)
 {
     contender *k = &c->contenders[index];
     char name[48];
-    train_label(net, name, sizeof name);
+    net_label(net, name, sizeof name);
     snprintf(k->label, sizeof k->label, "%s", name);
     for (int number = 2; label_taken(c, index, k->label); number++)
         snprintf(k->label, sizeof k->label, "%s-%d", name, number);

@@ -5,11 +5,29 @@
 #include "commands.h"
 #include "curve_svg.h"
 #include "interrupt.h"
+#include "net_argument.h"
 #include "pictures.h"
 #include "text.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+/* A name as it is, a text in one line. */
+static int settle_net(const char *net, char *out, size_t size)
+{
+    linnet_model model;
+    char *line = NULL;
+    if (!linnet_netdef_is_text(net) && !model_is_name(net))
+        return model_open(net, NULL, &model); /* names those that there are */
+    if (linnet_netdef_is_text(net)) {
+        int code = net_check(linnet_netdef_canonical(NULL, net, &line), net, false);
+        if (code != EXIT_GO_ON)
+            return code;
+    }
+    bool fits = snprintf(out, size, "%s", line ? line : net) < (int)size;
+    linnet_text_free(&line);
+    return fits ? EXIT_GO_ON : cli_fail(EXIT_USAGE, "the net is too long");
+}
 
 /* A new run's settings from the command line. */
 static int settle_new(train_run *r, train_request *a)
@@ -17,10 +35,10 @@ static int settle_new(train_run *r, train_request *a)
     train_settings *s = &a->given;
     if (!a->net)
         return cli_usage(&cmd_train, "which network?");
-    if (snprintf(s->net, sizeof s->net, "%s", a->net) >= (int)sizeof s->net || !model_is_name(s->net)) {
-        linnet_model model;
-        return model_open(a->net, NULL, &model); /* names those that there are */
-    }
+    int code = settle_net(a->net, s->net, sizeof s->net);
+    if (code != EXIT_GO_ON)
+        return code;
+    r->net = a->net;
     if (a->data && snprintf(s->data, sizeof s->data, "%s", a->data) >= (int)sizeof s->data)
         return cli_fail(EXIT_BAD_INPUT, "%s: the path is too long", a->data);
     bool momentum = cli_given(a->options, TRAIN_OPTION_COUNT, "momentum");
@@ -35,14 +53,18 @@ static int settle_new(train_run *r, train_request *a)
 }
 
 /* A resumed run's settings from the checkpoint; what decides the result cannot be changed on the way. */
-static int settle_resumed(train_run *r, const train_request *a, const char *checkpoint)
+static int settle_resumed(train_run *r, train_request *a, const char *checkpoint)
 {
     train_settings *s = &r->settings;
     int code = train_notes_read(checkpoint, s, &r->h);
     if (code != EXIT_GO_ON)
         return code;
-    if (a->net && strcmp(a->net, s->net) != 0)
-        return cli_usage(&cmd_train, "the checkpoint is of the network '%s', not '%s'", s->net, a->net);
+    if (a->net)
+        code = settle_net(a->net, a->given.net, sizeof a->given.net);
+    if (code != EXIT_GO_ON)
+        return code;
+    if (a->net && strcmp(a->given.net, s->net) != 0)
+        return cli_usage(&cmd_train, "the checkpoint is of the network '%s', not '%s'", s->net, a->given.net);
     const char *option = train_contradiction(a->options, &a->given, s);
     if (option)
         return cli_usage(&cmd_train, "--%s differs from what the checkpoint was made with; a resumed run keeps it",
@@ -55,11 +77,12 @@ static int settle_resumed(train_run *r, const train_request *a, const char *chec
 static int write_results(const train_run *r)
 {
     const train_outputs *o = &r->outputs;
-    char title[160], count[TEXT_SIZE];
+    char title[200], label[64], count[TEXT_SIZE];
     int code = EXIT_GO_ON;
     if (o->weights)
         code = cli_check(linnet_save(r->e.session, o->weights));
-    snprintf(title, sizeof title, "%s on %s: %.2f %% of %s test images", r->settings.net,
+    net_label(r->settings.net, label, sizeof label);
+    snprintf(title, sizeof title, "%s on %s: %.2f %% of %s test images", label,
              *r->settings.data ? linnet_dataset_name(r->train_data) : "synthetic digits", 100 * r->evaluation.accuracy,
              text_count(count, (uint64_t)r->evaluation.count));
     if (code == EXIT_GO_ON && o->curve)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "train.h"
 
+#include "net_argument.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,16 +81,11 @@ static int open_file(const char *path, train_outputs *out)
     return code;
 }
 
-void train_label(const char *net, char *out, size_t size)
-{
-    snprintf(out, size, "%s", net);
-}
-
 int train_outputs_open(const char *where, const char *net, train_outputs *out)
 {
     char label[48];
     memset(out, 0, sizeof *out);
-    train_label(net, label, sizeof label);
+    net_label(net, label, sizeof label);
     if (!where)
         return EXIT_GO_ON;
     if (ends_with(where, SUFFIX))

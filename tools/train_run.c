@@ -128,7 +128,7 @@ int train_open(train_run *r, const char *checkpoint)
     if (code == EXIT_GO_ON)
         code = check_data(r, checkpoint);
     if (code == EXIT_GO_ON)
-        code = model_open(r->settings.net, r->train_data, &model);
+        code = model_open(r->net ? r->net : r->settings.net, r->train_data, &model);
     if (code == EXIT_GO_ON)
         code = engine_open(&r->e, &model);
     if (code == EXIT_GO_ON)

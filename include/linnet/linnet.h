@@ -16,6 +16,7 @@
 #include "layers.h"
 #include "minimize.h"
 #include "net.h"
+#include "netdef.h"
 #include "objective.h"
 #include "safetensors.h"
 #include "session.h"

@@ -2,6 +2,7 @@
 /* The network that a weight file fits. */
 #include "../graph/net.h"
 #include "../train/weights.h"
+#include "linnet/netdef.h"
 #include "zoo.h"
 
 #include <string.h>
@@ -100,11 +101,16 @@ linnet_status linnet_model_for_weights(linnet_context *context, const char *path
         status = linnet_fail(context, LINNET_OUT_OF_MEMORY, "no memory for a name");
     else if (!name && !*own)
         status = linnet_fail(context, LINNET_BAD_FILE, "%s does not say which network it is for", path);
-    else if (!name && !linnet_zoo_find(own))
+    else if (!name && !linnet_zoo_find(own) && !linnet_netdef_is_text(own))
         status =
             linnet_fail(context, LINNET_BAD_FILE, "%s is for the network '%.200s', which is not known here", path, own);
     else
         status = build(context, file, path, name ? name : own, options, out_model);
+    if (status == LINNET_INVALID && own && !name && linnet_netdef_is_text(own)) {
+        char *sentence = linnet_duplicate(linnet_context_message(context));
+        status = linnet_fail(context, LINNET_BAD_FILE, "%s: the network in it: %s", path, sentence ? sentence : "");
+        linnet_release(sentence);
+    }
     linnet_release(own);
     linnet_safetensors_free(&file);
     return status;

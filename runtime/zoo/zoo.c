@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "zoo.h"
 
-#include "../core/core.h"
+#include "netdef.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -74,19 +74,28 @@ static linnet_status fail_unknown(linnet_context *context, const char *name)
     return linnet_fail(context, LINNET_NOT_FOUND, "there is no network '%s'; there are: %s", name, names);
 }
 
-/* The entry's defaults, overridden by what options says; NULL, or what is wrong with them. */
-static const char *complete(const linnet_zoo_entry *entry, const linnet_model_options *options,
-                            linnet_model_options *out)
+const char *linnet_zoo_take_options(const linnet_model_options *options, linnet_model_options *out)
 {
-    linnet_model_options given = {0};
-    *out = entry->defaults;
+    *out = (linnet_model_options){.struct_size = sizeof *out};
     if (!options)
         return NULL;
     if (options->struct_size < sizeof options->struct_size)
         return "options.struct_size is missing";
-    memcpy(&given, options, options->struct_size < sizeof given ? options->struct_size : sizeof given);
-    if (given.classes < 0 || given.channels < 0 || given.height < LINNET_FREE || given.width < LINNET_FREE)
+    memcpy(out, options, options->struct_size < sizeof *out ? options->struct_size : sizeof *out);
+    if (out->classes < 0 || out->channels < 0 || out->height < LINNET_FREE || out->width < LINNET_FREE)
         return "a number of classes, channels or pixels is negative";
+    return NULL;
+}
+
+/* The entry's defaults, overridden by what options says; NULL, or what is wrong with them. */
+static const char *complete(const linnet_zoo_entry *entry, const linnet_model_options *options,
+                            linnet_model_options *out)
+{
+    linnet_model_options given;
+    const char *problem = linnet_zoo_take_options(options, &given);
+    *out = entry->defaults;
+    if (problem)
+        return problem;
     if (given.classes && !entry->defaults.classes && !entry->defaults.depth)
         return "it has no classes";
     if (given.depth < 0 || given.depth > entry->defaults.depth)
@@ -106,19 +115,23 @@ static const char *complete(const linnet_zoo_entry *entry, const linnet_model_op
     return NULL;
 }
 
+void linnet_zoo_add_classes(linnet_model *model, linnet_value scores)
+{
+    model->label = linnet_labels(model->net, "label");
+    model->logits = scores;
+    linnet_output(model->net, model->logits, "logits");
+    model->loss = linnet_cross_entropy(model->net, model->logits, model->label);
+    linnet_output(model->net, model->loss, "loss");
+}
+
 static void build(const linnet_zoo_entry *entry, const linnet_model_options *options, linnet_model *model)
 {
     model->image = linnet_input(model->net, "image", options->channels, options->height, options->width);
     if (entry->preprocess)
         model->preprocess = *entry->preprocess;
     linnet_value last = entry->build(model->net, model->image, options);
-    if (!options->classes)
-        return;
-    model->label = linnet_labels(model->net, "label");
-    model->logits = last;
-    linnet_output(model->net, model->logits, "logits");
-    model->loss = linnet_cross_entropy(model->net, model->logits, model->label);
-    linnet_output(model->net, model->loss, "loss");
+    if (options->classes)
+        linnet_zoo_add_classes(model, last);
 }
 
 linnet_status linnet_model_new(linnet_context *context, const char *name, const linnet_model_options *options,
@@ -129,6 +142,8 @@ linnet_status linnet_model_new(linnet_context *context, const char *name, const 
     if (!name || !out_model)
         return linnet_fail(context, LINNET_INVALID, "linnet_model_new: a name and a place for the model are needed");
     memset(out_model, 0, sizeof *out_model);
+    if (linnet_netdef_is_text(name))
+        return netdef_model(context, name, options, out_model);
     const linnet_zoo_entry *entry = linnet_zoo_find(name);
     if (!entry)
         return fail_unknown(context, name);

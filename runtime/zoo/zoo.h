@@ -26,10 +26,14 @@ typedef struct linnet_zoo_entry {
     linnet_model_options defaults;
     const linnet_preprocess *preprocess; /* NULL: pictures as they are */
 } linnet_zoo_entry;
+/* A caller's options, of any age, as a full struct; NULL, or what is wrong with them. options may be NULL. */
+const char *linnet_zoo_take_options(const linnet_model_options *options, linnet_model_options *out);
 /* NULL when there is none called so. */
 const linnet_zoo_entry *linnet_zoo_find(const char *name);
 void linnet_zoo_squeezenet1_1_fit(const linnet_safetensors *file, linnet_model_options *options);
 void linnet_zoo_vgg19_fit(const linnet_safetensors *file, linnet_model_options *options);
+/* Labels, scores called "logits" and the loss of a model whose net has just made scores [N,classes]. */
+void linnet_zoo_add_classes(linnet_model *model, linnet_value scores);
 /* Dimension 0 of a tensor of the file; 0 when it is not there or too large. */
 int32_t linnet_zoo_rows(const linnet_safetensors *file, const char *name);
 

@@ -12,7 +12,7 @@
 
 #define SHOWN 0.995 /* of the values lie within the range of colours */
 
-typedef enum demo { DEMO_NONE = -1, DEMO_CONVOLUTION, DEMO_POOLING, DEMO_TEMPLATE } demo;
+typedef enum demo { DEMO_NONE = -1, DEMO_CONVOLUTION, DEMO_POOLING, DEMO_TEMPLATE, DEMO_ACTIVATIONS } demo;
 typedef enum alpha { ALPHA_KEEP, ALPHA_WHITE } alpha;
 
 typedef struct filter_settings {
@@ -22,7 +22,7 @@ typedef struct filter_settings {
     double sigma, gain;
 } filter_settings;
 
-static const char *const demo_names[] = {"convolution", "pooling", "template", NULL};
+static const char *const demo_names[] = {"convolution", "pooling", "template", "activations", NULL};
 static const char *const border_names[] = {"zero", "replicate", "reflect", NULL}; /* as linnet_border */
 static const char *const alpha_names[] = {"keep", "white", NULL};
 
@@ -275,12 +275,14 @@ static int run_demo(const filter_settings *s, linnet_device *device)
         return filter_demo_convolution(device, s->output);
     if (s->demo == DEMO_POOLING)
         return filter_demo_pooling(device, s->output);
+    if (s->demo == DEMO_ACTIVATIONS)
+        return filter_demo_activations(device, s->output);
     return filter_demo_template(device, s->image, s->rectangle, s->output);
 }
 
 static int check_usage(const filter_settings *s, int images)
 {
-    if (s->demo == DEMO_CONVOLUTION || s->demo == DEMO_POOLING)
+    if (s->demo == DEMO_CONVOLUTION || s->demo == DEMO_POOLING || s->demo == DEMO_ACTIVATIONS)
         return images ? cli_usage(&cmd_filter, "--demo=%s brings its own picture", demo_names[s->demo]) : EXIT_GO_ON;
     if (images > 1)
         return cli_usage(&cmd_filter, "one picture at a time");
@@ -395,7 +397,7 @@ static int run(int argc, char **argv)
          .target = &s.demo,
          .argument = "DEMO",
          .choices = demo_names,
-         .help = "convolution, pooling or template: see below"},
+         .help = "convolution, pooling, template or activations: see below"},
         {.name = "template",
          .kind = CLI_TEXT,
          .target = &s.rectangle,
@@ -419,5 +421,6 @@ const cli_command cmd_filter = {
     "results are clamped to black and white unless --absolute, --centred or --signed says otherwise.\n\n"
     "--demo convolution   two 3x3 filters slide over a binary picture, every step printed and drawn\n"
     "--demo pooling       maximum and average pooling of a depth slice\n"
-    "--demo template      convolution as template matching: a part of IMAGE (default: a page of digits) is looked for",
+    "--demo template      convolution as template matching: a part of IMAGE (default: a page of digits) is looked for\n"
+    "--demo activations   activation functions and their derivatives",
     run};

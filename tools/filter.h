@@ -5,7 +5,7 @@
 
 #include "cli.h"
 
-/* All three compute on the device, print what they do and draw it into output where that is not NULL. They return
+/* All of them compute on the device, print what they do and draw it into output where that is not NULL. They return
    EXIT_GO_ON or the exit code to leave with. */
 
 /* Two 3x3 filters slide over a binary picture of 6x6 with strides 1 and 2; every step. */
@@ -15,5 +15,7 @@ int filter_demo_pooling(linnet_device *device, const char *output);
 /* A part of a picture is looked for in the whole of it. image NULL: a page of synthetic digits; rectangle NULL: a part
    in the middle, or the first digit; else "X,Y,WIDTH,HEIGHT". */
 int filter_demo_template(linnet_device *device, const char *image, const char *rectangle, const char *output);
+/* Activation functions and their derivatives, from the layers' forward and backward. */
+int filter_demo_activations(linnet_device *device, const char *output);
 
 #endif

@@ -27,6 +27,11 @@ has '"pooling":"max","out":[6.0,8.0,3.0,4.0]'
 has '"pooling":"average","out":[3.25,5.25,2.0,2.0]'
 must filter --demo template --json --backend "$device" -o "$WORK/template.png"
 grep -q '"place":1,"x":115,"y":31,"score":\(1.0\|0.99999\)' "$WORK/out" || fail "the template is not found in its place"
+must filter --demo activations --json --backend "$device" -o "$WORK/activations.png"
+[ "$(grep -c '"activation":' "$WORK/out")" -eq 6 ] || fail "not six activations"
+grep '"activation":"relu",' "$WORK/out" | grep -q '"slope":\[0.0,0.0,.*,1.0,1.0\]' || fail "relu's slope is not 0, then 1"
+# sigmoid's middle: one half, with a slope of a quarter.
+grep '"activation":"sigmoid",' "$WORK/out" | grep -q ',0.5,.*,0.25,' || fail "sigmoid is not 0.5 with slope 0.25 at 0"
 
 # ---- Pictures: one of our own ----
 picture=$WORK/template.png

@@ -101,7 +101,8 @@ static void append_figures(char line[LINE_BYTES], int64_t done, double rate, dou
     char text[TEXT_SIZE];
     append(line, "%3.0f %%", 100 * (double)done / (double)bar.total);
     if (rate > 0)
-        append(line, "  %s%s%s/s", text_count(text, (uint64_t)rate), brief ? "" : " ", brief ? "" : bar.unit);
+        append(line, "  %s%s%s/s", rate < 9.95 ? text_tenths(text, rate) : text_count(text, (uint64_t)rate),
+               brief ? "" : " ", brief ? "" : bar.unit);
     if (!isnan(loss))
         append(line, "  loss %.3f", loss);
     if (!isnan(accuracy))

@@ -21,6 +21,12 @@ const char *text_count(char out[TEXT_SIZE], uint64_t number)
     return out;
 }
 
+const char *text_tenths(char out[TEXT_SIZE], double number)
+{
+    snprintf(out, TEXT_SIZE, "%.1f", number);
+    return out;
+}
+
 /* Three digits and a unit. */
 static const char *scaled(char out[TEXT_SIZE], double number, double step, const char *const *units)
 {

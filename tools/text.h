@@ -12,6 +12,8 @@
 
 /* "61,706" */
 const char *text_count(char out[TEXT_SIZE], uint64_t number);
+/* "6.1" */
+const char *text_tenths(char out[TEXT_SIZE], double number);
 /* "61.7 k", "1.23 G": three digits, powers of 1000 */
 const char *text_short(char out[TEXT_SIZE], double number);
 /* "512 B", "1.2 MiB" */

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "commands.h"
+#include "style.h"
+
+#include <string.h>
+
+typedef struct style_arguments {
+    style_settings settings;
+    style_outputs outputs;
+    const char *resume;
+    int start, content_only, style_only;
+} style_arguments;
+
+static const char *const starts[] = {"content", "noise", NULL};
+
+static int parse(style_arguments *a, int argc, char **argv, int *out_first)
+{
+    style_settings *s = &a->settings;
+    cli_option options[] = {
+        {.name = "output",
+         .letter = 'o',
+         .kind = CLI_TEXT,
+         .target = &a->outputs.picture,
+         .argument = "FILE",
+         .help = "the picture, .png or .jpg (default: style.png)"},
+        {.name = "model",
+         .letter = 'm',
+         .kind = CLI_TEXT,
+         .target = &s->model,
+         .argument = "NET",
+         .help =
+             "the network that looks: textures (default, needs no file), vgg19, squeezenet1_1, ... or a weight file"},
+        {.name = "weights",
+         .letter = 'w',
+         .kind = CLI_TEXT,
+         .target = &s->weights,
+         .argument = "FILE",
+         .help = "its weights, safetensors under torchvision's names"},
+        {.name = "size",
+         .letter = 's',
+         .kind = CLI_INTEGER,
+         .target = &s->size,
+         .argument = "PIXELS",
+         .low = 16,
+         .high = 4096,
+         .help = "longer side of the picture (default: 256)"},
+        {.name = "style-size",
+         .kind = CLI_INTEGER,
+         .target = &s->style_size,
+         .argument = "PIXELS",
+         .low = 16,
+         .high = 4096,
+         .help = "longer side that the style is looked at with (default: --size): strokes grow with it"},
+        {.name = "layers",
+         .letter = 'l',
+         .kind = CLI_TEXT,
+         .target = &s->layers,
+         .argument = "LIST",
+         .help = "style layers, each perhaps with a weight: relu1_1:1,relu2_1:0.5"},
+        {.name = "content-layers",
+         .kind = CLI_TEXT,
+         .target = &s->content_layers,
+         .argument = "LIST",
+         .help = "content layers"},
+        {.name = "content-weight",
+         .kind = CLI_REAL,
+         .target = &s->content_weight,
+         .argument = "A",
+         .low = 1e-12,
+         .high = 1e12,
+         .help = "default: 1"},
+        {.name = "style-weight",
+         .kind = CLI_REAL,
+         .target = &s->style_weight,
+         .argument = "B",
+         .low = 1e-12,
+         .high = 1e12,
+         .help = "default: 100; with --absolute 1000"},
+        {.name = "tv",
+         .kind = CLI_REAL,
+         .target = &s->tv_weight,
+         .argument = "W",
+         .low = 0,
+         .high = 1e12,
+         .help = "weight of the total variation: smoother with more (default: 0)"},
+        {.name = "absolute",
+         .kind = CLI_FLAG,
+         .target = &s->absolute,
+         .help = "weights multiply the paper's losses as they are, not relative to the content's and the style's size"},
+        {.name = "average-pooling",
+         .kind = CLI_FLAG,
+         .target = &s->average_pooling,
+         .help = "vgg19 with means instead of maxima"},
+        {.name = "iterations",
+         .letter = 'n',
+         .kind = CLI_INTEGER,
+         .target = &a->outputs.iterations,
+         .argument = "N",
+         .low = 1,
+         .high = 1000000,
+         .help = "default: 100"},
+        {.name = "optimizer",
+         .kind = CLI_CHOICE,
+         .target = &s->method,
+         .argument = "NAME",
+         .choices = style_methods,
+         .help = "lbfgs or adam (default: lbfgs where this build has it)"},
+        {.name = "rate",
+         .kind = CLI_REAL,
+         .target = &s->rate,
+         .argument = "R",
+         .low = 1e-6,
+         .high = 10,
+         .help = "Adam's learning rate (default: 0.02)"},
+        {.name = "start",
+         .kind = CLI_CHOICE,
+         .target = &a->start,
+         .argument = "WHAT",
+         .choices = starts,
+         .help = "content (default) or noise"},
+        {.name = "noise",
+         .kind = CLI_REAL,
+         .target = &s->noise,
+         .argument = "SHARE",
+         .low = 0,
+         .high = 1,
+         .help = "share of white noise in the start, 0 to 1, the rest is content"},
+        {.name = "seed",
+         .kind = CLI_INTEGER,
+         .target = &s->seed,
+         .argument = "N",
+         .low = 0,
+         .high = 1e15,
+         .help = "of the noise (default: 1)"},
+        {.name = "every",
+         .letter = 'e',
+         .kind = CLI_INTEGER,
+         .target = &a->outputs.every,
+         .argument = "N",
+         .low = 1,
+         .high = 1000000,
+         .help = "write the picture every N iterations, too: FILE-0010.png, ..."},
+        {.name = "content-only",
+         .kind = CLI_FLAG,
+         .target = &a->content_only,
+         .help = "reconstruct the content from each layer by itself, in a row"},
+        {.name = "style-only",
+         .kind = CLI_FLAG,
+         .target = &a->style_only,
+         .help = "reconstruct the style from more and more layers, in a row"},
+        {.name = "state",
+         .kind = CLI_TEXT,
+         .target = &a->outputs.state,
+         .argument = "FILE",
+         .help = "keep what --resume needs at the end, too (interrupted runs keep it in any case)"},
+        {.name = "resume",
+         .kind = CLI_TEXT,
+         .target = &a->resume,
+         .argument = "FILE",
+         .help = "go on where a run was interrupted; says everything but -o, --iterations and --every"},
+    };
+    size_t count = sizeof options / sizeof options[0];
+    int code = cli_parse(&cmd_style, options, count, argc, argv, out_first);
+    if (code == EXIT_GO_ON && !cli_given(options, count, "noise"))
+        s->noise = a->start;
+    if (code == EXIT_GO_ON && a->resume)
+        for (size_t i = 0; i < count && code == EXIT_GO_ON; i++)
+            if (options[i].given && options[i].target != (void *)&a->outputs.picture &&
+                options[i].target != (void *)&a->outputs.iterations && options[i].target != (void *)&a->outputs.every &&
+                options[i].target != (void *)&a->outputs.state && options[i].target != (void *)&a->resume)
+                code = cli_usage(&cmd_style, "--%s cannot be changed by --resume", options[i].name);
+    return code;
+}
+
+/* The one or two pictures on the command line. */
+static int take_pictures(style_arguments *a, int count, char **files)
+{
+    bool only = a->content_only || a->style_only, both = a->content_only == a->style_only;
+    if (a->resume)
+        return count ? cli_usage(&cmd_style, "--resume knows the pictures: '%s' is too much", files[0]) : EXIT_GO_ON;
+    if (count > 2 || count < (only && !both ? 1 : 2))
+        return cli_usage(&cmd_style,
+                         count > 2    ? "a content and a style picture are wanted, '%s' is too much"
+                         : count == 1 ? "which style picture?%.0s"
+                                      : "which content and which style picture?%.0s",
+                         count > 2 ? files[2] : "");
+    if (a->content_only || both)
+        a->settings.content = files[0];
+    if (a->style_only || both)
+        a->settings.style = files[count - 1];
+    return EXIT_GO_ON;
+}
+
+static int resume(style_arguments *a)
+{
+    json_t *json;
+    int64_t done;
+    int code = style_state_settings(a->resume, &a->settings, &done, &json);
+    if (code == EXIT_GO_ON && done >= a->outputs.iterations)
+        code = cli_fail(EXIT_USAGE, "%s has %lld iterations behind it; say more with --iterations", a->resume,
+                        (long long)done);
+    if (code == EXIT_GO_ON)
+        code = style_transfer(&a->settings, &a->outputs, a->resume);
+    json_decref(json);
+    return code;
+}
+
+static int run(int argc, char **argv)
+{
+    int first;
+    style_arguments a = {.settings = {.size = 256, .seed = 1}, .outputs = {.picture = "style.png", .iterations = 100}};
+    int code = parse(&a, argc, argv, &first);
+    if (code == EXIT_GO_ON)
+        code = take_pictures(&a, argc - first, argv + first);
+    if (code == EXIT_GO_ON)
+        code = cli_check_environment();
+    if (code == EXIT_GO_ON && !linnet_minimizer_available((linnet_minimizer)a.settings.method))
+        code = cli_fail(EXIT_USAGE, "lbfgs is not in this build (configured without liblbfgs); adam is");
+    if (code != EXIT_GO_ON)
+        return code;
+    if (a.resume)
+        return resume(&a);
+    if (a.content_only || a.style_only)
+        return style_figure(&a.settings, &a.outputs, a.content_only, a.style_only);
+    return style_transfer(&a.settings, &a.outputs, NULL);
+}
+
+const cli_command cmd_style = {
+    "style", "CONTENT STYLE", "paint one picture in the style of another",
+    "After Gatys, Ecker and Bethge, 'Image Style Transfer Using Convolutional Neural Networks' (CVPR 2016): the "
+    "picture\n"
+    "is changed until the feature maps of a network are those of CONTENT in one layer and correlate like those of "
+    "STYLE\n"
+    "in others. Beside the picture FILE goes the course of the losses, FILE-loss.svg.\n\n"
+    "Losses are relative: 1 where a layer had nothing at all. So the same weights serve every network and size.\n"
+    "--content-only and --style-only make the rows of the paper's figure 1, and need only the one picture.\n\n"
+    "An interrupted run (Ctrl-C) writes the picture as it is and FILE.state, from which --resume goes on: adam with "
+    "the\n"
+    "same bits as if nothing had happened, lbfgs with a fresh history.",
+    run};

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "planes.h"
+
+#include <stdlib.h>
+
+void planes_free(linnet_tensor *planes)
+{
+    free(planes->data);
+    planes->data = NULL;
+}
+
+/* Takes over image. */
+static int convert(linnet_image *image, int64_t channels, linnet_tensor *out)
+{
+    if (!image)
+        return cli_check_last();
+    *out = (linnet_tensor){LINNET_F32, 3, {channels, image->height, image->width}, NULL};
+    size_t count = (size_t)linnet_tensor_count(out); /* pictures have a largest size */
+    out->data = calloc(count, sizeof(float));
+    int code = out->data ? cli_check(linnet_image_to_planes(image, (int32_t)channels, out->data))
+                         : cli_fail(EXIT_NO_MEMORY, "no memory for a picture");
+    linnet_image_free(&image);
+    return code;
+}
+
+/* side * length / longer, at least 1. */
+static int32_t scaled(int64_t length, int64_t longer, int64_t side)
+{
+    int64_t pixels = (2 * length * side + longer) / (2 * longer);
+    return (int32_t)(pixels < 1 ? 1 : pixels);
+}
+
+static linnet_image *resize(linnet_image *image, int32_t width, int32_t height)
+{
+    linnet_image *resized = linnet_image_resize(NULL, image, width, height, LINNET_RESIZE_BICUBIC);
+    linnet_image_free(&image);
+    return resized;
+}
+
+int planes_read(const char *path, int64_t channels, int64_t side, linnet_tensor *out)
+{
+    linnet_image *image = linnet_image_read(NULL, path);
+    if (!image)
+        return cli_check_last_input();
+    int64_t width = image->width, height = image->height, longer = width > height ? width : height;
+    if (side && side != longer)
+        image = resize(image, scaled(width, longer, side), scaled(height, longer, side));
+    return convert(image, channels, out);
+}
+
+int planes_read_exact(const char *path, int64_t channels, int64_t height, int64_t width, linnet_tensor *out)
+{
+    linnet_image *image = linnet_image_read(NULL, path);
+    if (!image)
+        return cli_check_last_input();
+    int64_t w = image->width, h = image->height;
+    if (w * height > h * width) /* too wide: the height decides */
+        image = resize(image, (int32_t)((w * height + h - 1) / h), (int32_t)height);
+    else
+        image = resize(image, (int32_t)width, (int32_t)((h * width + w - 1) / w));
+    if (!image)
+        return cli_check_last();
+    linnet_image *cut = linnet_image_crop(NULL, image, (int32_t)(image->width - width) / 2,
+                                          (int32_t)(image->height - height) / 2, (int32_t)width, (int32_t)height);
+    linnet_image_free(&image);
+    return convert(cut, channels, out);
+}
+
+linnet_image *planes_image(const linnet_tensor *planes)
+{
+    return linnet_image_from_planes(NULL, planes->data, (int32_t)planes->dims[0], (int32_t)planes->dims[1],
+                                    (int32_t)planes->dims[2]);
+}
+
+int planes_write(const linnet_tensor *planes, const char *path)
+{
+    linnet_image *image = planes_image(planes);
+    if (!image)
+        return cli_check_last();
+    int code = cli_check(linnet_image_write(NULL, image, path));
+    linnet_image_free(&image);
+    return code;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Pictures as objectives take them: f32 [C,H,W], 0 to 1, in memory of their own. Functions return EXIT_GO_ON or the
+   exit code to leave with, having said why. */
+#ifndef LINNET_TOOLS_PLANES_H
+#define LINNET_TOOLS_PLANES_H
+
+#include "cli.h"
+
+/* Reads a picture with 1 or 3 channels, its longer side brought to side pixels (0: as it is). */
+int planes_read(const char *path, int64_t channels, int64_t side, linnet_tensor *out);
+/* The same brought to width x height: scaled to cover them, and what stands out at two sides cut off. */
+int planes_read_exact(const char *path, int64_t channels, int64_t height, int64_t width, linnet_tensor *out);
+/* A picture of 8 bits; NULL: see linnet_context_message. */
+linnet_image *planes_image(const linnet_tensor *planes);
+int planes_write(const linnet_tensor *planes, const char *path);
+/* Accepts one that was never read. */
+void planes_free(linnet_tensor *planes);
+
+#endif

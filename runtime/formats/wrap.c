@@ -38,8 +38,11 @@ linnet_wrapped linnet_wrap(const char *text, size_t room, int most)
     most = most < LINNET_WRAP_LINES ? most : LINNET_WRAP_LINES;
     while (text && *text && out.count < most) {
         size_t length = line_length(text, room, &out.word_broken);
-        memcpy(out.lines[out.count], text, length);
-        out.lines[out.count++][length] = '\0';
+        size_t kept = length;
+        while (kept > 0 && text[kept - 1] == ' ')
+            kept--;
+        memcpy(out.lines[out.count], text, kept);
+        out.lines[out.count++][kept] = '\0';
         text += length;
         if (*text == '\n')
             text++;

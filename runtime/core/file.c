@@ -78,17 +78,20 @@ static bool write_fully(int file, const char *data, size_t size)
     return true;
 }
 
-/* Makes the rename itself durable. */
-static bool sync_folder_of(const char *path)
+/* To be released; NULL: no memory. */
+static char *folder_of(const char *path)
 {
-    char *folder = linnet_duplicate(path);
-    if (!folder)
-        return false;
-    char *slash = strrchr(folder, '/');
+    char *folder = linnet_duplicate(strrchr(path, '/') ? path : ".");
+    char *slash = folder ? strrchr(folder, '/') : NULL;
     if (slash)
         slash[slash == folder] = '\0';
-    int file = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    linnet_release(folder);
+    return folder;
+}
+
+/* Makes the rename itself durable. */
+static bool sync_folder(const char *folder)
+{
+    int file = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (file < 0)
         return false;
     bool done = fsync(file) == 0 || errno == EINVAL; /* some file systems cannot sync a folder */
@@ -109,8 +112,12 @@ linnet_status linnet_file_write(linnet_context *context, const char *path, const
 {
     static _Atomic unsigned serial; /* two threads writing one path each get a temporary of their own */
     char *temporary = linnet_format("%s.%ld-%u.tmp", path, (long)getpid(), serial++);
-    if (!temporary)
+    char *folder = folder_of(path);
+    if (!temporary || !folder) {
+        linnet_release(temporary);
+        linnet_release(folder);
         return linnet_fail(context, LINNET_OUT_OF_MEMORY, "%s: no memory to write it", path);
+    }
     unlink(temporary); /* left by a process of the same number that was killed */
     int file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     bool done = file >= 0 && write_temporary(file, pieces, sizes, piece_count);
@@ -125,10 +132,11 @@ linnet_status linnet_file_write(linnet_context *context, const char *path, const
     }
     if (!done && file >= 0)
         unlink(temporary);
-    if (done && !sync_folder_of(path)) {
+    if (done && !sync_folder(folder)) {
         done = false;
         error = errno;
     }
     linnet_release(temporary);
+    linnet_release(folder);
     return done ? LINNET_OK : linnet_fail(context, LINNET_IO, "%s: cannot be written: %s", path, strerror(error));
 }

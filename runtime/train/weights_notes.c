@@ -7,10 +7,12 @@
 
 void linnet_metadata_list_add(linnet_metadata_list *list, const char *key, const char *value)
 {
+    if (list->failed) /* the last item may be half made */
+        return;
     for (size_t i = 0; i < list->count; i++)
         if (strcmp(list->items[i].key, key) == 0)
             return; /* a note of the user's never takes the place of what linnet_save writes */
-    if (list->failed || !linnet_grow(&list->items, &list->capacity, list->count + 1, sizeof *list->items)) {
+    if (!linnet_grow(&list->items, &list->capacity, list->count + 1, sizeof *list->items)) {
         list->failed = true;
         return;
     }

@@ -6,11 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The calling thread's last failure, and on which context. */
+/* The calling thread's last failure, and on which context. The message has room for a list of all the weights that do
+   not fit a deep net. */
 static _Thread_local struct {
     const linnet_context *context;
     linnet_status status;
-    char message[1024];
+    char message[16384];
 } last;
 
 static linnet_context *default_context;
@@ -91,8 +92,10 @@ linnet_status linnet_fail(linnet_context *context, linnet_status status, const c
     char message[sizeof last.message]; /* the arguments may point into last.message */
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(message, sizeof message, format, arguments);
+    int length = vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
+    if (length >= (int)sizeof message)
+        memcpy(message + sizeof message - 4, "...", 4);
     memcpy(last.message, message, sizeof message);
     last.context = linnet_context_or_default(context);
     last.status = status;

@@ -2,7 +2,8 @@
 /* What a net is made of, for summaries and tools. */
 #include "net.h"
 
-#include <stdio.h>
+#include "../core/text.h"
+
 #include <string.h>
 
 size_t linnet_net_node_count(const linnet_net *net)
@@ -90,20 +91,6 @@ linnet_status linnet_net_node(const linnet_net *net, size_t index, linnet_node_i
     return LINNET_OK;
 }
 
-/* "conv1, relu1, ...": every layer's name, cut with dots where it does not fit. */
-static void list_layers(const linnet_net *net, char *out, size_t size)
-{
-    size_t used = 0;
-    *out = 0;
-    for (size_t n = 0; n < net->node_count && used < size; n++) {
-        if (used + strlen(net->nodes[n].name) + sizeof ", ..." > size) {
-            snprintf(out + used, size - used, "%s...", used ? ", " : "");
-            return;
-        }
-        used += (size_t)snprintf(out + used, size - used, "%s%s", used ? ", " : "", net->nodes[n].name);
-    }
-}
-
 linnet_status linnet_net_layer(const linnet_net *net, const char *name, linnet_value *out_value)
 {
     if (!net || !name || !out_value)
@@ -116,9 +103,13 @@ linnet_status linnet_net_layer(const linnet_net *net, const char *name, linnet_v
             return LINNET_OK;
         }
     }
-    char layers[900];
-    list_layers(net, layers, sizeof layers);
-    return linnet_fail(net->context, LINNET_NOT_FOUND, "there is no layer '%s'; there are: %s", name, layers);
+    linnet_text layers = {0};
+    for (size_t n = 0; n < net->node_count; n++)
+        linnet_text_append(&layers, "%s%s", n ? ", " : "", net->nodes[n].name);
+    linnet_status status = linnet_fail(net->context, LINNET_NOT_FOUND, "there is no layer '%s'; there are: %s", name,
+                                       layers.data ? layers.data : "none");
+    linnet_release(layers.data);
+    return status;
 }
 
 uint32_t linnet_value_shape(const linnet_net *net, linnet_value value, int64_t *out_dims)

@@ -97,7 +97,7 @@ static linnet_status infer_bias(linnet_shape_job *job, const linnet_shape *y)
 static linnet_status infer(linnet_shape_job *job)
 {
     const linnet_local_conv2d_attributes *a = job->attributes;
-    int64_t size[2];
+    int64_t size[2] = {0, 0};
     linnet_status status = linnet_layer_check_inputs(job, KIND);
     if (!status)
         status = linnet_layer_check_float(job, KIND, LINNET_LOCAL_CONV2D_X, 4);

@@ -78,7 +78,7 @@ static void messages_belong_to_context_and_thread(void **state)
 static void long_messages_are_cut(void **state)
 {
     (void)state;
-    char text[5000];
+    static char text[50000];
     memset(text, 'x', sizeof text);
     text[sizeof text - 1] = '\0';
     linnet_fail(NULL, LINNET_INVALID, "%s", text);

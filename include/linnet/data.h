@@ -33,8 +33,23 @@ typedef struct linnet_dataset linnet_dataset;
 
 typedef enum linnet_part { LINNET_PART_TRAIN = 1, LINNET_PART_TEST = 2 } linnet_part;
 
-/* Finds out which of the kinds below lies in folder and opens it. LINNET_NOT_FOUND: none of them. */
-LINNET_API linnet_dataset *linnet_dataset_open(linnet_context *context, const char *folder, linnet_part part);
+/* What concerns folders of pictures; zero means the default. */
+typedef struct linnet_folder_options {
+    uint32_t struct_size;
+    int32_t channels;      /* 1 grey, 3 RGB; default 3 */
+    int32_t height, width; /* all pictures are brought to this size; default (both 0): the size of the first training
+                              picture, made smaller so that no side is longer than 224 */
+    int64_t limit;         /* at most so many pictures are read; default: all */
+} linnet_folder_options;
+
+/* Finds out which of the kinds below lies in folder and opens it: files of MNIST, files of CIFAR, pictures, for which
+   the options are: linnet_dataset_open(NULL, "flowers", LINNET_PART_TRAIN, .height = 64, .width = 64).
+   LINNET_NOT_FOUND: none of them. */
+#define linnet_dataset_open(context, folder, part, ...)                                                                \
+    linnet_dataset_open_with(context, folder, part,                                                                    \
+                             &(linnet_folder_options){.struct_size = sizeof(linnet_folder_options), __VA_ARGS__})
+LINNET_API linnet_dataset *linnet_dataset_open_with(linnet_context *context, const char *folder, linnet_part part,
+                                                    const linnet_folder_options *options);
 
 /* MNIST, Fashion-MNIST and what is packed like them: ten classes of u8 images in IDX files, plain or gzip, under their
    usual names: train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-..., also train-images.idx3-ubyte, each
@@ -51,6 +66,25 @@ LINNET_API linnet_dataset *linnet_dataset_open_idx(linnet_context *context, cons
    any number of whole records. Class names are read from batches.meta.txt or fine_label_names.txt beside them.
    Failures as above. */
 LINNET_API linnet_dataset *linnet_dataset_open_cifar(linnet_context *context, const char *folder, linnet_part part);
+
+/* Pictures in folders that are called as their classes: folder/<class>/<picture>.png, .jpg or .jpeg (in any case),
+   classes and pictures in the order of their names' bytes; names that begin with a dot are left out. Where there are
+   folders train/ and test/ (or val/) with such folders in them these are the parts, and all of them together name the
+   classes. Else of every class the second picture and each fifth one after it are for testing, the others for training.
+   A picture's middle, as much of it as has the wanted sides, is resized to height x width (linnet_image_cover); alpha
+   is laid over white; u8. The order of the dataset is the first picture of each class, the second of each, ..., so that
+   a loader's limit takes of all classes.
+   Symbolic links are followed only as long as they stay within folder; others are left out with a warning.
+   LINNET_NOT_FOUND: no such part, or no picture in it. LINNET_BAD_FILE, LINNET_IO: a picture that cannot be read, or a
+   folder; the message names it. LINNET_LIMIT: more pictures, classes or bytes than below. */
+#define linnet_dataset_open_folder(context, folder, part, ...)                                                         \
+    linnet_dataset_open_folder_with(                                                                                   \
+        context, folder, part, &(linnet_folder_options){.struct_size = sizeof(linnet_folder_options), __VA_ARGS__})
+LINNET_API linnet_dataset *linnet_dataset_open_folder_with(linnet_context *context, const char *folder,
+                                                           linnet_part part, const linnet_folder_options *options);
+#define LINNET_FOLDER_MAX_PICTURES 4000000
+#define LINNET_FOLDER_MAX_CLASSES  10000
+#define LINNET_FOLDER_MAX_SIDE     224 /* of the default size */
 
 /* Synthetic handwritten digits, 28x28, one channel, u8, light on dark, framed as MNIST is: pen strokes of our own
    design in several ways of writing each digit, with random slant, stretch, thickness, elastic distortion and noise.

@@ -95,6 +95,10 @@ typedef enum linnet_resize_filter {
    inside are scaled to sum 1. Colours count by their alpha. Computed in float, rounded once. */
 LINNET_API linnet_image *linnet_image_resize(linnet_context *context, const linnet_image *image, int32_t width,
                                              int32_t height, linnet_resize_filter filter);
+/* The picture's middle, as large as can be with the sides of width x height, resized to that: nothing is distorted,
+   what sticks out is cut off. */
+LINNET_API linnet_image *linnet_image_cover(linnet_context *context, const linnet_image *image, int32_t width,
+                                            int32_t height, linnet_resize_filter filter);
 /* Every pixel a square of scale x scale. */
 LINNET_API linnet_image *linnet_image_enlarge(linnet_context *context, const linnet_image *image, int32_t scale);
 

@@ -9,6 +9,8 @@ set(LINNET_DATA_SOURCES
   data/digit_random.c
   data/digit_shapes.c
   data/digits.c
+  data/folder.c
+  data/folder_scan.c
   data/idx.c
   data/loader.c
   data/open.c

@@ -3,6 +3,7 @@ set(LINNET_FORMATS_SOURCES
   formats/colour.c
   formats/colour_bar.c
   formats/convert.c
+  formats/cover.c
   formats/draw.c
   formats/exif.c
   formats/font.c

@@ -142,23 +142,35 @@ static int open_loader(evaluation *v, const eval_options *o)
     return v->loader ? EXIT_GO_ON : cli_check_last();
 }
 
-static int open_network(evaluation *v, const eval_options *o)
+/* What stands for the network, and its weights or NULL. */
+static const char *network_of(const eval_options *o, const char **out_weights)
 {
-    linnet_model_options sizes = {.struct_size = sizeof sizes,
-                                  .classes = linnet_dataset_class_count(v->data),
-                                  .channels = linnet_dataset_channels(v->data),
-                                  .height = linnet_dataset_height(v->data),
-                                  .width = linnet_dataset_width(v->data)};
-    if (o->weights || model_is_name(o->network))
-        return engine_open_model(&v->e, o->network, o->weights, &sizes);
-    return engine_open_model(&v->e, o->model ? o->model : o->network, o->model ? o->network : NULL, &sizes);
+    bool plain = o->weights || model_is_name(o->network) || !o->model;
+    *out_weights = plain ? o->weights : o->network;
+    return plain ? o->network : o->model;
+}
+
+/* The data in the network's size, then the network for that data. */
+static int open_both(evaluation *v, const eval_options *o)
+{
+    const char *weights, *network = network_of(o, &weights);
+    data_size size;
+    int code = data_size_of(network, weights, &size);
+    if (code == EXIT_GO_ON)
+        code = data_open_sized(o->data, o->part == 0 ? LINNET_PART_TEST : LINNET_PART_TRAIN, o->limit, &size, &v->data);
+    if (code != EXIT_GO_ON)
+        return code;
+    const linnet_model_options sizes = {.struct_size = sizeof sizes,
+                                        .classes = linnet_dataset_class_count(v->data),
+                                        .channels = linnet_dataset_channels(v->data),
+                                        .height = linnet_dataset_height(v->data),
+                                        .width = linnet_dataset_width(v->data)};
+    return engine_open_model(&v->e, network, weights, &sizes);
 }
 
 static int evaluate(evaluation *v, const eval_options *o)
 {
-    int code = data_open(o->data, o->part == 0 ? LINNET_PART_TEST : LINNET_PART_TRAIN, o->limit, &v->data);
-    if (code == EXIT_GO_ON)
-        code = open_network(v, o);
+    int code = open_both(v, o);
     if (code == EXIT_GO_ON && !v->e.model.logits.id)
         code = cli_fail(EXIT_USAGE, "the network %s has no classes", linnet_net_name(v->e.model.net));
     if (code == EXIT_GO_ON)
@@ -187,7 +199,7 @@ static int run(int argc, char **argv)
          .kind = CLI_TEXT,
          .target = &o.data,
          .argument = "DIR",
-         .help = "folder of MNIST's or CIFAR's files (default: synthetic digits)"},
+         .help = "folder of MNIST's or CIFAR's files, or of pictures (default: synthetic digits)"},
         {.name = "part",
          .kind = CLI_CHOICE,
          .target = &o.part,

@@ -145,6 +145,8 @@ static int open_all(features *f, mode m)
         code = open_data(f, m);
     if (code == EXIT_GO_ON)
         code = open_engine(f);
+    if (code == EXIT_GO_ON)
+        code = labels_of_net(f->e.model.net, &f->names);
     if (code == EXIT_GO_ON && f->o->layer)
         code = look_layer(&f->e.model, f->o->layer, &f->layer);
     if (code == EXIT_GO_ON)

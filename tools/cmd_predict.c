@@ -150,15 +150,30 @@ static int choose_sizes(const predictor *p, const predict_options *o, const char
     return EXIT_GO_ON;
 }
 
+/* What stands for the network, and its weights or NULL. */
+static const char *network_of(const predict_options *o, const char **out_weights)
+{
+    bool plain = o->weights || model_is_name(o->network) || !o->model;
+    *out_weights = plain ? o->weights : o->network;
+    return plain ? o->network : o->model;
+}
+
+static int open_data(predictor *p, const predict_options *o)
+{
+    const char *weights, *network = network_of(o, &weights);
+    data_size size;
+    int code = data_size_of(network, weights, &size);
+    if (code == EXIT_GO_ON)
+        code = data_open_sized(o->data, o->part == 0 ? LINNET_PART_TEST : LINNET_PART_TRAIN, 0, &size, &p->data);
+    return code;
+}
+
 static int open_network(predictor *p, const predict_options *o, const char *first)
 {
+    const char *weights, *network = network_of(o, &weights);
     linnet_model_options sizes;
     int code = choose_sizes(p, o, first, &sizes);
-    if (code != EXIT_GO_ON)
-        return code;
-    if (o->weights || model_is_name(o->network))
-        return engine_open_model(&p->e, o->network, o->weights, &sizes);
-    return engine_open_model(&p->e, o->model ? o->model : o->network, o->model ? o->network : NULL, &sizes);
+    return code == EXIT_GO_ON ? engine_open_model(&p->e, network, weights, &sizes) : code;
 }
 
 static int open_predictor(predictor *p, const predict_options *o, const char *first)
@@ -166,11 +181,13 @@ static int open_predictor(predictor *p, const predict_options *o, const char *fi
     int64_t dims[LINNET_MAX_RANK] = {0};
     int code = labels_open(o->labels, &p->names);
     if (code == EXIT_GO_ON && (o->indices || o->data))
-        code = data_open(o->data, o->part == 0 ? LINNET_PART_TEST : LINNET_PART_TRAIN, 0, &p->data);
+        code = open_data(p, o);
     if (code == EXIT_GO_ON && o->indices)
         code = walk_indices(p, o->indices, true);
     if (code == EXIT_GO_ON)
         code = open_network(p, o, first);
+    if (code == EXIT_GO_ON && !p->data)
+        code = labels_of_net(p->e.model.net, &p->names);
     if (code != EXIT_GO_ON)
         return code;
     if (!p->e.model.logits.id)
@@ -232,7 +249,7 @@ static int run(int argc, char **argv)
          .kind = CLI_TEXT,
          .target = &o.data,
          .argument = "DIR",
-         .help = "folder of MNIST's or CIFAR's files (default: synthetic digits)"},
+         .help = "folder of MNIST's or CIFAR's files, or of pictures (default: synthetic digits)"},
         {.name = "part",
          .kind = CLI_CHOICE,
          .target = &o.part,
@@ -276,7 +293,8 @@ const cli_command cmd_predict = {
     "predict", "MODEL [IMAGE...]", "say what a trained network sees in pictures",
     "MODEL is a file of weights that says which network it is for, or the name of a network, with --weights.\n"
     "IMAGE is a PNG or JPEG. For networks that read digits of 28 x 28 pixels it is one digit of any size, grey or in\n"
-    "colour, dark on light or light on dark; it is centred and scaled as the training images are. For all others it is\n"
+    "colour, dark on light or light on dark; it is centred and scaled as the training images are. For all others it "
+    "is\n"
     "a photograph: one of the network's own size is taken as it is; of another one the shorter side is scaled to 8/7\n"
     "of the network's (256 for 224) and the middle is cut out.",
     run};

@@ -86,11 +86,13 @@ static int run(int argc, char **argv)
     int first;
     train_request a = {.net = NULL};
     set_defaults(&a.given);
-    train_options(&a.given, &a.data, a.options);
+    train_options(&a.given, &a.data, &a.size, a.options);
     own_options(&a, a.options + TRAIN_OPTION_COUNT);
     int code = cli_parse(&cmd_train, a.options, TRAIN_OPTION_COUNT + OWN_OPTIONS, argc, argv, &first);
     if (code == EXIT_GO_ON)
         code = cli_check_environment();
+    if (code == EXIT_GO_ON && a.size)
+        code = data_size_parse(&cmd_train, a.size, &a.given.size);
     if (code != EXIT_GO_ON)
         return code;
     code = train_all(&a, argv + first, (size_t)(argc - first));
@@ -101,7 +103,8 @@ const cli_command cmd_train = {
     "train", "NET...", "teach a network to classify images",
     "NET is a network of the program (linnet summary --help names them), a net in a line such as\n"
     "\"conv 32 k3 p1; relu; maxpool 2; linear 10\", or a file with one layer a line. DIR holds the files of MNIST,\n"
-    "Fashion-MNIST or what is packed like them, or CIFAR's binary files, gzipped or not.\n"
+    "Fashion-MNIST or what is packed like them, or CIFAR's binary files, gzipped or not, or pictures:\n"
+    "DIR/CLASS/PICTURE.png or .jpg, perhaps below train/ and test/ (else a fifth of each class is for testing).\n"
     "A folder as PLACE gets NET.safetensors, checkpoint.safetensors, curve.svg and predictions.png. Several networks\n"
     "are trained one after another on the same images and compared in one table; each gets a folder of its own in\n"
     "PLACE, and all their curves are in comparison.svg.\n"

@@ -14,6 +14,10 @@ typedef struct labels {
 /* path NULL: no names. Returns EXIT_GO_ON or the exit code to leave with. */
 int labels_open(const char *path, labels *out);
 void labels_free(labels *l);
+/* Where there are none yet: those that came with the network's weights, if any did. */
+int labels_of_net(const linnet_net *net, labels *l);
+/* Gives the network the names of the dataset's classes to take along, unless they are but numbers. */
+int labels_note(linnet_net *net, const linnet_dataset *data);
 
 #define LABEL_SIZE 96
 /* The first name of the class, "tench"; its number where it has none. */

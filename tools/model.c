@@ -6,26 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DIGITS_TRAIN_SEED 1
-#define DIGITS_TEST_SEED  2
-
-int data_open(const char *folder, linnet_part part, int64_t limit, linnet_dataset **out_dataset)
-{
-    bool train = part == LINNET_PART_TRAIN;
-    int64_t count = limit ? limit : train ? DIGITS_TRAIN_COUNT : DIGITS_TEST_COUNT;
-    *out_dataset = folder ? linnet_dataset_open(NULL, folder, part)
-                          : linnet_dataset_digits(NULL, train ? DIGITS_TRAIN_SEED : DIGITS_TEST_SEED, count);
-    return *out_dataset ? EXIT_GO_ON : folder ? cli_check_last_input() : cli_check_last();
-}
-
-int data_loader(const linnet_dataset *dataset, int64_t batch, int64_t limit, bool shuffle, uint64_t shuffle_seed,
-                linnet_loader **out_loader)
-{
-    *out_loader = linnet_loader_new(NULL, dataset, .batch = (uint32_t)batch, .shuffle = shuffle, .seed = shuffle_seed,
-                                    .limit = limit);
-    return *out_loader ? EXIT_GO_ON : cli_check_last();
-}
-
 bool model_is_name(const char *text)
 {
     const char *name;
@@ -99,6 +79,23 @@ int model_open_any(const char *what, linnet_model *out_model)
 {
     const char *path;
     return open_any(what, NULL, NULL, out_model, &path);
+}
+
+int data_size_of(const char *model, const char *weights, data_size *out)
+{
+    linnet_model opened = {.net = NULL};
+    int64_t dims[LINNET_MAX_RANK] = {0};
+    const char *path;
+    int code = open_any(model, weights, NULL, &opened, &path);
+    *out = (data_size){0};
+    if (code == EXIT_GO_ON && linnet_value_shape(opened.net, opened.image, dims) == 4)
+        out->channels = (int32_t)dims[1];
+    if (dims[2] > 0 && dims[3] > 0) {
+        out->height = (int32_t)dims[2];
+        out->width = (int32_t)dims[3];
+    }
+    linnet_model_free(&opened);
+    return code;
 }
 
 int engine_open_model(engine *e, const char *model, const char *weights, const linnet_model_options *options)

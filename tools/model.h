@@ -10,8 +10,21 @@
 #define DIGITS_TRAIN_COUNT 40000
 #define DIGITS_TEST_COUNT  10000
 
+/* The size that a folder's pictures are brought to; zero: left to the folder (linnet_folder_options). */
+typedef struct data_size {
+    int32_t channels, height, width;
+} data_size;
+
+/* "64", or "48x32": width and height. Says what is wrong. */
+int data_size_parse(const cli_command *command, const char *text, data_size *out);
+/* What a network takes, named as for engine_open_model. */
+int data_size_of(const char *model, const char *weights, data_size *out);
+
 /* folder NULL: synthetic digits, limit of them (0: the counts above). */
 int data_open(const char *folder, linnet_part part, int64_t limit, linnet_dataset **out_dataset);
+/* The same with pictures of this size. */
+int data_open_sized(const char *folder, linnet_part part, int64_t limit, const data_size *size,
+                    linnet_dataset **out_dataset);
 /* Pixels as 0 to 1. limit 0: all. shuffle_seed is used when shuffle. */
 int data_loader(const linnet_dataset *dataset, int64_t batch, int64_t limit, bool shuffle, uint64_t shuffle_seed,
                 linnet_loader **out_loader);
@@ -37,7 +50,8 @@ int engine_open(engine *e, linnet_model *model);
 /* engine_open with the network and the weights of a file. */
 int engine_open_weights(engine *e, const char *path, const char *name, const linnet_dataset *dataset);
 /* What every command that looks inside takes: MODEL is a network (a name, a net in a line, a file that holds one), with
-   the weights of a file or, where weights is NULL, those that it starts with; or MODEL is a weight file. options: the sizes wanted, NULL: the network's own. */
+   the weights of a file or, where weights is NULL, those that it starts with; or MODEL is a weight file. options: the
+   sizes wanted, NULL: the network's own. */
 int engine_open_model(engine *e, const char *model, const char *weights, const linnet_model_options *options);
 void engine_close(engine *e);
 const char *engine_backend(const engine *e);

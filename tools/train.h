@@ -17,6 +17,7 @@ typedef struct train_settings {
     char net[LINNET_NETDEF_MAX_LENGTH + 1]; /* a name, or a net in one line */
     char data[1024]; /* folder; "": synthetic digits */
     int64_t limit, test_limit;
+    data_size size; /* of a folder's pictures, as asked for */
     int64_t epochs, batch, seed;
     int64_t crop;                        /* pixels of padding that random crops are taken from; 0: none */
     int flip;                            /* 1: half of the training images are mirrored */
@@ -29,9 +30,9 @@ typedef struct train_settings {
 
 extern const char *const train_optimizer_names[], *const train_schedule_names[];
 
-/* The table of options that fill settings; data is CLI_TEXT, so its target is *data. */
-#define TRAIN_OPTION_COUNT 14
-void train_options(train_settings *s, const char **data, cli_option out[TRAIN_OPTION_COUNT]);
+/* The table of options that fill settings; data and size are CLI_TEXT, so their targets are *data and *size. */
+#define TRAIN_OPTION_COUNT 15
+void train_options(train_settings *s, const char **data, const char **size, cli_option out[TRAIN_OPTION_COUNT]);
 json_t *train_settings_json(const train_settings *s);
 bool train_settings_from_json(const json_t *object, train_settings *out);
 /* The name of an option that was given with another value than the checkpoint's; NULL: none. */
@@ -105,7 +106,7 @@ typedef struct train_run {
 
 /* What was asked for on the command line. */
 typedef struct train_request {
-    const char *net, *data, *resume, *output;
+    const char *net, *data, *size, *resume, *output;
     int64_t checkpoint_every;
     cli_option options[TRAIN_OPTION_COUNT + 3]; /* the settings' first */
     train_settings given;

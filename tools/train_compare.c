@@ -99,7 +99,7 @@ static bool has_checkpoint(const char *place)
 static int check_nets(comparison *c, char **nets)
 {
     const train_settings *s = &c->request->given;
-    int code = data_open(c->request->data, LINNET_PART_TRAIN, s->limit, &c->train_data);
+    int code = data_open_sized(c->request->data, LINNET_PART_TRAIN, s->limit, &s->size, &c->train_data);
     for (size_t i = 0; i < c->count && code == EXIT_GO_ON; i++) {
         linnet_model model = {.net = NULL};
         code = model_open(nets[i], c->train_data, &model);

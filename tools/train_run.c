@@ -2,6 +2,7 @@
 #include "train.h"
 
 #include "interrupt.h"
+#include "labels.h"
 #include "progress.h"
 #include "text.h"
 
@@ -57,9 +58,9 @@ static int open_data(train_run *r)
     const char *folder = *s->data ? s->data : NULL;
     int code = EXIT_GO_ON;
     if (!r->train_data)
-        code = data_open(folder, LINNET_PART_TRAIN, s->limit, &r->train_data);
+        code = data_open_sized(folder, LINNET_PART_TRAIN, s->limit, &s->size, &r->train_data);
     if (code == EXIT_GO_ON && !r->test_data)
-        code = data_open(folder, LINNET_PART_TEST, s->test_limit, &r->test_data);
+        code = data_open_sized(folder, LINNET_PART_TEST, s->test_limit, &s->size, &r->test_data);
     if (code == EXIT_GO_ON && !same_kind(r->train_data, r->test_data))
         code = cli_fail(EXIT_BAD_INPUT, "%s: training and test images differ in size or classes", s->data);
     if (code == EXIT_GO_ON)
@@ -129,6 +130,8 @@ int train_open(train_run *r, const char *checkpoint)
         code = check_data(r, checkpoint);
     if (code == EXIT_GO_ON)
         code = model_open(r->net ? r->net : r->settings.net, r->train_data, &model);
+    if (code == EXIT_GO_ON)
+        code = labels_note(model.net, r->train_data);
     if (code == EXIT_GO_ON)
         code = engine_open(&r->e, &model);
     if (code == EXIT_GO_ON)
@@ -205,7 +208,7 @@ static int look(train_run *r, const linnet_batch *batch, double epoch, double *o
 {
     float loss;
     int64_t classes = linnet_dataset_class_count(r->train_data), correct = 0;
-    const int32_t *labels = batch->feeds[1].tensor.data;
+    const int32_t *truth = batch->feeds[1].tensor.data;
     linnet_status status = linnet_session_read(r->e.session, r->e.model.loss, &loss, sizeof loss);
     if (status == LINNET_OK)
         status = linnet_session_read(r->e.session, r->e.model.logits, r->logits,
@@ -216,7 +219,7 @@ static int look(train_run *r, const linnet_batch *batch, double epoch, double *o
         return cli_fail(EXIT_FAILED, "the loss is no number any more after %llu steps; try a smaller --lr than %g",
                         (unsigned long long)linnet_optimizer_steps(r->optimizer), r->settings.rate);
     for (int64_t i = 0; i < batch->size; i++)
-        correct += best(r->logits + i * classes, classes) == labels[i];
+        correct += best(r->logits + i * classes, classes) == truth[i];
     double accuracy = (double)correct / (double)batch->size;
     *out_loss = isnan(*out_loss) ? (double)loss : 0.8 * *out_loss + 0.2 * (double)loss;
     *out_accuracy = isnan(*out_accuracy) ? accuracy : 0.8 * *out_accuracy + 0.2 * accuracy;

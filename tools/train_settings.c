@@ -9,7 +9,7 @@
 const char *const train_optimizer_names[] = {"sgd", "adam", NULL};
 const char *const train_schedule_names[] = {"constant", "step", "cosine", NULL};
 
-void train_options(train_settings *s, const char **data, cli_option out[TRAIN_OPTION_COUNT])
+void train_options(train_settings *s, const char **data, const char **size, cli_option out[TRAIN_OPTION_COUNT])
 {
     const cli_option table[TRAIN_OPTION_COUNT] = {
         {.name = "data",
@@ -17,7 +17,12 @@ void train_options(train_settings *s, const char **data, cli_option out[TRAIN_OP
          .kind = CLI_TEXT,
          .target = data,
          .argument = "DIR",
-         .help = "folder of MNIST's or CIFAR's files (default: synthetic digits)"},
+         .help = "folder of MNIST's or CIFAR's files, or of pictures (default: synthetic digits)"},
+        {.name = "size",
+         .kind = CLI_TEXT,
+         .target = size,
+         .argument = "SIDE|WxH",
+         .help = "what pictures are resized to (default: the first one's size, at most 224)"},
         {.name = "limit",
          .kind = CLI_INTEGER,
          .target = &s->limit,
@@ -117,6 +122,8 @@ json_t *train_settings_json(const train_settings *s)
     json_text(object, "fingerprint", fingerprint);
     json_count(object, "limit", s->limit);
     json_count(object, "test_limit", s->test_limit);
+    json_count(object, "width", s->size.width);
+    json_count(object, "height", s->size.height);
     json_count(object, "epochs", s->epochs);
     json_count(object, "batch", s->batch);
     json_count(object, "warmup", s->warm_up);
@@ -164,13 +171,15 @@ bool train_settings_from_json(const json_t *object, train_settings *out)
 {
     char fingerprint[24];
     unsigned long long number = 0;
-    int64_t flip = 0;
+    int64_t flip = 0, width = 0, height = 0;
     memset(out, 0, sizeof *out);
     bool good = get_text(object, "net", out->net, sizeof out->net) &&
                 get_text(object, "data", out->data, sizeof out->data) &&
                 get_text(object, "fingerprint", fingerprint, sizeof fingerprint) &&
                 sscanf(fingerprint, "%llx", &number) == 1 && get_integer(object, "limit", 0, 10000000, &out->limit) &&
                 get_integer(object, "test_limit", 0, 10000000, &out->test_limit) &&
+                get_integer(object, "width", 0, LINNET_IMAGE_MAX_SIDE, &width) &&
+                get_integer(object, "height", 0, LINNET_IMAGE_MAX_SIDE, &height) &&
                 get_integer(object, "epochs", 1, HISTORY_EPOCHS, &out->epochs) &&
                 get_integer(object, "batch", 1, 65536, &out->batch) &&
                 get_integer(object, "warmup", 0, 1000000000, &out->warm_up) &&
@@ -182,6 +191,7 @@ bool train_settings_from_json(const json_t *object, train_settings *out)
                 get_real(object, "weight_decay", 1000, &out->weight_decay);
     out->fingerprint = number;
     out->flip = (int)flip;
+    out->size = (data_size){.width = (int32_t)width, .height = (int32_t)height};
     return good;
 }
 
@@ -193,6 +203,7 @@ const char *train_contradiction(const cli_option *options, const train_settings 
     } checks[] = {
         {"limit", given->limit == kept->limit},
         {"test-limit", given->test_limit == kept->test_limit},
+        {"size", given->size.width == kept->size.width && given->size.height == kept->size.height},
         {"epochs", given->epochs == kept->epochs},
         {"batch", given->batch == kept->batch},
         {"optimizer", given->optimizer == kept->optimizer},

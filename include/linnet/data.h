@@ -36,7 +36,7 @@ typedef enum linnet_part { LINNET_PART_TRAIN = 1, LINNET_PART_TEST = 2 } linnet_
 /* What concerns folders of pictures; zero means the default. */
 typedef struct linnet_folder_options {
     uint32_t struct_size;
-    int32_t channels;      /* 1 grey, 3 RGB; default 3 */
+    int32_t channels;      /* 1 grey, 3 RGB; default 3, or 1 when the first training picture is grey */
     int32_t height, width; /* all pictures are brought to this size; default (both 0): the size of the first training
                               picture, made smaller so that no side is longer than 224 */
     int64_t limit;         /* at most so many pictures are read; default: all */

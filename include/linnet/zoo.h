@@ -69,7 +69,7 @@ LINNET_API linnet_status linnet_model_new(linnet_context *context, const char *n
    preprocess comes from the file's note "input": "RGB, (x/255 - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)" or
    "BGR, 0..255, minus (103.939, 116.779, 123.68)". Without one, pictures go into what Linnet trained as they are, and
    into squeezenet1_1 and vgg19 from elsewhere as torchvision prepares them. The note goes with the net into the files
-   that linnet_save writes. */
+   that linnet_save writes, and so does "classes": a JSON list of the classes' names, ["cat", "dog"]. */
 LINNET_API linnet_status linnet_model_for_weights(linnet_context *context, const char *path, const char *name,
                                                   const linnet_model_options *options, linnet_model *out_model);
 /* Frees the net and clears the struct. */

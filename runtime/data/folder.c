@@ -26,13 +26,18 @@ static linnet_status check_options(const linnet_dataset *dataset, const linnet_f
 
 /* ---- Size ---- */
 
-static linnet_status size_of_picture(linnet_dataset *dataset, const char *path)
+/* What the options leave open is as in this picture. */
+static linnet_status size_like(linnet_dataset *dataset, const char *path)
 {
     linnet_image *image = linnet_image_read(dataset->context, path);
     if (!image)
         return linnet_context_last_status(dataset->context);
     int64_t height = image->height, width = image->width, longer = height > width ? height : width;
+    if (!dataset->channels)
+        dataset->channels = image->channels < 3 ? 1 : 3;
     linnet_image_free(&image);
+    if (dataset->height)
+        return LINNET_OK;
     if (longer > LINNET_FOLDER_MAX_SIDE) {
         height = (height * LINNET_FOLDER_MAX_SIDE + longer / 2) / longer;
         width = (width * LINNET_FOLDER_MAX_SIDE + longer / 2) / longer;
@@ -46,16 +51,17 @@ static linnet_status size_of_picture(linnet_dataset *dataset, const char *path)
 static linnet_status choose_size(linnet_dataset *dataset, const linnet_folder_list *list, linnet_part part,
                                  const linnet_folder_options *options)
 {
+    dataset->channels = options->channels;
     dataset->height = options->height;
     dataset->width = options->width;
-    if (options->height)
+    if (options->channels && options->height)
         return LINNET_OK;
     if (part == LINNET_PART_TRAIN)
-        return size_of_picture(dataset, list->pictures[0].path);
+        return size_like(dataset, list->pictures[0].path);
     linnet_folder_list train;
     linnet_status status = linnet_folder_scan(dataset->context, list->folder, LINNET_PART_TRAIN, &train);
     if (status == LINNET_OK || status == LINNET_NOT_FOUND)
-        status = size_of_picture(dataset, (train.count ? &train : list)->pictures[0].path);
+        status = size_like(dataset, (train.count ? &train : list)->pictures[0].path);
     linnet_folder_list_free(&train);
     return status;
 }
@@ -131,7 +137,6 @@ static linnet_status open_part(linnet_dataset *dataset, const char *folder, linn
     if (status == LINNET_OK)
         status = choose_size(dataset, &list, part, options);
     dataset->type = LINNET_U8;
-    dataset->channels = options->channels ? options->channels : 3;
     dataset->count = options->limit && options->limit < (int64_t)list.count ? options->limit : (int64_t)list.count;
     if (status == LINNET_OK)
         status = read_pictures(dataset, &list);

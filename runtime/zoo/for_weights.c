@@ -62,6 +62,13 @@ static linnet_status take_preprocess(linnet_context *context, const linnet_safet
     return linnet_net_set_note(model->net, "input", note);
 }
 
+/* The names of the classes, where the file has them, go on with the net. */
+static linnet_status take_classes(const linnet_safetensors *file, linnet_net *net)
+{
+    const char *names = linnet_safetensors_metadata(file, "classes");
+    return names ? linnet_net_set_note(net, "classes", names) : LINNET_OK;
+}
+
 static linnet_status build(linnet_context *context, const linnet_safetensors *file, const char *path, const char *name,
                            const linnet_model_options *options, linnet_model *out_model)
 {
@@ -76,6 +83,8 @@ static linnet_status build(linnet_context *context, const linnet_safetensors *fi
     linnet_status status = linnet_model_new(context, name, &o, out_model);
     if (status == LINNET_OK)
         status = take_preprocess(context, file, path, out_model);
+    if (status == LINNET_OK)
+        status = take_classes(file, out_model->net);
     if (status == LINNET_OK)
         status = linnet_weights_check(out_model->net, file, path);
     if (status != LINNET_OK)

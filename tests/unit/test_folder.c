@@ -159,6 +159,23 @@ static void sizes(void **state)
     linnet_dataset_free(&dataset);
 }
 
+static void grey_pictures(void **state)
+{
+    folder_put(*state, "a");
+    picture_put(*state, "a/2.png", 2, 2, 100);
+    linnet_image *grey = linnet_image_new(NULL, 2, 2, 1);
+    grey->pixels[0] = 9;
+    assert_int_equal(linnet_image_write(NULL, grey, in(*state, "a/1.png")), LINNET_OK);
+    linnet_image_free(&grey);
+    for (int part = LINNET_PART_TRAIN; part <= LINNET_PART_TEST; part++) {
+        linnet_dataset *dataset = linnet_dataset_open(NULL, *state, (linnet_part)part);
+        assert_non_null(dataset);
+        assert_int_equal(linnet_dataset_channels(dataset), 1);
+        assert_int_equal(pixel(dataset, 0, 0, 0, 0), part == LINNET_PART_TRAIN ? 9 : 30); /* 0.299 * 100 = 29.9 */
+        linnet_dataset_free(&dataset);
+    }
+}
+
 static void covering(void **state)
 {
     (void)state;
@@ -281,6 +298,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(parts_and_their_order, folder_make, folder_remove),
         cmocka_unit_test_setup_teardown(a_split_without_parts, folder_make, folder_remove),
         cmocka_unit_test_setup_teardown(sizes, folder_make, folder_remove),
+        cmocka_unit_test_setup_teardown(grey_pictures, folder_make, folder_remove),
         cmocka_unit_test(covering),
         cmocka_unit_test_setup_teardown(links_stay_inside, folder_make, folder_remove),
         cmocka_unit_test_setup_teardown(damaged_pictures_are_named, folder_make, folder_remove),

@@ -102,23 +102,11 @@ int photo_size(const char *path, linnet_model_options *out_options)
     return EXIT_GO_ON;
 }
 
-/* An image of 8 bits or of numbers from 0 to 1. */
 int photo_open_index(const linnet_dataset *data, int64_t index, photo *out)
 {
     linnet_tensor stored;
     *out = (photo){.image = NULL};
     int code = cli_check(linnet_dataset_image(data, index, &stored));
-    if (code != EXIT_GO_ON)
-        return code;
-    int64_t count = linnet_tensor_count(&stored);
-    float *planes = malloc((size_t)count * sizeof *planes);
-    if (!planes)
-        return cli_fail(EXIT_NO_MEMORY, "no memory for a picture");
-    for (int64_t i = 0; i < count; i++)
-        planes[i] = stored.type == LINNET_U8 ? (float)((const uint8_t *)stored.data)[i] / 255.0f
-                                             : ((const float *)stored.data)[i];
-    int32_t channels = (int32_t)stored.dims[0], height = (int32_t)stored.dims[1], width = (int32_t)stored.dims[2];
-    code = take_image(linnet_image_from_planes(NULL, planes, channels, height, width), channels, out);
-    free(planes);
-    return code;
+    return code == EXIT_GO_ON ? take_image(linnet_image_from_tensor(NULL, &stored), (int32_t)stored.dims[0], out)
+                              : code;
 }

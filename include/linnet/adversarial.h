@@ -13,7 +13,9 @@
  *     PGD    x_(k+1) = clip(x_k + step_size sign(dL/dx)), from a random point (Madry et al. 2018)
  *
  * L is the cross-entropy of the given labels. Untargeted: labels are the true classes and L goes up. Targeted: labels
- * are the classes to be seen, and L goes down. The net runs in evaluate behaviour.
+ * are the classes to be seen, and L goes down. The net runs in evaluate behaviour. Only the sign of the slope counts, so
+ * each picture's is scaled before it could vanish: where the net is certain, single precision would round it to 0 and the
+ * picture would seem robust.
  */
 #ifndef LINNET_ADVERSARIAL_H
 #define LINNET_ADVERSARIAL_H
@@ -29,7 +31,7 @@ typedef enum linnet_attack_method { LINNET_ATTACK_FGSM = 0, LINNET_ATTACK_PGD = 
 typedef struct linnet_attack_options {
     uint32_t struct_size; /* sizeof(linnet_attack_options) */
     linnet_attack_method method;
-    float epsilon; /* above 0, at most 1 */
+    float epsilon; /* 0 to 1; 0: the pictures as they are */
     int targeted;  /* 1: labels are what shall be seen */
     /* ---- PGD only ---- */
     uint32_t steps;     /* default 40 */

@@ -23,6 +23,7 @@ typedef struct attack {
     size_t item, count;                   /* values of a picture, of the batch */
     linnet_tensor input_shape;            /* [N,C,H,W] */
     float *x, *input, *gradient, *scores; /* the point, behind the preprocessing, d loss / d point, logits */
+    float *direction;                     /* of the scores, see score_direction */
     float *best;                          /* out_pictures */
     double *best_gain;                    /* how good it is; -infinity: none yet */
     int32_t *best_class;
@@ -33,9 +34,8 @@ typedef struct attack {
 static linnet_status check_options(const attack *a)
 {
     const linnet_attack_options *o = &a->o;
-    if (!(o->epsilon > 0) || o->epsilon > 1)
-        return linnet_fail(a->context, LINNET_INVALID, "attack: epsilon %g is not above 0 and at most 1",
-                           (double)o->epsilon);
+    if (!(o->epsilon >= 0) || o->epsilon > 1)
+        return linnet_fail(a->context, LINNET_INVALID, "attack: epsilon %g is not from 0 to 1", (double)o->epsilon);
     if (o->method != LINNET_ATTACK_FGSM && o->method != LINNET_ATTACK_PGD)
         return linnet_fail(a->context, LINNET_INVALID, "attack: there is no method %d", (int)o->method);
     if (!(o->step_size >= 0) || o->step_size > 1)
@@ -49,7 +49,7 @@ static linnet_status check_model(attack *a)
     int64_t logits[LINNET_MAX_RANK] = {0};
     if (!a->model || a->model->net != a->session->net)
         return linnet_fail(a->context, LINNET_INVALID, "attack: the session is not one of the model's net");
-    if (!a->model->loss.id || !a->model->logits.id || !a->model->label.id)
+    if (!a->model->logits.id)
         return linnet_fail(a->context, LINNET_INVALID, "attack: the network '%s' has no classes",
                            linnet_net_name(a->model->net));
     linnet_value_shape(a->model->net, a->model->logits, logits);
@@ -86,9 +86,10 @@ static linnet_status attack_memory(attack *a)
     a->input = linnet_allocate(a->count, sizeof *a->input);
     a->gradient = linnet_allocate(a->count, sizeof *a->gradient);
     a->scores = linnet_allocate((size_t)(a->n * a->classes), sizeof *a->scores);
+    a->direction = linnet_allocate((size_t)(a->n * a->classes), sizeof *a->direction);
     a->best_gain = linnet_allocate((size_t)a->n, sizeof *a->best_gain);
     a->best_class = linnet_allocate((size_t)a->n, sizeof *a->best_class);
-    if (!a->x || !a->input || !a->gradient || !a->scores || !a->best_gain || !a->best_class)
+    if (!a->x || !a->input || !a->gradient || !a->scores || !a->direction || !a->best_gain || !a->best_class)
         return linnet_fail(a->context, LINNET_OUT_OF_MEMORY, "no memory for an attack on %lld pictures",
                            (long long)a->n);
     for (int64_t i = 0; i < a->n; i++)
@@ -102,6 +103,7 @@ static void attack_release(attack *a)
     linnet_release(a->input);
     linnet_release(a->gradient);
     linnet_release(a->scores);
+    linnet_release(a->direction);
     linnet_release(a->best_gain);
     linnet_release(a->best_class);
 }
@@ -111,24 +113,41 @@ static void attack_release(attack *a)
 /* Runs it at x; scores are there afterwards. */
 static linnet_status forward(attack *a)
 {
-    linnet_batch batch = {.struct_size = sizeof batch, .feed_count = 2, .size = a->n};
-    linnet_tensor labels = {.type = LINNET_I32, .rank = 1, .dims = {a->n}, .data = (void *)(uintptr_t)a->labels};
+    linnet_batch batch = {.struct_size = sizeof batch, .feed_count = 1, .size = a->n};
     for (int64_t i = 0; i < a->n; i++)
         linnet_preprocess_apply(&a->model->preprocess, a->x + (size_t)i * a->item, a->channels, a->pixels,
                                 a->input + (size_t)i * a->item);
     batch.feeds[0] = (linnet_feed){linnet_value_name(a->model->net, a->model->image), a->input_shape};
     batch.feeds[0].tensor.data = a->input;
-    batch.feeds[1] = (linnet_feed){linnet_value_name(a->model->net, a->model->label), labels};
     linnet_status status = linnet_forward(a->session, &batch);
     return status == LINNET_OK ? linnet_session_read(a->session, a->model->logits, a->scores,
-                                                     (size_t)(a->n * a->classes) * sizeof *a->scores)
+                                                     (size_t)(a->n * a->classes) * sizeof(float))
                                : status;
 }
 
-/* d loss / d x of the last forward. */
+/* The direction of d cross-entropy / d scores of one picture: softmax - onehot(label), divided by 1 - softmax[label].
+   Signs stay, and a picture of which the net is all but certain has a slope, too: 1 - softmax[label] would round to 0.
+ */
+static void score_direction(const attack *a, int64_t i, float *out)
+{
+    const float *scores = a->scores + i * a->classes;
+    int32_t label = a->labels[i];
+    double top = -INFINITY, sum = 0;
+    for (int64_t c = 0; c < a->classes; c++)
+        top = c == label ? top : fmax(top, (double)scores[c]);
+    for (int64_t c = 0; c < a->classes; c++)
+        sum += c == label ? 0 : exp((double)scores[c] - top);
+    for (int64_t c = 0; c < a->classes; c++)
+        out[c] = c == label ? -1.0f : (float)(exp((double)scores[c] - top) / sum);
+}
+
+/* The direction of d loss / d x of the last forward, each picture scaled by itself. */
 static linnet_status backward(attack *a)
 {
-    linnet_status status = linnet_backward(a->session, a->model->loss);
+    for (int64_t i = 0; i < a->n; i++)
+        score_direction(a, i, a->direction + i * a->classes);
+    linnet_status status = linnet_backward_from(a->session, a->model->logits, a->direction,
+                                                (size_t)(a->n * a->classes) * sizeof *a->direction);
     if (status == LINNET_OK) /* into input, which is not needed any more */
         status = linnet_session_read_gradient(a->session, a->model->image, a->input, a->count * sizeof *a->input);
     for (int64_t i = 0; status == LINNET_OK && i < a->n; i++)
@@ -209,21 +228,26 @@ static void step(attack *a, float size)
     }
 }
 
+/* What the net takes x for. */
+static linnet_status classify(attack *a)
+{
+    linnet_status status = forward(a);
+    for (int64_t i = 0; status == LINNET_OK && i < a->n; i++)
+        a->best_class[i] = class_of(a, i);
+    return status;
+}
+
 static linnet_status run_fgsm(attack *a, bool want_classes)
 {
     memcpy(a->x, a->pictures, a->count * sizeof *a->x);
-    linnet_status status = forward(a);
-    if (status == LINNET_OK)
+    linnet_status status = a->o.epsilon > 0 ? forward(a) : LINNET_OK;
+    if (status == LINNET_OK && a->o.epsilon > 0)
         status = backward(a);
     if (status != LINNET_OK)
         return status;
     step(a, a->o.epsilon);
     memcpy(a->best, a->x, a->count * sizeof *a->x);
-    if (want_classes)
-        status = forward(a);
-    for (int64_t i = 0; status == LINNET_OK && want_classes && i < a->n; i++)
-        a->best_class[i] = class_of(a, i);
-    return status;
+    return want_classes ? classify(a) : LINNET_OK;
 }
 
 static void start(attack *a)
@@ -264,7 +288,7 @@ static linnet_status run_attack(attack *a, bool want_classes)
     if (status == LINNET_OK)
         status = linnet_session_keep(s, a->model->logits);
     if (status == LINNET_OK)
-        status = linnet_session_add_loss(s, a->model->loss);
+        status = linnet_session_add_loss(s, a->model->logits);
     if (status != LINNET_OK)
         return status;
     linnet_behaviour behaviour = s->behaviour;
@@ -272,7 +296,7 @@ static linnet_status run_attack(attack *a, bool want_classes)
     s->behaviour = LINNET_EVALUATE;
     s->gradients = true;
     s->parameter_gradients = false;
-    status = a->o.method == LINNET_ATTACK_FGSM ? run_fgsm(a, want_classes) : run_pgd(a);
+    status = a->o.method == LINNET_ATTACK_FGSM || a->o.epsilon == 0 ? run_fgsm(a, want_classes) : run_pgd(a);
     s->behaviour = behaviour;
     s->gradients = gradients;
     s->parameter_gradients = parameter_gradients;

@@ -14,7 +14,8 @@ typedef struct subject {
     linnet_tensor tensor;
 } subject;
 
-static void make(subject *s, linnet_device *device)
+/* certainty: factor of the scores. */
+static void make_certain(subject *s, linnet_device *device, float certainty)
 {
     linnet_net *net = linnet_net_new(NULL);
     assert_non_null(net);
@@ -25,6 +26,7 @@ static void make(subject *s, linnet_device *device)
     s->model.label = linnet_labels(net, "label");
     linnet_value x = linnet_tanh(net, linnet_conv2d(net, s->model.image, .out_channels = 5, .kernel = 3, .padding = 1));
     s->model.logits = linnet_linear(net, x, .out_features = CLASSES);
+    s->model.logits = linnet_scale(net, s->model.logits, certainty, 0);
     linnet_output(net, s->model.logits, "logits");
     s->model.loss = linnet_cross_entropy(net, s->model.logits, s->model.label);
     s->session = linnet_session_new(net, device);
@@ -36,6 +38,11 @@ static void make(subject *s, linnet_device *device)
     for (int i = 0; i < N; i++)
         s->labels[i] = i + 1;
     s->tensor = (linnet_tensor){.type = LINNET_F32, .rank = 4, .dims = {N, C, SIDE, SIDE}, .data = s->pictures};
+}
+
+static void make(subject *s, linnet_device *device)
+{
+    make_certain(s, device, 1);
 }
 
 static void unmake(subject *s)
@@ -90,6 +97,24 @@ static void fgsm_goes_along_the_slope(void **state)
         assert_true(targeted ? loss_at(&s, out) < loss_at(&s, s.pictures) : loss_at(&s, out) > loss_at(&s, s.pictures));
     }
     assert_int_equal(linnet_session_get_gradients(s.session), 0); /* as before */
+    unmake(&s);
+}
+
+/* A net so certain that its cross-entropy is 0 in single precision has a slope all the same. */
+static void certainty_does_not_hide_the_slope(void **state)
+{
+    subject s;
+    float out[COUNT];
+    linnet_attack_options o = {.struct_size = sizeof o};
+    int different = 0;
+    make_certain(&s, *state, 1e4f);
+    assert_ok(linnet_attack(s.session, &s.model, &s.tensor, s.labels, &o, out, s.labels));
+    assert_true(loss_at(&s, s.pictures) == 0);
+    o.epsilon = 0.001f;
+    assert_ok(linnet_attack(s.session, &s.model, &s.tensor, s.labels, &o, out, NULL));
+    for (int i = 0; i < COUNT; i++)
+        different += fabsf(out[i] - s.pictures[i]) > 0.0009f;
+    assert_true(different > COUNT * 9 / 10);
     unmake(&s);
 }
 
@@ -153,6 +178,28 @@ static void pgd_finds_more(void **state)
     unmake(&s);
 }
 
+/* epsilon 0: the pictures and what the net sees in them. */
+static void nothing_changes_nothing(void **state)
+{
+    subject s;
+    float out[COUNT];
+    int32_t classes[N];
+    make(&s, *state);
+    for (int method = 0; method < 2; method++) {
+        linnet_attack_options o = {.struct_size = sizeof o, .method = (linnet_attack_method)method};
+        memset(out, 0, sizeof out);
+        assert_ok(linnet_attack(s.session, &s.model, &s.tensor, s.labels, &o, out, classes));
+        assert_memory_equal(out, s.pictures, sizeof out);
+        for (int i = 0; i < N; i++) {
+            linnet_prediction top;
+            linnet_tensor item = {.type = LINNET_F32, .rank = 3, .dims = {C, SIDE, SIDE}, .data = out + i * ITEM};
+            assert_ok(linnet_classify(s.session, &s.model, &item, 1, &top));
+            assert_int_equal(top.class_index, classes[i]);
+        }
+    }
+    unmake(&s);
+}
+
 /* A target is reached where the ball is large. */
 static void a_target_is_reached(void **state)
 {
@@ -182,9 +229,9 @@ static void wrong_options_are_refused(void **state)
     float out[COUNT];
     int64_t done = 0;
     make(&s, *state);
-    linnet_attack_options o = {.struct_size = sizeof o, .method = LINNET_ATTACK_PGD, .epsilon = 0};
+    linnet_attack_options o = {.struct_size = sizeof o, .method = LINNET_ATTACK_PGD, .epsilon = -0.1f};
 #define ATTACK linnet_attack(s.session, &s.model, &s.tensor, s.labels, &o, out, NULL)
-    assert_fails(ATTACK, LINNET_INVALID, "epsilon 0");
+    assert_fails(ATTACK, LINNET_INVALID, "epsilon -0.1");
     o.epsilon = NAN;
     assert_fails(ATTACK, LINNET_INVALID, "epsilon");
     o.epsilon = 0.1f;
@@ -201,7 +248,7 @@ static void wrong_options_are_refused(void **state)
     s.tensor.rank = 2;
     assert_fails(ATTACK, LINNET_SHAPE, "f32 [N,C,H,W]");
     s.tensor.rank = 4;
-    s.model.loss = (linnet_value){0};
+    s.model.logits = (linnet_value){0};
     assert_fails(ATTACK, LINNET_INVALID, "has no classes");
     unmake(&s);
 }
@@ -242,12 +289,10 @@ static void differences_are_measured(void **state)
 int main(int argc, char **argv)
 {
     static const device_test tests[] = {
-        DEVICE_TEST(fgsm_goes_along_the_slope),
-        DEVICE_TEST(pgd_stays_in_the_ball),
-        DEVICE_TEST(pgd_finds_more),
-        DEVICE_TEST(a_target_is_reached),
-        DEVICE_TEST(wrong_options_are_refused),
-        DEVICE_TEST(eight_bits_stay_in_the_ball),
+        DEVICE_TEST(fgsm_goes_along_the_slope), DEVICE_TEST(certainty_does_not_hide_the_slope),
+        DEVICE_TEST(pgd_stays_in_the_ball),     DEVICE_TEST(pgd_finds_more),
+        DEVICE_TEST(a_target_is_reached),       DEVICE_TEST(nothing_changes_nothing),
+        DEVICE_TEST(wrong_options_are_refused), DEVICE_TEST(eight_bits_stay_in_the_ball),
         DEVICE_TEST(differences_are_measured),
     };
     return run_on_devices("adversarial", tests, sizeof tests / sizeof tests[0], argc, argv);

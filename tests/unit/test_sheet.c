@@ -299,9 +299,10 @@ static void wide_rows_go_on_below(void **state)
 static void titles(void **state)
 {
     (void)state;
-    static const char *const cases[] = {"Title", "A title that is longer than the picture is wide",
-                                        "A title that is even longer than what the page is made wider for, so that it "
-                                        "goes on in a second line, or a third one"};
+    static const char longest[] =
+        "A title that is even longer than what the page is made wider for, so that it goes on "
+        "in a second line, or a third one";
+    const char *const cases[] = {"Title", "A title that is longer than the picture is wide", longest};
     for (size_t i = 0; i < 3; i++) {
         linnet_sheet *sheet = linnet_sheet_new(NULL, cases[i]);
         add(sheet, 100, 100, 0xFF0000, 1, NULL);

@@ -42,7 +42,7 @@ static const char *scaled(char out[TEXT_SIZE], double number, double step, const
 
 const char *text_short(char out[TEXT_SIZE], double number)
 {
-    static const char *const units[] = {"", " k", " M", " G", " T", NULL};
+    static const char *const units[] = {"", " k", " M", " G", " T", " P", " E", NULL};
     return scaled(out, number, 1000, units);
 }
 

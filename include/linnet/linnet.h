@@ -18,6 +18,7 @@
 #include "net.h"
 #include "netdef.h"
 #include "objective.h"
+#include "receptive_field.h"
 #include "safetensors.h"
 #include "session.h"
 #include "sheet.h"

@@ -20,6 +20,7 @@ set(LINNET_VISION_SOURCES
   vision/options.c
   vision/overlay.c
   vision/probe.c
+  vision/receptive_field.c
   vision/saliency.c
   vision/score_bars.c
   vision/strip.c

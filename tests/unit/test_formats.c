@@ -2,7 +2,7 @@
 /* Pictures: PNG there and back, damaged PNG, drawing. */
 #include "files.h"
 #include "formats/font.h"
-#include "linnet/image.h"
+#include "formats/picture.h"
 
 #ifdef LINNET_HAVE_PNG
 #include <png.h>
@@ -239,6 +239,59 @@ static void png_cut_and_flipped(void **state)
     }
 }
 
+/* Puts an Exif chunk with that orientation, low byte first, behind the header. */
+static void png_add_exif(memory *file, uint8_t orientation)
+{
+    uint8_t chunk[38] = {0, 0, 0, 26, 'e',  'X', 'I', 'f', 'I', 'I', '*', 0, 8,          0,
+                         0, 0, 1, 0,  0x12, 1,   3,   0,   1,   0,   0,   0, orientation};
+    uint32_t sum = (uint32_t)crc32(0, chunk + 4, 30);
+    for (int i = 0; i < 4; i++)
+        chunk[34 + i] = (uint8_t)(sum >> (24 - 8 * i));
+    memmove(file->data + 33 + 38, file->data + 33, file->size - 33);
+    memcpy(file->data + 33, chunk, 38);
+    file->size += 38;
+}
+
+static void png_stands_upright(void **state)
+{
+    (void)state;
+    static memory file;
+    for (uint8_t orientation = 0; orientation <= 9; orientation++) {
+        png_make(&file, PNG_COLOR_TYPE_RGB, 16, PNG_INTERLACE_NONE, false);
+        linnet_image *expected = linnet_image_decode_deep(NULL, file.data, file.size, "picture");
+        assert_int_equal(linnet_image_turn(NULL, &expected, orientation), LINNET_OK);
+        png_add_exif(&file, orientation);
+        linnet_image *image = linnet_image_decode_deep(NULL, file.data, file.size, "picture");
+        if (!image)
+            fail_msg("%s", linnet_context_message(NULL));
+        assert_int_equal(image->width, orientation >= 5 && orientation <= 8 ? 2 : 3);
+        assert_memory_equal(image->pixels16, expected->pixels16, 36);
+        linnet_image_free(&image);
+        linnet_image_free(&expected);
+    }
+}
+
+/* With 16 bits and Exif: every bit flipped, a picture or an error; every beginning, an error. */
+static void deep_png_cut_and_flipped(void **state)
+{
+    (void)state;
+    static memory file;
+    png_make(&file, PNG_COLOR_TYPE_RGBA, 16, PNG_INTERLACE_ADAM7, false);
+    png_add_exif(&file, 7);
+    for (size_t bit = 0; bit < 8 * file.size; bit++) {
+        file.data[bit / 8] ^= (uint8_t)(1 << bit % 8);
+        linnet_image *image = linnet_image_decode_deep(NULL, file.data, file.size, "picture");
+        if (!image)
+            assert_failed_with(linnet_context_last_status(NULL), "picture");
+        linnet_image_free(&image);
+        file.data[bit / 8] ^= (uint8_t)(1 << bit % 8);
+        uint8_t *exact = malloc(bit / 8 + 1);
+        memcpy(exact, file.data, bit / 8);
+        assert_null(linnet_image_decode_deep(NULL, exact, bit / 8, "picture"));
+        free(exact);
+    }
+}
+
 /* Changes the size in the header and makes its sum right again. */
 static void png_resize(memory *file, uint32_t width, uint32_t height)
 {
@@ -339,6 +392,8 @@ int main(void)
         cmocka_unit_test(png_of_every_kind),
         cmocka_unit_test_setup_teardown(png_that_is_none, folder_make, folder_remove),
         cmocka_unit_test(png_cut_and_flipped),
+        cmocka_unit_test(png_stands_upright),
+        cmocka_unit_test(deep_png_cut_and_flipped),
         cmocka_unit_test(png_that_claims_too_much),
         cmocka_unit_test(png_with_a_chunk_that_claims_too_much),
         cmocka_unit_test_setup_teardown(png_without_memory_or_place, folder_make, folder_remove),

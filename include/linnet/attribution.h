@@ -48,7 +48,7 @@ LINNET_API linnet_image *linnet_overlay_draw(linnet_context *context, const linn
 
 typedef struct linnet_effective_options {
     uint32_t struct_size;
-    uint32_t channels; /* so many channels of the layer, spread evenly, are averaged over; default 16 */
+    uint32_t channels; /* averaged over, those that respond most there; default 16 */
     uint32_t chosen;   /* 1: x and y say which unit; default: the one in the middle of the map */
     uint32_t reserved;
     int64_t x, y; /* column and row of the map */
@@ -61,7 +61,7 @@ typedef struct linnet_effective {
 
 /* |d unit / d pixel|, summed over the colour channels and averaged over channels of the layer, of the unit at one
    position (Luo, Li, Urtasun and Zemel 2016, "Understanding the effective receptive field"). Units that are off (relu)
-   add nothing. */
+   add nothing. Copies of the picture that differ in nothing are run at once, a channel each. */
 #define linnet_effective_field(session, model, picture, layer, out, ...)                                               \
     linnet_effective_field_with(                                                                                       \
         session, model, picture, layer,                                                                                \

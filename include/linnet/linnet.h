@@ -9,6 +9,7 @@
 #include "context.h"
 #include "data.h"
 #include "device.h"
+#include "equivariance.h"
 #include "features.h"
 #include "filter.h"
 #include "image.h"

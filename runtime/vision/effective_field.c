@@ -11,13 +11,19 @@
 #define DEFAULT_CHANNELS 16
 #define BATCH            4 /* channels differentiated at once: each sees a copy of the picture */
 
+typedef struct channel_strength {
+    int64_t channel;
+    float strength;
+} channel_strength;
+
 typedef struct field_job {
     linnet_probe p;
     linnet_value layer;
     linnet_effective_options options;
     linnet_maps shape; /* of the layer, without data */
     float *pictures, *gradients, *seed;
-    int64_t channels; /* averaged over */
+    channel_strength *channels; /* the strongest first */
+    int64_t count;              /* of them, averaged over */
 } field_job;
 
 static linnet_status choose_unit(field_job *job, linnet_effective *out)
@@ -37,9 +43,36 @@ static linnet_status allocate(field_job *job)
     const linnet_maps *s = &job->shape;
     job->gradients = linnet_allocate(picture * BATCH, sizeof(float));
     job->seed = linnet_allocate((size_t)(s->channels * s->height * s->width) * BATCH, sizeof(float));
-    return job->gradients && job->seed
+    job->channels = linnet_allocate((size_t)s->channels, sizeof *job->channels);
+    return job->gradients && job->seed && job->channels
                ? LINNET_OK
                : linnet_fail(job->p.context, LINNET_OUT_OF_MEMORY, "no memory for the gradients of a unit");
+}
+
+static int stronger(const void *a, const void *b)
+{
+    const channel_strength *x = a, *y = b;
+    if (x->strength != y->strength)
+        return x->strength < y->strength ? 1 : -1;
+    return (x->channel > y->channel) - (x->channel < y->channel);
+}
+
+/* The channels that respond most strongly at the unit's position. */
+static linnet_status choose_channels(field_job *job, const linnet_effective *unit)
+{
+    linnet_maps maps;
+    int64_t most = job->options.channels ? job->options.channels : DEFAULT_CHANNELS;
+    linnet_status status = linnet_probe_read(&job->p, job->layer, &maps);
+    if (status != LINNET_OK)
+        return status;
+    for (int64_t c = 0; c < maps.channels; c++) {
+        float value = maps.data[(c * maps.height + unit->y) * maps.width + unit->x];
+        job->channels[c] = (channel_strength){c, isnan(value) ? 0 : fabsf(value)};
+    }
+    qsort(job->channels, (size_t)maps.channels, sizeof *job->channels, stronger);
+    job->count = most < maps.channels ? most : maps.channels;
+    linnet_maps_free(&maps);
+    return LINNET_OK;
 }
 
 /* Sums |gradient| over the colour channels and adds it to the map. */
@@ -48,7 +81,7 @@ static void add_gradient(const field_job *job, const float *gradient, float *sum
     int64_t pixels = job->p.height * job->p.width;
     for (int64_t c = 0; c < job->p.channels; c++)
         for (int64_t i = 0; i < pixels; i++)
-            sum[i] += fabsf(gradient[c * pixels + i]) / (float)job->channels;
+            sum[i] += fabsf(gradient[c * pixels + i]) / (float)job->count;
 }
 
 /* Channels number first to first + count - 1 of those chosen, one a copy of the picture. The plan is the same for every
@@ -59,7 +92,7 @@ static linnet_status run_round(field_job *job, int64_t first, int64_t count, con
     size_t maps = (size_t)(s->channels * s->height * s->width);
     memset(job->seed, 0, maps * BATCH * sizeof *job->seed);
     for (int64_t n = 0; n < count; n++) {
-        int64_t channel = (first + n) * s->channels / job->channels;
+        int64_t channel = job->channels[first + n].channel;
         job->seed[(size_t)n * maps + (size_t)((channel * s->height + unit->y) * s->width + unit->x)] = 1.0f;
     }
     linnet_status status = linnet_probe_forward(&job->p, job->pictures, BATCH);
@@ -91,9 +124,7 @@ static linnet_status prepare(field_job *job, const linnet_tensor *picture, linne
         status = choose_unit(job, out);
     if (status == LINNET_OK)
         status = allocate(job);
-    int64_t most = job->options.channels ? job->options.channels : DEFAULT_CHANNELS;
-    job->channels = most < job->shape.channels ? most : job->shape.channels;
-    return status;
+    return status == LINNET_OK ? choose_channels(job, out) : status;
 }
 
 linnet_status linnet_effective_field_with(linnet_session *session, const linnet_model *model,
@@ -109,13 +140,14 @@ linnet_status linnet_effective_field_with(linnet_session *session, const linnet_
         status = prepare(&job, picture, out);
     if (status == LINNET_OK)
         status = linnet_maps_new(job.p.context, 1, job.p.height, job.p.width, &out->map);
-    for (int64_t i = 0; i < job.channels && status == LINNET_OK; i += BATCH)
-        status = run_round(&job, i, job.channels - i < BATCH ? job.channels - i : BATCH, out, out->map.data);
+    for (int64_t i = 0; i < job.count && status == LINNET_OK; i += BATCH)
+        status = run_round(&job, i, job.count - i < BATCH ? job.count - i : BATCH, out, out->map.data);
     if (status != LINNET_OK)
         linnet_maps_free(&out->map);
     linnet_release(job.pictures);
     linnet_release(job.gradients);
     linnet_release(job.seed);
+    linnet_release(job.channels);
     linnet_probe_close(&job.p);
     return status;
 }

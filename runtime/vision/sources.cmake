@@ -6,6 +6,7 @@ set(LINNET_VISION_SOURCES
   vision/blur.c
   vision/drawing.c
   vision/effective_field.c
+  vision/equivariance.c
   vision/exciting.c
   vision/extractor.c
   vision/filter.c
@@ -23,6 +24,7 @@ set(LINNET_VISION_SOURCES
   vision/receptive_field.c
   vision/saliency.c
   vision/score_bars.c
+  vision/shift.c
   vision/strip.c
   vision/style.c
   vision/style_layers.c

@@ -13,7 +13,7 @@ static const double shares[] = {0.5, 0.9, 0.99};
 typedef struct field {
     linnet_effective effective;
     double x, y;           /* its middle, in pixels */
-    double size[2];        /* of the theoretical field, down and right; 0: everything */
+    double size[2];        /* of the theoretical field, down and right */
     double start[2];       /* its first pixel, down and right; may lie outside */
     double radius[SHARES]; /* around the middle */
 } field;
@@ -70,14 +70,20 @@ static void print_field(const features *f, const char *layer, const field *d)
 static int measure(const features *f, linnet_value layer, field *d)
 {
     const linnet_effective *e = &d->effective;
-    const linnet_maps *map = &e->map;
-    linnet_maps shape;
-    int code = cli_check(linnet_activations_read(f->e.session, &f->e.model, &f->picture.tensor, &layer, 1, &shape));
+    linnet_field theory;
+    int code = cli_check(linnet_receptive_field(f->e.model.net, layer, &theory));
     if (code != EXIT_GO_ON)
         return code;
-    d->y = ((double)e->y + 0.5) * (double)map->height / (double)shape.height - 0.5;
-    d->x = ((double)e->x + 0.5) * (double)map->width / (double)shape.width - 0.5;
-    linnet_maps_free(&shape);
+    const int64_t unit[2] = {e->y, e->x}, pixels[2] = {e->map.height, e->map.width};
+    double middle[2];
+    for (int i = 0; i < 2; i++) {
+        bool all = theory.size[i] == LINNET_FREE;
+        d->size[i] = (double)(all ? pixels[i] : theory.size[i]);
+        middle[i] = all ? (double)(pixels[i] - 1) / 2 : theory.offset[i] + (double)(unit[i] * theory.stride[i]);
+        d->start[i] = middle[i] - (d->size[i] - 1) / 2;
+    }
+    d->y = middle[0];
+    d->x = middle[1];
     for (size_t i = 0; i < SHARES; i++)
         d->radius[i] = linnet_maps_radius(&e->map, d->x, d->y, shares[i]);
     return EXIT_GO_ON;
@@ -86,9 +92,10 @@ static int measure(const features *f, linnet_value layer, field *d)
 /* The theoretical field's outline on a picture that is enlarged scale times. */
 static void frame(linnet_image *image, const field *d, int32_t scale)
 {
+    int32_t left = (int32_t)lround(d->start[1] * scale), top = (int32_t)lround(d->start[0] * scale);
     for (int32_t i = 0; i < 2; i++)
-        linnet_image_frame(image, (int32_t)d->start[1] * scale - i, (int32_t)d->start[0] * scale - i,
-                           (int32_t)d->size[1] * scale + 2 * i, (int32_t)d->size[0] * scale + 2 * i, 0x1F6FEB);
+        linnet_image_frame(image, left - i, top - i, (int32_t)d->size[1] * scale + 2 * i,
+                           (int32_t)d->size[0] * scale + 2 * i, 0x1F6FEB);
 }
 
 static linnet_image *enlarge(linnet_image *image, int32_t scale)

@@ -6,7 +6,7 @@
 
 #include <math.h>
 
-enum { LEFT = 80, WIDTH = 640, TOP = 92, HEIGHT = 300, BELOW = 60, LEGEND = 62, MOST_DOTS = 60 };
+enum { LEFT = 80, WIDTH = 640, TITLE = 48, HEIGHT = 300, ABOVE = 16, BELOW = 60, LINE = 18, MOST_DOTS = 60 };
 #define CHARACTER 7.2 /* about the width of one */
 
 /* Colours that stay apart for every eye (Okabe and Ito 2008), the strongest first. */
@@ -16,7 +16,13 @@ enum { COLOURS = sizeof colours / sizeof colours[0] };
 
 typedef struct axes {
     double x_low, x_high, y_low, y_high;
+    int top; /* pixel of y_high */
 } axes;
+
+typedef struct drawing {
+    const line_diagram *diagrams;
+    size_t count;
+} drawing;
 
 static double nice_step(double span)
 {
@@ -27,7 +33,7 @@ static double nice_step(double span)
 
 static axes find_axes(const line_diagram *d)
 {
-    axes a = {INFINITY, -INFINITY, d->low, d->high};
+    axes a = {INFINITY, -INFINITY, d->low, d->high, 0};
     bool open = d->low == d->high;
     if (open) {
         a.y_low = INFINITY;
@@ -43,7 +49,7 @@ static axes find_axes(const line_diagram *d)
             }
         }
     if (!(a.x_high > a.x_low))
-        a = (axes){isfinite(a.x_low) ? a.x_low : 0, isfinite(a.x_low) ? a.x_low + 1 : 1, a.y_low, a.y_high};
+        a = (axes){isfinite(a.x_low) ? a.x_low : 0, isfinite(a.x_low) ? a.x_low + 1 : 1, a.y_low, a.y_high, 0};
     if (!(a.y_high > a.y_low)) {
         a.y_low = isfinite(a.y_low) ? a.y_low : 0;
         a.y_high = a.y_low + 1;
@@ -64,7 +70,7 @@ static double x_of(const axes *a, double x)
 static double y_of(const axes *a, double y)
 {
     double inside = fmin(fmax(y, a->y_low), a->y_high);
-    return TOP + HEIGHT * (1 - (inside - a->y_low) / (a->y_high - a->y_low));
+    return a->top + HEIGHT * (1 - (inside - a->y_low) / (a->y_high - a->y_low));
 }
 
 static void draw_axes(FILE *file, const line_diagram *d, const axes *a)
@@ -79,16 +85,15 @@ static void draw_axes(FILE *file, const line_diagram *d, const axes *a)
     }
     step = nice_step(a->x_high - a->x_low);
     for (double x = ceil(a->x_low / step - 1e-9) * step; x <= a->x_high + 1e-9 * step; x += step) {
-        fprintf(file, "<line x1='%.1f' y1='%d' x2='%.1f' y2='%d' stroke='#7b8794'/>", x_of(a, x), TOP + HEIGHT,
-                x_of(a, x), TOP + HEIGHT + 5);
-        fprintf(file, "<text x='%.1f' y='%d' text-anchor='middle'>%.4g</text>\n", x_of(a, x), TOP + HEIGHT + 20,
+        fprintf(file, "<line x1='%.1f' y1='%d' x2='%.1f' y2='%d' stroke='#7b8794'/>", x_of(a, x), a->top + HEIGHT,
+                x_of(a, x), a->top + HEIGHT + 5);
+        fprintf(file, "<text x='%.1f' y='%d' text-anchor='middle'>%.4g</text>\n", x_of(a, x), a->top + HEIGHT + 20,
                 fabs(x) < 1e-9 * step ? 0 : x);
     }
-    fprintf(file, "<path d='M%d %d V%d H%d' fill='none' stroke='#7b8794'/>\n", LEFT, TOP, TOP + HEIGHT, LEFT + WIDTH);
-    fprintf(file, "<text x='%d' y='%d' text-anchor='middle'>", LEFT + WIDTH / 2, TOP + HEIGHT + 42);
+    fprintf(file, "<path d='M%d %d V%d H%d' fill='none' stroke='#7b8794'/>\n", LEFT, a->top, a->top + HEIGHT,
+            LEFT + WIDTH);
+    fprintf(file, "<text x='%d' y='%d' text-anchor='middle'>", LEFT + WIDTH / 2, a->top + HEIGHT + 42);
     curve_text(file, d->x_name);
-    fprintf(file, "</text>\n<text x='%d' y='%d' class='heading'>", LEFT, TOP - 12);
-    curve_text(file, d->y_name);
     fputs("</text>\n", file);
 }
 
@@ -105,35 +110,83 @@ static void draw_curve(FILE *file, const line_curve *c, const axes *a, const cha
                     colour);
 }
 
-/* Names from left to right above the diagram. */
-static void draw_legend(FILE *file, const line_diagram *d)
+static double entry_width(const line_curve *curve)
+{
+    return 54 + CHARACTER * (double)text_width(curve->name);
+}
+
+static int legend_lines(const line_diagram *d)
+{
+    double x = LEFT;
+    int lines = 1;
+    for (size_t i = 0; i < d->count; i++) {
+        if (x > LEFT && x + entry_width(&d->curves[i]) > LEFT + WIDTH + 30) {
+            lines++;
+            x = LEFT;
+        }
+        x += entry_width(&d->curves[i]);
+    }
+    return lines;
+}
+
+/* Names from left to right above the diagram, in as many lines as they need; the first one's foot is at y. */
+static void draw_legend(FILE *file, const line_diagram *d, int y)
 {
     double x = LEFT;
     for (size_t i = 0; i < d->count; i++) {
         const char *colour = colours[i % COLOURS];
-        fprintf(file, "<line x1='%g' y1='%d' x2='%g' y2='%d' stroke='%s' stroke-width='2'/>", x, LEGEND - 4, x + 24,
-                LEGEND - 4, colour);
-        fprintf(file, "<circle cx='%g' cy='%d' r='3.5' fill='%s'/><text x='%g' y='%d'>", x + 12, LEGEND - 4, colour,
-                x + 32, LEGEND);
+        if (x > LEFT && x + entry_width(&d->curves[i]) > LEFT + WIDTH + 30) {
+            x = LEFT;
+            y += LINE;
+        }
+        fprintf(file, "<line x1='%g' y1='%d' x2='%g' y2='%d' stroke='%s' stroke-width='2'/>", x, y - 4, x + 24, y - 4,
+                colour);
+        fprintf(file, "<circle cx='%g' cy='%d' r='3.5' fill='%s'/><text x='%g' y='%d'>", x + 12, y - 4, colour, x + 32,
+                y);
         curve_text(file, d->curves[i].name);
         fputs("</text>\n", file);
-        x += 54 + CHARACTER * (double)text_width(d->curves[i].name);
+        x += entry_width(&d->curves[i]);
     }
+}
+
+static int diagram_height(const line_diagram *d)
+{
+    return (1 + legend_lines(d)) * LINE + ABOVE + HEIGHT + BELOW;
+}
+
+/* The name of y, the legend, the diagram. */
+static void draw_diagram(FILE *file, const line_diagram *d, int top)
+{
+    axes a = find_axes(d);
+    a.top = top + (1 + legend_lines(d)) * LINE + ABOVE;
+    fprintf(file, "<text x='%d' y='%d' class='heading'>", LEFT, top + LINE - 4);
+    curve_text(file, d->y_name);
+    fputs("</text>\n", file);
+    draw_axes(file, d, &a);
+    draw_legend(file, d, top + 2 * LINE - 2);
+    for (size_t i = 0; i < d->count; i++)
+        draw_curve(file, &d->curves[i], &a, colours[i % COLOURS]);
 }
 
 static void draw(FILE *file, const void *what)
 {
-    const line_diagram *d = what;
-    axes a = find_axes(d);
-    curve_begin(file, LEFT + WIDTH + 40, TOP + HEIGHT + BELOW, d->title);
-    draw_axes(file, d, &a);
-    draw_legend(file, d);
-    for (size_t i = 0; i < d->count; i++)
-        draw_curve(file, &d->curves[i], &a, colours[i % COLOURS]);
+    const drawing *all = what;
+    int height = TITLE;
+    for (size_t i = 0; i < all->count; i++)
+        height += diagram_height(&all->diagrams[i]);
+    curve_begin(file, LEFT + WIDTH + 40, height, all->diagrams[0].title);
+    for (size_t i = 0, top = TITLE; i < all->count; top += (size_t)diagram_height(&all->diagrams[i++]))
+        draw_diagram(file, &all->diagrams[i], (int)top);
     curve_end(file);
+}
+
+int line_svg_write_all(const char *path, const line_diagram *diagrams, size_t count)
+{
+    const drawing all = {diagrams, count};
+    return curve_write(path, draw, &all);
 }
 
 int line_svg_write(const char *path, const line_diagram *diagram)
 {
-    return curve_write(path, draw, diagram);
+    return line_svg_write_all(path, diagram, 1);
 }

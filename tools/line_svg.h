@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One diagram with any number of curves over a common axis, as an SVG picture. */
+/* Diagrams with any number of curves over a common axis, as an SVG picture. */
 #ifndef LINNET_TOOLS_LINE_SVG_H
 #define LINNET_TOOLS_LINE_SVG_H
 
@@ -21,5 +21,7 @@ typedef struct line_diagram {
 
 /* Writes the picture at once. Returns EXIT_GO_ON or the exit code to leave with. */
 int line_svg_write(const char *path, const line_diagram *diagram);
+/* Several diagrams below each other, under the first one's title. */
+int line_svg_write_all(const char *path, const line_diagram *diagrams, size_t count);
 
 #endif

@@ -76,6 +76,19 @@ int look_layers(const linnet_model *model, linnet_value **out_layers, const char
     return EXIT_GO_ON;
 }
 
+bool look_only_for_relu(const linnet_net *net, linnet_value value)
+{
+    size_t readers = 0, relus = 0;
+    linnet_node_info info;
+    for (size_t i = 0; linnet_net_node(net, i, &info) == LINNET_OK; i++)
+        for (uint32_t k = 0; k < info.input_count; k++)
+            if (info.inputs[k].id == value.id) {
+                readers++;
+                relus += strcmp(info.kind, "relu") == 0;
+            }
+    return readers == 1 && relus == 1;
+}
+
 /* ---- Lists of numbers ---- */
 
 /* One "7" or "7-9" from *at on; moves on to what is behind it. */

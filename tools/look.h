@@ -12,6 +12,8 @@
 int look_layer(const linnet_model *model, const char *name, linnet_value *out);
 /* All layers whose values are maps or vectors, in the net's order; free *out_layers and *out_names (not the names). */
 int look_layers(const linnet_model *model, linnet_value **out_layers, const char ***out_names, size_t *out_count);
+/* Whether all that becomes of a value is its relu, which shows it, too. */
+bool look_only_for_relu(const linnet_net *net, linnet_value value);
 /* "0,3,7-9": numbers from 0 on, at most `most` of them. what: as the option is called. Free *out_list. */
 int look_numbers(const cli_command *command, const char *what, const char *text, size_t most, int64_t **out_list,
                  size_t *out_count);

@@ -8,7 +8,7 @@
 
 static const cli_command *const commands[] = {
     &cmd_devices, &cmd_doctor, &cmd_selftest, &cmd_summary, &cmd_plan,
-    &cmd_bench,   &cmd_train,  &cmd_eval,     &cmd_predict, &cmd_filter, &cmd_features,
+    &cmd_bench,   &cmd_train,  &cmd_eval,     &cmd_predict, &cmd_filter, &cmd_features, &cmd_equivariance,
     &cmd_style, &cmd_adversarial,
 };
 

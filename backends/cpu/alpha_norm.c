@@ -18,14 +18,15 @@ static job job_of(const linnet_layer_desc *desc, const void *x)
 
 static int describe(const linnet_layer_desc *desc, linnet_candidate *out)
 {
-    job j = job_of(desc, NULL);
+    linnet_tensor_desc dense = desc->inputs[LINNET_ALPHA_NORM_X]; /* as run will see it */
+    cpu_spans spans = {0};
     cpu_want(desc, out, LINNET_FORMAT_NCHW);
-    if (cpu_is_blocked(&desc->inputs[LINNET_ALPHA_NORM_X]))
-        return 0; /* asked again when it is dense */
+    dense.format = LINNET_FORMAT_NCHW;
+    cpu_spans_add(&spans, &dense, NULL);
     if (desc->direction == LINNET_BACKWARD)
         out->reads_inputs = 1u << LINNET_ALPHA_NORM_X;
     else
-        out->workspace_bytes = (uint64_t)cpu_spans_tasks(&j.spans) * sizeof(double);
+        out->workspace_bytes = (uint64_t)cpu_spans_tasks(&spans) * sizeof(double);
     return 0;
 }
 

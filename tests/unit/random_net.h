@@ -71,6 +71,43 @@ static inline linnet_value random_conv(random_net *r, linnet_value x, const int6
     return linnet_conv2d_with(r->net, x, &o);
 }
 
+static inline linnet_value random_local_conv(random_net *r, linnet_value x, const int64_t *dims)
+{
+    linnet_local_conv2d_options o = {.struct_size = sizeof o, .no_bias = draw(r, 3) == 0};
+    o.out_channels = 1 + draw(r, 5);
+    o.kernel_h = 1 + draw(r, dims[2] < 3 ? (int)dims[2] : 3);
+    o.kernel_w = 1 + draw(r, dims[3] < 3 ? (int)dims[3] : 3);
+    o.stride_h = 1 + draw(r, 3) / 2;
+    o.stride_w = 1 + draw(r, 3) / 2;
+    o.padding_top = draw(r, 2);
+    o.padding_right = draw(r, 3);
+    return linnet_local_conv2d_with(r->net, x, &o);
+}
+
+static inline linnet_value random_pad(random_net *r, linnet_value x, const int64_t *dims)
+{
+    linnet_pad2d_options o = {.struct_size = sizeof o, .mode = (uint32_t)draw(r, 3), .value = 0.5f};
+    int64_t most_h = o.mode == LINNET_PAD_REFLECT ? dims[2] : 3, most_w = o.mode == LINNET_PAD_REFLECT ? dims[3] : 3;
+    o.padding_top = draw(r, most_h < 3 ? (int)most_h : 3);
+    o.padding_left = draw(r, most_w < 3 ? (int)most_w : 3);
+    o.padding_bottom = draw(r, most_h < 2 ? (int)most_h : 2);
+    o.padding_right = draw(r, most_w < 2 ? (int)most_w : 2);
+    return linnet_pad2d_with(r->net, x, &o);
+}
+
+/* What needs pictures. */
+static inline linnet_value random_picture(random_net *r, linnet_value x, const int64_t *dims)
+{
+    switch (draw(r, 4)) {
+    case 0:
+        return linnet_gram(r->net, x, 1.0f / (float)(dims[2] * dims[3]));
+    case 1:
+        return random_local_conv(r, x, dims);
+    default:
+        return random_pad(r, x, dims);
+    }
+}
+
 static inline linnet_value random_pool(random_net *r, linnet_value x, const int64_t *dims)
 {
     linnet_pool2d_options o = {.struct_size = sizeof o};
@@ -167,7 +204,7 @@ static inline linnet_value random_layer(random_net *r, linnet_value x)
     uint32_t rank = shape_in(r, x, dims);
     if (rank == 4 && draw(r, 3) == 0)
         return random_conv(r, x, dims);
-    switch (draw(r, 12)) {
+    switch (draw(r, 13)) {
     case 0:
     case 1:
         return rank == 4 ? random_pool(r, x, dims) : random_unary(r, x);
@@ -188,12 +225,14 @@ static inline linnet_value random_layer(random_net *r, linnet_value x)
         return draw(r, 2) ? linnet_softmax(r->net, x, draw(r, (int)rank)) : linnet_log_softmax(r->net, x, -1);
     case 10:
         return rank == 4 && draw(r, 2) ? linnet_global_avg_pool(r->net, x) : random_unary(r, x);
+    case 11:
+        return rank == 4 ? random_picture(r, x, dims) : random_unary(r, x);
     default:
         return random_unary(r, x);
     }
 }
 
-/* A scalar from x: against a target, against labels, or against another value. */
+/* A scalar from x: against a target or labels, or a regulariser. */
 static inline void random_loss(random_net *r, linnet_value x)
 {
     char name[32];
@@ -201,7 +240,13 @@ static inline void random_loss(random_net *r, linnet_value x)
     uint32_t rank = shape_in(r, x, dims);
     linnet_value loss;
     snprintf(name, sizeof name, "target%d", r->target_count++);
-    if (draw(r, 2)) {
+    if (draw(r, 6) == 0) { /* squares of what some nets grow to would not be finite */
+        x = linnet_tanh(r->net, x);
+        if (rank != 4 || draw(r, 2))
+            loss = linnet_alpha_norm(r->net, x, draw(r, 2) ? 2 : 2.5f);
+        else
+            loss = draw(r, 2) ? linnet_total_variation(r->net, x, 2, 0) : linnet_total_variation(r->net, x, 1, 0.1f);
+    } else if (draw(r, 2)) {
         linnet_value logits = linnet_linear(r->net, x, .out_features = 4);
         loss = linnet_cross_entropy(r->net, logits, linnet_labels(r->net, name));
     } else {

@@ -29,18 +29,20 @@ static int take_image(linnet_image *image, int32_t channels, photo *out)
     return cli_check(linnet_image_to_planes(image, channels, out->planes));
 }
 
-/* Shorter side to 8/7 of the network's, then the middle. */
+/* Shorter side to 8/7 of the network's, the longer one rounded down, then the middle: torchvision's Resize(256) and
+   CenterCrop(224) to the pixel. */
 static linnet_image *fit(const linnet_image *image, int32_t height, int32_t width)
 {
-    double across = MARGIN * width / image->width, down = MARGIN * height / image->height;
-    double scale = fmax(across, down);
-    int32_t new_width = (int32_t)lround(fmin(scale * image->width, LINNET_IMAGE_MAX_SIDE));
-    int32_t new_height = (int32_t)lround(fmin(scale * image->height, LINNET_IMAGE_MAX_SIDE));
-    linnet_image *scaled = linnet_image_resize(NULL, image, new_width, new_height, LINNET_RESIZE_BILINEAR);
+    double high = round(MARGIN * height), wide = round(MARGIN * width); /* of what is cut from, at least */
+    bool across = wide * image->height > high * image->width;
+    double new_width = across ? wide : floor(high * image->width / image->height);
+    double new_height = across ? floor(wide * image->height / image->width) : high;
+    int32_t w = (int32_t)fmin(new_width, LINNET_IMAGE_MAX_SIDE), h = (int32_t)fmin(new_height, LINNET_IMAGE_MAX_SIDE);
+    linnet_image *scaled = linnet_image_resize(NULL, image, w, h, LINNET_RESIZE_BILINEAR);
     if (!scaled)
         return NULL;
-    linnet_image *middle =
-        linnet_image_crop(NULL, scaled, (new_width - width) / 2, (new_height - height) / 2, width, height);
+    int32_t x = (int32_t)rint((w - width) / 2.0), y = (int32_t)rint((h - height) / 2.0);
+    linnet_image *middle = linnet_image_crop(NULL, scaled, x, y, width, height);
     linnet_image_free(&scaled);
     return middle;
 }

@@ -1,10 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Filters on a device, against the reference; the lecture's examples; what is refused.
-# usage: filter.sh PROGRAM WORK_ROOT SELECTION
+# usage: filter.sh PROGRAM WORK_ROOT SELECTION MAKE_DIGIT
 LINNET=$1
 WORK_ROOT=$2
 device=$3
+make_digit=$4
 . "$(dirname "$0")/lib.sh"
 need_device "$device"
 LINNET_FALLBACK=error
@@ -33,17 +34,30 @@ grep '"activation":"relu",' "$WORK/out" | grep -q '"slope":\[0.0,0.0,.*,1.0,1.0\
 # sigmoid's middle: one half, with a slope of a quarter.
 grep '"activation":"sigmoid",' "$WORK/out" | grep -q ',0.5,.*,0.25,' || fail "sigmoid is not 0.5 with slope 0.25 at 0"
 
-# ---- Pictures: one of our own ----
-picture=$WORK/template.png
+# ---- Pictures: somebody's digit ----
+picture=$WORK/colour.png
+"$make_digit" "$picture" 3 colour >/dev/null || fail "no picture"
+"$make_digit" "$WORK/clear.png" 3 alpha >/dev/null || fail "no picture"
 must filter "$picture" --kernel identity -o "$WORK/same.png" --backend "$device"
 cmp -s "$picture" "$WORK/same.png" || fail "the identity changes the picture"
+# kind FILE: colour type in the PNG's header: 2 RGB, 6 RGBA.
+kind() {
+    od -An -tu1 -j25 -N1 "$1" | tr -d ' '
+}
+must filter "$WORK/clear.png" --kernel identity -o "$WORK/same.png" --backend "$device"
+cmp -s "$WORK/clear.png" "$WORK/same.png" || fail "the identity changes a picture with alpha"
+must filter "$WORK/clear.png" --kernel gaussian -o "$WORK/kept.png" --backend "$device"
+[ "$(kind "$WORK/kept.png")" = 6 ] || fail "alpha is not kept"
+must filter "$WORK/clear.png" --kernel gaussian --alpha white --json -o "$WORK/white.png" --backend "$device"
+[ "$(kind "$WORK/white.png")" = 2 ] || fail "alpha is not gone"
+at_least 0.99999 high # paper
 printf '# a kernel in a file\n1 2 1\n2 4 2\n1 2 1/4\n' >"$WORK/kernel.txt"
 # same FIELD WANTED: that member is the reference's, to a few digits.
 same() {
     awk -v a="$(field "$1")" -v b="$2" 'BEGIN { d = a - b; exit !(a != "" && d < 1e-4 && d > -1e-4) }' ||
         fail "$1 is $(field "$1"), the reference says $2"
 }
-for border in zero; do
+for border in zero replicate reflect; do
     for kernel in sobel emboss "1 2 3 4; -1 -2 -3 -4" "$WORK/kernel.txt"; do
         must filter "$picture" -k "$kernel" --border "$border" --signed --json -o "$WORK/a.png" --backend reference
         low=$(field low)

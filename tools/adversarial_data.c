@@ -89,17 +89,20 @@ static int study_batch(study *s, const linnet_batch *batch)
     return code;
 }
 
+int adversarial_open_data(const adversarial_options *o, int64_t limit, linnet_dataset **out_data)
+{
+    const char *folder = o->data && strcmp(o->data, "digits") != 0 ? o->data : NULL;
+    data_size size;
+    int code = data_size_of(o->model, o->weights, &size);
+    return code == EXIT_GO_ON ? data_open_sized(folder, LINNET_PART_TEST, limit, &size, out_data) : code;
+}
+
 static int open_study(study *s)
 {
-    const char *folder = strcmp(s->o->data, "digits") == 0 ? NULL : s->o->data;
-    linnet_model_options sizes = {.struct_size = sizeof sizes};
-    int code = data_open(folder, LINNET_PART_TEST, s->o->limit, &s->data);
+    int code = adversarial_open_data(s->o, s->o->limit, &s->data);
     if (code != EXIT_GO_ON)
         return code;
-    sizes.classes = linnet_dataset_class_count(s->data);
-    sizes.channels = linnet_dataset_channels(s->data);
-    sizes.height = linnet_dataset_height(s->data);
-    sizes.width = linnet_dataset_width(s->data);
+    const linnet_model_options sizes = model_sizes(s->data);
     code = engine_open_model(&s->e, s->o->model, s->o->weights, &sizes);
     if (code == EXIT_GO_ON)
         code = data_loader(s->data, s->o->batch, s->o->limit, false, 0, &s->loader);

@@ -38,21 +38,15 @@ static const char *name_of(const subject *s, int32_t class_index, char out[LABEL
 
 static int open_network(subject *s)
 {
-    linnet_model_options sizes = {.struct_size = sizeof sizes};
+    linnet_model_options sizes = model_sizes(s->data);
     int64_t dims[LINNET_MAX_RANK] = {0};
-    int code = EXIT_GO_ON;
-    if (s->data) {
-        sizes.classes = linnet_dataset_class_count(s->data);
-        sizes.channels = linnet_dataset_channels(s->data);
-        sizes.height = linnet_dataset_height(s->data);
-        sizes.width = linnet_dataset_width(s->data);
-    } else if (s->o->as_is) {
-        code = photo_size(s->o->image, &sizes);
-    }
+    int code = s->o->as_is && !s->data ? photo_size(s->o->image, &sizes) : EXIT_GO_ON;
     if (code == EXIT_GO_ON)
         code = engine_open_model(&s->e, s->o->model, s->o->weights, &sizes);
     if (code == EXIT_GO_ON && !s->e.model.logits.id)
         code = cli_fail(EXIT_USAGE, "the network %s has no classes", linnet_net_name(s->e.model.net));
+    if (code == EXIT_GO_ON && !s->data)
+        code = labels_of_net(s->e.model.net, &s->names);
     if (code != EXIT_GO_ON)
         return code;
     linnet_value_shape(s->e.model.net, s->e.model.logits, dims);
@@ -274,10 +268,9 @@ static int write_sheet(const subject *s)
 
 static int open_subject(subject *s)
 {
-    const char *data = s->o->data && strcmp(s->o->data, "digits") != 0 ? s->o->data : NULL;
     int code = labels_open(s->o->labels, &s->names);
     if (code == EXIT_GO_ON && !s->o->image)
-        code = data_open(data, LINNET_PART_TEST, 0, &s->data);
+        code = adversarial_open_data(s->o, 0, &s->data);
     if (code == EXIT_GO_ON)
         code = open_network(s);
     if (code == EXIT_GO_ON)

@@ -160,11 +160,7 @@ static int open_both(evaluation *v, const eval_options *o)
         code = data_open_sized(o->data, o->part == 0 ? LINNET_PART_TEST : LINNET_PART_TRAIN, o->limit, &size, &v->data);
     if (code != EXIT_GO_ON)
         return code;
-    const linnet_model_options sizes = {.struct_size = sizeof sizes,
-                                        .classes = linnet_dataset_class_count(v->data),
-                                        .channels = linnet_dataset_channels(v->data),
-                                        .height = linnet_dataset_height(v->data),
-                                        .width = linnet_dataset_width(v->data)};
+    const linnet_model_options sizes = model_sizes(v->data);
     return engine_open_model(&v->e, network, weights, &sizes);
 }
 

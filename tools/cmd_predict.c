@@ -138,16 +138,8 @@ static int walk_indices(predictor *p, const char *list, bool dry)
 /* The sizes that the network shall have; what is 0 the weights say. */
 static int choose_sizes(const predictor *p, const predict_options *o, const char *first, linnet_model_options *out)
 {
-    *out = (linnet_model_options){.struct_size = sizeof *out};
-    if (o->as_is && first)
-        return photo_size(first, out);
-    if (p->data) {
-        out->classes = linnet_dataset_class_count(p->data);
-        out->channels = linnet_dataset_channels(p->data);
-        out->height = linnet_dataset_height(p->data);
-        out->width = linnet_dataset_width(p->data);
-    }
-    return EXIT_GO_ON;
+    *out = model_sizes(p->data);
+    return o->as_is && first ? photo_size(first, out) : EXIT_GO_ON;
 }
 
 /* What stands for the network, and its weights or NULL. */
@@ -293,8 +285,7 @@ const cli_command cmd_predict = {
     "predict", "MODEL [IMAGE...]", "say what a trained network sees in pictures",
     "MODEL is a file of weights that says which network it is for, or the name of a network, with --weights.\n"
     "IMAGE is a PNG or JPEG. For networks that read digits of 28 x 28 pixels it is one digit of any size, grey or in\n"
-    "colour, dark on light or light on dark; it is centred and scaled as the training images are. For all others it "
-    "is\n"
-    "a photograph: one of the network's own size is taken as it is; of another one the shorter side is scaled to 8/7\n"
-    "of the network's (256 for 224) and the middle is cut out.",
+    "colour, dark on light or light on dark; it is centred and scaled as the training images are. For all others it\n"
+    "is a photograph: one of the network's own size is taken as it is; of another one the shorter side is scaled to\n"
+    "8/7 of the network's (256 for 224) and the middle is cut out.",
     run};

@@ -15,7 +15,7 @@ bool model_is_name(const char *text)
     return false;
 }
 
-static linnet_model_options options_for(const linnet_dataset *dataset)
+linnet_model_options model_sizes(const linnet_dataset *dataset)
 {
     linnet_model_options options = {.struct_size = sizeof options};
     if (dataset) {
@@ -29,14 +29,8 @@ static linnet_model_options options_for(const linnet_dataset *dataset)
 
 int model_open(const char *name, const linnet_dataset *dataset, linnet_model *out_model)
 {
-    linnet_model_options options = options_for(dataset);
+    linnet_model_options options = model_sizes(dataset);
     return net_check(linnet_model_new(NULL, name, &options, out_model), name, dataset != NULL);
-}
-
-int model_open_weights(const char *path, const char *name, const linnet_dataset *dataset, linnet_model *out_model)
-{
-    linnet_model_options options = options_for(dataset);
-    return net_check(linnet_model_for_weights(NULL, path, name, &options, out_model), name, true);
 }
 
 int engine_open(engine *e, linnet_model *model)
@@ -48,16 +42,6 @@ int engine_open(engine *e, linnet_model *model)
         return cli_check_last();
     e->session = linnet_session_new(e->model.net, e->device);
     return e->session ? EXIT_GO_ON : cli_check_last();
-}
-
-int engine_open_weights(engine *e, const char *path, const char *name, const linnet_dataset *dataset)
-{
-    linnet_model model = {.net = NULL};
-    *e = (engine){.device = NULL};
-    int code = model_open_weights(path, name, dataset, &model);
-    if (code == EXIT_GO_ON)
-        code = engine_open(e, &model);
-    return code == EXIT_GO_ON ? cli_check_input(linnet_load(e->session, path)) : code;
 }
 
 /* The network that what and weights (NULL: none) stand for; *out_path: the file to load, or NULL. */

@@ -29,10 +29,10 @@ int data_open_sized(const char *folder, linnet_part part, int64_t limit, const d
 int data_loader(const linnet_dataset *dataset, int64_t batch, int64_t limit, bool shuffle, uint64_t shuffle_seed,
                 linnet_loader **out_loader);
 
+/* The sizes of a network for the dataset's images and classes (NULL: all open). */
+linnet_model_options model_sizes(const linnet_dataset *dataset);
 /* A network of the zoo, sized for the dataset's images and classes (NULL: its own sizes). */
 int model_open(const char *name, const linnet_dataset *dataset, linnet_model *out_model);
-/* The network that a weight file was made for; name forces another one (then loading says what does not fit). */
-int model_open_weights(const char *path, const char *name, const linnet_dataset *dataset, linnet_model *out_model);
 /* Whatever stands for a network: a name, a net in a line, a file that holds one, a weight file (not loaded). */
 int model_open_any(const char *what, linnet_model *out_model);
 /* Whether path names a network of the zoo. */
@@ -47,8 +47,6 @@ typedef struct engine {
 
 /* Takes over model, also on failure: engine_close frees it. */
 int engine_open(engine *e, linnet_model *model);
-/* engine_open with the network and the weights of a file. */
-int engine_open_weights(engine *e, const char *path, const char *name, const linnet_dataset *dataset);
 /* What every command that looks inside takes: MODEL is a network (a name, a net in a line, a file that holds one), with
    the weights of a file or, where weights is NULL, those that it starts with; or MODEL is a weight file. options: the
    sizes wanted, NULL: the network's own. */

@@ -24,6 +24,15 @@ holds() {
 must train lenet5 --limit 3000 --test-limit 200 --epochs 1 --backend cpu -o "$WORK/net"
 net=$WORK/net/lenet5.safetensors
 
+# A network's name with its weights, or the weights alone: the same.
+must eval "$net" --limit 100 --json --backend "$device"
+accuracy=$(field test_accuracy)
+must eval lenet5 --weights "$net" --limit 100 --json --backend "$device"
+[ "$(field test_accuracy)" = "$accuracy" ] || fail "accuracy $(field test_accuracy) by name, $accuracy by file"
+refuses 2 "no network 'lenet6'" eval lenet6 --limit 100 --backend "$device"
+refuses 3 "absent" eval lenet5 --weights "$WORK/absent.safetensors" --limit 100 --backend "$device"
+printf 'nought\none, ace\n' >"$WORK/names.txt"
+
 # ---- A data set ----
 attack="adversarial $net --data digits --limit 60 --batch 20 --steps 8 --epsilons 0,0.03,0.06,0.1 --json"
 # shellcheck disable=SC2086 # a list
@@ -59,9 +68,9 @@ holds "$(field largest) <= 0.2 + 1e-6 && $(field largest) > 0.19" "the change"
 after=$(field class_after)
 must predict "$net" "$WORK/digit.png" --as-is --json --backend "$device"
 grep -q "^{\"image\":\"[^\"]*\",\"class\":$after," "$WORK/out" || fail "read back in it is no $after"
-must adversarial "$net" "$WORK/digit.png" --epsilon 0.3 --method pgd --target 3 --json --backend "$device"
+must adversarial "$net" "$WORK/digit.png" --epsilon 0.3 --method pgd --target ACE --labels "$WORK/names.txt" --json --backend "$device"
 [ "$(field class_before)" = "$after" ] || fail "a picture of the network's size is changed on its way in"
-[ "$(field class_after)" = 3 ] || fail "the target is not reached"
+[ "$(field class_after)" = 1 ] || fail "the target is not reached"
 
 # ---- Refused ----
 refuses 2 "which network" adversarial

@@ -143,8 +143,31 @@ int features_strip(features *f)
     return code;
 }
 
+/* "6 of 5x5", "64 of 512 of 28x28", "6 of 5x5 at each of 28x28 places" */
+static void filters_text(const linnet_filters *filters, char *out, size_t size)
+{
+    char shown[32] = "", places[64] = "";
+    int64_t rows = filters->height / filters->cell_height, columns = filters->width / filters->cell_width;
+    if (filters->count < filters->total)
+        snprintf(shown, sizeof shown, "%lld of ", (long long)filters->count);
+    if (rows * columns > 1)
+        snprintf(places, sizeof places, " at each of %lldx%lld places", (long long)rows, (long long)columns);
+    snprintf(out, size, "%s%lld of %lldx%lld%s", shown, (long long)filters->total, (long long)filters->cell_height,
+             (long long)filters->cell_width, places);
+}
+
 int features_filters(features *f)
 {
-    (void)f;
-    return cli_fail(EXIT_FAILED, "filters are not drawn yet");
+    linnet_filters filters;
+    char title[320], text[128];
+    const char *layer = f->layer.id ? features_layer_name(f, f->layer) : NULL;
+    int code = cli_check(linnet_filters_read(f->e.session, layer, f->o->maps, &filters));
+    if (code != EXIT_GO_ON)
+        return code;
+    filters_text(&filters, text, sizeof text);
+    snprintf(title, sizeof title, "Filters of %.60s, layer %.60s: %s", linnet_net_name(f->e.model.net), filters.layer,
+             text);
+    linnet_image *image = linnet_filters_draw(NULL, &filters, .title = title);
+    linnet_filters_free(&filters);
+    return look_write(&image, f->o->output);
 }

@@ -12,6 +12,7 @@
 #include "equivariance.h"
 #include "features.h"
 #include "filter.h"
+#include "filter_tiles.h"
 #include "image.h"
 #include "invert.h"
 #include "layers.h"

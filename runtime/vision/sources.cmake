@@ -10,6 +10,8 @@ set(LINNET_VISION_SOURCES
   vision/exciting.c
   vision/extractor.c
   vision/filter.c
+  vision/filter_tiles.c
+  vision/filter_weights.c
   vision/invert.c
   vision/kernel.c
   vision/kernel_parse.c

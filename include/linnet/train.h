@@ -101,6 +101,8 @@ LINNET_API linnet_status linnet_predict(linnet_session *session, linnet_value lo
 
 /* ---- Weights: safetensors, parameters and running statistics by name, the net's name in the metadata ---- */
 
+/* Also kept, so that linnet_model_for_weights (zoo.h) can build the same net again: the sizes of its inputs and outputs,
+   and its notes (linnet_net_set_note). */
 LINNET_API linnet_status linnet_save(linnet_session *session, const char *path);
 /* Every variable of the net must be there with its shape; what does not fit is listed and nothing is changed. A file
    made for another architecture is LINNET_BAD_FILE. */

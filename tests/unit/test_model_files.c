@@ -173,6 +173,25 @@ static void notes_that_lie(void **state)
     }
 }
 
+static void without_memory(void **state)
+{
+    const char *path = path_in(*state, "lenet5.safetensors");
+    linnet_model_options options = options_of(7, 3, 32, 32);
+    linnet_status status = LINNET_OUT_OF_MEMORY;
+    save("lenet5", &options, "RGB, 0..255", path);
+    for (int64_t after = 0; status != LINNET_OK && after < 10000; after++) {
+        linnet_model model;
+        linnet_memory_fail_after(after);
+        status = linnet_model_for_weights(NULL, path, NULL, NULL, &model);
+        linnet_memory_fail_after(-1);
+        assert_true(status == LINNET_OK || status == LINNET_OUT_OF_MEMORY);
+        if (status == LINNET_OK)
+            assert_true(model.preprocess.scale == 255 && !model.preprocess.bgr);
+        linnet_model_free(&model);
+    }
+    assert_int_equal(status, LINNET_OK);
+}
+
 static void files_for_nothing(void **state)
 {
     const char *path = path_in(*state, "nothing.safetensors");
@@ -210,6 +229,7 @@ int main(void)
         IN_FOLDER(vgg19_is_as_deep_as_the_file),
         IN_FOLDER(notes_that_lie),
         IN_FOLDER(files_for_nothing),
+        IN_FOLDER(without_memory),
         cmocka_unit_test(notes_of_a_net),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

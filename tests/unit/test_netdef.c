@@ -308,6 +308,23 @@ static void limits_hold(void **state)
                  "too many elements");
 }
 
+/* Every allocation fails once: out of memory is said, nothing leaks (the leak checker looks), nothing else happens. */
+static void without_memory(void **state)
+{
+    (void)state;
+    const char *text = "input 3x8x8; conv 4 k3 p1; bn; relu; residual 6 s2; fire 2 3; globalpool; linear 5";
+    linnet_status status = LINNET_OUT_OF_MEMORY;
+    for (int64_t after = 0; status != LINNET_OK && after < 10000; after++) {
+        linnet_model model;
+        linnet_memory_fail_after(after);
+        status = linnet_model_new(NULL, text, NULL, &model);
+        linnet_memory_fail_after(-1);
+        assert_true(status == LINNET_OK || status == LINNET_OUT_OF_MEMORY);
+        linnet_model_free(&model);
+    }
+    assert_int_equal(status, LINNET_OK);
+}
+
 static uint32_t draw(uint32_t *state, uint32_t below)
 {
     *state = *state * 1664525u + 1013904223u;
@@ -395,6 +412,7 @@ int main(void)
         cmocka_unit_test(added_to_a_net),
         cmocka_unit_test_setup_teardown(saved_with_the_weights, folder_make, folder_remove),
         cmocka_unit_test(limits_hold),
+        cmocka_unit_test(without_memory),
         cmocka_unit_test(mutated_texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,7 @@
 #include "progress.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,22 +80,35 @@ static int open_subject(shift_run *r, size_t index, const char *model, const cha
     if (code == EXIT_GO_ON && !subject->layer_count)
         code =
             cli_fail(EXIT_FAILED, "the network '%s' has no layers to compare", linnet_net_name(subject->e.model.net));
-    if (code == EXIT_GO_ON)
-        subject->title = linnet_net_name(subject->e.model.net);
     return code;
 }
 
-/* Two networks of one name are told apart by their files. */
+/* The file's name without folder and ending. */
+static void name_by_file(shift_subject *subject, const char *file)
+{
+    const char *slash = strrchr(file, '/');
+    const char *base = slash ? slash + 1 : file;
+    size_t length = strlen(base), ending = strlen(".safetensors");
+    if (length > ending && strcmp(base + length - ending, ".safetensors") == 0)
+        length -= ending;
+    bool cut = length >= sizeof subject->title;
+    snprintf(subject->title, sizeof subject->title, "%.*s%s", (int)(cut ? sizeof subject->title - 3 : length), base,
+             cut ? ".." : "");
+}
+
+/* A network by its name, unless that is a net in a line, or both have the same one. */
 static void name_subjects(shift_run *r)
 {
-    if (r->count < 2 || strcmp(r->subjects[0].title, r->subjects[1].title) != 0)
-        return;
     const char *files[2] = {r->s.weights ? r->s.weights : r->s.model,
                             r->s.compare_weights ? r->s.compare_weights : r->s.compare};
-    for (int i = 0; i < 2; i++) {
-        const char *slash = strrchr(files[i], '/');
-        r->subjects[i].title = slash ? slash + 1 : files[i];
-    }
+    const char *names[2] = {"", ""};
+    for (size_t i = 0; i < r->count; i++)
+        names[i] = linnet_net_name(r->subjects[i].e.model.net);
+    for (size_t i = 0; i < r->count; i++)
+        if (strchr(names[i], ' ') || strlen(names[i]) >= sizeof r->subjects[i].title || strcmp(names[0], names[1]) == 0)
+            name_by_file(&r->subjects[i], files[i]);
+        else
+            snprintf(r->subjects[i].title, sizeof r->subjects[i].title, "%s", names[i]);
 }
 
 static int open_all(shift_run *r)

@@ -16,7 +16,7 @@ extern const char *const shift_directions[], *const shift_borders[];
 
 /* One network, its layers, and the means over the pictures of what a shift does. */
 typedef struct shift_subject {
-    const char *title; /* the network's name, with the weight file's where two are alike */
+    char title[32]; /* the network's name, or where that says too little or too much the file's */
     engine e;
     linnet_value *layers;
     const char **names;

@@ -31,13 +31,15 @@ static void add_curve(curve_set *set, const char *network, const char *what, con
     set->curves[set->count++] = (line_curve){.name = name, .count = count, .x = x, .y = y};
 }
 
-/* Of many layers as many as can be told apart, evenly, the last one among them, none that a relu follows. */
+/* Of many layers as many as can be told apart, evenly, the last one among them, none that a relu
+   follows; where networks are compared, only those with maps. */
 static void add_layers(curve_set *set, const shift_subject *subject, size_t most, bool name_network, const double *x,
                        size_t shifts)
 {
     size_t *chosen = calloc(subject->layer_count, sizeof *chosen), count = 0;
     for (size_t i = 0; chosen && i < subject->layer_count; i++)
-        if (subject->layer_count <= most || !look_only_for_relu(subject->e.model.net, subject->layers[i]))
+        if ((!name_network || subject->seen[i].region != LINNET_SHIFT_VECTOR) &&
+            (subject->layer_count <= most || !look_only_for_relu(subject->e.model.net, subject->layers[i])))
             chosen[count++] = i;
     size_t shown = count < most ? count : most;
     for (size_t i = 0; i < shown; i++) {
@@ -52,10 +54,10 @@ static void add_scores(curve_set *set, const shift_subject *subject, bool name_n
     const char *network = name_network ? subject->title : NULL;
     if (!subject->e.model.logits.id)
         return;
-    add_curve(set, network, subject->pictures > 1 ? "probability of the class" : "probability of the top class", x,
-              subject->probability, shifts);
     if (subject->pictures > 1)
         add_curve(set, network, "class stays", x, subject->same, shifts);
+    else
+        add_curve(set, network, "probability of the top class", x, subject->probability, shifts);
     add_curve(set, network, "cosine of the scores", x, subject->cosine, shifts);
 }
 

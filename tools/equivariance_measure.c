@@ -168,9 +168,8 @@ static void print_table(const shift_subject *subject, const shift_settings *s, c
         add_numbers(&t, "same class", "", "", subject->same, s, true);
         add_numbers(&t, "cosine of the scores", "", "", subject->cosine, s, false);
     }
-    printf("%s, %lld picture%s: what remains of |f(T x) - T f(x)| / |f(x)| when the picture moves %s\n\n",
-           subject->title, (long long)subject->pictures, subject->pictures == 1 ? "" : "s",
-           shift_directions[s->direction]);
+    printf("%s, %lld picture%s moved %s: |f(T x) - T f(x)| / |T f(x)|\n\n", subject->title,
+           (long long)subject->pictures, subject->pictures == 1 ? "" : "s", shift_directions[s->direction]);
     table_print(&t, 0);
     printf("\n");
 }

@@ -12,7 +12,7 @@
 
 #define SHOWN 0.995 /* of the values lie within the range of colours */
 
-typedef enum demo { DEMO_NONE = -1, DEMO_CONVOLUTION, DEMO_POOLING, DEMO_TEMPLATE, DEMO_ACTIVATIONS } demo;
+typedef enum demo { DEMO_NONE = -1, DEMO_CONVOLUTION, DEMO_POOLING, DEMO_TEMPLATE, DEMO_ACTIVATIONS, DEMO_KERNELS } demo;
 typedef enum alpha { ALPHA_KEEP, ALPHA_WHITE } alpha;
 
 typedef struct filter_settings {
@@ -22,7 +22,7 @@ typedef struct filter_settings {
     double sigma, gain;
 } filter_settings;
 
-static const char *const demo_names[] = {"convolution", "pooling", "template", "activations", NULL};
+static const char *const demo_names[] = {"convolution", "pooling", "template", "activations", "kernels", NULL};
 static const char *const border_names[] = {"zero", "replicate", "reflect", NULL}; /* as linnet_border */
 static const char *const alpha_names[] = {"keep", "white", NULL};
 
@@ -277,6 +277,8 @@ static int run_demo(const filter_settings *s, linnet_device *device)
         return filter_demo_pooling(device, s->output);
     if (s->demo == DEMO_ACTIVATIONS)
         return filter_demo_activations(device, s->output);
+    if (s->demo == DEMO_KERNELS)
+        return filter_demo_kernels(device, s->image, s->border, s->output);
     return filter_demo_template(device, s->image, s->rectangle, s->output);
 }
 
@@ -290,6 +292,8 @@ static int check_usage(const filter_settings *s, int images)
         return EXIT_GO_ON;
     if (!images)
         return cli_usage(&cmd_filter, "which picture?");
+    if (s->demo == DEMO_KERNELS)
+        return EXIT_GO_ON;
     if (!s->kernel)
         return cli_usage(&cmd_filter, "which kernel? Say --kernel");
     if (!s->output)
@@ -397,7 +401,7 @@ static int run(int argc, char **argv)
          .target = &s.demo,
          .argument = "DEMO",
          .choices = demo_names,
-         .help = "convolution, pooling, template or activations: see below"},
+         .help = "convolution, pooling, template, activations or kernels: see below"},
         {.name = "template",
          .kind = CLI_TEXT,
          .target = &s.rectangle,
@@ -422,5 +426,6 @@ const cli_command cmd_filter = {
     "--demo convolution   two 3x3 filters slide over a binary picture, every step printed and drawn\n"
     "--demo pooling       maximum and average pooling of a depth slice\n"
     "--demo template      convolution as template matching: a part of IMAGE (default: a page of digits) is looked for\n"
-    "--demo activations   activation functions and their derivatives",
+    "--demo activations   activation functions and their derivatives\n"
+    "--demo kernels       IMAGE through the usual kernels, side by side",
     run};

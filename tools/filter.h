@@ -15,6 +15,8 @@ int filter_demo_pooling(linnet_device *device, const char *output);
 /* A part of a picture is looked for in the whole of it. image NULL: a page of synthetic digits; rectangle NULL: a part
    in the middle, or the first digit; else "X,Y,WIDTH,HEIGHT". */
 int filter_demo_template(linnet_device *device, const char *image, const char *rectangle, const char *output);
+/* A picture through the usual kernels, side by side. border: a linnet_border. */
+int filter_demo_kernels(linnet_device *device, const char *image, int border, const char *output);
 /* Activation functions and their derivatives, from the layers' forward and backward. */
 int filter_demo_activations(linnet_device *device, const char *output);
 

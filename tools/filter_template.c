@@ -10,10 +10,11 @@
 #include <string.h>
 
 enum { DIGIT = 28, ACROSS = 8, DOWN = 5, FOUND = 5 };
-#define PAGE_SEED  3
-#define BEST_MARK  0xE8590Cu
-#define OTHER_MARK 0x1C7ED6u
-#define SMALL_SIDE 400 /* pictures below are enlarged twice */
+#define PAGE_SEED   3
+#define BEST_MARK   0xE8590Cu
+#define OTHER_MARK  0x1C7ED6u
+#define LEAST_WIDTH 100 /* of the template in the figure */
+#define SMALL_SIDE  400 /* pictures below are enlarged twice */
 
 typedef struct area {
     int32_t x, y, width, height;
@@ -185,9 +186,10 @@ static int draw(const search *s, const char *path)
             frame(picture, x, y, w, h, i ? OTHER_MARK : BEST_MARK, i ? 1 : 3);
             frame(map, x - 4, y - 4, 8 + scale, 8 + scale, i ? OTHER_MARK : 0x101010u, i ? 1 : 2);
         }
-        linnet_sheet_add(sheet, pattern, 1, "template");
-        linnet_sheet_add(sheet, picture, 1, "picture, the best place framed thick, the next four thin");
-        linnet_sheet_add(sheet, map, 1, "normalised cross-correlation at every place");
+        int32_t larger = pattern->width < LEAST_WIDTH ? (LEAST_WIDTH + pattern->width - 1) / pattern->width : 1;
+        linnet_sheet_add(sheet, pattern, larger, "template");
+        linnet_sheet_add(sheet, picture, 1, "best place thick, next four thin");
+        linnet_sheet_add(sheet, map, 1, "normalised correlation");
         linnet_sheet_add(sheet, bar, 1, NULL);
         figure = linnet_sheet_draw(sheet);
     }

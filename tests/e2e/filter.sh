@@ -71,6 +71,10 @@ for border in zero replicate reflect; do
     done
 done
 
+must filter --demo kernels "$picture" --json -o "$WORK/kernels.png" --backend "$device"
+json_only
+[ "$(grep -c '"kernel":' "$WORK/out")" -eq 10 ] || fail "not ten kernels"
+
 # ---- Refused ----
 refuses 2 "which picture" filter --kernel box -o "$WORK/never.png"
 refuses 2 "which kernel" filter "$picture" -o "$WORK/never.png"
@@ -85,6 +89,7 @@ refuses 3 "absent.png" filter "$WORK/absent.png" -k box -o "$WORK/never.png"
 refuses 3 "kernel.txt" filter "$WORK/kernel.txt" -k box -o "$WORK/never.png"
 refuses 2 "never.gif" filter "$picture" -k box -o "$WORK/never.gif"
 refuses 2 "exclude each other" filter "$picture" -k box --signed --absolute -o "$WORK/never.png"
+refuses 2 "which picture" filter --demo kernels
 refuses 2 "brings its own picture" filter "$picture" --demo pooling
 refuses 2 "X,Y,WIDTH,HEIGHT" filter "$picture" --demo template --template 1,2,3
 refuses 2 "is no part of" filter "$picture" --demo template --template 0,0,5000,4

@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OWN_OPTIONS = 3 };
-
 static void set_defaults(train_settings *s)
 {
     *s = (train_settings){.epochs = 3,
@@ -19,9 +17,9 @@ static void set_defaults(train_settings *s)
                           .schedule = LINNET_SCHEDULE_COSINE};
 }
 
-static void own_options(train_request *a, cli_option out[OWN_OPTIONS])
+static void own_options(train_request *a, cli_option out[TRAIN_OWN_OPTIONS])
 {
-    const cli_option table[OWN_OPTIONS] = {
+    const cli_option table[TRAIN_OWN_OPTIONS] = {
         {.name = "output",
          .letter = 'o',
          .kind = CLI_TEXT,
@@ -40,6 +38,18 @@ static void own_options(train_request *a, cli_option out[OWN_OPTIONS])
          .low = 1,
          .high = 1e9,
          .help = "steps between checkpoints (default: an epoch)"},
+        {.name = "film",
+         .kind = CLI_TEXT,
+         .target = &a->film,
+         .argument = "DIR",
+         .help = "folder for a film of the first layer's filters, one PNG a frame"},
+        {.name = "film-every",
+         .kind = CLI_INTEGER,
+         .target = &a->film_every,
+         .argument = "STEPS",
+         .low = 1,
+         .high = 1e9,
+         .help = "steps between frames (default: about fifty frames)"},
     };
     memcpy(out, table, sizeof table);
 }
@@ -88,7 +98,7 @@ static int run(int argc, char **argv)
     set_defaults(&a.given);
     train_options(&a.given, &a.data, &a.size, a.options);
     own_options(&a, a.options + TRAIN_OPTION_COUNT);
-    int code = cli_parse(&cmd_train, a.options, TRAIN_OPTION_COUNT + OWN_OPTIONS, argc, argv, &first);
+    int code = cli_parse(&cmd_train, a.options, TRAIN_OPTION_COUNT + TRAIN_OWN_OPTIONS, argc, argv, &first);
     if (code == EXIT_GO_ON)
         code = cli_check_environment();
     if (code == EXIT_GO_ON && a.size)
@@ -108,6 +118,8 @@ const cli_command cmd_train = {
     "A folder as PLACE gets NET.safetensors, checkpoint.safetensors, curve.svg and predictions.png. Several networks\n"
     "are trained one after another on the same images and compared in one table; each gets a folder of its own in\n"
     "PLACE, and all their curves are in comparison.svg.\n"
+    "A film is frame_0000.png, frame_0001.png, ..., a few of them side by side in film.png, and the weights of all of\n"
+    "them in film.safetensors.\n"
     "Ctrl-C finishes the step, writes a checkpoint and leaves with exit code 130; --resume then gives the same bits\n"
     "as never having stopped. A resumed run keeps the options it was started with.",
     run};

@@ -6,6 +6,7 @@
 
 #include "cli.h"
 #include "model.h"
+#include "train_film.h"
 
 #include <jansson.h>
 
@@ -15,7 +16,7 @@ enum { OPTIMIZER_SGD, OPTIMIZER_ADAM };
 
 typedef struct train_settings {
     char net[LINNET_NETDEF_MAX_LENGTH + 1]; /* a name, or a net in one line */
-    char data[1024]; /* folder; "": synthetic digits */
+    char data[1024];                        /* folder; "": synthetic digits */
     int64_t limit, test_limit;
     data_size size; /* of a folder's pictures, as asked for */
     int64_t epochs, batch, seed;
@@ -75,6 +76,8 @@ typedef struct train_outputs {
 
 /* What -o (NULL: nothing) means for this network: a folder, made if need be, or a file that ends in .safetensors. */
 int train_outputs_open(const char *where, const char *net, train_outputs *out);
+/* A folder to write into, made if need be. */
+int train_make_folder(const char *folder);
 void train_outputs_close(train_outputs *o);
 /* The checkpoint that --resume names: a file, or a folder with one; free it. *out_where: the -o that wrote it, or NULL.
  */
@@ -98,17 +101,21 @@ typedef struct train_run {
     int32_t *predictions; /* of the test images */
     linnet_evaluation evaluation;
     bool evaluated;
+    film film;
     uint32_t fallbacks;
     int64_t images;     /* trained by this process */
     double seconds;     /* it took, evaluation apart */
     const char *all_in; /* the folder of all networks where this is one of several; NULL: it is alone */
 } train_run;
 
+#define TRAIN_OWN_OPTIONS 5
 /* What was asked for on the command line. */
 typedef struct train_request {
     const char *net, *data, *size, *resume, *output;
     int64_t checkpoint_every;
-    cli_option options[TRAIN_OPTION_COUNT + 3]; /* the settings' first */
+    const char *film; /* its folder; NULL: none */
+    int64_t film_every;
+    cli_option options[TRAIN_OPTION_COUNT + TRAIN_OWN_OPTIONS]; /* the settings' first */
     train_settings given;
 } train_request;
 

@@ -153,7 +153,10 @@ static int train_contender(comparison *c, contender *k, const char *net)
     a.net = net;
     a.output = k->place;
     a.resume = a.resume && has_checkpoint(k->place) ? k->place : NULL;
+    char *frames = a.film ? join(a.film, k->label) : NULL;
+    a.film = frames;
     int code = train_one(r, &a);
+    free(frames);
     if (code == EXIT_GO_ON)
         code = note_result(r, k);
     c->train_data = r->train_data;

@@ -89,7 +89,17 @@ static int write_results(const train_run *r)
         code = curve_svg_write(o->curve, title, &r->h, (double)r->settings.epochs);
     if (code == EXIT_GO_ON && o->pictures)
         code = pictures_write(o->pictures, r->test_data, r->predictions, r->evaluation.count);
+    if (code == EXIT_GO_ON && r->film.folder)
+        code = film_save(&r->film);
+    if (code == EXIT_GO_ON)
+        code = film_write(&r->film, label);
     return code;
+}
+
+static int open_film(train_run *r, const train_request *a)
+{
+    uint64_t total = (uint64_t)r->settings.epochs * (uint64_t)linnet_loader_batches(r->train);
+    return film_open(&r->film, a->film, a->film_every, total, r->e.session, linnet_optimizer_steps(r->optimizer));
 }
 
 int train_one(train_run *r, train_request *a)
@@ -103,6 +113,8 @@ int train_one(train_run *r, train_request *a)
         code = train_open(r, checkpoint);
     if (code == EXIT_GO_ON)
         code = train_outputs_open(a->output ? a->output : where, r->settings.net, &r->outputs);
+    if (code == EXIT_GO_ON)
+        code = open_film(r, a);
     if (code == EXIT_GO_ON) {
         interrupt_watch();
         train_print_start(r, a->resume);

@@ -81,6 +81,17 @@ static int open_file(const char *path, train_outputs *out)
     return code;
 }
 
+int train_make_folder(const char *folder)
+{
+    struct stat info;
+    if (stat(folder, &info) == 0 && !S_ISDIR(info.st_mode))
+        return cli_fail(EXIT_FAILED, "%s is no folder", folder);
+    char *path = join(folder, *folder && folder[strlen(folder) - 1] == '/' ? "" : "/", "");
+    int code = path ? make_folders(path) : cli_fail(EXIT_NO_MEMORY, "no memory for a path");
+    free(path);
+    return code == EXIT_GO_ON ? check_folder(folder) : code;
+}
+
 int train_outputs_open(const char *where, const char *net, train_outputs *out)
 {
     char label[48];

@@ -100,6 +100,10 @@ static void print_end_json(const train_run *r)
         json_text(line, "curve", r->outputs.curve);
     if (r->outputs.pictures)
         json_text(line, "pictures", r->outputs.pictures);
+    if (r->film.folder) {
+        json_text(line, "film", r->film.strip);
+        json_count(line, "frames", (long long)r->film.count);
+    }
     json_line(line);
 }
 
@@ -127,4 +131,6 @@ void train_print_end(const train_run *r)
         printf("  curve        %s\n", o->curve);
     if (o->pictures)
         printf("  predictions  %s\n", o->pictures);
+    if (r->film.folder)
+        printf("  film         %s, of %zu frames\n", r->film.strip, r->film.count);
 }

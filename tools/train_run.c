@@ -156,6 +156,7 @@ void train_close(train_run *r)
     linnet_dataset_free(&r->train_data);
     linnet_dataset_free(&r->test_data);
     train_outputs_close(&r->outputs);
+    film_close(&r->film);
     free(r->logits);
     free(r->predictions);
 }
@@ -166,6 +167,9 @@ static int save_checkpoint(train_run *r)
 {
     if (!r->outputs.checkpoint)
         return EXIT_GO_ON;
+    int filmed = film_save(&r->film);
+    if (filmed != EXIT_GO_ON)
+        return filmed;
     json_t *object = json_pack("{s:i,s:o,s:o}", "linnet_train", 1, "settings", train_settings_json(&r->settings),
                                "history", history_json(&r->h));
     char *notes = object ? json_dumps(object, JSON_COMPACT) : NULL;
@@ -183,6 +187,8 @@ static int stop(train_run *r)
 {
     progress_end();
     int code = save_checkpoint(r);
+    if (code == EXIT_GO_ON)
+        code = film_write(&r->film, r->settings.net);
     if (code != EXIT_GO_ON)
         return code;
     unsigned long long steps = linnet_optimizer_steps(r->optimizer);
@@ -240,6 +246,9 @@ static int step(train_run *r, const linnet_batch *batch)
 static int after_step(train_run *r)
 {
     uint64_t done = linnet_optimizer_steps(r->optimizer);
+    int code = film_look(&r->film, r->e.session, done);
+    if (code != EXIT_GO_ON)
+        return code;
     if (interrupt_seen())
         return stop(r);
     bool due = r->checkpoint_every && done % (uint64_t)r->checkpoint_every == 0;

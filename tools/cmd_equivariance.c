@@ -284,7 +284,7 @@ const cli_command cmd_equivariance = {
     "picture's class, and the cosine of the angle between the scores.\n"
     "\n"
     "What pooling does, with two networks on the same digits:\n"
-    "  linnet train lenet5 -o with/\n"
-    "  linnet train \"conv 6 k5 p2 s2; relu; conv 16 k5 s2; relu; linear 120; relu; linear 10\" -o without/\n"
-    "  linnet equivariance with/lenet5.safetensors --compare without/net.safetensors --data digits -o curve.svg\n",
+    "  linnet train lenet5 -o with.safetensors\n"
+    "  linnet train \"conv 6 k5 p2 s2; relu; conv 16 k5 s2; relu; linear 120; relu; linear 10\" -o without.safetensors\n"
+    "  linnet equivariance with.safetensors --compare without.safetensors --data digits -o curve.svg\n",
     run};

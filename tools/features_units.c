@@ -11,6 +11,7 @@
 
 #define MOST_UNITS 512
 #define TILE       84
+#define FRAME      0x3B8EFFu
 
 /* A class by its name where the layer is the scores, else a channel. */
 static void unit_name(const features *f, linnet_value layer, int64_t unit, char out[LABEL_SIZE])
@@ -79,12 +80,33 @@ static void print_excitation(const features *f, linnet_value layer, const linnet
     json_line(line);
 }
 
-static int add_excitation(const features *f, linnet_sheet *sheet, const linnet_excitation *e)
+/* Frames what the unit sees where it is strongest, unless that is all of the picture. scale: pixels of the image for
+   one of the picture. */
+static void frame_field(const features *f, linnet_value layer, const linnet_excitation *e, int32_t scale,
+                        linnet_image *image)
+{
+    linnet_field field;
+    const int64_t unit[2] = {e->row, e->column};
+    int32_t start[2], size[2];
+    if (linnet_receptive_field(f->e.model.net, layer, &field) != LINNET_OK || field.stride[0] * field.stride[1] == 0)
+        return;
+    for (int i = 0; i < 2; i++) {
+        double first = field.offset[i] - (double)(field.size[i] - 1) / 2 + (double)(unit[i] * field.stride[i]);
+        start[i] = (int32_t)lround(first * scale);
+        size[i] = (int32_t)field.size[i] * scale;
+    }
+    for (int32_t i = 0; i < 2; i++)
+        linnet_image_frame(image, start[1] + i, start[0] + i, size[1] - 2 * i, size[0] - 2 * i, FRAME);
+}
+
+static int add_excitation(const features *f, linnet_sheet *sheet, linnet_value layer, const linnet_excitation *e)
 {
     char caption[80];
     photo picture;
     int code = photo_open_index(f->data, e->index, &picture);
     linnet_image *image = code == EXIT_GO_ON ? look_image(&picture, TILE) : NULL;
+    if (image)
+        frame_field(f, layer, e, image->width / picture.image->width, image);
     photo_free(&picture);
     if (code != EXIT_GO_ON)
         return code;
@@ -105,7 +127,7 @@ static int draw_exciting(const features *f, linnet_value layer, const linnet_exc
         unit_name(f, layer, list[u * count].unit, label);
         code = cli_check(linnet_sheet_row(sheet, label));
         for (size_t i = 0; i < count && code == EXIT_GO_ON && list[u * count + i].index >= 0; i++)
-            code = add_excitation(f, sheet, &list[u * count + i]);
+            code = add_excitation(f, sheet, layer, &list[u * count + i]);
     }
     linnet_image *figure = code == EXIT_GO_ON ? linnet_sheet_draw(sheet) : NULL;
     if (code == EXIT_GO_ON)

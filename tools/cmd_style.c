@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#define NOISE_STYLE_WEIGHT 100
+
 typedef struct style_arguments {
     style_settings settings;
     style_outputs outputs;
@@ -75,7 +77,7 @@ static int parse(style_arguments *a, int argc, char **argv, int *out_first)
          .argument = "B",
          .low = 1e-12,
          .high = 1e12,
-         .help = "default: 100; with --absolute 1000"},
+         .help = "default: 1000; from noise 100"},
         {.name = "tv",
          .kind = CLI_REAL,
          .target = &s->tv_weight,
@@ -163,6 +165,9 @@ static int parse(style_arguments *a, int argc, char **argv, int *out_first)
     int code = cli_parse(&cmd_style, options, count, argc, argv, out_first);
     if (code == EXIT_GO_ON && !cli_given(options, count, "noise"))
         s->noise = a->start;
+    /* In noise, the content has to be found first. */
+    if (code == EXIT_GO_ON && s->style_weight == 0 && !s->absolute && s->noise == 1)
+        s->style_weight = NOISE_STYLE_WEIGHT;
     if (code == EXIT_GO_ON && a->resume)
         for (size_t i = 0; i < count && code == EXIT_GO_ON; i++)
             if (options[i].given && options[i].target != (void *)&a->outputs.picture &&

@@ -95,7 +95,7 @@ static void draw_series(const plot *p, const loss_series *s, size_t number)
 {
     int y = TOP + 8 + 22 * (int)number;
     fprintf(p->file, "<polyline fill='none' stroke='%s' stroke-width='%g' stroke-linejoin='round' points='",
-            colours[number], number ? 1.5 : 2.5);
+            colours[number], s->thick ? 2.5 : 1.5);
     for (size_t i = 0; i < s->count; i++)
         if (isfinite(s->values[i * s->stride]))
             fprintf(p->file, "%s%.1f,%.1f", i ? " " : "", x_of(p, (double)i), y_of(p, s->values[i * s->stride]));

@@ -11,6 +11,7 @@ typedef struct loss_series {
     const char *name;
     const double *values;
     size_t count, stride;
+    bool thick; /* the one that matters most */
 } loss_series;
 
 /* Draws losses over the iterations, the loss logarithmically, at most LOSS_SERIES of them; path holds the old or the

@@ -48,24 +48,6 @@ int planes_read(const char *path, int64_t channels, int64_t side, linnet_tensor 
     return convert(image, channels, out);
 }
 
-int planes_read_exact(const char *path, int64_t channels, int64_t height, int64_t width, linnet_tensor *out)
-{
-    linnet_image *image = linnet_image_read(NULL, path);
-    if (!image)
-        return cli_check_last_input();
-    int64_t w = image->width, h = image->height;
-    if (w * height > h * width) /* too wide: the height decides */
-        image = resize(image, (int32_t)((w * height + h - 1) / h), (int32_t)height);
-    else
-        image = resize(image, (int32_t)width, (int32_t)((h * width + w - 1) / w));
-    if (!image)
-        return cli_check_last();
-    linnet_image *cut = linnet_image_crop(NULL, image, (int32_t)(image->width - width) / 2,
-                                          (int32_t)(image->height - height) / 2, (int32_t)width, (int32_t)height);
-    linnet_image_free(&image);
-    return convert(cut, channels, out);
-}
-
 linnet_image *planes_image(const linnet_tensor *planes)
 {
     return linnet_image_from_planes(NULL, planes->data, (int32_t)planes->dims[0], (int32_t)planes->dims[1],

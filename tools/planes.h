@@ -8,8 +8,6 @@
 
 /* Reads a picture with 1 or 3 channels, its longer side brought to side pixels (0: as it is). */
 int planes_read(const char *path, int64_t channels, int64_t side, linnet_tensor *out);
-/* The same brought to width x height: scaled to cover them, and what stands out at two sides cut off. */
-int planes_read_exact(const char *path, int64_t channels, int64_t height, int64_t width, linnet_tensor *out);
 /* A picture of 8 bits; NULL: see linnet_context_message. */
 linnet_image *planes_image(const linnet_tensor *planes);
 int planes_write(const linnet_tensor *planes, const char *path);

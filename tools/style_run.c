@@ -204,10 +204,10 @@ static int write_curve(const transfer *t)
     loss_series series[LOSS_SERIES];
     size_t count = 0, rows = (size_t)d->done + 1, stride = 1 + d->terms;
     linnet_objective_term term;
-    series[count++] = (loss_series){"total", d->losses, rows, stride};
+    series[count++] = (loss_series){"total", d->losses, rows, stride, true};
     for (size_t i = 0; count < LOSS_SERIES && linnet_objective_get_term(t->objective, i, &term) == LINNET_OK; i++) {
         snprintf(names[count], sizeof names[0], "%s %s", term.kind, term.layer);
-        series[count] = (loss_series){names[count], d->losses + 1 + i, rows, stride};
+        series[count] = (loss_series){names[count], d->losses + 1 + i, rows, stride, false};
         count++;
     }
     return loss_svg_write(t->curve, "Loss: total, and what each layer has of it", series, count);

@@ -27,8 +27,8 @@ typedef struct linnet_inversion_options {
     const char *layer;
     float alpha;         /* default 6 */
     float beta;          /* default 2 */
-    double alpha_weight; /* default 0.01 */
-    double tv_weight;    /* default 0.5 */
+    double alpha_weight; /* default 0.001 */
+    double tv_weight;    /* default 1 */
 } linnet_inversion_options;
 
 /* NULL: see linnet_context_message; a layer that is not there is LINNET_NOT_FOUND with all that are. */

@@ -11,8 +11,10 @@
  * Two methods. L-BFGS (Liu and Nocedal 1989; line search by More and Thuente 1994) reads the course of the last steps
  * and is the faster one on pictures; it needs liblbfgs when Linnet is built. Adam (Kingma and Ba 2015) is always there.
  *
- * A box [low, high]: Adam clamps x after every step. L-BFGS runs without the box and its result is clamped, as in
- * Gatys, Ecker and Bethge (2016); progress sees x clamped.
+ * A box [low, high]: Adam clamps x after every step. L-BFGS, which knows no box, minimises the function of x clamped;
+ * beyond the box only slopes that lead back count. (Gatys, Ecker and Bethge (2016) let it run free and clamp the result:
+ * that ended 10 % higher on a style of the VGG-19, and much higher from noise of full contrast.) The result, and what
+ * progress sees, lie in the box.
  *
  * Threads: several minimisations may run at once, each calls back on the thread that started it.
  */

@@ -44,7 +44,7 @@ typedef struct linnet_style_options {
     const linnet_weighted_layer *content_layers, *style_layers; /* default: see below; read before it returns */
     size_t content_count, style_count;
     double content_weight; /* default 1 */
-    double style_weight;   /* default 100; with absolute 1000 */
+    double style_weight;   /* default 1000 */
     double tv_weight;      /* default 0: none */
 } linnet_style_options;
 
@@ -52,7 +52,7 @@ typedef struct linnet_style_options {
    linnet_context_message; a layer that is not there is LINNET_NOT_FOUND with all that are.
    Default layers, as far as the network is deep:
      vgg19            style relu1_1, relu2_1, relu3_1, relu4_1, relu5_1; content relu4_2, else relu3_2
-     squeezenet1_1    style relu1, fire2, fire4, fire6, fire8; content fire5
+     squeezenet1_1    style relu1, fire3, fire4, fire5; content fire2
      textures         style scale1 to scale5; content scale2
    Other networks have none: name them. */
 #define linnet_style_new(context, ...)                                                                                 \

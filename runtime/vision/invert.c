@@ -5,8 +5,8 @@
 #include "objective.h"
 #include "options.h"
 
-#define ALPHA_WEIGHT 0.01
-#define TV_WEIGHT    0.5
+#define ALPHA_WEIGHT 0.001
+#define TV_WEIGHT    1.0
 
 /* alpha_norm's and total_variation's own defaults are the paper's 6 and 2. */
 static linnet_status add_regularizers(linnet_objective *o, const linnet_inversion_options *options)

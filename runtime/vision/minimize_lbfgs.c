@@ -19,6 +19,25 @@ bool linnet_minimize_has_lbfgs(void)
     return true;
 }
 
+/* x as the function sees it: moved into the box. */
+static void look_inside(const run *r, const lbfgsfloatval_t *x)
+{
+    const linnet_minimize_options *o = &r->m->options;
+    for (size_t i = 0; i < r->m->count; i++) {
+        float at = (float)x[i];
+        r->point[i] = o->low == o->high ? at : at < o->low ? o->low : at > o->high ? o->high : at;
+    }
+}
+
+/* Beyond the box only a slope that leads back counts. */
+static lbfgsfloatval_t slope(const run *r, lbfgsfloatval_t x, float gradient)
+{
+    const linnet_minimize_options *o = &r->m->options;
+    bool out = o->low < o->high &&
+               ((x < (lbfgsfloatval_t)o->low && gradient > 0) || (x > (lbfgsfloatval_t)o->high && gradient < 0));
+    return out ? 0 : (lbfgsfloatval_t)gradient;
+}
+
 /* After a failure the line search gets what satisfies it at once: then progress ends it. */
 static lbfgsfloatval_t evaluate(void *user, const lbfgsfloatval_t *x, lbfgsfloatval_t *g, const int n,
                                 const lbfgsfloatval_t step)
@@ -27,12 +46,11 @@ static lbfgsfloatval_t evaluate(void *user, const lbfgsfloatval_t *x, lbfgsfloat
     linnet_minimization *m = r->m;
     double value = 0;
     (void)step;
-    for (size_t i = 0; i < m->count; i++)
-        r->point[i] = (float)x[i];
+    look_inside(r, x);
     if (r->status == LINNET_OK)
         r->status = linnet_minimization_evaluate(m, r->point, &value);
     for (int i = 0; i < n; i++) /* n may be rounded up */
-        g[i] = r->status == LINNET_OK && (size_t)i < m->count ? (lbfgsfloatval_t)m->gradient[i] : 0;
+        g[i] = r->status == LINNET_OK && (size_t)i < m->count ? slope(r, x[i], m->gradient[i]) : 0;
     return r->status == LINNET_OK ? (lbfgsfloatval_t)value : (lbfgsfloatval_t)-1e300;
 }
 

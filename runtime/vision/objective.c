@@ -7,6 +7,8 @@
 #include <math.h>
 #include <string.h>
 
+#define NOISE 0.1f /* from the lowest to the highest */
+
 linnet_objective *linnet_objective_new(linnet_context *context, const linnet_feature_source *source,
                                        const linnet_tensor *picture)
 {
@@ -192,7 +194,7 @@ linnet_session *linnet_objective_session(const linnet_objective *o)
 void linnet_objective_noise(const linnet_objective *o, uint64_t seed, float *out_picture)
 {
     for (size_t i = 0; i < o->extractor.count; i++)
-        out_picture[i] = linnet_philox_uniform(seed, 0, 0, i);
+        out_picture[i] = 0.5f + NOISE * (linnet_philox_uniform(seed, 0, 0, i) - 0.5f);
 }
 
 linnet_status linnet_objective_get_term(const linnet_objective *o, size_t index, linnet_objective_term *out_term)

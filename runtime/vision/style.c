@@ -8,9 +8,8 @@
 
 #include <string.h>
 
-#define CONTENT_WEIGHT        1.0
-#define STYLE_WEIGHT          100.0
-#define ABSOLUTE_STYLE_WEIGHT 1000.0
+#define CONTENT_WEIGHT 1.0
+#define STYLE_WEIGHT   1000.0
 
 /* One of the two halves. */
 typedef struct half {
@@ -105,11 +104,10 @@ static linnet_status choose_shape(builder *b)
         b->shape.dims[1] = o->height ? o->height : from->dims[1];
         b->shape.dims[2] = o->width ? o->width : from->dims[2];
     }
-    double style_weight = o->absolute ? ABSOLUTE_STYLE_WEIGHT : STYLE_WEIGHT;
     b->content = (half){.kind = "content", .picture = o->content};
     b->style = (half){.kind = "style", .gram = true, .picture = o->style};
     b->content.weight = o->content_weight != 0 ? o->content_weight : CONTENT_WEIGHT;
-    b->style.weight = o->style_weight != 0 ? o->style_weight : style_weight;
+    b->style.weight = o->style_weight != 0 ? o->style_weight : STYLE_WEIGHT;
     return LINNET_OK;
 }
 

@@ -12,7 +12,7 @@ typedef struct preset {
 /* vgg19: the paper's. */
 static const preset presets[] = {
     {"vgg19", {"relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"}, {"relu4_2", "relu3_2", "relu2_2", "relu1_2"}},
-    {"squeezenet1_1", {"relu1", "fire2", "fire4", "fire6", "fire8"}, {"fire5"}},
+    {"squeezenet1_1", {"relu1", "fire3", "fire4", "fire5"}, {"fire2"}},
     {"textures", {"scale1", "scale2", "scale3", "scale4", "scale5"}, {"scale2"}},
 };
 

@@ -181,7 +181,7 @@ static void losses_are_the_papers(void **state)
     free(a);
 }
 
-/* A few iterations go down on every device. */
+/* From faint noise it takes a while to get contrast: it goes down on every device. */
 static void pictures_move(void **state)
 {
     static float x[COUNT];
@@ -189,8 +189,8 @@ static void pictures_move(void **state)
     linnet_objective *objective = style_new(DEVICE(state), 0, 0);
     linnet_objective_noise(objective, 1, x);
     for (int i = 0; i < COUNT; i++)
-        assert_true(x[i] >= 0 && x[i] < 1);
-    assert_ok(linnet_minimize(NULL, COUNT, x, linnet_objective_evaluate, objective, &result, .iterations = 5, .low = 0,
+        assert_true(x[i] >= 0.45f && x[i] <= 0.55f);
+    assert_ok(linnet_minimize(NULL, COUNT, x, linnet_objective_evaluate, objective, &result, .iterations = 20, .low = 0,
                               .high = 1, .method = LINNET_MINIMIZER_ADAM));
     assert_true(result.last < 0.9 * result.first);
     linnet_objective_free(&objective);

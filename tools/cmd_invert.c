@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "commands.h"
+#include "invert.h"
+#include "style.h"
+
+static int parse(invert_settings *s, int argc, char **argv, int *out_first)
+{
+    cli_option options[] = {
+        {.name = "layer",
+         .letter = 'l',
+         .kind = CLI_TEXT,
+         .target = &s->layers,
+         .argument = "LIST",
+         .help = "layers, separated by commas (default: up to eight stages from the picture to the scores)"},
+        {.name = "output",
+         .letter = 'o',
+         .kind = CLI_TEXT,
+         .target = &s->output,
+         .argument = "FILE",
+         .help = "the figure, .png or .jpg (default: invert.png)"},
+        {.name = "weights",
+         .letter = 'w',
+         .kind = CLI_TEXT,
+         .target = &s->weights,
+         .argument = "FILE",
+         .help = "weights for a MODEL given by name (default: those it starts with, random)"},
+        {.name = "size",
+         .letter = 's',
+         .kind = CLI_INTEGER,
+         .target = &s->size,
+         .argument = "PIXELS",
+         .low = 16,
+         .high = 4096,
+         .help = "longer side of the picture (default: the network's own size)"},
+        {.name = "iterations",
+         .letter = 'n',
+         .kind = CLI_INTEGER,
+         .target = &s->iterations,
+         .argument = "N",
+         .low = 1,
+         .high = 1000000,
+         .help = "for each layer (default: 200)"},
+        {.name = "alpha",
+         .kind = CLI_REAL,
+         .target = &s->alpha,
+         .argument = "A",
+         .low = 1,
+         .high = 100,
+         .help = "exponent of the alpha-norm (default: 6)"},
+        {.name = "alpha-weight",
+         .kind = CLI_REAL,
+         .target = &s->alpha_weight,
+         .argument = "W",
+         .low = 0,
+         .high = 1e12,
+         .help = "weight of the alpha-norm, which keeps numbers in their range (default: 0.001)"},
+        {.name = "beta",
+         .kind = CLI_REAL,
+         .target = &s->beta,
+         .argument = "B",
+         .low = 0.1,
+         .high = 10,
+         .help = "exponent of the total variation (default: 2)"},
+        {.name = "tv",
+         .kind = CLI_REAL,
+         .target = &s->tv_weight,
+         .argument = "W",
+         .low = 0,
+         .high = 1e12,
+         .help = "weight of the total variation: smoother with more (default: 1)"},
+        {.name = "no-regularizers", .kind = CLI_FLAG, .target = &s->none, .help = "match the features, nothing else"},
+        {.name = "optimizer",
+         .kind = CLI_CHOICE,
+         .target = &s->method,
+         .argument = "NAME",
+         .choices = style_methods,
+         .help = "lbfgs or adam (default: lbfgs where this build has it)"},
+        {.name = "rate",
+         .kind = CLI_REAL,
+         .target = &s->rate,
+         .argument = "R",
+         .low = 1e-6,
+         .high = 10,
+         .help = "Adam's learning rate (default: 0.02)"},
+        {.name = "seed",
+         .kind = CLI_INTEGER,
+         .target = &s->seed,
+         .argument = "N",
+         .low = 0,
+         .high = 1e15,
+         .help = "of the noise it starts from (default: 1)"},
+    };
+    return cli_parse(&cmd_invert, options, sizeof options / sizeof options[0], argc, argv, out_first);
+}
+
+static int run(int argc, char **argv)
+{
+    int first;
+    invert_settings s = {.output = "invert.png", .iterations = 200, .seed = 1};
+    int code = parse(&s, argc, argv, &first);
+    if (code == EXIT_GO_ON && argc - first != 2)
+        code = cli_usage(&cmd_invert, argc - first > 2    ? "one network and one picture at a time"
+                                      : argc - first == 1 ? "which picture?"
+                                                          : "which network, and which picture?");
+    if (code == EXIT_GO_ON)
+        code = cli_check_environment();
+    if (code == EXIT_GO_ON && !linnet_minimizer_available((linnet_minimizer)s.method))
+        code = cli_fail(EXIT_USAGE, "lbfgs is not in this build (configured without liblbfgs); adam is");
+    if (code != EXIT_GO_ON)
+        return code;
+    s.model = argv[first];
+    s.image = argv[first + 1];
+    return invert_layers(&s);
+}
+
+const cli_command cmd_invert = {"invert", "MODEL IMAGE", "show what each layer knows of a picture, by inverting it",
+                                "After Mahendran and Vedaldi, 'Understanding Deep Image Representations by Inverting "
+                                "Them' (CVPR 2015): from noise, a\n"
+                                "picture is sought that has the same activations in one layer as IMAGE. The figure "
+                                "shows IMAGE and one such picture\n"
+                                "for each layer; the distance is that of the activations, squared, 1 being that of "
+                                "none at all. Shallow layers give\n"
+                                "nearly the picture back, deep ones what they care about. Beside it goes the course of "
+                                "the losses, FILE-loss.svg.\n\n"
+                                "MODEL is a network's name (lenet5, squeezenet1_1, vgg19, textures, ...), with "
+                                "--weights perhaps, or a weight file.",
+                                run};

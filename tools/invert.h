@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The insides of `linnet invert`. */
+#ifndef LINNET_TOOLS_INVERT_H
+#define LINNET_TOOLS_INVERT_H
+
+#include "cli.h"
+
+typedef struct invert_settings {
+    const char *model, *image, *weights, *layers, *output;
+    int64_t size, iterations, seed;
+    double alpha, beta, alpha_weight, tv_weight, rate; /* 0: default */
+    int method, none;                                  /* linnet_minimizer; none: without regularisers */
+} invert_settings;
+
+/* Inverts one layer after another and writes the figure. Returns an exit code. */
+int invert_layers(const invert_settings *settings);
+
+#endif

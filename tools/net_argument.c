@@ -57,9 +57,11 @@ static bool ends_as_weights(const char *path)
 int net_argument(const char *argument, char **out_net)
 {
     struct stat info;
-    bool text = linnet_netdef_is_text(argument);
+    bool weights = ends_as_weights(argument), name = model_is_name(argument);
+    bool file = !weights && !name && stat(argument, &info) == 0 && S_ISREG(info.st_mode); /* blanks or not */
+    bool text = !weights && !file && linnet_netdef_is_text(argument);
     *out_net = NULL;
-    if (!text && !ends_as_weights(argument) && !model_is_name(argument) && stat(argument, &info) == 0 && S_ISREG(info.st_mode)) {
+    if (file) {
         int code = read_text(argument, out_net);
         if (code == EXIT_GO_ON && *out_net)
             code = check_text(argument, *out_net);
@@ -68,7 +70,7 @@ int net_argument(const char *argument, char **out_net)
             strcat(*out_net, " ");
         return code;
     }
-    if (!text && !model_is_name(argument) && (strchr(argument, '/') || strchr(argument, '.')))
+    if (weights || (!text && !name && (strchr(argument, '/') || strchr(argument, '.'))))
         return EXIT_GO_ON;
     *out_net = strdup(argument);
     if (!*out_net)

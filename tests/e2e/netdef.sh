@@ -37,6 +37,13 @@ must train "$WORK/small.net" $tiny --json -o "$WORK/file.safetensors"
 [ "$(field net)" = "input 1x28x28; conv 4 k5; relu; maxpool 4; linear 10" ] || fail "trained '$(field net)'"
 must eval "$WORK/file.safetensors" --limit 20 --json
 must summary "$WORK/small.net" --json
+# Blanks in a path do not make it a net.
+mkdir "$WORK/two words"
+cp "$WORK/small.net" "$WORK/file.safetensors" "$WORK/two words"
+must summary "$WORK/two words/small.net"
+must summary "$WORK/two words/file.safetensors"
+must eval "$WORK/two words/file.safetensors" --limit 20 --json
+refuses 3 "No such file" summary "$WORK/two words/nothing.safetensors"
 
 # ---- Wrong ----
 # points CODE LINE COLUMN TEXT ARGUMENT...: exit code, first line of the message, and a caret under the column.

@@ -220,7 +220,16 @@ static int run(int argc, char **argv)
 }
 
 const cli_command cmd_summary = {
-    "summary", "NET|WEIGHTS", "show a network's layers, shapes, parameters and work",
-    "NET is lenet5, lenet5_local, mlp, vgg_cifar, squeezenet1_1 or vgg19; or a net in a line, such as\n"
-    "\"conv 8 k3; relu; maxpool 2; linear 10\"; or a file with one layer a line. WEIGHTS is a weight file of one.",
+    "summary", "NET|WEIGHTS", "show a network's layers, shapes, parameters, work and receptive fields",
+    "NET is lenet5, lenet5_local, mlp, vgg_cifar, squeezenet1_1, vgg19 or textures; or a net in a line, such as\n"
+    "\"conv 8 k3; relu; maxpool 2; linear 10\"; or a file with one layer a line. WEIGHTS is a weight file of one.\n"
+    "\n"
+    "A net in a line: layers between ';' or ends of lines, # for comments, 'name: ' in front of a layer names it.\n"
+    "  input CxHxW                               the picture (default: the data's, or 1x28x28); ? is a free size\n"
+    "  conv CHANNELS k3 [s1] [p0] [d1] [g1] [nb] kernel, stride, padding, dilation, groups, no bias; k3x5: down, right\n"
+    "  local CHANNELS k3 [s1] [p0] [nb]          without shared weights\n"
+    "  linear FEATURES [nb]   maxpool SIZE [s2] [p0]   avgpool SIZE [s2] [p0]   globalpool   flatten   softmax\n"
+    "  relu   leaky [0.01]   relu6   clip LOW HIGH   tanh   sigmoid   scale FACTOR [OFFSET]   bn   dropout [0.5]\n"
+    "  pad AROUND [reflect|replicate]            or pad TOP LEFT BOTTOM RIGHT\n"
+    "  residual CHANNELS [s1]   fire SQUEEZE EXPAND    ResNet's basic block, SqueezeNet's module",
     run};

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TOP = 5, TILE = 224 };
+enum { TOP = 5, TILE = 224, MARGIN = 40 };
 
 typedef struct subject {
     const adversarial_options *o;
@@ -250,6 +250,7 @@ static int write_sheet(const subject *s)
              255 * s->change.largest);
     caption_class(s, "adversarial", s->after, captions[2]);
     if (sheet && change) {
+        linnet_sheet_set_width(sheet, 3 * (scale * s->original.image->width + MARGIN)); /* beside each other */
         linnet_sheet_add(sheet, s->original.image, scale, captions[0]);
         linnet_sheet_add(sheet, change, scale, captions[1]);
         linnet_sheet_add(sheet, s->result, scale, captions[2]);

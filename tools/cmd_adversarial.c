@@ -151,7 +151,7 @@ static int start(adversarial_options *o, const texts *t, int argc, char **argv, 
 static int run(int argc, char **argv)
 {
     int first;
-    texts t = {NULL};
+    texts t = {.epsilon = NULL};
     adversarial_options o = {.method = -1, .index = -1, .limit = 1000, .batch = 250, .seed = 1};
     cli_option options[] = {
         {.name = "epsilon",

@@ -95,12 +95,12 @@ static inline linnet_value random_pad(random_net *r, linnet_value x, const int64
     return linnet_pad2d_with(r->net, x, &o);
 }
 
-/* What needs pictures. */
+/* What needs pictures. Of many channels (concat adds them up) gram and local_conv2d would make very many numbers. */
 static inline linnet_value random_picture(random_net *r, linnet_value x, const int64_t *dims)
 {
-    switch (draw(r, 4)) {
-    case 0:
-        return linnet_gram(r->net, x, 1.0f / (float)(dims[2] * dims[3]));
+    switch (dims[1] <= 32 ? draw(r, 4) : 3) {
+    case 0: /* small: squares hardly differ between images, and what batch norm leaves of them is mostly rounding */
+        return linnet_gram(r->net, x, 0.125f / (float)(dims[2] * dims[3]));
     case 1:
         return random_local_conv(r, x, dims);
     default:
@@ -241,7 +241,7 @@ static inline void random_loss(random_net *r, linnet_value x)
     linnet_value loss;
     snprintf(name, sizeof name, "target%d", r->target_count++);
     if (draw(r, 6) == 0) { /* squares of what some nets grow to would not be finite */
-        x = linnet_tanh(r->net, x);
+        x = linnet_softmax(r->net, x, 1);
         if (rank != 4 || draw(r, 2))
             loss = linnet_alpha_norm(r->net, x, draw(r, 2) ? 2 : 2.5f);
         else

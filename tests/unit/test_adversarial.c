@@ -2,6 +2,8 @@
 /* Attacks on a small smooth net: the step against differences of the loss, the ball, what is kept, 8 bits. */
 #include "sessions.h"
 
+#include "core/core.h"
+
 #include <math.h>
 
 enum { N = 3, C = 3, SIDE = 4, ITEM = C * SIDE * SIDE, COUNT = N * ITEM, CLASSES = 4 };
@@ -253,6 +255,29 @@ static void wrong_options_are_refused(void **state)
     unmake(&s);
 }
 
+/* Every allocation of the library fails once: a status, and the session goes on. */
+static void no_memory_is_said(void **state)
+{
+    subject s;
+    float out[COUNT];
+    int32_t classes[N];
+    linnet_status status = LINNET_OUT_OF_MEMORY;
+    int64_t allocations = 0;
+    make(&s, *state);
+    linnet_attack_options o = {.struct_size = sizeof o, .method = LINNET_ATTACK_PGD, .epsilon = 0.1f, .steps = 2};
+    for (; status != LINNET_OK && allocations < 5000; allocations++) {
+        linnet_memory_fail_after(allocations);
+        status = linnet_attack(s.session, &s.model, &s.tensor, s.labels, &o, out, classes);
+        linnet_memory_fail_after(-1);
+        if (status != LINNET_OK && status != LINNET_OUT_OF_MEMORY)
+            fail_msg("allocation %lld: %s", (long long)allocations, linnet_context_message(NULL));
+        assert_int_equal(linnet_session_get_gradients(s.session), 0);
+    }
+    assert_int_equal(status, LINNET_OK);
+    assert_true(allocations > 7);
+    unmake(&s);
+}
+
 /* Every level of a picture and what lies around it, for epsilons on and between levels. */
 static void eight_bits_stay_in_the_ball(void **state)
 {
@@ -289,11 +314,11 @@ static void differences_are_measured(void **state)
 int main(int argc, char **argv)
 {
     static const device_test tests[] = {
-        DEVICE_TEST(fgsm_goes_along_the_slope), DEVICE_TEST(certainty_does_not_hide_the_slope),
-        DEVICE_TEST(pgd_stays_in_the_ball),     DEVICE_TEST(pgd_finds_more),
-        DEVICE_TEST(a_target_is_reached),       DEVICE_TEST(nothing_changes_nothing),
-        DEVICE_TEST(wrong_options_are_refused), DEVICE_TEST(eight_bits_stay_in_the_ball),
-        DEVICE_TEST(differences_are_measured),
+        DEVICE_TEST(fgsm_goes_along_the_slope),   DEVICE_TEST(certainty_does_not_hide_the_slope),
+        DEVICE_TEST(pgd_stays_in_the_ball),       DEVICE_TEST(pgd_finds_more),
+        DEVICE_TEST(a_target_is_reached),         DEVICE_TEST(nothing_changes_nothing),
+        DEVICE_TEST(wrong_options_are_refused),   DEVICE_TEST(no_memory_is_said),
+        DEVICE_TEST(eight_bits_stay_in_the_ball), DEVICE_TEST(differences_are_measured),
     };
     return run_on_devices("adversarial", tests, sizeof tests / sizeof tests[0], argc, argv);
 }

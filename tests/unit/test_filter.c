@@ -2,6 +2,8 @@
 /* Filters against loops written out here, with every border, stride and anchor; template matching. */
 #include "sessions.h"
 
+#include "core/core.h"
+
 #include <math.h>
 
 enum { N = 2, H = 7, W = 9, MOST = N * 20 * 20 };
@@ -186,12 +188,38 @@ static void a_template_is_found(void **state)
     assert_fails(linnet_template_match(*state, &x, &t, scores, NULL), LINNET_SHAPE, "[2,8,4] does not fit");
 }
 
+/* Every allocation of the library fails once: a status, nothing else. */
+static void no_memory_is_said(void **state)
+{
+    float out[N * H * W];
+    linnet_match best;
+    linnet_tensor x = {.type = LINNET_F32, .rank = 3, .dims = {N, H, W}, .data = picture};
+    linnet_tensor t = {.type = LINNET_F32, .rank = 3, .dims = {N, 3, 3}, .data = picture};
+    linnet_filter_options o = {.struct_size = sizeof o, .border = LINNET_BORDER_REFLECT};
+    linnet_kernel *kernel = linnet_kernel_named(NULL, "sharpen");
+    for (int template = 0; template <2; template++) {
+        linnet_status status = LINNET_OUT_OF_MEMORY;
+        int64_t allocations = 0;
+        for (; status != LINNET_OK && allocations < 2000; allocations++) {
+            linnet_memory_fail_after(allocations);
+            status = template ? linnet_template_match(*state, &x, &t, out, &best)
+                              : linnet_filter_apply(*state, &x, kernel, &o, out);
+            linnet_memory_fail_after(-1);
+            if (status != LINNET_OK && status != LINNET_OUT_OF_MEMORY)
+                fail_msg("allocation %lld: %s", (long long)allocations, linnet_context_message(NULL));
+        }
+        assert_int_equal(status, LINNET_OK);
+        assert_true(allocations > 10);
+    }
+    linnet_kernel_free(&kernel);
+}
+
 int main(int argc, char **argv)
 {
     static const device_test tests[] = {
         DEVICE_TEST(filters_are_the_loops),   DEVICE_TEST(the_lecture_s_example),
         DEVICE_TEST(shifts_move_the_picture), DEVICE_TEST(wrong_arguments_are_refused),
-        DEVICE_TEST(a_template_is_found),
+        DEVICE_TEST(a_template_is_found),     DEVICE_TEST(no_memory_is_said),
     };
     return run_on_devices("filters", tests, sizeof tests / sizeof tests[0], argc, argv);
 }

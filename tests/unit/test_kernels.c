@@ -151,6 +151,30 @@ static void no_memory_is_said(void **state)
     }
 }
 
+/* Any text: a kernel of finite numbers, or a sentence. */
+static void any_text_is_safe(void **state)
+{
+    (void)state;
+    static const char letters[] = "0123456789019.-+/;;,  \n#eExn";
+    uint32_t random = 1;
+    int kernels = 0;
+    for (int n = 0; n < 20000; n++) {
+        char text[24] = "";
+        for (int i = 0; i < n % 23; i++) {
+            random = random * 1664525u + 1013904223u;
+            text[i] = letters[(random >> 16) % (sizeof letters - 1)];
+        }
+        linnet_kernel *kernel = linnet_kernel_parse(NULL, text, "k");
+        kernels += kernel != NULL;
+        for (int i = 0; kernel && i < kernel->height * kernel->width; i++)
+            assert_true(isfinite(kernel->values[i]));
+        if (!kernel)
+            assert_true(strncmp(linnet_context_message(NULL), "k: ", 3) == 0);
+        linnet_kernel_free(&kernel);
+    }
+    assert_true(kernels > 200 && kernels < 19000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -161,6 +185,7 @@ int main(void)
         cmocka_unit_test(sizes_are_limited),
         cmocka_unit_test_setup_teardown(files_make_kernels, folder_make, folder_remove),
         cmocka_unit_test(no_memory_is_said),
+        cmocka_unit_test(any_text_is_safe),
     };
     return cmocka_run_group_tests_name("kernels", tests, NULL, NULL);
 }

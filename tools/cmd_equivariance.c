@@ -114,11 +114,16 @@ static void name_subjects(shift_run *r)
 static int open_all(shift_run *r)
 {
     const char *folder = r->s.data && strcmp(r->s.data, "digits") != 0 ? r->s.data : NULL;
+    data_size size;
     int code = labels_open(r->s.labels, &r->names);
     if (code == EXIT_GO_ON && !r->s.image)
-        code = data_open(folder, LINNET_PART_TEST, 0, &r->data);
+        code = data_size_of(r->s.model, r->s.weights, &size);
+    if (code == EXIT_GO_ON && !r->s.image)
+        code = data_open_sized(folder, LINNET_PART_TEST, 0, &size, &r->data);
     if (code == EXIT_GO_ON)
         code = open_subject(r, 0, r->s.model, r->s.weights);
+    if (code == EXIT_GO_ON && !r->data)
+        code = labels_of_net(r->subjects[0].e.model.net, &r->names);
     if (code == EXIT_GO_ON && r->s.compare)
         code = open_subject(r, 1, r->s.compare, r->s.compare_weights);
     if (code == EXIT_GO_ON)
@@ -285,6 +290,7 @@ const cli_command cmd_equivariance = {
     "\n"
     "What pooling does, with two networks on the same digits:\n"
     "  linnet train lenet5 -o with.safetensors\n"
-    "  linnet train \"conv 6 k5 p2 s2; relu; conv 16 k5 s2; relu; linear 120; relu; linear 10\" -o without.safetensors\n"
+    "  linnet train \"conv 6 k5 p2 s2; relu; conv 16 k5 s2; relu; linear 120; relu; linear 10\" -o "
+    "without.safetensors\n"
     "  linnet equivariance with.safetensors --compare without.safetensors --data digits -o curve.svg\n",
     run};

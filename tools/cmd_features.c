@@ -90,7 +90,11 @@ static int open_data(features *f, mode m)
     const char *folder = f->o->data && strcmp(f->o->data, "digits") != 0 ? f->o->data : NULL;
     if (m != EXCITING && f->o->index < 0)
         return EXIT_GO_ON;
-    return data_open(folder, LINNET_PART_TEST, 0, &f->data);
+    data_size size;
+    int code = data_size_of(f->o->model, f->o->weights, &size);
+    if (f->o->size)
+        size.height = size.width = (int32_t)f->o->size;
+    return code == EXIT_GO_ON ? data_open_sized(folder, LINNET_PART_TEST, 0, &size, &f->data) : code;
 }
 
 static int open_engine(features *f)

@@ -20,7 +20,7 @@ memcheck() {
     }
 }
 
-for test in abi core kernels layers loader net safetensors selection; do
+for test in abi augment cifar core filter_tiles folder kernels layers loader net safetensors selection; do
     memcheck "unit-$test" "$build/tests/unit/test_$test"
 done
 for backend in reference cpu; do

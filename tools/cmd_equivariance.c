@@ -113,13 +113,9 @@ static void name_subjects(shift_run *r)
 
 static int open_all(shift_run *r)
 {
-    const char *folder = r->s.data && strcmp(r->s.data, "digits") != 0 ? r->s.data : NULL;
-    data_size size;
     int code = labels_open(r->s.labels, &r->names);
     if (code == EXIT_GO_ON && !r->s.image)
-        code = data_size_of(r->s.model, r->s.weights, &size);
-    if (code == EXIT_GO_ON && !r->s.image)
-        code = data_open_sized(folder, LINNET_PART_TEST, 0, &size, &r->data);
+        code = look_data(r->s.data, r->s.model, r->s.weights, 0, r->s.index < 0 ? r->s.limit : 0, r->s.index, &r->data);
     if (code == EXIT_GO_ON)
         code = open_subject(r, 0, r->s.model, r->s.weights);
     if (code == EXIT_GO_ON && !r->data)

@@ -84,17 +84,13 @@ static int check_arguments(features_options *o, mode m, int count, char **argume
 
 /* ---- Opening everything ---- */
 
-/* The data set where one is needed; "digits" is the one that Linnet draws itself. */
+/* The data set where one is needed. */
 static int open_data(features *f, mode m)
 {
-    const char *folder = f->o->data && strcmp(f->o->data, "digits") != 0 ? f->o->data : NULL;
-    if (m != EXCITING && f->o->index < 0)
+    const features_options *o = f->o;
+    if (m != EXCITING && o->index < 0)
         return EXIT_GO_ON;
-    data_size size;
-    int code = data_size_of(f->o->model, f->o->weights, &size);
-    if (f->o->size)
-        size.height = size.width = (int32_t)f->o->size;
-    return code == EXIT_GO_ON ? data_open_sized(folder, LINNET_PART_TEST, 0, &size, &f->data) : code;
+    return look_data(o->data, o->model, o->weights, o->size, m == EXCITING ? o->limit : 0, o->index, &f->data);
 }
 
 static int open_engine(features *f)

@@ -8,6 +8,11 @@
 #include "model.h"
 #include "photo.h"
 
+/* The test images of a folder, or those that Linnet draws itself (NULL or "digits"), in the size that the network
+   takes, or size x size where size is not 0. The first `limit` of them (0: all); where one is wanted, index is not
+   negative. */
+int look_data(const char *data, const char *model, const char *weights, int64_t size, int64_t limit, int64_t index,
+              linnet_dataset **out_data);
 /* The layer called name. EXIT_USAGE with a list of all layers where there is none. */
 int look_layer(const linnet_model *model, const char *name, linnet_value *out);
 /* All layers whose values are maps or vectors, in the net's order; free *out_layers and *out_names (not the names). */

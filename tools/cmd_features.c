@@ -169,7 +169,7 @@ static int show(features *f, mode m)
 
 /* ---- The command line ---- */
 
-enum { OPTIONS = 21 };
+enum { OPTIONS = 22 };
 
 static void list_options(features_options *o, cli_option out[OPTIONS])
 {
@@ -199,6 +199,8 @@ static void list_options(features_options *o, cli_option out[OPTIONS])
         {"steps", 0, CLI_INTEGER, &o->steps, "N", "steps for this (default: 256)", 1, 100000, NULL, false},
         {"seed", 's', CLI_INTEGER, &o->seed, "N", "of the noise that it begins with (default: 1)", 0, 1e15, NULL,
          false},
+        {"blur", 0, CLI_REAL, &o->blur, "PIXELS", "that each step ends with, less and less (default: 1.5)", 0.1, 10,
+         NULL, false},
         {"index", 'i', CLI_INTEGER, &o->index, "N", "instead of IMAGE: that test image of the data", 0, 1e9, NULL,
          false},
         {"maps", 0, CLI_INTEGER, &o->maps, "N", "at most N maps a layer, those that vary most over the picture", 1,

@@ -8,6 +8,7 @@
 
 typedef struct features_options {
     const char *model, *image, *weights, *labels, *layer, *output;
+    double blur;
     const char *class_text, *unit, *exciting, *maximise, *data;
     int all, filters, saliency, grad_cam, receptive_field;
     int64_t maps, count, limit, size, steps, seed, index; /* index -1: none */

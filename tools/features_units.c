@@ -188,9 +188,10 @@ static int add_maximum(features *f, linnet_sheet *sheet, linnet_value layer, int
     float value;
     char name[LABEL_SIZE], caption[120];
     progress_start("climbing", "steps", f->o->steps);
-    linnet_status status = linnet_unit_maximise(f->e.session, &f->e.model, layer, unit, &picture, &value,
-                                                .steps = (uint32_t)f->o->steps, .seed = (uint64_t)f->o->seed,
-                                                .height = f->o->size, .width = f->o->size, .progress = report_progress);
+    linnet_status status =
+        linnet_unit_maximise(f->e.session, &f->e.model, layer, unit, &picture, &value, .steps = (uint32_t)f->o->steps,
+                             .seed = (uint64_t)f->o->seed, .blur = (float)f->o->blur, .height = f->o->size,
+                             .width = f->o->size, .progress = report_progress);
     progress_end();
     int code = check_units(status);
     if (code != EXIT_GO_ON)

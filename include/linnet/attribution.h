@@ -81,9 +81,9 @@ typedef struct linnet_maximise_options {
     uint32_t steps;        /* default 256 */
     uint64_t seed;         /* of the noise and the jitter */
     int64_t height, width; /* of the picture, where the net's input leaves them free; default 128 */
-    float rate;            /* how far a step goes: the mean change of a pixel; default 0.02 */
+    float rate;            /* how far a step goes: the mean change of a pixel; default 0.03 */
     float decay;           /* towards grey, a step; default 0.01; negative: none */
-    float blur;     /* deviation of the blur in pixels at the start, shrinking to a third; default 1; negative: none */
+    float blur; /* deviation of the blur in pixels at the start, shrinking to a third; default 1.5; negative: none */
     int32_t jitter; /* pixels that the picture is moved by at random before each step; default: a 16th of its
                        width; negative: none */
     linnet_progress_function progress; /* steps done, steps; NULL: none */

@@ -48,9 +48,9 @@ static linnet_status take_options(ascent *a, linnet_context *context, const linn
         return linnet_fail(context, LINNET_INVALID, "no picture is %lld x %lld", (long long)o->width,
                            (long long)o->height);
     o->steps = o->steps ? o->steps : DEFAULT_STEPS;
-    o->rate = o->rate > 0 ? o->rate : 0.02f;
+    o->rate = o->rate > 0 ? o->rate : 0.03f;
     o->decay = o->decay == 0 ? 0.01f : fmaxf(o->decay, 0);
-    o->blur = o->blur == 0 ? 1.0f : fmaxf(o->blur, 0);
+    o->blur = o->blur == 0 ? 1.5f : fmaxf(o->blur, 0);
     return LINNET_OK;
 }
 

@@ -27,6 +27,10 @@ static const trial caught[] = {
     {FAULT_OUTPUT_SMALL, "softmax:n5c7", "output 0: 1 of"},
     {FAULT_OUTPUT_SMALL, "cross_entropy:n7c10", "output 0: 1 of"},
     {FAULT_OUTPUT_SMALL, "unary:tanh_n2c3h4w5", "output 0: 1 of"},
+    {FAULT_OUTPUT_ULP, "gram:n2c3h4w5_a0.5", "integer fill: output 0: 1 of"},
+    {FAULT_OUTPUT_ULP, "pad2d:n1c2h4w5_pt1pl2pb0pr3_m2", "output 0: 1 of"},
+    {FAULT_OUTPUT_SMALL, "total_variation:n2c3h5w4_b1", "output 0: 1 of"},
+    {FAULT_OUTPUT_SMALL, "alpha_norm:n2c3h5w4", "output 0: 1 of"},
     {FAULT_OUTPUT_UNWRITTEN, "conv2d:n2c3h7w5_oc4k3s2p1", "nan wanted"},
     {FAULT_OUTPUT_UNWRITTEN, "binary:add_n2c3h4w5", "nan wanted"},
     {FAULT_WRITES_BEHIND, "conv2d:n2c3h7w5_oc4k3s2p1", "wrote 0 bytes behind the end"},
@@ -38,6 +42,9 @@ static const trial caught[] = {
     {FAULT_NO_ACCUMULATION, "unary:relu_n2c3h4w5", "accumulating: gradient of input 0"},
     {FAULT_INPUT_GRADIENT, "conv2d:n2c3h7w5_oc4k3s2p1", "gradient of input 0: 1 of"},
     {FAULT_PARAMETER_GRADIENT, "conv2d:n2c3h7w5_oc4k3s2p1", "gradient of parameter 1: 1 of"},
+    {FAULT_INPUT_GRADIENT, "gram:n2c3h4w5_a0.5", "gradient of input 0: 1 of"},
+    {FAULT_INPUT_GRADIENT, "total_variation:n2c3h5w4", "gradient of input 0: 1 of"},
+    {FAULT_PARAMETER_GRADIENT, "local_conv2d:n2c3h6w5_oc4k3s2p1", "gradient of parameter 1: 1 of"},
     {FAULT_PARAMETER_GRADIENT, "linear:n5i7_o3nb", "gradient of parameter 0: 1 of"},
     {FAULT_UNWANTED_GRADIENT, "linear:n5i7_o3", "which is not its to write"},
     {FAULT_REFUSES_PARAMETERS, "batch_norm:n4c3h5w5", "no implementation gives the gradients"},
@@ -114,8 +121,17 @@ static void test_no_fault_passes(void **state)
 /* When reference and device are wrong together, only central differences see it. */
 static void test_numeric_gradients_are_caught(void **state)
 {
-    static const char *const texts[] = {"conv2d:n2c3h7w5_oc4k3s2p1", "linear:n5i7_o3", "avg_pool2d:n2c3h7w5_k3s2p1xp",
-                                        "cross_entropy:n7c10",       "mse:n7c10",      "unary:relu_n2c3h4w5"};
+    static const char *const texts[] = {"conv2d:n2c3h7w5_oc4k3s2p1",
+                                        "linear:n5i7_o3",
+                                        "avg_pool2d:n2c3h7w5_k3s2p1xp",
+                                        "cross_entropy:n7c10",
+                                        "mse:n7c10",
+                                        "unary:relu_n2c3h4w5",
+                                        "local_conv2d:n2c3h6w5_oc4k3s2p1",
+                                        "gram:n2c3h4w5_a0.5",
+                                        "total_variation:n2c3h5w4_b1",
+                                        "alpha_norm:n2c3h5w4",
+                                        "pad2d:n2c3h4w5_pt1pl2pb0pr3_m1"};
     (void)state;
     linnet_device wrong = faulty_device(reference, FAULT_SCALE);
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
@@ -158,6 +174,13 @@ static void test_bad_cases_are_refused(void **state)
                                         "reshape:n2c3_t7",
                                         "softmax:n2c3_axis5",
                                         "dropout:n2_p100",
+                                        "gram:n2c3",
+                                        "total_variation:n1c1h2w2_b0",
+                                        "alpha_norm:n2_a0.5",
+                                        "pad2d:n1c1h2w2_p2m2",
+                                        "pad2d:n1c1h2w2_p1m3",
+                                        "local_conv2d:n1c1h2w2_k1",
+                                        "local_conv2d:n1c1h2w2_oc1k1g2",
                                         "optimizer:dance_i3",
                                         "optimizer:sgd_z3",
                                         "queue:dance"};

@@ -301,6 +301,137 @@ static void operators_check_their_numbers(void **state)
                    "dropout 'c3': input is of type i32, wants floating point");
 }
 
+/* ---- Pictures, and filters that are not shared ---- */
+
+static const linnet_local_conv2d_attributes local3 = {sizeof local3, 0, {3, 2}, {2, 1}, {1, 0, 0, 1}};
+
+static void local_conv2d_makes_a_filter_for_every_place(void **state)
+{
+    (void)state;
+    linnet_shape_job job = job_of(&local3, shape(FREE, 3, 8, 5));
+    job.parameter_count = 2;
+    job.features = 4;
+    assert_int_equal(infer(&job, LINNET_LAYER_LOCAL_CONV2D), LINNET_OK);
+    assert_shape(&job.outputs[0], "[N,4,4,5]"); /* (8 + 1 - 3) / 2 + 1, (5 + 1 - 2) + 1 */
+    assert_shape(&job.parameters[LINNET_LOCAL_CONV2D_WEIGHT], "[4,5,4,3,3,2]");
+    assert_shape(&job.parameters[LINNET_LOCAL_CONV2D_BIAS], "[4,4,5]");
+    job.inputs[0].dims[0] = 10;
+    assert_int_equal(infer(&job, LINNET_LAYER_LOCAL_CONV2D), LINNET_OK);
+    assert_true(linnet_layer_find(LINNET_LAYER_LOCAL_CONV2D)->multiply_adds(&job) == UINT64_C(10) * 4 * 4 * 5 * 18);
+}
+
+static void local_conv2d_says_what_does_not_fit(void **state)
+{
+    (void)state;
+    const linnet_layer_kind kind = LINNET_LAYER_LOCAL_CONV2D;
+    linnet_shape_job job = job_of(&local3, shape(FREE, 3, 8, 5));
+    job.parameter_count = 1;
+    assert_refused(&job, kind, LINNET_INVALID, "local_conv2d 'c3': out_channels is 0, wants at least 1");
+    job.parameters[0] = shape(4, 5, 4, 7, 3, 2);
+    assert_refused(&job, kind, LINNET_SHAPE, "local_conv2d 'c3': input has 3 channels, weight wants 7");
+    job.parameters[0] = shape(4, 4, 4, 3, 3, 2);
+    assert_refused(&job, kind, LINNET_SHAPE, "local_conv2d 'c3': output has 4x5 places, weight is for 4x4");
+    job.parameters[0] = shape(4, 5, 4, 3, 2, 2);
+    assert_refused(&job, kind, LINNET_SHAPE, "local_conv2d 'c3': kernel is 3x2, weight is for 2x2");
+    job.parameters[0] = shape(4, 3, 3, 2);
+    assert_refused(&job, kind, LINNET_SHAPE,
+                   "local_conv2d 'c3': weight is f32 [4,3,3,2], wants f32 [out height,out width,out,in,height,width]");
+    job.parameters[0] = shape(4, 5, 4, 3, 3, 2);
+    job.features = 6;
+    assert_refused(&job, kind, LINNET_SHAPE, "local_conv2d 'c3': out_channels is 6, weight makes 4");
+    job.features = 0;
+    job.parameter_count = 2;
+    job.parameters[1] = shape(4);
+    assert_refused(&job, kind, LINNET_SHAPE, "local_conv2d 'c3': bias is f32 [4], wants f32 [4,4,5]");
+    job.inputs[0] = shape(FREE, 3, FREE, 5);
+    assert_refused(
+        &job, kind, LINNET_SHAPE,
+        "local_conv2d 'c3': height and width of input [N,3,?,5] must be known: every place has its own weights");
+    job.inputs[0] = shape(FREE, 3, 1, 5);
+    assert_refused(&job, kind, LINNET_SHAPE,
+                   "local_conv2d 'c3': kernel 3x2 does not fit into input [N,3,1,5] with padding 1,0,0,1");
+}
+
+static void local_weights_do_not_overflow(void **state)
+{
+    (void)state;
+    linnet_shape_job job = job_of(&local3, shape(1, 1 << 10, 1 << 12, 1 << 12));
+    job.parameter_count = 1;
+    job.features = 1 << 10;
+    assert_int_equal(infer(&job, LINNET_LAYER_LOCAL_CONV2D), LINNET_LIMIT);
+    assert_non_null(strstr(linnet_context_message(NULL), "weight is f32 [2048,4096,1024,1024,3,2]"));
+}
+
+static void gram_is_a_square(void **state)
+{
+    (void)state;
+    linnet_gram_attributes a = {sizeof a, 0.5f};
+    linnet_shape_job job = job_of(&a, shape(FREE, 6, FREE, FREE));
+    assert_int_equal(infer(&job, LINNET_LAYER_GRAM), LINNET_OK);
+    assert_shape(&job.outputs[0], "[N,6,6]");
+    job.inputs[0] = shape(2, 6, 5, 4);
+    assert_int_equal(infer(&job, LINNET_LAYER_GRAM), LINNET_OK);
+    assert_true(linnet_layer_find(LINNET_LAYER_GRAM)->multiply_adds(&job) == 2 * 6 * 6 * 5 * 4);
+    job.inputs[0] = shape(FREE, 6);
+    assert_refused(&job, LINNET_LAYER_GRAM, LINNET_SHAPE,
+                   "gram 'c3': input [N,6] has 2 dimensions, wants 4 (batch, channels, height, width)");
+    job.inputs[0] = shape(1, 1 << 21, 1, 1);
+    assert_int_equal(infer(&job, LINNET_LAYER_GRAM), LINNET_LIMIT);
+    a.scale = INFINITY;
+    job.inputs[0] = shape(1, 6, 5, 4);
+    assert_refused(&job, LINNET_LAYER_GRAM, LINNET_INVALID, "gram 'c3': scale is inf, wants a finite number");
+}
+
+static void regularisers_check_their_numbers(void **state)
+{
+    (void)state;
+    linnet_total_variation_attributes v = {sizeof v, 2, 0};
+    linnet_shape_job job = job_of(&v, shape(FREE, 3, FREE, 5));
+    assert_int_equal(infer(&job, LINNET_LAYER_TOTAL_VARIATION), LINNET_OK);
+    assert_int_equal(job.outputs[0].rank, 0);
+    v.epsilon = -0.5f;
+    assert_refused(&job, LINNET_LAYER_TOTAL_VARIATION, LINNET_INVALID,
+                   "total_variation 'c3': epsilon is -0.5, wants 0 or more");
+    v.beta = NAN;
+    assert_refused(&job, LINNET_LAYER_TOTAL_VARIATION, LINNET_INVALID,
+                   "total_variation 'c3': beta is nan, wants more than 0");
+    job.inputs[0] = shape(FREE, 3);
+    assert_refused(&job, LINNET_LAYER_TOTAL_VARIATION, LINNET_SHAPE,
+                   "total_variation 'c3': input [N,3] has 2 dimensions, wants 4 (batch, channels, height, width)");
+    linnet_alpha_norm_attributes n = {sizeof n, 6};
+    job.attributes = &n;
+    assert_int_equal(infer(&job, LINNET_LAYER_ALPHA_NORM), LINNET_OK);
+    assert_int_equal(job.outputs[0].rank, 0);
+    n.alpha = 0.5f;
+    assert_refused(&job, LINNET_LAYER_ALPHA_NORM, LINNET_INVALID, "alpha_norm 'c3': alpha is 0.5, wants at least 1");
+}
+
+static void pad2d_reflects_what_is_there(void **state)
+{
+    (void)state;
+    linnet_pad2d_attributes a = {sizeof a, LINNET_PAD_REFLECT, {1, 2, 3, 4}, 0, 0};
+    linnet_shape_job job = job_of(&a, shape(FREE, 2, 4, 5));
+    assert_int_equal(infer(&job, LINNET_LAYER_PAD2D), LINNET_OK);
+    assert_shape(&job.outputs[0], "[N,2,8,11]");
+    job.inputs[0].dims[3] = FREE;
+    assert_int_equal(infer(&job, LINNET_LAYER_PAD2D), LINNET_OK);
+    assert_shape(&job.outputs[0], "[N,2,8,?]");
+    job.inputs[0].dims[2] = 3;
+    assert_refused(&job, LINNET_LAYER_PAD2D, LINNET_SHAPE,
+                   "pad2d 'c3': padding 3 at the bottom reflects more than input [N,2,3,?] has, wants at most 2");
+    a.mode = LINNET_PAD_REPLICATE;
+    assert_int_equal(infer(&job, LINNET_LAYER_PAD2D), LINNET_OK);
+    a.padding[1] = -1;
+    assert_refused(&job, LINNET_LAYER_PAD2D, LINNET_INVALID, "pad2d 'c3': padding is -1, wants 0 to 1073741824");
+    a.mode = 7;
+    assert_refused(&job, LINNET_LAYER_PAD2D, LINNET_INVALID, "pad2d 'c3': 7 is no mode");
+    a = (linnet_pad2d_attributes){sizeof a, LINNET_PAD_CONSTANT, {0, 0, 1 << 30, 1 << 30}, NAN, 0};
+    assert_refused(&job, LINNET_LAYER_PAD2D, LINNET_INVALID, "pad2d 'c3': value is not a number");
+    a.value = -INFINITY;
+    job.inputs[0] = shape(1, 2, 4, 5);
+    assert_int_equal(infer(&job, LINNET_LAYER_PAD2D), LINNET_LIMIT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -317,6 +448,12 @@ int main(void)
         cmocka_unit_test(batch_norm_has_states),
         cmocka_unit_test(losses_are_scalars),
         cmocka_unit_test(operators_check_their_numbers),
+        cmocka_unit_test(local_conv2d_makes_a_filter_for_every_place),
+        cmocka_unit_test(local_conv2d_says_what_does_not_fit),
+        cmocka_unit_test(local_weights_do_not_overflow),
+        cmocka_unit_test(gram_is_a_square),
+        cmocka_unit_test(regularisers_check_their_numbers),
+        cmocka_unit_test(pad2d_reflects_what_is_there),
     };
     return cmocka_run_group_tests_name("layers", tests, NULL, NULL);
 }

@@ -134,8 +134,8 @@ static int check_scores(const features *f, mode m)
     bool needs = m == SALIENCY || m == GRAD_CAM || ((m == EXCITING || m == MAXIMISE) && !f->o->layer);
     if (!needs || f->e.model.logits.id)
         return EXIT_GO_ON;
-    return cli_fail(EXIT_USAGE, "the network '%s' has no class scores; name a layer with --layer",
-                    linnet_net_name(f->e.model.net));
+    return cli_fail(EXIT_USAGE, "the network '%s' has no class scores%s", linnet_net_name(f->e.model.net),
+                    m == EXCITING || m == MAXIMISE ? "; name a layer with --layer" : "");
 }
 
 static int open_all(features *f, mode m)

@@ -92,7 +92,9 @@ int shift_draw_curves(const shift_subject *subjects, size_t count, const shift_s
              .curves = scores->curves,
              .count = scores->count},
         };
-        code = line_svg_write_all(s->output, diagrams, scores->count ? 2 : 1);
+        size_t first = layers->count ? 0 : 1, behind = scores->count ? 2 : 1;
+        code = first < behind ? line_svg_write_all(s->output, diagrams + first, behind - first)
+                              : cli_fail(EXIT_USAGE, "these networks have neither maps nor class scores to compare");
     }
     free(x);
     free(layers);

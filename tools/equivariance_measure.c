@@ -157,7 +157,9 @@ static void print_table(const shift_subject *subject, const shift_settings *s, c
     table_start(&t, headings);
     for (size_t i = 0; i < subject->layer_count; i++) {
         double apart = fmax(subject->seen[i].stride[0], subject->seen[i].stride[1]);
-        snprintf(stride, sizeof stride, apart > 0 ? "%.3g" : "", apart);
+        stride[0] = '\0';
+        if (apart > 0)
+            snprintf(stride, sizeof stride, "%.3g", apart);
         add_numbers(&t, subject->names[i], region_name(subject->seen[i].region), stride, subject->error[i], s, true);
     }
     if (subject->e.model.logits.id) {

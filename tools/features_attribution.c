@@ -154,7 +154,12 @@ int features_grad_cam(features *f)
 {
     linnet_attribution a;
     char name[LABEL_SIZE], title[200];
+    int64_t dims[LINNET_MAX_RANK];
     linnet_value layer = features_layer_or(f, linnet_last_maps(&f->e.model));
+    if (!layer.id)
+        return cli_fail(EXIT_USAGE, "the network '%s' has no layer with maps", linnet_net_name(f->e.model.net));
+    if (linnet_value_shape(f->e.model.net, layer, dims) != 4)
+        return cli_fail(EXIT_USAGE, "layer '%s' has no maps: it does not say where it saw something", f->o->layer);
     int code = cli_check(linnet_grad_cam_map(f->e.session, &f->e.model, &f->picture.tensor, layer, f->class_index, &a));
     if (code != EXIT_GO_ON)
         return code;

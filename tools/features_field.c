@@ -153,7 +153,9 @@ int features_field(features *f)
     linnet_effective_options options = {.struct_size = sizeof options};
     linnet_value layer = features_layer_or(f, linnet_last_maps(&f->e.model));
     const char *name = features_layer_name(f, layer);
-    int code = read_unit(f, &options);
+    int code = layer.id ? read_unit(f, &options)
+                        : cli_fail(EXIT_USAGE, "the network '%s' has no layer with maps; name one with --layer",
+                                   linnet_net_name(f->e.model.net));
     if (code != EXIT_GO_ON)
         return code;
     linnet_status status =

@@ -61,8 +61,15 @@ int look_add(linnet_sheet *sheet, linnet_image **image, int32_t side, const char
 int look_layer(const linnet_model *model, const char *name, linnet_value *out)
 {
     linnet_status status = linnet_net_layer(model->net, name, out);
+    int64_t dims[LINNET_MAX_RANK];
     int code = cli_check(status);
-    return status == LINNET_NOT_FOUND ? EXIT_USAGE : code;
+    if (status == LINNET_NOT_FOUND)
+        return EXIT_USAGE;
+    uint32_t rank = code == EXIT_GO_ON ? linnet_value_shape(model->net, *out, dims) : 0;
+    if (code == EXIT_GO_ON && rank != 2 && rank != 4)
+        return cli_fail(EXIT_USAGE, "layer '%s' makes neither maps nor a list of numbers: there is nothing to look at",
+                        name);
+    return code;
 }
 
 /* What only rearranges, or is a loss, shows nothing. */

@@ -13,7 +13,7 @@
    negative. */
 int look_data(const char *data, const char *model, const char *weights, int64_t size, int64_t limit, int64_t index,
               linnet_dataset **out_data);
-/* The layer called name. EXIT_USAGE with a list of all layers where there is none. */
+/* The layer called name. EXIT_USAGE with a list of all layers where there is none, or where it is a loss. */
 int look_layer(const linnet_model *model, const char *name, linnet_value *out);
 /* All layers whose values are maps or vectors, in the net's order; free *out_layers and *out_names (not the names). */
 int look_layers(const linnet_model *model, linnet_value **out_layers, const char ***out_names, size_t *out_count);

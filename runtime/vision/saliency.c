@@ -155,6 +155,9 @@ linnet_status linnet_grad_cam_map(linnet_session *session, const linnet_model *m
     linnet_status status = open_class(&p, session, model, picture);
     if (status == LINNET_OK && !layer.id)
         layer = linnet_last_maps(model);
+    if (status == LINNET_OK && !layer.id)
+        status = linnet_fail(p.context, LINNET_INVALID, "the network '%s' has no layer with maps",
+                             linnet_net_name(model->net));
     if (status == LINNET_OK)
         status = linnet_session_want_gradient(session, layer);
     if (status == LINNET_OK)

@@ -79,7 +79,7 @@ static int print_layers(const features *f, const linnet_value *layers, const cha
     for (size_t i = 0; i < count && code == EXIT_GO_ON; i++) {
         if (cli_common_options.json)
             print_json(names[i], &maps[i], count == 1);
-        else
+        else if (!cli_common_options.quiet)
             add_row(&t, names[i], &maps[i]);
         linnet_maps_free(&maps[i]);
     }

@@ -178,6 +178,50 @@ static void effective_field_of_two_convolutions(void **state)
     linnet_model_free(&model);
 }
 
+/* No pixel outside the theoretical field counts, every edge of it does; at all units, those at the border, too. */
+static void effective_fields_lie_in_theoretical_ones(void **state)
+{
+    enum { WIDE = 21, HIGH = 17 };
+    float pixels[2 * HIGH * WIDE];
+    linnet_tensor picture = {.type = LINNET_F32, .rank = 3, .dims = {2, HIGH, WIDE}, .data = pixels};
+    linnet_model model = {.net = linnet_net_new(NULL)};
+    model.image = linnet_input(model.net, "image", 2, HIGH, WIDE);
+    linnet_value x = linnet_conv2d(model.net, model.image, .name = "a", .out_channels = 5, .kernel = 3, .padding = 1);
+    x = linnet_tanh(model.net, x);
+    x = linnet_avg_pool2d(model.net, x, .kernel = 2);
+    x = linnet_conv2d(model.net, x, .name = "b", .out_channels = 4, .kernel_h = 1, .kernel_w = 3, .dilation = 2);
+    linnet_session *session = linnet_session_new(model.net, *state);
+    linnet_field field;
+    linnet_effective e;
+    assert_non_null(session);
+    fill_random(pixels, 2 * HIGH * WIDE, 3, 3);
+    assert_ok(linnet_receptive_field(model.net, x, &field));
+    for (int64_t unit = 0; unit < 8 * 6; unit += 7) {
+        const int64_t at[2] = {unit / 6, unit % 6};
+        double low[2], high[2];
+        bool touched[4] = {false};
+        assert_ok(linnet_effective_field(session, &model, &picture, x, &e, .chosen = 1, .x = at[1], .y = at[0]));
+        for (int i = 0; i < 2; i++) {
+            low[i] = field.offset[i] + (double)(at[i] * field.stride[i]) - (double)(field.size[i] - 1) / 2;
+            high[i] = low[i] + (double)(field.size[i] - 1);
+        }
+        for (int i = 0; i < HIGH * WIDE; i++) {
+            double row = i / WIDE, column = i % WIDE;
+            if (e.map.data[i] == 0)
+                continue;
+            assert_true(row >= low[0] && row <= high[0] && column >= low[1] && column <= high[1]);
+            touched[0] = touched[0] || row == fmax(low[0], 0);
+            touched[1] = touched[1] || row == fmin(high[0], HIGH - 1);
+            touched[2] = touched[2] || column == fmax(low[1], 0);
+            touched[3] = touched[3] || column == fmin(high[1], WIDE - 1);
+        }
+        assert_true(touched[0] && touched[1] && touched[2] && touched[3]);
+        linnet_maps_free(&e.map);
+    }
+    linnet_session_free(&session);
+    linnet_model_free(&model);
+}
+
 /* Of all pictures the one that a linear unit likes best is white where its weight is positive, else black. */
 static void ascent_goes_up(void **state)
 {
@@ -275,9 +319,13 @@ static void looking_leaves_no_trace(void **state)
 int main(int argc, char **argv)
 {
     static const device_test tests[] = {
-        DEVICE_TEST(saliency_is_the_slope),    DEVICE_TEST(the_best_class_explains_itself),
-        DEVICE_TEST(grad_cam_weighs_the_maps), DEVICE_TEST(effective_field_of_two_convolutions),
-        DEVICE_TEST(ascent_goes_up),           DEVICE_TEST(a_dead_unit_is_woken),
+        DEVICE_TEST(saliency_is_the_slope),
+        DEVICE_TEST(the_best_class_explains_itself),
+        DEVICE_TEST(grad_cam_weighs_the_maps),
+        DEVICE_TEST(effective_field_of_two_convolutions),
+        DEVICE_TEST(effective_fields_lie_in_theoretical_ones),
+        DEVICE_TEST(ascent_goes_up),
+        DEVICE_TEST(a_dead_unit_is_woken),
         DEVICE_TEST(looking_leaves_no_trace),
     };
     return run_on_devices("attribution", tests, sizeof tests / sizeof tests[0], argc, argv);

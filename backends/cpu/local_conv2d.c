@@ -11,7 +11,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { GROUP = 64, WANTED_TASKS = 16, PLACES = 4 /* of a task */ };
+enum { GROUP = 64, WANTED_TASKS = 8, PLACES = 4 /* of a task */ };
 
 typedef struct job {
     int64_t n, c, h, w, o, oh, ow, kh, kw, sh, sw, top, left;

@@ -2,7 +2,8 @@
 set(LINNET_VERIFY_SOURCES
   verify/arena.c
   verify/bench.c
-  verify/case.c verify/case_text.c
+  verify/case.c
+  verify/case_text.c
   verify/cases.c
   verify/compare.c
   verify/expected.c

@@ -193,12 +193,79 @@ static void results_do_not_depend_on_the_number_of_threads(void **state)
     linnet_dataset_free(&digits);
 }
 
+/* Layers that look at pictures, large enough to be shared out. */
+enum { PIXELS = 70 * 61, PICTURE = 2 * 20 * PIXELS };
+
+static void picture_net(linnet_net *net, linnet_value x, linnet_value losses[3])
+{
+    linnet_value y = linnet_pad2d(net, x, .mode = LINNET_PAD_REFLECT, .padding = 3);
+    losses[0] = linnet_alpha_norm(net, linnet_gram(net, y, 1.0f / PIXELS), 2.5f);
+    losses[1] = linnet_total_variation(net, y, 1.5f, 1e-3f);
+    losses[2] = linnet_alpha_norm(
+        net, linnet_local_conv2d(net, y, .name = "local", .out_channels = 2, .kernel = 2, .stride = 2), 6);
+}
+
+/* The losses, then their gradients with respect to the picture and the filters, one after the other. */
+static void look_with_threads(const char *threads, const float *picture, float *out, size_t size)
+{
+    setenv("LINNET_NUM_THREADS", threads, 1);
+    linnet_context *context = linnet_context_new();
+    linnet_device *device = open_or_fail(context, "cpu");
+    linnet_net *net = linnet_net_new(context);
+    linnet_value losses[3], x = linnet_input(net, "x", 20, 70, 61);
+    picture_net(net, x, losses);
+    linnet_session *session = linnet_session_new(net, device);
+    assert_non_null(session);
+    assert_int_equal(linnet_session_initialize(session, 1), LINNET_OK);
+    linnet_value weight = linnet_net_parameter(net, "local.weight");
+    linnet_session_set_gradients(session, 1);
+    assert_int_equal(linnet_session_want_gradient(session, x), LINNET_OK);
+    linnet_batch batch = {.struct_size = sizeof batch, .size = 2, .feed_count = 1};
+    batch.feeds[0] = (linnet_feed){
+        .name = "x",
+        .tensor = {.type = LINNET_F32, .rank = 4, .dims = {2, 20, 70, 61}, .data = (void *)(uintptr_t)picture}};
+    assert_int_equal(linnet_forward(session, &batch), LINNET_OK);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(linnet_backward(session, losses[i]), LINNET_OK);
+        assert_int_equal(linnet_session_read(session, losses[i], out++, sizeof *out), LINNET_OK);
+        assert_int_equal(linnet_session_read_gradient(session, x, out, PICTURE * sizeof *out), LINNET_OK);
+        out += PICTURE;
+    }
+    assert_int_equal(linnet_session_read_gradient(session, weight, out, (size - 3 * (PICTURE + 1)) * sizeof *out),
+                     LINNET_OK);
+    linnet_session_free(&session);
+    linnet_net_free(&net);
+    linnet_device_close(&device);
+    linnet_context_free(&context);
+    unsetenv("LINNET_NUM_THREADS");
+}
+
+static void pictures_do_not_depend_on_the_number_of_threads(void **state)
+{
+    (void)state;
+    enum { FILTERS = 38 * 33 * 2 * 20 * 4, SIZE = 3 * (PICTURE + 1) + FILTERS };
+    static float picture[PICTURE], one[SIZE], several[SIZE];
+    static const char *const numbers[] = {"2", "3", "8"};
+    for (uint64_t i = 0; i < PICTURE; i++)
+        picture[i] = 2 * linnet_philox_uniform(1, 2, 3, i) - 1;
+    look_with_threads("1", picture, one, SIZE);
+    assert_true(one[SIZE - 1] != 0 && one[PICTURE] != 0);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        look_with_threads(numbers[i], picture, several, SIZE);
+        for (size_t k = 0; k < SIZE; k++)
+            if (memcmp(&one[k], &several[k], sizeof one[k]) != 0)
+                fail_msg("%s threads give %.9g at %zu, one gives %.9g", numbers[i], (double)several[k], k,
+                         (double)one[k]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(closing_gives_everything_back),
         cmocka_unit_test(devices_work_from_several_threads),
         cmocka_unit_test(results_do_not_depend_on_the_number_of_threads),
+        cmocka_unit_test(pictures_do_not_depend_on_the_number_of_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

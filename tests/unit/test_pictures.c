@@ -257,6 +257,26 @@ static void local_conv2d_shares_nothing(void **state)
     subject_free(&s);
 }
 
+/* Weights and biases start within 1 / sqrt(inputs of one output), however many places there are. */
+static void local_conv2d_starts_like_a_convolution(void **state)
+{
+    enum { WEIGHTS = 4 * 4 * 2 * 3 * 9, BIASES = 2 * 4 * 4 };
+    static float weight[WEIGHTS], bias[BIASES];
+    subject s = subject_new(3, (const int64_t[]){3, 6, 6});
+    linnet_local_conv2d(s.net, s.x, .name = "local", .out_channels = 2, .kernel = 3);
+    s.session = linnet_session_new(s.net, DEVICE(state));
+    assert_non_null(s.session);
+    assert_ok(linnet_session_get(s.session, "local.weight", weight, sizeof weight));
+    assert_ok(linnet_session_get(s.session, "local.bias", bias, sizeof bias));
+    float bound = 1 / sqrtf(3 * 9), largest = 0;
+    for (size_t i = 0; i < WEIGHTS; i++)
+        largest = fmaxf(largest, fabsf(weight[i]));
+    for (size_t i = 0; i < BIASES; i++)
+        assert_true(fabsf(bias[i]) <= bound);
+    assert_true(largest <= bound && largest > 0.95f * bound);
+    subject_free(&s);
+}
+
 /* With the same filter everywhere it is a convolution. */
 static void local_conv2d_with_equal_filters_is_a_convolution(void **state)
 {
@@ -294,11 +314,17 @@ static void local_conv2d_with_equal_filters_is_a_convolution(void **state)
 int main(int argc, char **argv)
 {
     static const device_test tests[] = {
-        DEVICE_TEST(gram_correlates_channels),    DEVICE_TEST(gram_of_one_pixel),
-        DEVICE_TEST(total_variation_of_squares),  DEVICE_TEST(total_variation_of_lengths),
-        DEVICE_TEST(total_variation_of_powers),   DEVICE_TEST(alpha_norm_raises_magnitudes),
-        DEVICE_TEST(pad2d_in_every_mode),         DEVICE_TEST(pad2d_of_any_size),
-        DEVICE_TEST(local_conv2d_shares_nothing), DEVICE_TEST(local_conv2d_with_equal_filters_is_a_convolution),
+        DEVICE_TEST(gram_correlates_channels),
+        DEVICE_TEST(gram_of_one_pixel),
+        DEVICE_TEST(total_variation_of_squares),
+        DEVICE_TEST(total_variation_of_lengths),
+        DEVICE_TEST(total_variation_of_powers),
+        DEVICE_TEST(alpha_norm_raises_magnitudes),
+        DEVICE_TEST(pad2d_in_every_mode),
+        DEVICE_TEST(pad2d_of_any_size),
+        DEVICE_TEST(local_conv2d_shares_nothing),
+        DEVICE_TEST(local_conv2d_starts_like_a_convolution),
+        DEVICE_TEST(local_conv2d_with_equal_filters_is_a_convolution),
     };
     return run_on_devices("pictures", tests, sizeof tests / sizeof *tests, argc, argv);
 }

@@ -2,6 +2,8 @@
 /* Objectives of pictures: losses against their definitions, gradients against differences, what they refuse. */
 #include "sessions.h"
 
+#include "core/core.h"
+
 #include <math.h>
 
 #define DEVICE(state) ((linnet_device *)*(state))
@@ -196,6 +198,31 @@ static void pictures_move(void **state)
     linnet_objective_free(&objective);
 }
 
+/* Every eleventh allocation refused in turn: no objective, one sentence, nothing lost; then with all of them it works. */
+static void objectives_run_out_of_memory(void **state)
+{
+    static float x[COUNT], gradient[COUNT];
+    linnet_status status = LINNET_OUT_OF_MEMORY;
+    double loss;
+    int64_t allocation = 0;
+    for (; status != LINNET_OK; allocation += 11) {
+        linnet_context_clear(NULL);
+        linnet_memory_fail_after(allocation);
+        linnet_objective *objective = linnet_style_new(
+            NULL, .source = {.device = DEVICE(state), .model = "textures"}, .content = &content, .style = &style,
+            .tv_weight = 1, .style_layers = (const linnet_weighted_layer[]){{"scale1", 1}}, .style_count = 1);
+        status =
+            objective ? linnet_objective_evaluate(objective, x, gradient, &loss) : linnet_context_last_status(NULL);
+        linnet_memory_fail_after(-1);
+        if (status != LINNET_OK)
+            assert_int_equal(status, LINNET_OUT_OF_MEMORY);
+        if (status != LINNET_OK && objective) /* what was refused once works when there is memory */
+            assert_ok(linnet_objective_evaluate(objective, x, gradient, &loss));
+        linnet_objective_free(&objective);
+    }
+    assert_true(allocation > 150);
+}
+
 #define REFUSED(status, part, ...)                                                                                     \
     do {                                                                                                               \
         assert_null(linnet_style_new(NULL, __VA_ARGS__));                                                              \
@@ -253,6 +280,7 @@ static const device_test tests[] = {
     DEVICE_TEST(pictures_move),
     DEVICE_TEST(nonsense_is_refused),
     DEVICE_TEST(textures_are_the_same_everywhere),
+    DEVICE_TEST(objectives_run_out_of_memory),
 };
 
 int main(int argc, char **argv)

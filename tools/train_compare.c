@@ -23,6 +23,7 @@ typedef struct contender {
     double seconds; /* NaN: part of it was trained by another process */
     double train_accuracy, test_accuracy;
     int64_t train_count, test_count;
+    int64_t epochs; /* a resumed network keeps its own number */
     history h;
 } contender;
 
@@ -137,6 +138,7 @@ static int note_result(const train_run *r, contender *k)
     k->seconds = r->images == r->settings.epochs * linnet_loader_samples(r->train) ? r->seconds : NAN;
     k->test_accuracy = r->evaluation.accuracy;
     k->test_count = r->evaluation.count;
+    k->epochs = r->settings.epochs;
     k->h = r->h;
     return measure_training(r, k);
 }
@@ -173,12 +175,15 @@ static int write_curves(const comparison *c)
 {
     compare_curve curves[TRAIN_MOST_NETWORKS];
     char title[160];
-    for (size_t i = 0; i < c->count; i++)
-        curves[i] = (compare_curve){c->contenders[i].label, &c->contenders[i].h};
+    int64_t epochs = 0;
+    for (size_t i = 0; i < c->count; i++) {
+        const contender *k = &c->contenders[i];
+        curves[i] = (compare_curve){k->label, &k->h};
+        epochs = k->epochs > epochs ? k->epochs : epochs;
+    }
     snprintf(title, sizeof title, "%zu networks on %.100s", c->count,
              c->request->data ? linnet_dataset_name(c->train_data) : "synthetic digits");
-    return c->curves ? compare_svg_write(c->curves, title, curves, c->count, (double)c->request->given.epochs)
-                     : EXIT_GO_ON;
+    return c->curves ? compare_svg_write(c->curves, title, curves, c->count, (double)epochs) : EXIT_GO_ON;
 }
 
 static void print_json(const comparison *c)

@@ -31,7 +31,7 @@ typedef struct way {
     linnet_device *device;
     linnet_behaviour behaviour;
     int keep_all, reversed;
-    uint32_t shaken; /* inputs off by a millionth, other ones for every number; 0: not */
+    uint32_t shaken; /* inputs and parameters off by a millionth, other ones for every number; 0: not */
 } way;
 
 static void results_clear(results *r)
@@ -77,6 +77,29 @@ typedef struct feeds {
     void *memory[LINNET_MAX_FEEDS];
 } feeds;
 
+static void shake(const random_net *r, const way *w, uint32_t stream, float *data, size_t count)
+{
+    for (size_t i = 0; w->shaken && i < count; i++)
+        data[i] *= 1.0f + 1e-6f * (2.0f * linnet_philox_uniform(r->seed, w->shaken, stream, i) - 1.0f);
+}
+
+static void initialize(const random_net *r, const way *w, linnet_session *session)
+{
+    const char *name;
+    linnet_tensor shape;
+    assert_ok(linnet_session_initialize(session, r->seed));
+    for (size_t i = 0; w->shaken && linnet_session_variable(session, i, &name, &shape) == LINNET_OK; i++) {
+        linnet_value parameter = linnet_net_parameter(r->net, name);
+        size_t count = elements(&shape);
+        float *data = malloc((count + 1) * sizeof *data);
+        assert_non_null(data);
+        assert_ok(linnet_session_get(session, name, data, count * sizeof *data));
+        shake(r, w, parameter.id, data, parameter.id ? count : 0);
+        assert_ok(linnet_session_set(session, name, data, count * sizeof *data));
+        free(data);
+    }
+}
+
 static void feed_input(const random_net *r, const way *w, const char *name, int64_t n, int round, feeds *out)
 {
     int64_t dims[LINNET_MAX_RANK];
@@ -88,8 +111,7 @@ static void feed_input(const random_net *r, const way *w, const char *name, int6
     size_t count = count_of(r, (int)value.id - 1, n);
     float *data = out->memory[slot] = malloc(count * sizeof *data);
     fill_random(data, count, r->seed * 10 + (uint64_t)round, value.id);
-    for (size_t i = 0; w->shaken && i < count; i++)
-        data[i] *= 1.0f + 1e-6f * (2.0f * linnet_philox_uniform(r->seed, w->shaken, value.id, i) - 1.0f);
+    shake(r, w, value.id, data, count);
     linnet_type type = LINNET_F32;
     if (rank == 1) { /* labels; now and then one that does not count */
         type = LINNET_I32;
@@ -248,7 +270,7 @@ static void run_from(const random_net *r, const way *w, int round, results *out)
     random_net dice = {.seed = r->seed, .drawn = 2000};
     linnet_session *session = linnet_session_new(r->net, w->device);
     assert_non_null(session);
-    assert_ok(linnet_session_initialize(session, r->seed));
+    initialize(r, w, session);
     linnet_session_set_lazy(session, !w->keep_all);
     linnet_session_set_gradients(session, 1);
     linnet_session_set_parameter_gradients(session, 0);
@@ -281,7 +303,7 @@ static void run(const random_net *r, const way *w, results *out)
         fail_msg("%s", linnet_context_message(NULL));
     linnet_optimizer *sgd = linnet_sgd_new(session, .learning_rate = 0.05f, .momentum = 0.9f);
     assert_non_null(sgd);
-    assert_ok(linnet_session_initialize(session, r->seed));
+    initialize(r, w, session);
     linnet_session_set_behaviour(session, w->behaviour);
     want(r, w, session);
     for (int round = 0; round < ROUNDS; round++) {
@@ -382,19 +404,20 @@ static int agree(const random_net *r, const way *a, const results *x, const way 
     return 1;
 }
 
-/* Is the net on the edge of a kink (of relu, a maximum, a limit), so that the last bits decide on which side? Then the
-   reference itself jumps when its inputs change by a millionth. */
-static int is_on_an_edge(const random_net *r, const way *reference, const results *x)
+/* Is the net on the edge of a kink (of relu, a maximum, a limit), so that the last bits decide on which side? Then one
+   way of running itself jumps when its inputs and parameters change by a millionth: the reference does, or, where
+   equal numbers meet in a maximum, which the reference sums up exactly, the device. */
+static int is_on_an_edge(const random_net *r, const way *one, const results *x)
 {
     static results y;
     char kept[sizeof mismatch];
     int jumps = 0;
     memcpy(kept, mismatch, sizeof kept);
     for (uint32_t i = 1; i <= 8 && !jumps; i++) {
-        way shaken = *reference;
+        way shaken = *one;
         shaken.shaken = i;
         run(r, &shaken, &y);
-        jumps = !agree(r, &shaken, &y, reference, x, x, 1e-4);
+        jumps = !agree(r, &shaken, &y, one, x, x, 1e-4);
         results_clear(&y);
     }
     memcpy(mismatch, kept, sizeof kept);
@@ -426,7 +449,7 @@ static int check_net(const random_net *r, linnet_device *device, linnet_device *
     int good = agree(r, &ways[1], &x[1], &ways[0], &x[0], &x[0], 1e-5);
     for (int i = 2; i < 5; i++) /* sums in other orders, the last bits go their way through the net */
         good = good && agree(r, &ways[i], &x[i], &ways[0], &x[0], &x[0], 2e-4);
-    int excused = !good && is_on_an_edge(r, &ways[0], &x[0]);
+    int excused = !good && (is_on_an_edge(r, &ways[0], &x[0]) || is_on_an_edge(r, &ways[3], &x[3]));
     for (int i = 0; i < 5; i++)
         results_clear(&x[i]);
     if (!good && !excused)

@@ -77,7 +77,7 @@ static int parse(style_arguments *a, int argc, char **argv, int *out_first)
          .argument = "B",
          .low = 1e-12,
          .high = 1e12,
-         .help = "default: 1000; from noise 100"},
+         .help = "default: 1000, of textures 300; from noise 100"},
         {.name = "tv",
          .kind = CLI_REAL,
          .target = &s->tv_weight,

@@ -44,7 +44,7 @@ typedef struct linnet_style_options {
     const linnet_weighted_layer *content_layers, *style_layers; /* default: see below; read before it returns */
     size_t content_count, style_count;
     double content_weight; /* default 1 */
-    double style_weight;   /* default 1000 */
+    double style_weight;   /* default 1000; of textures, relative, 300 */
     double tv_weight;      /* default 0: none */
 } linnet_style_options;
 

@@ -15,9 +15,20 @@ static linnet_status check_picture(linnet_context *context, const linnet_tensor 
     return LINNET_OK;
 }
 
+/* A net in a line takes the picture's channels; networks have their own. */
+static bool is_network(const char *model)
+{
+    const char *name = DEFAULT_MODEL;
+    for (size_t i = 0; model && (name = linnet_model_name(i, NULL)); i++)
+        if (strcmp(name, model) == 0)
+            return true;
+    return !model;
+}
+
 static linnet_status open_model(linnet_extractor *e, const linnet_feature_source *source)
 {
     linnet_model_options options = {.struct_size = sizeof options,
+                                    .channels = is_network(source->model) ? 0 : e->channels,
                                     .height = e->height,
                                     .width = e->width,
                                     .average_pooling = source->average_pooling};

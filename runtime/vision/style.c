@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define CONTENT_WEIGHT 1.0
-#define STYLE_WEIGHT   1000.0
+#define STYLE_WEIGHT   1000.0 /* of losses as they are */
 
 /* One of the two halves. */
 typedef struct half {
@@ -107,7 +107,7 @@ static linnet_status choose_shape(builder *b)
     b->content = (half){.kind = "content", .picture = o->content};
     b->style = (half){.kind = "style", .gram = true, .picture = o->style};
     b->content.weight = o->content_weight != 0 ? o->content_weight : CONTENT_WEIGHT;
-    b->style.weight = o->style_weight != 0 ? o->style_weight : STYLE_WEIGHT;
+    b->style.weight = o->style_weight; /* 0: as the network wants it */
     return LINNET_OK;
 }
 
@@ -122,6 +122,8 @@ static linnet_status build(builder *b)
     b->objective = linnet_objective_new(b->context, &b->source, &b->shape);
     if (!b->objective)
         return linnet_context_last_status(b->context);
+    if (b->style.weight == 0)
+        b->style.weight = o->absolute ? STYLE_WEIGHT : linnet_style_default_weight(b->objective->extractor.model.net);
     linnet_status status = take_layers(b, &b->content, o->content_layers, o->content_count);
     if (status == LINNET_OK)
         status = take_layers(b, &b->style, o->style_layers, o->style_count);

@@ -113,6 +113,8 @@ linnet_status linnet_model_for_weights(linnet_context *context, const char *path
     else if (!name && !linnet_zoo_find(own) && !linnet_netdef_is_text(own))
         status =
             linnet_fail(context, LINNET_BAD_FILE, "%s is for the network '%.200s', which is not known here", path, own);
+    else if (name && linnet_zoo_find(name) && linnet_zoo_find(own) && strcmp(name, own) != 0)
+        status = linnet_fail(context, LINNET_BAD_FILE, "%s: holds weights of '%s', not of '%s'", path, own, name);
     else
         status = build(context, file, path, name ? name : own, options, out_model);
     if (status == LINNET_INVALID && own && !name && linnet_netdef_is_text(own)) {

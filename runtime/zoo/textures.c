@@ -118,12 +118,19 @@ static linnet_value constant(linnet_net *net, const char *name, const int64_t di
     return parameter;
 }
 
+/* With zeros around it a picture would have an edge there, and its border would be painted as one. */
+static linnet_value extend(linnet_net *net, linnet_value x, int64_t pixels)
+{
+    return linnet_pad2d(net, x, .mode = LINNET_PAD_REPLICATE, .padding = pixels);
+}
+
 /* Half as large, blurred before by a binomial so that nothing aliases. */
 static linnet_value halve(linnet_net *net, linnet_value x, linnet_value kernel, int scale)
 {
     char name[32];
     snprintf(name, sizeof name, "halve%d", scale);
-    return linnet_conv2d(net, x, .name = name, .weight = kernel, .no_bias = 1, .stride = 2, .padding = 1, .groups = 3);
+    return linnet_conv2d(net, extend(net, x, 1), .name = name, .weight = kernel, .no_bias = 1, .stride = 2,
+                         .groups = 3);
 }
 
 static linnet_value binomial(linnet_net *net)
@@ -149,7 +156,7 @@ linnet_value linnet_zoo_textures(linnet_net *net, linnet_value x, const linnet_m
             x = halve(net, x, kernel, scale);
         draw_filters((uint32_t)scale, weight);
         linnet_value filters = constant(net, name, (const int64_t[]){FILTERS, 3, SIDE, SIDE}, weight);
-        last = linnet_conv2d(net, x, .name = layer, .weight = filters, .no_bias = 1, .padding = SIDE / 2);
+        last = linnet_conv2d(net, extend(net, x, SIDE / 2), .name = layer, .weight = filters, .no_bias = 1);
         last = linnet_name(net, linnet_relu(net, last), relu);
     }
     return last;

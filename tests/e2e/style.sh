@@ -99,6 +99,8 @@ refuses 2 "scale5" style "$content" "$style" --layers relu1_1 -o "$WORK/no.png"
 refuses 2 "scale5" invert textures "$content" --layer relu1_1 -o "$WORK/no.png"
 refuses 2 "the weight of 'scale1' is 'x'" style "$content" "$style" --layers scale1:x -o "$WORK/no.png"
 refuses 2 "no network 'vgg99'" style "$content" "$style" --model vgg99 -o "$WORK/no.png"
+must style "$content" "$style" --model "conv 8 k3 p1; relu; linear 10" --layers relu1 --content-layers relu1 \
+    --size 32 --iterations 2 -o "$WORK/line.png"
 refuses 2 "which style picture" style "$content"
 refuses 2 ".png" style "$content" "$style" -o "$WORK/no.gif"
 refuses 3 "words.png" style "$content" "$WORK/words.png" -o "$WORK/no.png"

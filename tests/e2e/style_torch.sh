@@ -43,3 +43,9 @@ for python in python3 /usr/bin/python3; do
 done
 [ "$code" -eq 77 ] || [ "$code" -eq 0 ] || fail "PyTorch says otherwise"
 cat "$WORK/out"
+
+other=$shared/models/squeezenet1.1/model.safetensors
+photo=$shared/images/chelsea.png
+[ -f "$other" ] && refuses 3 "holds weights of 'squeezenet1_1'" style "$photo" "$photo" --model vgg19 --weights "$other" \
+    -o "$WORK/no.png"
+exit 0

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "loss_svg.h"
 
-#include <errno.h>
+#include "curve_panel.h"
+
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 
 #define WIDTH  760
 #define HEIGHT 420
@@ -24,6 +23,12 @@ typedef struct plot {
     double low, high; /* powers of ten */
     double iterations;
 } plot;
+
+typedef struct figure {
+    const char *title;
+    const loss_series *series;
+    size_t count;
+} figure;
 
 static double x_of(const plot *p, double iteration)
 {
@@ -80,17 +85,6 @@ static void draw_axes(const plot *p)
     fprintf(p->file, "<text x='%d' y='%d' text-anchor='middle'>iteration</text>\n", (LEFT + RIGHT) / 2, BOTTOM + 42);
 }
 
-static void print_escaped(FILE *file, const char *text)
-{
-    for (; *text; text++) {
-        const char *entity = *text == '&' ? "&amp;" : *text == '<' ? "&lt;" : *text == '>' ? "&gt;" : NULL;
-        if (entity)
-            fputs(entity, file);
-        else
-            fputc(*text, file);
-    }
-}
-
 static void draw_series(const plot *p, const loss_series *s, size_t number)
 {
     int y = TOP + 8 + 22 * (int)number;
@@ -102,43 +96,24 @@ static void draw_series(const plot *p, const loss_series *s, size_t number)
     fprintf(p->file, "'/>\n<line x1='%d' y1='%d' x2='%d' y2='%d' stroke='%s' stroke-width='2.5'/>", RIGHT + 20, y,
             RIGHT + 44, y, colours[number]);
     fprintf(p->file, "<text x='%d' y='%d'>", RIGHT + 52, y + 4);
-    print_escaped(p->file, s->name);
+    curve_text(p->file, s->name);
     fputs("</text>\n", p->file);
 }
 
-static void draw(FILE *file, const char *title, const loss_series *series, size_t count)
+static void draw(FILE *file, const void *what)
 {
+    const figure *f = what;
     plot p = {.file = file};
-    fprintf(file,
-            "<svg xmlns='http://www.w3.org/2000/svg' width='%d' height='%d' viewBox='0 0 %d %d' font-size='12' "
-            "font-family='system-ui, -apple-system, \"Segoe UI\", Helvetica, Arial, sans-serif' fill='#3e4c59'>\n"
-            "<rect width='100%%' height='100%%' fill='#ffffff'/>\n<text x='24' y='34' font-size='15' "
-            "font-weight='600'>",
-            WIDTH, HEIGHT, WIDTH, HEIGHT);
-    print_escaped(file, title);
-    fputs("</text>\n", file);
-    count = count < LOSS_SERIES ? count : LOSS_SERIES;
-    choose_range(&p, series, count);
+    curve_begin(file, WIDTH, HEIGHT, f->title);
+    choose_range(&p, f->series, f->count);
     draw_axes(&p);
-    for (size_t i = count; i-- > 0;) /* the first on top */
-        draw_series(&p, &series[i], i);
-    fputs("</svg>\n", file);
+    for (size_t i = f->count; i-- > 0;) /* the first on top */
+        draw_series(&p, &f->series[i], i);
+    curve_end(file);
 }
 
 int loss_svg_write(const char *path, const char *title, const loss_series *series, size_t count)
 {
-    char temporary[4096];
-    if (snprintf(temporary, sizeof temporary, "%s.%ld.tmp", path, (long)getpid()) >= (int)sizeof temporary)
-        return cli_fail(EXIT_FAILED, "%s: the path is too long", path);
-    FILE *file = fopen(temporary, "we");
-    if (!file)
-        return cli_fail(EXIT_FAILED, "%s: %s", temporary, strerror(errno));
-    draw(file, title, series, count);
-    bool good = !ferror(file);
-    good = fclose(file) == 0 && good;
-    if (good && rename(temporary, path) == 0)
-        return EXIT_GO_ON;
-    int error = errno;
-    unlink(temporary);
-    return cli_fail(EXIT_FAILED, "%s: %s", path, strerror(error));
+    figure f = {title, series, count < LOSS_SERIES ? count : LOSS_SERIES};
+    return curve_write(path, draw, &f);
 }

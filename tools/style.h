@@ -7,6 +7,8 @@
 
 #include <jansson.h>
 
+#define STYLE_MOST_PIXELS 4096 /* on the longer side */
+
 /* What decides the picture: kept in the state file, so that a resumed run is the same one. */
 typedef struct style_settings {
     const char *content, *style; /* files; NULL: without */

@@ -12,9 +12,9 @@
  * and is the faster one on pictures; it needs liblbfgs when Linnet is built. Adam (Kingma and Ba 2015) is always there.
  *
  * A box [low, high]: Adam clamps x after every step. L-BFGS, which knows no box, minimises the function of x clamped;
- * beyond the box only slopes that lead back count. (Gatys, Ecker and Bethge (2016) let it run free and clamp the result:
- * that ended 10 % higher on a style of the VGG-19, and much higher from noise of full contrast.) The result, and what
- * progress sees, lie in the box.
+ * beyond the box only slopes that lead back count. (Gatys, Ecker and Bethge (2016) let it run free and clamp the
+ * result: that ended 10 % higher on a style of the VGG-19, and much higher from noise of full contrast.) The result,
+ * and what progress sees, lie in the box.
  *
  * Threads: several minimisations may run at once, each calls back on the thread that started it.
  */
@@ -70,8 +70,8 @@ typedef struct linnet_minimize_result {
     int converged;        /* no step went further down before the iterations were over */
 } linnet_minimize_result;
 
-/* Moves x, count numbers, towards a minimum. options and out_result may be NULL. LINNET_INTERRUPTED: progress stopped it; x is
-   what progress saw. LINNET_INVALID: the value is no number any more (with Adam: the rate is too large).
+/* Moves x, count numbers, towards a minimum. options and out_result may be NULL. LINNET_INTERRUPTED: progress stopped
+   it; x is what progress saw. LINNET_INVALID: the value is no number any more (with Adam: the rate is too large).
    LINNET_UNSUPPORTED: L-BFGS is not in this build. */
 #define linnet_minimize(context, count, x, function, user, out_result, ...)                                            \
     linnet_minimize_with(context, count, x, function, user,                                                            \

@@ -43,8 +43,9 @@ LINNET_API size_t linnet_objective_size(const linnet_objective *objective);
 LINNET_API linnet_status linnet_objective_evaluate(void *objective, const float *picture, float *out_gradient,
                                                    double *out_loss);
 
-/* White noise, faint, around grey: number i is 0.45 + 0.1 u, u Philox's uniform of (seed, i), the same on every machine.
-   (Of noise with more contrast the finest part stays: nothing behind a maximum pooling is much the worse for it.) */
+/* White noise, faint, around grey: number i is 0.45 + 0.1 u, u Philox's uniform of (seed, i), the same on every
+   machine. (Of noise with more contrast the finest part stays: nothing behind a maximum pooling is much the worse for
+   it.) */
 LINNET_API void linnet_objective_noise(const linnet_objective *objective, uint64_t seed, float *out_picture);
 
 /* A term of the sum. Valid as long as the objective. */

@@ -98,9 +98,11 @@ static void box_holds(void **state)
     valley v = {.count = 2};
     if (!linnet_minimizer_available(method))
         skip();
-    assert_ok(linnet_minimize(NULL, 2, x, rosenbrock, &v, NULL, .method = method, .iterations = 500, .low = -1,
+    assert_ok(linnet_minimize(NULL, 2, x, rosenbrock, &v, NULL, .method = method, .iterations = 3000, .low = -1,
                               .high = 0.8f));
     assert_true(x[0] >= -1 && x[0] <= 0.8f && x[1] >= -1 && x[1] <= 0.8f);
+    assert_float_equal(x[0], 0.8f, 0.02); /* the lowest point of the box: 0.8, 0.64 */
+    assert_float_equal(x[1], 0.64f, 0.03);
 }
 
 typedef struct watcher {

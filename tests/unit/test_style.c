@@ -198,7 +198,8 @@ static void pictures_move(void **state)
     linnet_objective_free(&objective);
 }
 
-/* Every eleventh allocation refused in turn: no objective, one sentence, nothing lost; then with all of them it works. */
+/* Every eleventh allocation refused in turn: no objective, one sentence, nothing lost; then with all of them it works.
+ */
 static void objectives_run_out_of_memory(void **state)
 {
     static float x[COUNT], gradient[COUNT];

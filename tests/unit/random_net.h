@@ -43,7 +43,7 @@ static inline linnet_value random_conv(random_net *r, linnet_value x, const int6
     o.padding_left = draw(r, 2);
     o.padding_bottom = draw(r, 2);
     o.padding_right = draw(r, 3);
-    if (draw(r, 4) == 0) { /* keeps the shape, so that it can be added to what it came from */
+    if (draw(r, 4) == 0 && dims[1] <= 64) { /* keeps the shape, so that it can be added to what it came from */
         o.kernel_h = o.kernel_w = 3;
         o.stride = o.padding_top = o.padding_left = o.padding_bottom = o.padding_right = 1;
         o.out_channels = dims[1];

@@ -136,11 +136,20 @@ static void softmax(float *scores, int64_t classes)
         scores[i] = (float)(exp((double)scores[i] - top) / sum);
 }
 
+/* What is no number comes behind all probabilities, and before what was taken. */
+static float rank_of(float probability)
+{
+    return isnan(probability) ? -0.5f : probability;
+}
+
 /* Takes the best k out of the scores, best first. */
 static void take_best(float *probabilities, int64_t classes, size_t k, linnet_prediction *out)
 {
     for (size_t i = 0; i < k; i++) {
-        int32_t best = argmax(probabilities, classes);
+        int32_t best = 0;
+        for (int32_t c = 1; c < classes; c++)
+            if (rank_of(probabilities[c]) > rank_of(probabilities[best]))
+                best = c;
         out[i] = (linnet_prediction){best, probabilities[best]};
         probabilities[best] = -1.0f;
     }

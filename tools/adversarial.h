@@ -27,9 +27,6 @@ int adversarial_image(const adversarial_options *o);
 /* Accuracy on data against epsilon. */
 int adversarial_data(const adversarial_options *o);
 
-/* The test images that are meant, in the network's size. */
-int adversarial_open_data(const adversarial_options *o, int64_t limit, linnet_dataset **out_data);
-
 /* "4/255" and "0.0157" are numbers; NaN: text is none. */
 double adversarial_number(const char *text);
 /* "0.2"; "4/255" for what is a whole number of levels and no short number. */

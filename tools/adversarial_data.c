@@ -4,6 +4,7 @@
 #include "interrupt.h"
 #include "json_lines.h"
 #include "line_svg.h"
+#include "look.h"
 #include "progress.h"
 #include "text.h"
 
@@ -89,17 +90,9 @@ static int study_batch(study *s, const linnet_batch *batch)
     return code;
 }
 
-int adversarial_open_data(const adversarial_options *o, int64_t limit, linnet_dataset **out_data)
-{
-    const char *folder = o->data && strcmp(o->data, "digits") != 0 ? o->data : NULL;
-    data_size size;
-    int code = data_size_of(o->model, o->weights, &size);
-    return code == EXIT_GO_ON ? data_open_sized(folder, LINNET_PART_TEST, limit, &size, out_data) : code;
-}
-
 static int open_study(study *s)
 {
-    int code = adversarial_open_data(s->o, s->o->limit, &s->data);
+    int code = look_data(s->o->data, s->o->model, s->o->weights, 0, s->o->limit, -1, &s->data);
     if (code != EXIT_GO_ON)
         return code;
     const linnet_model_options sizes = model_sizes(s->data);

@@ -3,7 +3,7 @@
 #include "adversarial.h"
 #include "interrupt.h"
 #include "json_lines.h"
-#include "photo.h"
+#include "look.h"
 #include "progress.h"
 #include "text.h"
 
@@ -28,12 +28,6 @@ typedef struct subject {
     linnet_difference change;
 } subject;
 
-static const char *name_of(const subject *s, int32_t class_index, char out[LABEL_SIZE])
-{
-    const char *name = s->data && !s->names.count ? linnet_dataset_class_name(s->data, class_index) : NULL;
-    return name ? name : labels_name(&s->names, class_index, out);
-}
-
 /* ---- Opening ---- */
 
 static int open_network(subject *s)
@@ -45,8 +39,8 @@ static int open_network(subject *s)
         code = engine_open_model(&s->e, s->o->model, s->o->weights, &sizes);
     if (code == EXIT_GO_ON && !s->e.model.logits.id)
         code = cli_fail(EXIT_USAGE, "the network %s has no classes", linnet_net_name(s->e.model.net));
-    if (code == EXIT_GO_ON && !s->data)
-        code = labels_of_net(s->e.model.net, &s->names);
+    if (code == EXIT_GO_ON)
+        code = s->data ? labels_of_data(s->data, &s->names) : labels_of_net(s->e.model.net, &s->names);
     if (code != EXIT_GO_ON)
         return code;
     linnet_value_shape(s->e.model.net, s->e.model.logits, dims);
@@ -59,9 +53,6 @@ static int open_picture(subject *s)
 {
     if (!s->data)
         return photo_open(s->o->image, &s->e.model, s->o->as_is ? PHOTO_AS_IS : PHOTO_FITTED, &s->original);
-    if (s->o->index >= linnet_dataset_count(s->data))
-        return cli_fail(EXIT_USAGE, "there is no image %lld: they are numbered 0 to %lld", (long long)s->o->index,
-                        (long long)linnet_dataset_count(s->data) - 1);
     return photo_open_index(s->data, s->o->index, &s->original);
 }
 
@@ -72,14 +63,10 @@ static int choose_label(subject *s)
         return EXIT_GO_ON;
     }
     s->label = labels_find(&s->names, s->o->target, s->classes);
-    for (int32_t i = 0; s->label < 0 && s->data && i < s->classes; i++) {
-        const char *name = linnet_dataset_class_name(s->data, i);
-        s->label = name && strcmp(name, s->o->target) == 0 ? i : -1;
-    }
     if (s->label >= 0)
         return EXIT_GO_ON;
     return cli_fail(EXIT_USAGE, "--target='%s' is none of the network's classes: a number from 0 to %d%s is wanted",
-                    s->o->target, s->classes - 1, s->names.count ? " or a name in the file of labels" : "");
+                    s->o->target, s->classes - 1, s->names.count ? " or a name" : "");
 }
 
 /* ---- The attack ---- */
@@ -122,21 +109,21 @@ static int attack(subject *s)
 /* As the file will have it, and what the network sees in that. */
 static int quantise(subject *s)
 {
-    size_t channels = (size_t)s->original.tensor.dims[0], count = (size_t)linnet_tensor_count(&s->original.tensor);
-    size_t pixels = count / channels;
+    linnet_tensor levels = s->original.tensor;
+    size_t count = (size_t)linnet_tensor_count(&levels);
     uint8_t *bytes = malloc(count);
-    s->result = linnet_image_new(NULL, s->original.image->width, s->original.image->height, (int32_t)channels);
-    if (!bytes || !s->result) {
-        free(bytes);
+    if (!bytes)
         return cli_fail(EXIT_NO_MEMORY, "no memory for the picture");
-    }
-    linnet_attack_quantise(s->original.planes, s->adversarial, count, (float)s->o->epsilon, bytes);
-    for (size_t i = 0; i < count; i++) {
-        s->result->pixels[i % pixels * channels + i / pixels] = bytes[i];
+    linnet_attack_quantise(s->original.tensor.data, s->adversarial, count, (float)s->o->epsilon, bytes);
+    for (size_t i = 0; i < count; i++)
         s->written[i] = (float)bytes[i] / 255.0f;
-    }
+    levels.type = LINNET_U8;
+    levels.data = bytes;
+    s->result = linnet_image_from_tensor(NULL, &levels);
     free(bytes);
-    linnet_difference_measure(s->original.planes, s->written, count, &s->change);
+    if (!s->result)
+        return cli_check_last();
+    linnet_difference_measure(s->original.tensor.data, s->written, count, &s->change);
     return classify(s, s->written, s->after);
 }
 
@@ -154,7 +141,7 @@ static json_t *json_classes(const subject *s, const linnet_prediction *list)
     for (size_t i = 0; i < s->top; i++) {
         json_t *item = json_object();
         json_count(item, "class", list[i].class_index);
-        json_text(item, "name", name_of(s, list[i].class_index, name));
+        json_text(item, "name", labels_name(&s->names, list[i].class_index, name));
         json_number(item, "probability", (double)list[i].probability);
         json_array_append_new(array, item);
     }
@@ -196,8 +183,8 @@ static void print_text(const subject *s)
     table_start(&t, (const char *[]){"BEFORE", ">PROBABILITY", "  AFTER", ">PROBABILITY", NULL});
     for (size_t i = 0; i < s->top; i++) {
         char indented[LABEL_SIZE + 2];
-        snprintf(indented, sizeof indented, "  %s", name_of(s, s->after[i].class_index, names[1]));
-        table_row(&t, (const char *[]){name_of(s, s->before[i].class_index, names[0]),
+        snprintf(indented, sizeof indented, "  %s", labels_name(&s->names, s->after[i].class_index, names[1]));
+        table_row(&t, (const char *[]){labels_name(&s->names, s->before[i].class_index, names[0]),
                                        text_percent(shares[0], (double)s->before[i].probability), indented,
                                        text_percent(shares[1], (double)s->after[i].probability)});
     }
@@ -216,12 +203,13 @@ static linnet_image *draw_change(const subject *s, double factor)
     size_t count = (size_t)linnet_tensor_count(&s->original.tensor);
     int32_t channels = (int32_t)s->original.tensor.dims[0], height = s->original.image->height;
     int32_t width = s->original.image->width;
+    const float *original = s->original.tensor.data;
     float *values = malloc(count * sizeof *values);
     linnet_image *image = NULL;
     if (!values)
         return NULL;
     for (size_t i = 0; i < count; i++)
-        values[i] = 0.5f + (float)factor * (s->written[i] - s->original.planes[i]);
+        values[i] = 0.5f + (float)factor * (s->written[i] - original[i]);
     image = channels == 1 ? linnet_image_from_map(NULL, values, height, width, 0, 1, LINNET_COLOUR_DIVERGING)
                           : linnet_image_from_planes(NULL, values, channels, height, width);
     free(values);
@@ -231,7 +219,7 @@ static linnet_image *draw_change(const subject *s, double factor)
 static void caption_class(const subject *s, const char *title, const linnet_prediction *seen, char out[160])
 {
     char name[LABEL_SIZE];
-    snprintf(out, 160, "%s\n%s %.1f %%", title, name_of(s, seen[0].class_index, name),
+    snprintf(out, 160, "%s\n%s %.1f %%", title, labels_name(&s->names, seen[0].class_index, name),
              100 * (double)seen[0].probability);
 }
 
@@ -271,7 +259,7 @@ static int open_subject(subject *s)
 {
     int code = labels_open(s->o->labels, &s->names);
     if (code == EXIT_GO_ON && !s->o->image)
-        code = adversarial_open_data(s->o, 0, &s->data);
+        code = look_data(s->o->data, s->o->model, s->o->weights, 0, 0, s->o->index, &s->data);
     if (code == EXIT_GO_ON)
         code = open_network(s);
     if (code == EXIT_GO_ON)
@@ -283,7 +271,7 @@ static int open_subject(subject *s)
     s->written = malloc(bytes);
     if (!s->adversarial || !s->written)
         return cli_fail(EXIT_NO_MEMORY, "no memory for the picture");
-    code = classify(s, s->original.planes, s->before);
+    code = classify(s, s->original.tensor.data, s->before);
     return code == EXIT_GO_ON ? choose_label(s) : code;
 }
 

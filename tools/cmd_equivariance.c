@@ -177,10 +177,9 @@ static int measure_data(shift_run *r)
 {
     int64_t count = linnet_dataset_count(r->data), first = r->s.index < 0 ? 0 : r->s.index;
     int64_t last = r->s.index >= 0 ? first + 1 : r->s.limit < count ? r->s.limit : count;
-    if (first >= count)
-        return cli_fail(EXIT_USAGE, "there is no image %lld: they are numbered 0 to %lld", (long long)first,
-                        (long long)count - 1);
-    int code = EXIT_GO_ON;
+    int code = photo_check_index(r->data, first);
+    if (code != EXIT_GO_ON)
+        return code;
     progress_start("shifting", "images", last - first);
     for (int64_t i = first; i < last && code == EXIT_GO_ON; i++) {
         code = interrupt_seen() ? EXIT_INTERRUPTED : measure_index(r, i);

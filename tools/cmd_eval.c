@@ -142,18 +142,10 @@ static int open_loader(evaluation *v, const eval_options *o)
     return v->loader ? EXIT_GO_ON : cli_check_last();
 }
 
-/* What stands for the network, and its weights or NULL. */
-static const char *network_of(const eval_options *o, const char **out_weights)
-{
-    bool plain = o->weights || model_is_name(o->network) || !o->model;
-    *out_weights = plain ? o->weights : o->network;
-    return plain ? o->network : o->model;
-}
-
 /* The data in the network's size, then the network for that data. */
 static int open_both(evaluation *v, const eval_options *o)
 {
-    const char *weights, *network = network_of(o, &weights);
+    const char *weights, *network = model_of(o->network, o->weights, o->model, &weights);
     data_size size;
     int code = data_size_of(network, weights, &size);
     if (code == EXIT_GO_ON)

@@ -10,15 +10,6 @@ typedef enum mode { LAYER, STRIP, FILTERS, EXCITING, MAXIMISE, SALIENCY, GRAD_CA
 
 /* ---- What the parts share ---- */
 
-const char *features_class_name(const features *f, int64_t class_index, char out[LABEL_SIZE])
-{
-    const char *name = f->data && !f->names.names ? linnet_dataset_class_name(f->data, (int32_t)class_index) : NULL;
-    if (!name)
-        return labels_name(&f->names, (int32_t)class_index, out);
-    snprintf(out, LABEL_SIZE, "%s", name);
-    return out;
-}
-
 linnet_value features_layer_or(const features *f, linnet_value instead)
 {
     return f->layer.id ? f->layer : instead;
@@ -106,12 +97,8 @@ static int open_engine(features *f)
 
 static int open_picture(features *f)
 {
-    int64_t count = f->data ? linnet_dataset_count(f->data) : 0;
     if (f->o->index < 0)
         return photo_open(f->o->image, &f->e.model, PHOTO_FITTED, &f->picture);
-    if (f->o->index >= count)
-        return cli_fail(EXIT_USAGE, "there is no image %lld: they are numbered 0 to %lld", (long long)f->o->index,
-                        (long long)count - 1);
     return photo_open_index(f->data, f->o->index, &f->picture);
 }
 
@@ -126,7 +113,7 @@ static int find_class(features *f)
     if (f->class_index >= 0)
         return EXIT_GO_ON;
     return cli_fail(EXIT_USAGE, "there is no class '%s': they are numbered 0 to %lld%s", f->o->class_text,
-                    (long long)dims[1] - 1, f->names.names ? ", or have the names of the file" : "");
+                    (long long)dims[1] - 1, f->names.names ? ", or have names" : "");
 }
 
 static int check_scores(const features *f, mode m)
@@ -147,6 +134,8 @@ static int open_all(features *f, mode m)
         code = open_engine(f);
     if (code == EXIT_GO_ON)
         code = labels_of_net(f->e.model.net, &f->names);
+    if (code == EXIT_GO_ON && f->data)
+        code = labels_of_data(f->data, &f->names);
     if (code == EXIT_GO_ON && f->o->layer)
         code = look_layer(&f->e.model, f->o->layer, &f->layer);
     if (code == EXIT_GO_ON)

@@ -62,7 +62,7 @@ static int open_named(const filter_settings *s, const char *name, linnet_kernel 
 static int open_kernel(const filter_settings *s, filtering *f)
 {
     const char *text = s->kernel;
-    bool numbers = strpbrk(text, "; ,") || isdigit((unsigned char)*text) || strchr("+-. ", *text);
+    bool numbers = strpbrk(text, "; ,") || isdigit((unsigned char)text[strspn(text, "+-.")]);
     if (strcmp(text, "sobel") == 0) {
         int code = open_named(s, "sobel-x", &f->kernel[0]);
         return code == EXIT_GO_ON ? open_named(s, "sobel-y", &f->kernel[1]) : code;

@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "commands.h"
 #include "json_lines.h"
-#include "labels.h"
-#include "model.h"
-#include "photo.h"
+#include "look.h"
 #include "text.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define MOST_CLASSES 1000
+#define MOST_TWICE   1000 /* images in a list beyond those that there are */
 
 typedef struct predict_options {
     const char *network, *weights, *labels, *data, *model, *indices;
@@ -22,6 +20,8 @@ static const char *const part_names[] = {"test", "train", NULL};
 
 typedef struct predictor {
     linnet_dataset *data; /* NULL: only pictures are read */
+    int64_t *indices;     /* images of data to be read */
+    size_t index_count;
     labels names;
     engine e;
     size_t top;
@@ -29,26 +29,20 @@ typedef struct predictor {
     table rows;
 } predictor;
 
-static const char *class_name(const predictor *p, int32_t class_index, char out[LABEL_SIZE])
-{
-    const char *name = p->data && !p->names.count ? linnet_dataset_class_name(p->data, class_index) : NULL;
-    return name ? name : labels_name(&p->names, class_index, out);
-}
-
 static void print_json(const predictor *p, const char *source, int32_t label)
 {
     char name[LABEL_SIZE];
     json_t *line = json_object(), *list = json_array();
     json_text(line, "image", source);
     json_count(line, "class", p->best[0].class_index);
-    json_text(line, "name", class_name(p, p->best[0].class_index, name));
+    json_text(line, "name", labels_name(&p->names, p->best[0].class_index, name));
     json_number(line, "probability", p->best[0].probability);
     if (label >= 0)
         json_count(line, "label", label);
     for (size_t i = 0; i < p->top; i++) {
         json_t *item = json_object();
         json_count(item, "class", p->best[i].class_index);
-        json_text(item, "name", class_name(p, p->best[i].class_index, name));
+        json_text(item, "name", labels_name(&p->names, p->best[i].class_index, name));
         json_number(item, "probability", p->best[i].probability);
         json_array_append_new(list, item);
     }
@@ -63,15 +57,16 @@ static void add_row(predictor *p, const char *source, int32_t label)
     for (size_t i = 1; i < p->top && i < 10; i++) {
         char item[128];
         size_t used = strlen(others);
-        snprintf(item, sizeof item, "%s %.1f %%", class_name(p, p->best[i].class_index, name),
+        snprintf(item, sizeof item, "%s %.1f %%", labels_name(&p->names, p->best[i].class_index, name),
                  100 * (double)p->best[i].probability);
         snprintf(others + used, sizeof others - used, "%s%s", used ? "   " : "", item);
     }
     if (label >= 0)
         snprintf(truth, sizeof truth, label == p->best[0].class_index ? "right" : "wrong: it is %s",
-                 class_name(p, label, name));
+                 labels_name(&p->names, label, name));
     snprintf(share, sizeof share, "%.1f %%", 100 * (double)p->best[0].probability);
-    table_row(&p->rows, (const char *[]){source, class_name(p, p->best[0].class_index, name), share, others, truth});
+    table_row(&p->rows,
+              (const char *[]){source, labels_name(&p->names, p->best[0].class_index, name), share, others, truth});
 }
 
 static int predict(predictor *p, const photo *picture, const char *source, int32_t label)
@@ -108,30 +103,13 @@ static int predict_index(predictor *p, int64_t index)
     return code;
 }
 
-/* "0,5,7" and "10-19". dry: only looks whether the list makes sense. */
-static int walk_indices(predictor *p, const char *list, bool dry)
+/* --index, all of it there. */
+static int read_indices(predictor *p, const char *list)
 {
-    int64_t count = linnet_dataset_count(p->data);
-    int code = EXIT_GO_ON;
-    for (const char *at = list; code == EXIT_GO_ON && *at;) {
-        char *end;
-        errno = 0;
-        long long from = strtoll(at, &end, 10), to = from;
-        bool good = end != at && !errno && from >= 0;
-        if (good && *end == '-') {
-            at = end + 1;
-            to = strtoll(at, &end, 10);
-            good = end != at && !errno && to >= from;
-        }
-        if (!good || (*end && *end != ','))
-            return cli_usage(&cmd_predict, "--index='%s' makes no sense: 0,5,7 or 10-19 is wanted", list);
-        if (to >= count)
-            return cli_fail(EXIT_USAGE, "there is no image %lld: they are numbered 0 to %lld", to,
-                            (long long)count - 1);
-        for (long long i = from; !dry && i <= to && code == EXIT_GO_ON; i++)
-            code = predict_index(p, i);
-        at = end + (*end == ',');
-    }
+    size_t most = (size_t)linnet_dataset_count(p->data) + MOST_TWICE;
+    int code = look_numbers(&cmd_predict, "--index", list, most, &p->indices, &p->index_count);
+    for (size_t i = 0; i < p->index_count && code == EXIT_GO_ON; i++)
+        code = photo_check_index(p->data, p->indices[i]);
     return code;
 }
 
@@ -142,17 +120,9 @@ static int choose_sizes(const predictor *p, const predict_options *o, const char
     return o->as_is && first ? photo_size(first, out) : EXIT_GO_ON;
 }
 
-/* What stands for the network, and its weights or NULL. */
-static const char *network_of(const predict_options *o, const char **out_weights)
-{
-    bool plain = o->weights || model_is_name(o->network) || !o->model;
-    *out_weights = plain ? o->weights : o->network;
-    return plain ? o->network : o->model;
-}
-
 static int open_data(predictor *p, const predict_options *o)
 {
-    const char *weights, *network = network_of(o, &weights);
+    const char *weights, *network = model_of(o->network, o->weights, o->model, &weights);
     data_size size;
     int code = data_size_of(network, weights, &size);
     if (code == EXIT_GO_ON)
@@ -162,7 +132,7 @@ static int open_data(predictor *p, const predict_options *o)
 
 static int open_network(predictor *p, const predict_options *o, const char *first)
 {
-    const char *weights, *network = network_of(o, &weights);
+    const char *weights, *network = model_of(o->network, o->weights, o->model, &weights);
     linnet_model_options sizes;
     int code = choose_sizes(p, o, first, &sizes);
     return code == EXIT_GO_ON ? engine_open_model(&p->e, network, weights, &sizes) : code;
@@ -175,11 +145,11 @@ static int open_predictor(predictor *p, const predict_options *o, const char *fi
     if (code == EXIT_GO_ON && (o->indices || o->data))
         code = open_data(p, o);
     if (code == EXIT_GO_ON && o->indices)
-        code = walk_indices(p, o->indices, true);
+        code = read_indices(p, o->indices);
     if (code == EXIT_GO_ON)
         code = open_network(p, o, first);
-    if (code == EXIT_GO_ON && !p->data)
-        code = labels_of_net(p->e.model.net, &p->names);
+    if (code == EXIT_GO_ON)
+        code = p->data ? labels_of_data(p->data, &p->names) : labels_of_net(p->e.model.net, &p->names);
     if (code != EXIT_GO_ON)
         return code;
     if (!p->e.model.logits.id)
@@ -201,8 +171,8 @@ static int predict_all(predictor *p, const predict_options *o, char **files, int
         code = predict_file(p, o, files[i]);
         worst = code == EXIT_GO_ON ? worst : code;
     }
-    if (worst == EXIT_GO_ON && o->indices)
-        worst = walk_indices(p, o->indices, false);
+    for (size_t i = 0; i < p->index_count && worst == EXIT_GO_ON; i++)
+        worst = predict_index(p, p->indices[i]);
     if (!cli_common_options.json && p->rows.rows)
         table_print(&p->rows, 0);
     return worst;
@@ -277,6 +247,7 @@ static int run(int argc, char **argv)
     engine_close(&p.e);
     linnet_dataset_free(&p.data);
     labels_free(&p.names);
+    free(p.indices);
     free(p.best);
     return code == EXIT_GO_ON ? EXIT_DONE : code;
 }

@@ -178,14 +178,13 @@ static int add_row(linnet_sheet *sheet, const char *name, double error, const co
 static int move_picture(const shift_settings *s, const photo *picture, photo *out)
 {
     int64_t down, right;
-    const int64_t *dims = picture->tensor.dims;
     shift_way(s, &down, &right);
     *out = (photo){.tensor = picture->tensor};
-    out->tensor.data = out->planes = malloc((size_t)linnet_tensor_bytes(&out->tensor));
-    if (!out->planes)
+    out->tensor.data = malloc((size_t)linnet_tensor_bytes(&out->tensor));
+    if (!out->tensor.data)
         return cli_fail(EXIT_NO_MEMORY, "no memory for a picture");
-    linnet_picture_shift(&picture->tensor, down * s->steps, right * s->steps, s->border == 1, out->planes);
-    out->image = linnet_image_from_planes(NULL, out->planes, (int32_t)dims[0], (int32_t)dims[1], (int32_t)dims[2]);
+    linnet_picture_shift(&picture->tensor, down * s->steps, right * s->steps, s->border == 1, out->tensor.data);
+    out->image = planes_image(&out->tensor);
     return out->image ? EXIT_GO_ON : cli_check_last();
 }
 

@@ -36,8 +36,6 @@ int features_saliency(features *f);
 int features_grad_cam(features *f);
 int features_field(features *f);
 
-/* "tabby" or "281". */
-const char *features_class_name(const features *f, int64_t class_index, char out[LABEL_SIZE]);
 /* The layer named with --layer, else `instead`; its name. */
 linnet_value features_layer_or(const features *f, linnet_value instead);
 const char *features_layer_name(const features *f, linnet_value layer);

@@ -37,7 +37,7 @@ static void print_attribution(const features *f, const char *what, const char *l
 {
     char name[LABEL_SIZE];
     spot s = find_spot(&a->map, &f->picture);
-    features_class_name(f, a->class_index, name);
+    labels_name(&f->names, (int32_t)a->class_index, name);
     if (!cli_common_options.json) {
         if (!cli_common_options.quiet)
             printf("%s of class %lld (%s): score %.4g, probability %.1f %%; highest at %.0f,%.0f, centre of mass "
@@ -139,7 +139,7 @@ int features_saliency(features *f)
         return code;
     print_attribution(f, "saliency", NULL, &a);
     if (f->o->output) {
-        features_class_name(f, a.class_index, name);
+        labels_name(&f->names, (int32_t)a.class_index, name);
         snprintf(title, sizeof title, "saliency of %s (%.1f %%)", name, 100 * (double)a.probability);
         code = limit_peaks(&a.map);
         code = code == EXIT_GO_ON ? make_coarse(&a.map, &coarse) : code;
@@ -166,7 +166,7 @@ int features_grad_cam(features *f)
     const char *layer_name = features_layer_name(f, layer);
     print_attribution(f, "Grad-CAM", layer_name, &a);
     if (f->o->output) {
-        features_class_name(f, a.class_index, name);
+        labels_name(&f->names, (int32_t)a.class_index, name);
         snprintf(title, sizeof title, "Grad-CAM of %s (%.1f %%) at %s", name, 100 * (double)a.probability, layer_name);
         code = draw(f, title, "where the class is seen", &a.map, &a.map);
     }

@@ -17,7 +17,7 @@
 static void unit_name(const features *f, linnet_value layer, int64_t unit, char out[LABEL_SIZE])
 {
     if (layer.id == f->e.model.logits.id)
-        features_class_name(f, unit, out);
+        labels_name(&f->names, (int32_t)unit, out);
     else
         snprintf(out, LABEL_SIZE, "%lld", (long long)unit);
 }

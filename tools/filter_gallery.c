@@ -3,6 +3,7 @@
 #include "filter.h"
 #include "json_lines.h"
 #include "number_grid.h"
+#include "planes.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -41,7 +42,8 @@ typedef struct gallery {
     linnet_image *picture;
     int32_t channels;
     size_t pixels, count;
-    float *planes, *result, *second;
+    linnet_tensor planes;
+    float *result, *second;
     linnet_border border;
 } gallery;
 
@@ -61,20 +63,17 @@ static int open_picture(gallery *g, const char *path)
         return cli_check_last();
     g->pixels = (size_t)g->picture->width * (size_t)g->picture->height;
     g->count = g->pixels * (size_t)g->channels;
-    g->planes = malloc(g->count * sizeof(float));
     g->result = malloc(g->count * sizeof(float));
     g->second = malloc(g->count * sizeof(float));
-    if (!g->planes || !g->result || !g->second)
+    if (!g->result || !g->second)
         return cli_fail(EXIT_NO_MEMORY, "no memory for %s", path);
-    return cli_check(linnet_image_to_planes(g->picture, g->channels, g->planes));
+    return planes_of_image(g->picture, g->channels, &g->planes);
 }
 
 static linnet_status filter(const gallery *g, const linnet_kernel *kernel, float *out)
 {
     linnet_filter_options options = {.struct_size = sizeof options, .border = g->border};
-    linnet_tensor picture = {
-        .type = LINNET_F32, .rank = 3, .dims = {g->channels, g->picture->height, g->picture->width}, .data = g->planes};
-    return linnet_filter_apply(g->device, &picture, kernel, &options, out);
+    return linnet_filter_apply(g->device, &g->planes, kernel, &options, out);
 }
 
 static int compute(const gallery *g, const entry *e, const linnet_kernel *kernel)
@@ -222,7 +221,7 @@ int filter_demo_kernels(linnet_device *device, const char *image, int border, co
         code = write_sheet(sheet, output);
     linnet_sheet_free(&sheet);
     linnet_image_free(&g.picture);
-    free(g.planes);
+    planes_free(&g.planes);
     free(g.result);
     free(g.second);
     return code;

@@ -2,7 +2,7 @@
 /* Convolution as template matching: a part of a picture, looked for in all of it. */
 #include "filter.h"
 #include "json_lines.h"
-#include "text.h"
+#include "planes.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -22,9 +22,10 @@ typedef struct area {
 
 typedef struct search {
     linnet_image *image, *pattern;
-    area where; /* of the template */
-    int32_t channels, columns, rows;
-    float *planes, *pattern_planes, *scores;
+    area where;            /* of the template */
+    int32_t columns, rows; /* of places */
+    linnet_tensor planes, pattern_planes;
+    float *scores;
     linnet_match found[FOUND];
     int count;
 } search;
@@ -63,17 +64,33 @@ static int open_image(const char *path, linnet_image **out_image)
     return *out_image ? EXIT_GO_ON : cli_check_last();
 }
 
+static bool read_area(const char *text, area *out)
+{
+    int32_t *const numbers[] = {&out->x, &out->y, &out->width, &out->height};
+    for (int i = 0; i < 4; i++) {
+        char *end;
+        long number = strtol(text, &end, 10);
+        if (end == text || *end != (i < 3 ? ',' : '\0') || labs(number) > LINNET_IMAGE_MAX_SIDE)
+            return false;
+        *numbers[i] = (int32_t)number;
+        text = end + 1;
+    }
+    return true;
+}
+
 /* "X,Y,WIDTH,HEIGHT" within the picture. */
 static int choose_area(const char *text, bool page, search *s)
 {
     const linnet_image *image = s->image;
     area *a = &s->where;
-    char rest;
     if (!text) {
         int side = (image->width < image->height ? image->width : image->height) / 6;
         *a = page ? (area){4 * DIGIT + 3, DIGIT + 3, DIGIT - 6, DIGIT - 6}
                   : (area){(image->width - side) / 2, (image->height - side) / 2, side, side};
-    } else if (sscanf(text, "%d,%d,%d,%d%c", &a->x, &a->y, &a->width, &a->height, &rest) != 4) {
+        if (a->width < 2)
+            return cli_fail(EXIT_BAD_INPUT, "a picture of %d x %d pixels is too small to look for a part of it",
+                            image->width, image->height);
+    } else if (!read_area(text, a)) {
         return cli_fail(EXIT_USAGE, "--template='%s' makes no sense: X,Y,WIDTH,HEIGHT in pixels is wanted", text);
     }
     if (a->x < 0 || a->y < 0 || a->width < 2 || a->height < 2 || a->width > image->width - a->x ||
@@ -83,35 +100,23 @@ static int choose_area(const char *text, bool page, search *s)
     return EXIT_GO_ON;
 }
 
-static float *planes_of(const linnet_image *image, int32_t channels)
-{
-    float *planes = malloc((size_t)image->width * (size_t)image->height * (size_t)channels * sizeof *planes);
-    if (planes)
-        linnet_image_to_planes(image, channels, planes);
-    return planes;
-}
-
 static int match(search *s, linnet_device *device)
 {
     const linnet_image *image = s->image;
-    s->channels = image->channels;
     s->columns = image->width - s->where.width + 1;
     s->rows = image->height - s->where.height + 1;
     s->pattern = linnet_image_crop(NULL, image, s->where.x, s->where.y, s->where.width, s->where.height);
     if (!s->pattern)
         return cli_check_last();
-    s->planes = planes_of(image, s->channels);
-    s->pattern_planes = planes_of(s->pattern, s->channels);
+    int code = planes_of_image(image, image->channels, &s->planes);
+    if (code == EXIT_GO_ON)
+        code = planes_of_image(s->pattern, image->channels, &s->pattern_planes);
+    if (code != EXIT_GO_ON)
+        return code;
     s->scores = malloc((size_t)s->columns * (size_t)s->rows * sizeof *s->scores);
-    if (!s->planes || !s->pattern_planes || !s->scores)
+    if (!s->scores)
         return cli_fail(EXIT_NO_MEMORY, "no memory for template matching");
-    linnet_tensor picture = {
-        .type = LINNET_F32, .rank = 3, .dims = {s->channels, image->height, image->width}, .data = s->planes};
-    linnet_tensor pattern = {.type = LINNET_F32,
-                             .rank = 3,
-                             .dims = {s->channels, s->where.height, s->where.width},
-                             .data = s->pattern_planes};
-    return cli_check(linnet_template_match(device, &picture, &pattern, s->scores, NULL));
+    return cli_check(linnet_template_match(device, &s->planes, &s->pattern_planes, s->scores, NULL));
 }
 
 static bool near_found(const search *s, int32_t x, int32_t y)
@@ -217,8 +222,8 @@ int filter_demo_template(linnet_device *device, const char *image, const char *r
         code = draw(&s, output);
     linnet_image_free(&s.image);
     linnet_image_free(&s.pattern);
-    free(s.planes);
-    free(s.pattern_planes);
+    planes_free(&s.planes);
+    planes_free(&s.pattern_planes);
     free(s.scores);
     return code;
 }

@@ -8,7 +8,6 @@
 #include "loss_svg.h"
 #include "objectives.h"
 #include "photo.h"
-#include "planes.h"
 #include "style.h"
 
 #include <math.h>
@@ -97,7 +96,7 @@ static int read_picture(inversion *v, const linnet_model *model)
         return planes_read(v->settings->image, dims[1], v->settings->size, &v->picture);
     int code = photo_open(v->settings->image, model, PHOTO_FITTED, &p);
     v->picture = p.tensor; /* takes the planes over */
-    p.planes = NULL;
+    p.tensor.data = NULL;
     photo_free(&p);
     return code;
 }

@@ -81,6 +81,8 @@ const char *labels_name(const labels *l, int32_t class_index, char out[LABEL_SIZ
         snprintf(out, LABEL_SIZE, "%d", class_index);
     else
         snprintf(out, LABEL_SIZE, "%.*s", (int)strcspn(l->names[class_index], ","), l->names[class_index]);
+    for (char *c = out; *c; c++)
+        *c = iscntrl((unsigned char)*c) ? '?' : *c;
     return out;
 }
 

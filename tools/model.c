@@ -15,6 +15,13 @@ bool model_is_name(const char *text)
     return false;
 }
 
+const char *model_of(const char *argument, const char *weights, const char *net, const char **out_weights)
+{
+    bool plain = weights || model_is_name(argument) || !net;
+    *out_weights = plain ? weights : argument;
+    return plain ? argument : net;
+}
+
 linnet_model_options model_sizes(const linnet_dataset *dataset)
 {
     linnet_model_options options = {.struct_size = sizeof options};

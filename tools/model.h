@@ -35,8 +35,11 @@ linnet_model_options model_sizes(const linnet_dataset *dataset);
 int model_open(const char *name, const linnet_dataset *dataset, linnet_model *out_model);
 /* Whatever stands for a network: a name, a net in a line, a file that holds one, a weight file (not loaded). */
 int model_open_any(const char *what, linnet_model *out_model);
-/* Whether path names a network of the zoo. */
+/* Whether text names a network of the zoo. */
 bool model_is_name(const char *text);
+/* MODEL with --weights and --model, either of which may be NULL: with --model, MODEL is the weight file. Returns what
+   stands for the network; *out_weights: its weights, or NULL. */
+const char *model_of(const char *argument, const char *weights, const char *net, const char **out_weights);
 
 /* A network on a device. */
 typedef struct engine {

@@ -2,8 +2,6 @@
 #include "photo.h"
 
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
 #define DIGIT_SIDE 28
 #define MARGIN     (8.0 / 7.0) /* 256 for 224 */
@@ -11,22 +9,14 @@
 void photo_free(photo *p)
 {
     linnet_image_free(&p->image);
-    free(p->planes);
-    p->planes = NULL;
+    planes_free(&p->tensor);
 }
 
 /* image becomes the photo's. */
 static int take_image(linnet_image *image, int32_t channels, photo *out)
 {
     out->image = image;
-    if (!image)
-        return cli_check_last();
-    out->tensor = (linnet_tensor){.type = LINNET_F32, .rank = 3, .dims = {channels, image->height, image->width}};
-    out->planes = malloc((size_t)linnet_tensor_bytes(&out->tensor));
-    out->tensor.data = out->planes;
-    if (!out->planes)
-        return cli_fail(EXIT_NO_MEMORY, "no memory for a picture");
-    return cli_check(linnet_image_to_planes(image, channels, out->planes));
+    return image ? planes_of_image(image, channels, &out->tensor) : cli_check_last();
 }
 
 /* Shorter side to 8/7 of the network's, the longer one rounded down, then the middle: torchvision's Resize(256) and
@@ -104,11 +94,21 @@ int photo_size(const char *path, linnet_model_options *out_options)
     return EXIT_GO_ON;
 }
 
+int photo_check_index(const linnet_dataset *data, int64_t index)
+{
+    int64_t count = linnet_dataset_count(data);
+    return index < count ? EXIT_GO_ON
+                         : cli_fail(EXIT_USAGE, "there is no image %lld: they are numbered 0 to %lld", (long long)index,
+                                    (long long)count - 1);
+}
+
 int photo_open_index(const linnet_dataset *data, int64_t index, photo *out)
 {
     linnet_tensor stored;
     *out = (photo){.image = NULL};
-    int code = cli_check(linnet_dataset_image(data, index, &stored));
+    int code = photo_check_index(data, index);
+    if (code == EXIT_GO_ON)
+        code = cli_check(linnet_dataset_image(data, index, &stored));
     return code == EXIT_GO_ON ? take_image(linnet_image_from_tensor(NULL, &stored), (int32_t)stored.dims[0], out)
                               : code;
 }

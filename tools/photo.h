@@ -3,7 +3,7 @@
 #ifndef LINNET_TOOLS_PHOTO_H
 #define LINNET_TOOLS_PHOTO_H
 
-#include "cli.h"
+#include "planes.h"
 
 typedef enum photo_way {
     /* A picture of the network's own size as it is. Another: for networks that take 28 x 28 in grey it is a digit,
@@ -16,12 +16,13 @@ typedef enum photo_way {
 
 typedef struct photo {
     linnet_image *image;  /* 8 bits, grey or RGB, in the network's size: what is shown to people */
-    float *planes;        /* the same as f32 [C,H,W] from 0 to 1 */
-    linnet_tensor tensor; /* of planes */
+    linnet_tensor tensor; /* the same as planes */
 } photo;
 
 /* Both return EXIT_GO_ON or the exit code to leave with. */
 int photo_open(const char *path, const linnet_model *model, photo_way way, photo *out);
+/* EXIT_USAGE where the dataset has no image number index. */
+int photo_check_index(const linnet_dataset *data, int64_t index);
 /* Image number index of a dataset, channels as they are (1 or 3). */
 int photo_open_index(const linnet_dataset *data, int64_t index, photo *out);
 void photo_free(photo *p);

@@ -9,18 +9,12 @@ void planes_free(linnet_tensor *planes)
     planes->data = NULL;
 }
 
-/* Takes over image. */
-static int convert(linnet_image *image, int64_t channels, linnet_tensor *out)
+int planes_of_image(const linnet_image *image, int64_t channels, linnet_tensor *out)
 {
-    if (!image)
-        return cli_check_last();
     *out = (linnet_tensor){LINNET_F32, 3, {channels, image->height, image->width}, NULL};
-    size_t count = (size_t)linnet_tensor_count(out); /* pictures have a largest size */
-    out->data = calloc(count, sizeof(float));
-    int code = out->data ? cli_check(linnet_image_to_planes(image, (int32_t)channels, out->data))
-                         : cli_fail(EXIT_NO_MEMORY, "no memory for a picture");
-    linnet_image_free(&image);
-    return code;
+    out->data = malloc((size_t)linnet_tensor_bytes(out)); /* pictures have a largest size */
+    return out->data ? cli_check(linnet_image_to_planes(image, (int32_t)channels, out->data))
+                     : cli_fail(EXIT_NO_MEMORY, "no memory for a picture");
 }
 
 /* side * length / longer, at least 1. */
@@ -45,7 +39,11 @@ int planes_read(const char *path, int64_t channels, int64_t side, linnet_tensor 
     int64_t width = image->width, height = image->height, longer = width > height ? width : height;
     if (side && side != longer)
         image = resize(image, scaled(width, longer, side), scaled(height, longer, side));
-    return convert(image, channels, out);
+    if (!image)
+        return cli_check_last();
+    int code = planes_of_image(image, channels, out);
+    linnet_image_free(&image);
+    return code;
 }
 
 linnet_image *planes_image(const linnet_tensor *planes)

@@ -6,6 +6,8 @@
 
 #include "cli.h"
 
+/* The picture's planes with 1 or 3 channels. */
+int planes_of_image(const linnet_image *image, int64_t channels, linnet_tensor *out);
 /* Reads a picture with 1 or 3 channels, its longer side brought to side pixels (0: as it is). */
 int planes_read(const char *path, int64_t channels, int64_t side, linnet_tensor *out);
 /* A picture of 8 bits; NULL: see linnet_context_message. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "adversarial.h"
 #include "commands.h"
+#include "output.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -116,15 +117,6 @@ static int take_numbers(adversarial_options *o, const texts *t)
     return code;
 }
 
-static int check_sheet(const adversarial_options *o)
-{
-    if (!o->sheet)
-        return EXIT_GO_ON;
-    linnet_status status = linnet_image_check_path(NULL, o->sheet);
-    int code = cli_check(status);
-    return status == LINNET_INVALID ? EXIT_USAGE : code;
-}
-
 static int start(adversarial_options *o, const texts *t, int argc, char **argv, int first)
 {
     if (first >= argc)
@@ -142,7 +134,9 @@ static int start(adversarial_options *o, const texts *t, int argc, char **argv, 
     if (code == EXIT_GO_ON)
         code = cli_check_environment();
     if (code == EXIT_GO_ON)
-        code = check_sheet(o);
+        code = output_check(o->output);
+    if (code == EXIT_GO_ON)
+        code = output_check_picture(o->sheet);
     if (code == EXIT_GO_ON)
         code = single ? adversarial_image(o) : adversarial_data(o);
     return code;

@@ -2,6 +2,7 @@
 #include "commands.h"
 #include "equivariance.h"
 #include "interrupt.h"
+#include "output.h"
 #include "progress.h"
 
 #include <math.h>
@@ -220,9 +221,8 @@ static int check_arguments(shift_settings *s, int count, char **arguments)
         return cli_usage(&cmd_equivariance, "either a picture or --data");
     if (s->compare_weights && !s->compare)
         return cli_usage(&cmd_equivariance, "--compare-weights is for the network that --compare names");
-    if (s->picture && linnet_image_check_path(NULL, s->picture) != LINNET_OK)
-        return cli_usage(&cmd_equivariance, "%s", linnet_context_message(NULL));
-    return EXIT_GO_ON;
+    int code = output_check_picture(s->picture);
+    return code == EXIT_GO_ON ? output_check(s->output) : code;
 }
 
 enum { OPTIONS = 14 };

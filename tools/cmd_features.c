@@ -2,6 +2,7 @@
 #include "commands.h"
 #include "features.h"
 #include "interrupt.h"
+#include "output.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -68,9 +69,7 @@ static int check_arguments(features_options *o, mode m, int count, char **argume
         return cli_usage(&cmd_features, "'%s' is too much: no picture file is looked at here", o->image);
     if (!o->output && !cli_common_options.json)
         return cli_usage(&cmd_features, "where to? Say -o FILE.png, or --json for numbers alone");
-    if (o->output && linnet_image_check_path(NULL, o->output) != LINNET_OK)
-        return cli_usage(&cmd_features, "%s", linnet_context_message(NULL));
-    return EXIT_GO_ON;
+    return output_check_picture(o->output);
 }
 
 /* ---- Opening everything ---- */

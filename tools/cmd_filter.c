@@ -2,6 +2,7 @@
 #include "commands.h"
 #include "filter.h"
 #include "json_lines.h"
+#include "output.h"
 #include "text.h"
 
 #include <ctype.h>
@@ -309,10 +310,8 @@ static int filter_main(filter_settings *s, int images)
     int code = check_usage(s, images);
     if (code == EXIT_GO_ON)
         code = cli_check_environment();
-    if (code == EXIT_GO_ON && s->output) {
-        linnet_status status = linnet_image_check_path(NULL, s->output);
-        code = status == LINNET_INVALID ? (cli_check(status), EXIT_USAGE) : cli_check(status);
-    }
+    if (code == EXIT_GO_ON)
+        code = output_check_picture(s->output);
     if (code == EXIT_GO_ON) {
         f.device = linnet_device_open(NULL, cli_common_options.backend);
         code = !f.device ? cli_check_last() : s->demo == DEMO_NONE ? filter_image(s, &f) : run_demo(s, f.device);

@@ -195,7 +195,7 @@ int curve_write(const char *path, void (*draw)(FILE *file, const void *what), co
         return cli_fail(EXIT_FAILED, "%s: the path is too long", path);
     FILE *file = fopen(temporary, "we");
     if (!file)
-        return cli_fail(EXIT_FAILED, "%s: %s", temporary, strerror(errno));
+        return cli_fail(EXIT_FAILED, "%s: cannot be written: %s", path, strerror(errno));
     draw(file, what);
     bool good = !ferror(file);
     good = fclose(file) == 0 && good;
@@ -203,5 +203,5 @@ int curve_write(const char *path, void (*draw)(FILE *file, const void *what), co
         return EXIT_GO_ON;
     int error = errno;
     unlink(temporary);
-    return cli_fail(EXIT_FAILED, "%s: %s", path, strerror(error));
+    return cli_fail(EXIT_FAILED, "%s: cannot be written: %s", path, strerror(error));
 }

@@ -22,6 +22,8 @@ static summary summarise(const float *data, int64_t count)
         s.norm += (double)data[i] * (double)data[i];
     }
     s.norm = sqrt(s.norm);
+    if (!(s.low <= s.high)) /* none of them is a number */
+        s.low = s.high = NAN;
     return s;
 }
 
@@ -46,8 +48,10 @@ static void print_json(const char *layer, const linnet_maps *m, bool channels)
     json_number(line, "max", s.high);
     json_number(line, "mean", s.mean);
     json_number(line, "norm", s.norm);
-    for (int64_t c = 0; list && c < m->channels; c++)
-        json_array_append_new(list, json_real(summarise(m->data + c * positions, positions).mean));
+    for (int64_t c = 0; list && c < m->channels; c++) {
+        double mean = summarise(m->data + c * positions, positions).mean;
+        json_array_append_new(list, isfinite(mean) ? json_real(mean) : json_null());
+    }
     if (list)
         json_object_set_new(line, "channel_means", list);
     json_line(line);
@@ -161,9 +165,10 @@ int features_filters(features *f)
     linnet_filters filters;
     char title[320], text[128];
     const char *layer = f->layer.id ? features_layer_name(f, f->layer) : NULL;
-    int code = cli_check(linnet_filters_read(f->e.session, layer, f->o->maps, &filters));
+    linnet_status status = linnet_filters_read(f->e.session, layer, f->o->maps, &filters);
+    int code = cli_check(status);
     if (code != EXIT_GO_ON)
-        return code;
+        return status == LINNET_INVALID ? EXIT_USAGE : code; /* a layer without filters */
     filters_text(&filters, text, sizeof text);
     snprintf(title, sizeof title, "Filters of %.60s, layer %.60s: %s", linnet_net_name(f->e.model.net), filters.layer,
              text);

@@ -5,9 +5,11 @@
 #include "descent.h"
 #include "interrupt.h"
 #include "json_lines.h"
+#include "look.h"
 #include "loss_svg.h"
+#include "net_argument.h"
 #include "objectives.h"
-#include "photo.h"
+#include "output.h"
 #include "style.h"
 
 #include <math.h>
@@ -68,8 +70,7 @@ static int choose_layers(inversion *v, const linnet_model *model)
         code = cli_fail(EXIT_USAGE, "--layer: at most %d layers", MOST_LAYERS);
     for (size_t i = 0; i < v->layers.count && code == EXIT_GO_ON; i++) {
         linnet_value value;
-        if (linnet_net_layer(model->net, v->layers.layers[i].name, &value) != LINNET_OK)
-            code = cli_fail(EXIT_USAGE, "%s", linnet_context_message(NULL));
+        code = look_layer(model, v->layers.layers[i].name, &value);
     }
     return code;
 }
@@ -82,9 +83,7 @@ static int open_model(const inversion *v, linnet_model *out)
     linnet_status status = v->source.weights
                                ? linnet_model_for_weights(NULL, v->source.weights, v->source.model, NULL, out)
                                : linnet_model_new(NULL, v->source.model, NULL, out);
-    if (status == LINNET_NOT_FOUND)
-        return cli_fail(EXIT_USAGE, "%s", linnet_context_message(NULL));
-    return v->source.weights ? cli_check_input(status) : cli_check(status);
+    return net_check(status, v->source.model, v->source.weights != NULL);
 }
 
 static int read_picture(inversion *v, const linnet_model *model)
@@ -216,7 +215,7 @@ static void print_end(const inversion *v, const char *curve)
 static int start(inversion *v)
 {
     linnet_model model = {.net = NULL};
-    int code = cli_check(linnet_image_check_path(NULL, v->settings->output)) == EXIT_GO_ON ? EXIT_GO_ON : EXIT_USAGE;
+    int code = output_check_picture(v->settings->output);
     if (code == EXIT_GO_ON)
         code = source_open(v->settings->model, v->settings->weights, &v->source);
     if (code == EXIT_GO_ON)

@@ -1,17 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "objectives.h"
 
-#include "model.h"
+#include "net_argument.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 int source_open(const char *model, const char *weights, linnet_feature_source *out_source)
 {
-    bool is_file = model && !weights && !model_is_name(model) && access(model, F_OK) == 0;
-    *out_source = (linnet_feature_source){.model = is_file ? NULL : model, .weights = is_file ? model : weights};
+    char *net = NULL;
+    *out_source = (linnet_feature_source){.device = NULL};
+    int code = model ? net_argument(model, &net) : EXIT_GO_ON;
+    if (code != EXIT_GO_ON) {
+        free(net);
+        return code;
+    }
+    out_source->model = net;
+    out_source->weights = weights || net ? weights : model;
     out_source->device = linnet_device_open(NULL, cli_common_options.backend);
     return out_source->device ? EXIT_GO_ON : cli_check_last();
 }
@@ -19,6 +25,8 @@ int source_open(const char *model, const char *weights, linnet_feature_source *o
 void source_close(linnet_feature_source *source)
 {
     linnet_device_close(&source->device);
+    free((char *)(uintptr_t)source->model); /* net_argument's copy */
+    source->model = NULL;
 }
 
 int objective_check(const linnet_objective *objective)
@@ -27,6 +35,7 @@ int objective_check(const linnet_objective *objective)
         return EXIT_GO_ON;
     switch (linnet_context_last_status(NULL)) {
     case LINNET_NOT_FOUND: /* a layer or a network */
+    case LINNET_INVALID:   /* a layer where there is nothing, layers that have to be named */
         return cli_fail(EXIT_USAGE, "%s", linnet_context_message(NULL));
     case LINNET_IO:
     case LINNET_BAD_FILE:

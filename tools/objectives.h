@@ -5,8 +5,8 @@
 
 #include "cli.h"
 
-/* Opens the device and says which network looks: model and weights as every command takes them (model may be a weight
-   file; both may be NULL). */
+/* Opens the device and says which network looks: model and weights as every command takes them (engine_open_model), or
+   NULL, both. The names belong to the source: close it, also after a failure. */
 int source_open(const char *model, const char *weights, linnet_feature_source *out_source);
 void source_close(linnet_feature_source *source);
 

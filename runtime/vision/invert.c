@@ -32,7 +32,7 @@ static linnet_status build(linnet_objective *o, const linnet_feature_source *sou
     if (status == LINNET_OK)
         status = linnet_targets_read(o->extractor.context, source, options->picture, &target, 1);
     if (status == LINNET_OK && !(target.squares > 0))
-        status = linnet_fail(o->extractor.context, LINNET_INVALID, "the picture has nothing in '%s': it is zero there",
+        status = linnet_fail(o->extractor.context, LINNET_INVALID, "the picture has nothing in '%s': it is zero there, or no number",
                              options->layer);
     if (status == LINNET_OK)
         status = linnet_objective_match(o, "content", &target, 1 / target.squares, 1);

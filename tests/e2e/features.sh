@@ -74,6 +74,8 @@ export LINNET_BACKEND
 refuses 2 "there is no layer 'nonsense'; there are: conv1, relu1, max_pool2d1" features lenet5 -i 1 -l nonsense -o "$WORK/a.png"
 refuses 2 "no class 'ten'" features lenet5 -i 1 --saliency -c ten -o "$WORK/a.png"
 refuses 2 "there is no class '10'" features lenet5 -i 1 --saliency -c 10 -o "$WORK/a.png"
+refuses 2 "layer 'relu1' has no filters" features lenet5 --filters -l relu1 -o "$WORK/a.png"
+refuses 1 "No such file" features lenet5 -i 1 -o "$WORK/absent/a.png"
 refuses 2 "at a time" features lenet5 -i 1 --saliency --grad-cam -o "$WORK/a.png"
 refuses 2 "where to?" features lenet5 -i 1
 refuses 2 "which picture?" features lenet5 -o "$WORK/a.png"

@@ -85,6 +85,8 @@ refuses 2 "no kernel 'gausian'; there are: identity" filter "$picture" -k gausia
 printf '1 2\n3\n' >"$WORK/short.txt"
 refuses 3 "short.txt: row 2" filter "$picture" -k "$WORK/short.txt" -o "$WORK/never.png"
 refuses 3 "absent.txt" filter "$picture" -k "$WORK/absent.txt" -o "$WORK/never.png"
+refuses 3 "./absent" filter "$picture" -k ./absent -o "$WORK/never.png"
+refuses 1 "absent/never.png: cannot be written" filter "$picture" -k box -o "$WORK/absent/never.png"
 refuses 3 "absent.png" filter "$WORK/absent.png" -k box -o "$WORK/never.png"
 refuses 3 "kernel.txt" filter "$WORK/kernel.txt" -k box -o "$WORK/never.png"
 refuses 2 "never.gif" filter "$picture" -k box -o "$WORK/never.gif"

@@ -299,6 +299,12 @@ static void predictions_are_ordered(void **state)
     }
     assert_true(fabsf(sum - 1) < 1e-5f);
     assert_fails(linnet_predict(l.session, l.logits, &sample, 5, best), LINNET_INVALID, "5 classes are wanted");
+    pixels[0] = NAN; /* every score is no number: each class comes once all the same */
+    assert_ok(linnet_predict(l.session, l.logits, &sample, 4, best));
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(best[i].class_index, i);
+        assert_true(isnan(best[i].probability));
+    }
     sample.rank = 2;
     assert_fails(linnet_predict(l.session, l.logits, &sample, 1, best), LINNET_SHAPE, "input 'image' wants");
     learner_free(&l);

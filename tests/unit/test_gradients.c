@@ -85,6 +85,54 @@ static void gradients_start_from_any_value(void **state)
     linnet_net_free(&s.net);
 }
 
+/* y = batch norm of a convolution, its relu, and the relu's flat alias: where a seed lies, is wanted itself, and starts
+   again for another loss, whatever the order. */
+static void seeds_stay_what_they_are(void **state)
+{
+    enum { COUNT = 2 * 3 * 4 * 4 };
+    float pixels[PIXELS], seeds[4][COUNT], got[COUNT], image[4][PIXELS], again[PIXELS];
+    linnet_net *net = linnet_net_new(NULL);
+    linnet_value x = linnet_input(net, "image", 2, 6, 6), from[4];
+    from[0] = linnet_conv2d(net, x, .out_channels = 3, .kernel = 3);
+    from[1] = linnet_batch_norm(net, from[0]);
+    from[2] = linnet_relu(net, from[1]);
+    from[3] = linnet_flatten(net, from[2]);
+    linnet_linear(net, linnet_add(net, from[3], from[3]), .out_features = 2);
+    linnet_session *session = linnet_session_new(net, DEVICE(state));
+    assert_non_null(session);
+    assert_ok(linnet_session_initialize(session, 5));
+    linnet_session_set_gradients(session, 1);
+    linnet_session_set_parameter_gradients(session, 0);
+    assert_ok(linnet_session_want_gradient(session, x));
+    fill_random(pixels, PIXELS, 3, 1);
+    linnet_batch batch = {0};
+    FEED(&batch, "image", pixels, 2, 2, 6, 6);
+    for (int i = 0; i < 4; i++) {
+        fill_random(seeds[i], COUNT, 7, (uint32_t)i);
+        assert_ok(linnet_session_add_loss(session, from[i]));
+        assert_ok(linnet_forward(session, &batch));
+        assert_ok(linnet_backward_from(session, from[i], seeds[i], sizeof seeds[i]));
+        assert_ok(linnet_session_read_gradient(session, x, image[i], sizeof image[i]));
+    }
+    for (int i = 0; i < 4; i++)
+        assert_ok(linnet_session_want_gradient(session, from[i]));
+    for (int round = 0; round < 2; round++) {
+        linnet_session_set_lazy(session, round);
+        assert_ok(linnet_forward(session, &batch));
+        for (int k = 0; k < 4; k++) {
+            int i = round ? k : (k * 3 + 2) % 4;
+            assert_ok(linnet_backward_from(session, from[i], seeds[i], sizeof seeds[i]));
+            assert_ok(linnet_session_read_gradient(session, from[i], got, sizeof got));
+            assert_memory_equal(got, seeds[i], sizeof got);
+            assert_ok(linnet_session_read_gradient(session, x, again, sizeof again));
+            for (int p = 0; p < PIXELS; p++)
+                assert_float_equal(again[p], image[i][p], 1e-5);
+        }
+    }
+    linnet_session_free(&session);
+    linnet_net_free(&net);
+}
+
 static void a_gradient_has_the_size_of_its_value(void **state)
 {
     small_net s = small_new();
@@ -177,9 +225,9 @@ static void pictures_become_inputs_and_back(void **state)
 int main(int argc, char **argv)
 {
     static const device_test tests[] = {
-        DEVICE_TEST(gradients_start_from_any_value),        DEVICE_TEST(a_gradient_has_the_size_of_its_value),
-        DEVICE_TEST(a_lazy_session_runs_what_is_asked_for), DEVICE_TEST(layers_are_named_after_the_fact),
-        DEVICE_TEST(pictures_become_inputs_and_back),
+        DEVICE_TEST(gradients_start_from_any_value),       DEVICE_TEST(seeds_stay_what_they_are),
+        DEVICE_TEST(a_gradient_has_the_size_of_its_value), DEVICE_TEST(a_lazy_session_runs_what_is_asked_for),
+        DEVICE_TEST(layers_are_named_after_the_fact),      DEVICE_TEST(pictures_become_inputs_and_back),
     };
     return run_on_devices("gradients", tests, sizeof tests / sizeof tests[0], argc, argv);
 }

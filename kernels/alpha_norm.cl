@@ -43,7 +43,13 @@ __kernel void alpha_norm_forward(__global const float *x, ulong x_at, __global f
         partial[partial_at + p] = sum;
 }
 
-/* dx = dloss alpha |x|^(alpha-1) sign(x), 0 where x is 0. exponent: alpha - 1. */
+/* magnitude sign(x): 0 where x is 0, NaN where x is NaN. */
+float alpha_norm_signed(float magnitude, float x)
+{
+    return x > 0.0f ? magnitude : x < 0.0f ? -magnitude : x;
+}
+
+/* dx = dloss alpha |x|^(alpha-1) sign(x). exponent: alpha - 1. */
 __kernel void alpha_norm_backward(__global const float *x, ulong x_at, __global const float *dloss, ulong dloss_at,
                                   __global float *dx, ulong dx_at, int count, int whole, float exponent, float alpha,
                                   int accumulate)
@@ -51,8 +57,8 @@ __kernel void alpha_norm_backward(__global const float *x, ulong x_at, __global 
     int i = (int)get_global_id(0);
     if (i >= count)
         return;
-    float value = x[x_at + i], gradient = dloss[dloss_at] * alpha * alpha_norm_power(value, whole, exponent);
-    gradient = value == 0.0f ? 0.0f : value < 0.0f ? -gradient : gradient;
+    float value = x[x_at + i], factor = dloss[dloss_at] * alpha;
+    float gradient = alpha_norm_signed(factor * alpha_norm_power(value, whole, exponent), value);
     dx[dx_at + i] = accumulate ? dx[dx_at + i] + gradient : gradient;
 }
 
@@ -66,12 +72,12 @@ __kernel void alpha_norm_backward_run(__global const float *x, ulong x_at, __glo
     dx += dx_at;
     for (; i + 8 <= last; i += 8) {
         float8 value = vload8(0, x + i), gradient = factor * alpha_norm_power8(value, whole, exponent);
-        gradient = select(select(gradient, -gradient, value < 0.0f), (float8)0.0f, value == 0.0f);
+        gradient = select(select(value, gradient, value > 0.0f), -gradient, value < 0.0f);
         vstore8(accumulate ? vload8(0, dx + i) + gradient : gradient, 0, dx + i);
     }
     for (; i < last; i++) {
-        float value = x[i], gradient = factor * alpha_norm_power(value, whole, exponent);
-        gradient = value == 0.0f ? 0.0f : value < 0.0f ? -gradient : gradient;
+        float value = x[i];
+        float gradient = alpha_norm_signed(factor * alpha_norm_power(value, whole, exponent), value);
         dx[i] = accumulate ? dx[i] + gradient : gradient;
     }
 }

@@ -26,7 +26,7 @@ static void forward(const reference_call *call)
     *loss.data = (float)sum;
 }
 
-/* dx = dloss alpha |x|^(alpha-1) sign(x), 0 at 0 */
+/* dx = dloss alpha |x|^(alpha-1) sign(x), 0 at 0; sign(NaN) is NaN */
 static void backward(const reference_call *call)
 {
     reference_tensor x = reference_input(call, LINNET_ALPHA_NORM_X);
@@ -38,7 +38,8 @@ static void backward(const reference_call *call)
     for (int64_t n = 0; n < x.items; n++)
         for (int64_t i = 0; i < x.inner; i++) {
             double value = reference_item(&x, n)[i];
-            double slope = value == 0 ? 0 : copysign(alpha * pow(fabs(value), alpha - 1), value);
+            double slope = copysign(alpha * pow(fabs(value), alpha - 1), value);
+            slope = value == 0 ? 0 : isnan(value) ? value : slope;
             reference_put(&dx, reference_item(&dx, n) + i, *dloss.data * slope);
         }
 }

@@ -181,6 +181,53 @@ static void alpha_norm_raises_magnitudes(void **state)
     subject_free(&s);
 }
 
+/* What is not finite shows: a gradient that came out as an ordinary number would lead on from a broken picture. */
+static void alpha_norm_hides_nothing(void **state)
+{
+    static const float x[] = {NAN, INFINITY, -INFINITY, 2}, seed[] = {1}, alphas[] = {1, 1.5f, 2.5f, 6};
+    for (size_t i = 0; i < sizeof alphas / sizeof *alphas; i++) {
+        float loss, gradient[4];
+        subject s = subject_new(1, (const int64_t[]){4});
+        linnet_value y = linnet_alpha_norm(s.net, s.x, alphas[i]);
+        RUN(&s, DEVICE(state), y, 1, x, seed);
+        assert_ok(linnet_session_read(s.session, y, &loss, sizeof loss));
+        assert_ok(linnet_session_read_gradient(s.session, s.x, gradient, sizeof gradient));
+        assert_true(isnan(loss) && isnan(gradient[0]) && isfinite(gradient[3]));
+        for (int k = 1; k < 3; k++)
+            if (alphas[i] > 1 ? !isinf(gradient[k]) : fabsf(gradient[k]) != 1)
+                fail_msg("alpha %g: the gradient at %g is %g", (double)alphas[i], (double)x[k], (double)gradient[k]);
+        subject_free(&s);
+    }
+}
+
+/* Differences whose squares are not finite in single precision: too large a sum, never a small one. */
+static void total_variation_of_huge_differences(void **state)
+{
+    static const float x[] = {-1e20f, 1e20f}, seed[] = {1}, betas[] = {1.5f, 2, 3};
+    for (size_t i = 0; i < sizeof betas / sizeof *betas; i++) {
+        float loss;
+        subject s = subject_new(3, (const int64_t[]){1, 1, 2});
+        linnet_value y = linnet_total_variation(s.net, s.x, betas[i], 0);
+        RUN(&s, DEVICE(state), y, 1, x, seed);
+        assert_ok(linnet_session_read(s.session, y, &loss, sizeof loss));
+        if (!((double)loss >= 0.999 * pow(2e20, (double)betas[i])))
+            fail_msg("beta %g: the loss is %g", (double)betas[i], (double)loss);
+        subject_free(&s);
+    }
+}
+
+/* A scalar is of some shape, too. */
+static void alpha_norm_of_a_scalar(void **state)
+{
+    static const float x[] = {1.5f, -2}, seed[] = {1};
+    subject s = subject_new(1, (const int64_t[]){2});
+    linnet_value y = linnet_alpha_norm(s.net, linnet_alpha_norm(s.net, s.x, 2), 2);
+    RUN(&s, DEVICE(state), y, 1, x, seed);
+    ASSERT_READS(&s, y, 39.0625f);
+    ASSERT_GRADIENT(&s, s.x, 37.5f, -50);
+    subject_free(&s);
+}
+
 /* [1 2 3; 4 5 6] with two columns to the left, one to the right, a row above. */
 static subject pad_run(linnet_device *device, uint32_t mode, linnet_value *out_y)
 {
@@ -320,6 +367,9 @@ int main(int argc, char **argv)
         DEVICE_TEST(total_variation_of_lengths),
         DEVICE_TEST(total_variation_of_powers),
         DEVICE_TEST(alpha_norm_raises_magnitudes),
+        DEVICE_TEST(alpha_norm_hides_nothing),
+        DEVICE_TEST(total_variation_of_huge_differences),
+        DEVICE_TEST(alpha_norm_of_a_scalar),
         DEVICE_TEST(pad2d_in_every_mode),
         DEVICE_TEST(pad2d_of_any_size),
         DEVICE_TEST(local_conv2d_shares_nothing),

@@ -2,6 +2,8 @@
 /* Regularisers of pictures: powers of magnitudes, and of the differences between neighbouring pixels. */
 #include "simd.h"
 
+#include <float.h>
+
 enum { LANES = 16, PARTS = LANES / VEC, MOST_INTEGER = 64 };
 
 /* ---- Powers ---- */
@@ -23,8 +25,8 @@ static ALWAYS_INLINE vec log2_of_mantissa(vec m, vec *whole)
     return p * vec_set(2 * 1.44269504f);
 }
 
-/* x^e for x >= 0 and any e. x = 2^n m: the whole part of e n becomes an exponent, so that only what is left is rounded.
-   Numbers below 2^-126 count as 0, whose power is 0. NaN stays NaN. */
+/* x^e for x >= 0 and e other than 0. x = 2^n m: the whole part of e n becomes an exponent, so that only what is left is
+   rounded. Numbers below 2^-126 count as 0, whose power is 0. NaN stays NaN. */
 static ALWAYS_INLINE vec vec_power(vec x, vec e)
 {
     vec upper, small = log2_of_mantissa(vec_mantissa(x), &upper);
@@ -36,7 +38,9 @@ static ALWAYS_INLINE vec vec_power(vec x, vec e)
     vec first = vec_exp2i(vec_min(high, vec_max(low, half)));
     vec second = vec_exp2i(vec_min(high, vec_max(low, whole - half)));
     vec y = vec_exp(rest * vec_set(0.693147181f)) * first * second;
-    y = vec_select(vec_gt(vec_set(1.17549435e-38f), x), vec_set(0), y);
+    y = vec_select(vec_gt(vec_set(FLT_MIN), x), vec_set(0), y);
+    vec infinite = vec_select(vec_gt(e, vec_set(0)), vec_set(INFINITY), vec_set(0));
+    y = vec_select(vec_gt(x, vec_set(FLT_MAX)), infinite, y);
     return vec_select(vec_is_nan(x), x, y);
 }
 

@@ -53,30 +53,40 @@ static exactness unary_exactness(uint32_t op)
     return op == LINNET_UNARY_RELU || op == LINNET_UNARY_CLIP ? ALWAYS : NEVER;
 }
 
-/* How far integers in -4 .. 4 reach: the sum of what every element adds at most stays below 2^24. */
-static bool sum_is_exact(const linnet_case *c, double most)
+static double product(const linnet_tensor_desc *desc, uint32_t first, uint32_t last)
 {
-    return (double)linnet_desc_count(&c->inputs[0]) * most < 0x1p24;
+    double result = 1;
+    for (uint32_t i = first; i < last && i < desc->rank; i++)
+        result *= (double)desc->dims[i];
+    return result;
 }
 
-/* Sums of products and of squares, and what is only moved. A scale that is no power of two rounds. */
+/* Of integers in -4 .. 4: does a sum of so many terms, each at most so large, stay below 2^24? */
+static exactness exact_below(double terms, double most)
+{
+    return terms * most < 0x1p24 ? INTEGERS : NEVER;
+}
+
+/* Sums of products and of squares, and what is only moved. A gradient is a sum of few terms. A scale that is no power
+   of two rounds. */
 static exactness picture_exactness(const linnet_case *c, linnet_role role)
 {
     int exponent;
+    bool output = role == LINNET_ROLE_OUTPUT;
+    const linnet_tensor_desc *x = &c->inputs[0];
+    double count = output ? (double)linnet_desc_count(x) : 1;
+    double beta = (double)c->attributes.total_variation.beta, alpha = (double)c->attributes.alpha_norm.alpha;
     switch (c->layer->kind) {
     case LINNET_LAYER_GRAM:
-        return fabs(frexp((double)c->attributes.gram.scale, &exponent)) == 0.5 ? INTEGERS : NEVER;
+        if (fabs(frexp((double)c->attributes.gram.scale, &exponent)) != 0.5)
+            return NEVER;
+        return output ? exact_below(product(x, 2, 4), 16) : exact_below(product(x, 1, 2), 32);
     case LINNET_LAYER_TOTAL_VARIATION: /* two differences of up to 8 */
-        return c->attributes.total_variation.beta == 2 && c->attributes.total_variation.epsilon == 0 &&
-                       sum_is_exact(c, 128)
-                   ? INTEGERS
-                   : NEVER;
+        return beta == 2 && c->attributes.total_variation.epsilon == 0 ? exact_below(count, 128) : NEVER;
     case LINNET_LAYER_ALPHA_NORM:
-        return (c->attributes.alpha_norm.alpha == 2 && sum_is_exact(c, 16)) || c->attributes.alpha_norm.alpha == 1
-                   ? INTEGERS
-                   : NEVER;
+        return alpha == 1 || alpha == 2 ? exact_below(count, alpha == 1 ? 4 : 16) : NEVER;
     case LINNET_LAYER_PAD2D: /* a constant's gradient is a copy, the others' add up */
-        return role == LINNET_ROLE_OUTPUT || c->attributes.pad2d.mode == LINNET_PAD_CONSTANT ? ALWAYS : INTEGERS;
+        return output || c->attributes.pad2d.mode == LINNET_PAD_CONSTANT ? ALWAYS : INTEGERS;
     default:
         return NEVER;
     }
@@ -107,14 +117,6 @@ static exactness exactness_of(const linnet_case *c, linnet_role role)
     for (uint32_t i = 0; i < c->epilogue_count && role == LINNET_ROLE_OUTPUT; i++)
         if (unary_exactness(c->epilogue[i].op) == NEVER)
             result = NEVER;
-    return result;
-}
-
-static double product(const linnet_tensor_desc *desc, uint32_t first, uint32_t last)
-{
-    double result = 1;
-    for (uint32_t i = first; i < last && i < desc->rank; i++)
-        result *= (double)desc->dims[i];
     return result;
 }
 

@@ -4,6 +4,7 @@
 #include "faulty_backend.h"
 #include "core/core.h"
 #include "linnet/verify.h"
+#include "verify/harness.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -115,6 +116,29 @@ static void test_no_fault_passes(void **state)
         assert_string_equal(result.report, "");
         assert_int_equal(result.outcome, LINNET_VERIFY_PASSED);
         assert_true(result.runs > 0);
+    }
+}
+
+/* Sums of small integers are exact in single precision while they stay below 2^24, and only then wanted to be. */
+static void test_long_sums_may_round(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int exact;
+    } sums[] = {{"alpha_norm:n4c10h100w1000_a1", 1},  {"alpha_norm:n5c10h100w1000_a1", 0},
+                {"alpha_norm:n1c10h100w1000_a2", 1},  {"alpha_norm:n2c10h100w1000_a2", 0},
+                {"gram:n3c2h1000w1000", 1},           {"gram:n1c2h1000w1100", 0},
+                {"total_variation:n1c1h131w1000", 1}, {"total_variation:n1c1h132w1000", 0}};
+    for (size_t i = 0; i < sizeof sums / sizeof *sums; i++) {
+        linnet_case c;
+        assert_int_equal(linnet_case_parse(NULL, sums[i].text, &c), LINNET_OK);
+        double bound = linnet_tolerance_bound(&c, LINNET_ROLE_OUTPUT, LINNET_NUMERICS_DIRECT, LINNET_FILL_INTEGER);
+        if ((bound == 0) != sums[i].exact)
+            fail_msg("%s: the bound is %g", sums[i].text, bound);
+        bound = linnet_tolerance_bound(&c, LINNET_ROLE_INPUT_GRADIENT, LINNET_NUMERICS_DIRECT, LINNET_FILL_INTEGER);
+        if (bound != 0)
+            fail_msg("%s: a gradient of few terms has a bound of %g", sums[i].text, bound);
     }
 }
 
@@ -248,6 +272,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_no_fault_passes),
         cmocka_unit_test(test_faults_are_caught),
+        cmocka_unit_test(test_long_sums_may_round),
         cmocka_unit_test(test_numeric_gradients_are_caught),
         cmocka_unit_test(test_report_says_how_to_see_it_again),
         cmocka_unit_test(test_bad_cases_are_refused),

@@ -17,7 +17,8 @@
 #include <string.h>
 
 #define MOST_LAYERS (LOSS_SERIES - 1)
-#define LAYERS      8 /* at most, where none are named */
+#define LAYERS      8  /* at most, where none are named */
+#define TILE        84 /* side of a small picture in the figure, about */
 
 typedef struct inversion {
     const invert_settings *settings;
@@ -105,12 +106,7 @@ static int read_picture(inversion *v, const linnet_model *model)
 static int add_picture(inversion *v, const linnet_tensor *planes, const char *caption)
 {
     linnet_image *image = planes_image(planes);
-    if (!image)
-        return cli_check_last();
-    int32_t scale = image->width < 84 ? 0 : 1;
-    int code = cli_check(linnet_sheet_add(v->sheet, image, scale, caption));
-    linnet_image_free(&image);
-    return code;
+    return look_add(v->sheet, &image, TILE, caption);
 }
 
 static void print_layer(const char *name, const descent *d, double distance)

@@ -48,8 +48,7 @@ int planes_read(const char *path, int64_t channels, int64_t side, linnet_tensor 
 
 linnet_image *planes_image(const linnet_tensor *planes)
 {
-    return linnet_image_from_planes(NULL, planes->data, (int32_t)planes->dims[0], (int32_t)planes->dims[1],
-                                    (int32_t)planes->dims[2]);
+    return linnet_image_from_tensor(NULL, planes);
 }
 
 int planes_write(const linnet_tensor *planes, const char *path)

@@ -2,8 +2,9 @@
 /*
  * Adversarial examples: pictures changed by so little that no eye sees it, which a network takes for something else.
  *
- *     linnet_attack_options options = {.struct_size = sizeof options, .method = LINNET_ATTACK_PGD, .epsilon = 4 /
- * 255.f}; linnet_attack(session, &model, &pictures, labels, &options, adversarial, classes);
+ *     linnet_attack_options options = {.struct_size = sizeof options, .epsilon = 4 / 255.f};
+ *     options.method = LINNET_ATTACK_PGD;
+ *     linnet_attack(session, &model, &pictures, labels, &options, adversarial, classes);
  *
  * Pictures are f32 from 0 to 1, [N,C,H,W] or [C,H,W], colours as RGB; the model's own preprocessing (zoo.h) stands
  * between them and the net. epsilon is the largest change of any value of a picture (L-infinity), in the same units:

@@ -27,14 +27,14 @@ typedef struct linnet_attribution {
    Zisserman 2014, "Deep inside convolutional networks"). The score is the class's logit, not its probability. */
 LINNET_API linnet_status linnet_saliency_map(linnet_session *session, const linnet_model *model,
                                              const linnet_tensor *picture, int64_t class_index,
-                                             linnet_attribution *out);
+                                             linnet_attribution *out_attribution);
 
 /* max(0, sum over channels k of w_k A_k) with A the layer's maps and w_k the mean over positions of d score / d A_k:
    [1,h,w] of the layer's size (Selvaraju et al. 2017, "Grad-CAM"). layer null: the last one that has maps of more than
    one pixel. */
 LINNET_API linnet_status linnet_grad_cam_map(linnet_session *session, const linnet_model *model,
                                              const linnet_tensor *picture, linnet_value layer, int64_t class_index,
-                                             linnet_attribution *out);
+                                             linnet_attribution *out_attribution);
 
 /* The last layer of the net whose maps have more than one pixel; null value when there is none. */
 LINNET_API linnet_value linnet_last_maps(const linnet_model *model);
@@ -62,13 +62,14 @@ typedef struct linnet_effective {
 /* |d unit / d pixel|, summed over the colour channels and averaged over channels of the layer, of the unit at one
    position (Luo, Li, Urtasun and Zemel 2016, "Understanding the effective receptive field"). Units that are off (relu)
    add nothing. Copies of the picture that differ in nothing are run at once, a channel each. */
-#define linnet_effective_field(session, model, picture, layer, out, ...)                                               \
+#define linnet_effective_field(session, model, picture, layer, out_effective, ...)                                               \
     linnet_effective_field_with(                                                                                       \
         session, model, picture, layer,                                                                                \
-        &(linnet_effective_options){.struct_size = sizeof(linnet_effective_options), __VA_ARGS__}, out)
+        &(linnet_effective_options){.struct_size = sizeof(linnet_effective_options), __VA_ARGS__}, out_effective)
 LINNET_API linnet_status linnet_effective_field_with(linnet_session *session, const linnet_model *model,
                                                      const linnet_tensor *picture, linnet_value layer,
-                                                     const linnet_effective_options *options, linnet_effective *out);
+                                                     const linnet_effective_options *options,
+                                                     linnet_effective *out_effective);
 
 /* The radius in pixels around (x, y) within which the given share (0 to 1) of the map's sum lies; 0 for a map that is
    zero everywhere. Pixel centres have whole numbers. */

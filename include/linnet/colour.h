@@ -6,7 +6,7 @@
  *  - Sequential, for what has a beginning: L* rises evenly from 14 (nearly black, blue) to 96 (nearly white, yellow)
  *    over violet, red and orange, so that the order also shows in grey print and to eyes that see fewer colours.
  *  - Diverging, for signed numbers: light grey (L* 92) in the middle, from which L* falls and chroma rises evenly to
- * both ends, blue below and red above; what lies equally far on either side is equally dark and equally coloured.
+ *    both ends, blue below and red above; what lies equally far on either side is equally dark and equally coloured.
  */
 #ifndef LINNET_COLOUR_H
 #define LINNET_COLOUR_H

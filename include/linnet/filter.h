@@ -106,7 +106,7 @@ typedef struct linnet_match {
     float score;  /* there */
 } linnet_match;
 
-/* How well the template, f32 [C,h,w], fits at every place of picture, f32 [C,H,W]: the normalised cross-correlation,
+/* How well pattern, the template, f32 [C,h,w], fits at every place of picture, f32 [C,H,W]: the normalised cross-correlation,
    from -1 (a negative) to 1 (the same up to contrast and the brightness of each channel), into out_scores
    [H-h+1,W-w+1]; 0 where picture or template have no contrast at all. out_best may be NULL; of equals the first. Three
    convolutions on the device. */

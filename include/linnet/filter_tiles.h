@@ -12,7 +12,7 @@
  *
  * What a picture is of
  *  - conv2d [O,C,KH,KW]: with one or three input channels a filter, grey or RGB. With another number each picture is
- * one filter's weights for one input channel; a row of the figure is a filter.
+ *    one filter's weights for one input channel; a row of the figure is a filter.
  *  - local_conv2d [OH,OW,O,C,KH,KW]: an output channel, all its filters at their places.
  *  - linear [O,I]: a row of weights in the shape of the picture that was flattened, so that for a network's first layer
  *    each is a template to be laid over the input. Where nothing was flattened the whole matrix is one picture.

@@ -16,9 +16,9 @@ typedef struct linnet_preprocess {
     float deviation[4]; /* 0: 1 */
 } linnet_preprocess;
 
-/* picture and out: channels (at most 4) planes of pixels elements each; not in place. preprocess NULL: a copy. */
+/* picture and out_input: channels (at most 4) planes of pixels elements each; not in place. preprocess NULL: a copy. */
 LINNET_API void linnet_preprocess_apply(const linnet_preprocess *preprocess, const float *picture, int64_t channels,
-                                        int64_t pixels, float *out);
+                                        int64_t pixels, float *out_input);
 /* From an input back to the picture. */
 LINNET_API void linnet_preprocess_invert(const linnet_preprocess *preprocess, const float *input, int64_t channels,
                                          int64_t pixels, float *out_picture);

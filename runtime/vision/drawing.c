@@ -91,6 +91,16 @@ linnet_image *linnet_units_tile(linnet_context *context, const linnet_maps *maps
     return image;
 }
 
+linnet_status linnet_sheet_take(linnet_context *context, linnet_sheet *sheet, linnet_image *image, int32_t scale,
+                                const char *caption)
+{
+    if (!image)
+        return linnet_context_last_status(context);
+    linnet_status status = linnet_sheet_add(sheet, image, scale, caption);
+    linnet_image_free(&image);
+    return status;
+}
+
 /* ---- Which maps are worth seeing ---- */
 
 typedef struct ranked {
@@ -135,16 +145,4 @@ int64_t *linnet_maps_order(linnet_context *context, const linnet_maps *maps)
     }
     linnet_release(list);
     return order;
-}
-
-linnet_image *linnet_picture_image(linnet_context *context, const linnet_tensor *picture)
-{
-    bool good = picture && picture->type == LINNET_F32 && picture->rank == 3 && picture->data &&
-                (picture->dims[0] == 1 || picture->dims[0] == 3) && picture->dims[1] > 0 && picture->dims[2] > 0 &&
-                picture->dims[1] <= LINNET_IMAGE_MAX_SIDE && picture->dims[2] <= LINNET_IMAGE_MAX_SIDE;
-    if (good)
-        return linnet_image_from_planes(context, picture->data, (int32_t)picture->dims[0], (int32_t)picture->dims[1],
-                                        (int32_t)picture->dims[2]);
-    linnet_fail(context, LINNET_SHAPE, "only f32 pictures [C,H,W] with one channel or three can be drawn");
-    return NULL;
 }

@@ -6,6 +6,7 @@
 #include "../core/core.h"
 #include "linnet/colour.h"
 #include "linnet/features.h"
+#include "linnet/sheet.h"
 
 /* The scale of a whole layer. */
 typedef struct linnet_maps_scale {
@@ -21,10 +22,11 @@ linnet_image *linnet_map_tile(linnet_context *context, const linnet_maps *maps, 
 /* A layer without positions as one picture: its units are cells of cell x cell pixels, row by row, columns a row. */
 linnet_image *linnet_units_tile(linnet_context *context, const linnet_maps *maps, const linnet_maps_scale *scale,
                                 int64_t columns, int32_t cell);
+/* Adds the image to the sheet and frees it. image NULL: what the context last failed with. */
+linnet_status linnet_sheet_take(linnet_context *context, linnet_sheet *sheet, linnet_image *image, int32_t scale,
+                                const char *caption);
 /* The channels in falling order of how much they vary over their positions; release with linnet_release. NULL: no
    memory. */
 int64_t *linnet_maps_order(linnet_context *context, const linnet_maps *maps);
-/* An f32 picture [C,H,W] of 0 to 1 as an image. C is 1 or 3. */
-linnet_image *linnet_picture_image(linnet_context *context, const linnet_tensor *picture);
 
 #endif

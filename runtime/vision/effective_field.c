@@ -129,21 +129,22 @@ static linnet_status prepare(field_job *job, const linnet_tensor *picture, linne
 
 linnet_status linnet_effective_field_with(linnet_session *session, const linnet_model *model,
                                           const linnet_tensor *picture, linnet_value layer,
-                                          const linnet_effective_options *options, linnet_effective *out)
+                                          const linnet_effective_options *options, linnet_effective *out_effective)
 {
     field_job job = {.layer = layer};
-    memset(out, 0, sizeof *out);
+    memset(out_effective, 0, sizeof *out_effective);
     linnet_status status = linnet_probe_open_picture(&job.p, session, model, picture, BATCH);
     if (status == LINNET_OK)
         status = linnet_vision_options(job.p.context, "effective field", options, &job.options, sizeof job.options);
     if (status == LINNET_OK)
-        status = prepare(&job, picture, out);
+        status = prepare(&job, picture, out_effective);
     if (status == LINNET_OK)
-        status = linnet_maps_new(job.p.context, 1, job.p.height, job.p.width, &out->map);
+        status = linnet_maps_new(job.p.context, 1, job.p.height, job.p.width, &out_effective->map);
     for (int64_t i = 0; i < job.count && status == LINNET_OK; i += BATCH)
-        status = run_round(&job, i, job.count - i < BATCH ? job.count - i : BATCH, out, out->map.data);
+        status =
+            run_round(&job, i, job.count - i < BATCH ? job.count - i : BATCH, out_effective, out_effective->map.data);
     if (status != LINNET_OK)
-        linnet_maps_free(&out->map);
+        linnet_maps_free(&out_effective->map);
     linnet_release(job.pictures);
     linnet_release(job.gradients);
     linnet_release(job.seed);

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Filters drawn as tiles. */
 #include "../core/core.h"
-#include "linnet/colour.h"
+#include "drawing.h"
 #include "linnet/filter_tiles.h"
-#include "linnet/sheet.h"
 #include "options.h"
 
 #include <math.h>
@@ -132,17 +131,6 @@ static linnet_image *draw_bare(linnet_context *context, const linnet_filters *f,
     return all;
 }
 
-/* Takes over the image. */
-static linnet_status add(linnet_context *context, linnet_sheet *sheet, linnet_image *image, int32_t scale,
-                         const char *caption)
-{
-    if (!image)
-        return linnet_context_last_status(context);
-    linnet_status status = linnet_sheet_add(sheet, image, scale, caption);
-    linnet_image_free(&image);
-    return status;
-}
-
 /* Rows that mean something are begun and numbered, others go on as the width says. */
 static linnet_status add_tiles(linnet_context *context, linnet_sheet *sheet, const linnet_filters *f,
                                const linnet_filters_options *o, float range)
@@ -156,7 +144,8 @@ static linnet_status add_tiles(linnet_context *context, linnet_sheet *sheet, con
         if (i % columns == 0)
             status = linnet_sheet_row(sheet, f->columns ? number : NULL);
         if (status == LINNET_OK)
-            status = add(context, sheet, draw_tile(context, f, i, range), scale, f->columns ? NULL : number);
+            status =
+                linnet_sheet_take(context, sheet, draw_tile(context, f, i, range), scale, f->columns ? NULL : number);
     }
     return status;
 }
@@ -173,8 +162,8 @@ static linnet_status fill_sheet(linnet_context *context, linnet_sheet *sheet, co
         return status;
     status = linnet_sheet_row(sheet, NULL);
     if (status == LINNET_OK)
-        status =
-            add(context, sheet, linnet_image_colour_bar(context, LINNET_COLOUR_DIVERGING, -range, range, 0), 1, NULL);
+        status = linnet_sheet_take(
+            context, sheet, linnet_image_colour_bar(context, LINNET_COLOUR_DIVERGING, -range, range, 0), 1, NULL);
     return status;
 }
 

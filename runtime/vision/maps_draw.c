@@ -19,17 +19,6 @@ static bool maps_are_good(const linnet_maps *maps)
            maps->height <= LINNET_IMAGE_MAX_SIDE && maps->width <= LINNET_IMAGE_MAX_SIDE;
 }
 
-/* Takes over the image. */
-static linnet_status add(linnet_context *context, linnet_sheet *sheet, linnet_image *image, int32_t scale,
-                         const char *caption)
-{
-    if (!image)
-        return linnet_context_last_status(context);
-    linnet_status status = linnet_sheet_add(sheet, image, scale, caption);
-    linnet_image_free(&image);
-    return status;
-}
-
 /* Pixels of a tile: larger maps are made smaller, smaller ones are enlarged. */
 static int32_t tile_side(const linnet_maps *maps)
 {
@@ -45,7 +34,8 @@ static linnet_status add_tiles(linnet_context *context, linnet_sheet *sheet, con
         char caption[32];
         int64_t channel = order ? order[i] : i;
         snprintf(caption, sizeof caption, "%lld", (long long)channel);
-        status = add(context, sheet, linnet_map_tile(context, maps, channel, scale, tile_side(maps)), 1, caption);
+        status = linnet_sheet_take(context, sheet, linnet_map_tile(context, maps, channel, scale, tile_side(maps)), 1,
+                                   caption);
     }
     return status;
 }
@@ -67,7 +57,8 @@ static linnet_status fill(linnet_context *context, linnet_sheet *sheet, const li
     linnet_status status = LINNET_OK;
     if (maps->height * maps->width == 1) {
         int64_t columns = options->columns ? options->columns : (int64_t)ceil(sqrt((double)maps->channels * 2));
-        status = add(context, sheet, linnet_units_tile(context, maps, &scale, columns, UNIT_CELL), 1, NULL);
+        status =
+            linnet_sheet_take(context, sheet, linnet_units_tile(context, maps, &scale, columns, UNIT_CELL), 1, NULL);
     } else {
         order = options->strongest ? linnet_maps_order(context, maps) : NULL;
         status = options->strongest && !order ? LINNET_OUT_OF_MEMORY : LINNET_OK;
@@ -80,8 +71,8 @@ static linnet_status fill(linnet_context *context, linnet_sheet *sheet, const li
     if (status == LINNET_OK)
         status = linnet_sheet_row(sheet, NULL);
     if (status == LINNET_OK)
-        status =
-            add(context, sheet, linnet_image_colour_bar(context, scale.colours, scale.low, scale.high, 0), 1, NULL);
+        status = linnet_sheet_take(context, sheet,
+                                   linnet_image_colour_bar(context, scale.colours, scale.low, scale.high, 0), 1, NULL);
     return status;
 }
 

@@ -39,7 +39,7 @@ linnet_image *linnet_overlay_draw(linnet_context *context, const linnet_tensor *
         linnet_fail(context, LINNET_INVALID, "there is no map of one channel to lay over a picture");
         return NULL;
     }
-    linnet_image *plain = linnet_picture_image(context, picture);
+    linnet_image *plain = linnet_image_from_tensor(context, picture);
     linnet_image *image = plain ? linnet_image_convert(context, plain, 3) : NULL;
     linnet_image_free(&plain);
     if (!image)

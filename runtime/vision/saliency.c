@@ -68,22 +68,22 @@ static void largest(const float *gradient, int64_t channels, int64_t pixels, flo
 }
 
 linnet_status linnet_saliency_map(linnet_session *session, const linnet_model *model, const linnet_tensor *picture,
-                                  int64_t class_index, linnet_attribution *out)
+                                  int64_t class_index, linnet_attribution *out_attribution)
 {
     linnet_probe p;
     linnet_maps gradient = {.data = NULL};
-    memset(out, 0, sizeof *out);
+    memset(out_attribution, 0, sizeof *out_attribution);
     linnet_status status = open_class(&p, session, model, picture);
     if (status == LINNET_OK)
-        status = differentiate_class(&p, picture, class_index, out);
+        status = differentiate_class(&p, picture, class_index, out_attribution);
     if (status == LINNET_OK)
         status = linnet_maps_new(p.context, p.channels, p.height, p.width, &gradient);
     if (status == LINNET_OK)
         status = linnet_probe_picture_gradient(&p, gradient.data);
     if (status == LINNET_OK)
-        status = linnet_maps_new(p.context, 1, p.height, p.width, &out->map);
+        status = linnet_maps_new(p.context, 1, p.height, p.width, &out_attribution->map);
     if (status == LINNET_OK)
-        largest(gradient.data, p.channels, p.height * p.width, out->map.data);
+        largest(gradient.data, p.channels, p.height * p.width, out_attribution->map.data);
     linnet_maps_free(&gradient);
     linnet_probe_close(&p);
     return status;
@@ -148,10 +148,10 @@ static linnet_status make_cam(linnet_probe *p, linnet_value layer, linnet_maps *
 }
 
 linnet_status linnet_grad_cam_map(linnet_session *session, const linnet_model *model, const linnet_tensor *picture,
-                                  linnet_value layer, int64_t class_index, linnet_attribution *out)
+                                  linnet_value layer, int64_t class_index, linnet_attribution *out_attribution)
 {
     linnet_probe p;
-    memset(out, 0, sizeof *out);
+    memset(out_attribution, 0, sizeof *out_attribution);
     linnet_status status = open_class(&p, session, model, picture);
     if (status == LINNET_OK && !layer.id)
         layer = linnet_last_maps(model);
@@ -163,9 +163,9 @@ linnet_status linnet_grad_cam_map(linnet_session *session, const linnet_model *m
     if (status == LINNET_OK)
         status = linnet_session_keep(session, layer);
     if (status == LINNET_OK)
-        status = differentiate_class(&p, picture, class_index, out);
+        status = differentiate_class(&p, picture, class_index, out_attribution);
     if (status == LINNET_OK)
-        status = make_cam(&p, layer, &out->map);
+        status = make_cam(&p, layer, &out_attribution->map);
     linnet_probe_close(&p);
     return status;
 }

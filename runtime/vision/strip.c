@@ -96,11 +96,7 @@ static linnet_status collect(strip *s)
 /* Takes over the image. */
 static linnet_status add(const strip *s, linnet_image *image, const char *caption)
 {
-    if (!image)
-        return linnet_context_last_status(s->context);
-    linnet_status status = linnet_sheet_add(s->sheet, image, 1, caption);
-    linnet_image_free(&image);
-    return status;
+    return linnet_sheet_take(s->context, s->sheet, image, 1, caption);
 }
 
 static int32_t stack_height(const strip *s)
@@ -143,7 +139,7 @@ static linnet_image *draw_stack(const strip *s, const linnet_maps *maps)
 /* The picture, as high as the stacks where it is not smaller by itself. */
 static linnet_image *draw_picture(const strip *s)
 {
-    linnet_image *image = linnet_picture_image(s->context, s->picture);
+    linnet_image *image = linnet_image_from_tensor(s->context, s->picture);
     int32_t most = stack_height(s), longer = !image ? 0 : image->height > image->width ? image->height : image->width;
     if (!image || longer == most)
         return image;

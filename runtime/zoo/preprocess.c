@@ -17,12 +17,12 @@ static channel_map map_of(const linnet_preprocess *p, int64_t channels, int64_t 
 }
 
 void linnet_preprocess_apply(const linnet_preprocess *preprocess, const float *picture, int64_t channels,
-                             int64_t pixels, float *out)
+                             int64_t pixels, float *out_input)
 {
     for (int64_t c = 0; c < channels && c < 4; c++) {
         channel_map m = map_of(preprocess, channels, c);
         for (int64_t i = 0; i < pixels; i++)
-            out[c * pixels + i] = picture[m.source * pixels + i] * m.factor + m.offset;
+            out_input[c * pixels + i] = picture[m.source * pixels + i] * m.factor + m.offset;
     }
 }
 

@@ -20,24 +20,6 @@ static linnet_status alpha_norm_candidate(linnet_backend_device *device, const l
     return status;
 }
 
-static linnet_status alpha_norm_run_forward(linnet_backend_plan *plan, linnet_backend_queue *queue,
-                                            const linnet_layer_args *args)
-{
-    linnet_status status =
-        linnet_cl_launch(&plan->kernels[0], queue, args->inputs[LINNET_ALPHA_NORM_X], args->workspace);
-    return status
-               ? status
-               : linnet_cl_reduce(&plan->kernels[1], queue, args->workspace, args->outputs[LINNET_ALPHA_NORM_LOSS], 0);
-}
-
-static linnet_status alpha_norm_run_backward(linnet_backend_plan *plan, linnet_backend_queue *queue,
-                                             const linnet_layer_args *args)
-{
-    linnet_cl_run_int(&plan->kernels[0], 0, linnet_cl_bit(args->accumulate_inputs, LINNET_ALPHA_NORM_X));
-    return linnet_cl_launch(&plan->kernels[0], queue, args->inputs[LINNET_ALPHA_NORM_X],
-                            args->output_gradients[LINNET_ALPHA_NORM_LOSS], args->input_gradients[LINNET_ALPHA_NORM_X]);
-}
-
 /* Constants whole and exponent. */
 static void exponent_constants(linnet_cl_kernel *kernel, float exponent)
 {
@@ -78,7 +60,7 @@ static linnet_status alpha_norm_plan(linnet_backend_device *device, const linnet
     const linnet_alpha_norm_attributes *attributes = desc->attributes;
     linnet_backend_plan *plan;
     linnet_status status =
-        linnet_cl_plan_new(device, sizeof(*plan), forward ? alpha_norm_run_forward : alpha_norm_run_backward, &plan);
+        linnet_cl_plan_new(device, sizeof(*plan), forward ? linnet_cl_run_loss : linnet_cl_run_loss_gradient, &plan);
     if (status)
         return status;
     if (forward)

@@ -65,3 +65,17 @@ int64_t linnet_cl_extent(const linnet_tensor_desc *desc, uint32_t first, uint32_
         count *= desc->dims[i];
     return count;
 }
+
+linnet_status linnet_cl_run_loss(linnet_backend_plan *plan, linnet_backend_queue *queue, const linnet_layer_args *args)
+{
+    linnet_status status = linnet_cl_launch(&plan->kernels[0], queue, args->inputs[0], args->workspace);
+    return status ? status : linnet_cl_reduce(&plan->kernels[1], queue, args->workspace, args->outputs[0], 0);
+}
+
+linnet_status linnet_cl_run_loss_gradient(linnet_backend_plan *plan, linnet_backend_queue *queue,
+                                          const linnet_layer_args *args)
+{
+    linnet_cl_run_int(&plan->kernels[0], 0, linnet_cl_bit(args->accumulate_inputs, 0));
+    return linnet_cl_launch(&plan->kernels[0], queue, args->inputs[0], args->output_gradients[0],
+                            args->input_gradients[0]);
+}

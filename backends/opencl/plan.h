@@ -113,6 +113,12 @@ linnet_status linnet_cl_copy_words(linnet_cl_kernel *kernel, linnet_backend_queu
 linnet_status linnet_cl_add_words(linnet_cl_kernel *kernel, linnet_backend_queue *queue, linnet_view from,
                                   linnet_view to, cl_int accumulate);
 
+/* Runs of losses of one input alone (alpha_norm, total_variation). Forward: kernel 0 makes the parts in the workspace,
+   kernel 1, a reduce_kernel, adds them up. Backward: kernel 0 takes x, the loss' gradient and x's. */
+linnet_status linnet_cl_run_loss(linnet_backend_plan *plan, linnet_backend_queue *queue, const linnet_layer_args *args);
+linnet_status linnet_cl_run_loss_gradient(linnet_backend_plan *plan, linnet_backend_queue *queue,
+                                          const linnet_layer_args *args);
+
 /* Constants H, W, OH, OW, kernel, stride, top, left and the range of a pooling kernel (max_pool2d.c): on processors one
    of the _planes kernels. */
 void linnet_cl_pool2d_constants(linnet_cl_kernel *kernel, const linnet_layer_desc *desc);

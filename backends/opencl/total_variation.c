@@ -30,25 +30,6 @@ static linnet_status total_variation_candidate(linnet_backend_device *device, co
     return status;
 }
 
-static linnet_status total_variation_run_forward(linnet_backend_plan *plan, linnet_backend_queue *queue,
-                                                 const linnet_layer_args *args)
-{
-    linnet_status status =
-        linnet_cl_launch(&plan->kernels[0], queue, args->inputs[LINNET_TOTAL_VARIATION_X], args->workspace);
-    return status ? status
-                  : linnet_cl_reduce(&plan->kernels[1], queue, args->workspace,
-                                     args->outputs[LINNET_TOTAL_VARIATION_LOSS], 0);
-}
-
-static linnet_status total_variation_run_backward(linnet_backend_plan *plan, linnet_backend_queue *queue,
-                                                  const linnet_layer_args *args)
-{
-    linnet_cl_run_int(&plan->kernels[0], 0, linnet_cl_bit(args->accumulate_inputs, LINNET_TOTAL_VARIATION_X));
-    return linnet_cl_launch(&plan->kernels[0], queue, args->inputs[LINNET_TOTAL_VARIATION_X],
-                            args->output_gradients[LINNET_TOTAL_VARIATION_LOSS],
-                            args->input_gradients[LINNET_TOTAL_VARIATION_X]);
-}
-
 static linnet_cl_kernel *variation_kernel(linnet_backend_plan *plan, const linnet_layer_desc *desc, const char *name,
                                           bool with_run, cl_uint views)
 {
@@ -90,8 +71,8 @@ static linnet_status total_variation_plan(linnet_backend_device *device, const l
     (void)candidate;
     bool forward = desc->direction == LINNET_FORWARD;
     linnet_backend_plan *plan;
-    linnet_status status = linnet_cl_plan_new(
-        device, sizeof(*plan), forward ? total_variation_run_forward : total_variation_run_backward, &plan);
+    linnet_status status =
+        linnet_cl_plan_new(device, sizeof(*plan), forward ? linnet_cl_run_loss : linnet_cl_run_loss_gradient, &plan);
     if (status)
         return status;
     if (forward)

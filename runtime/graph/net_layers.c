@@ -40,6 +40,14 @@ static linnet_value with_bias(linnet_net *net, linnet_node_request *request, lin
     return linnet_net_add_node(net, request);
 }
 
+/* Where the kernel's size is not given it is the weight's, whose last two dims are a kernel's. */
+static void take_kernel(linnet_net *net, linnet_value given, uint32_t rank, int64_t kernel[2])
+{
+    const linnet_net_value *weight = given.id ? linnet_net_value_get(net, given) : NULL;
+    for (uint32_t i = 0; weight && weight->shape.rank == rank && i < 2; i++)
+        kernel[i] = first_of(kernel[i], weight->shape.dims[rank - 2 + i], 0);
+}
+
 linnet_value linnet_conv2d_with(linnet_net *net, linnet_value x, const linnet_conv2d_options *options)
 {
     linnet_conv2d_options o;
@@ -56,11 +64,7 @@ linnet_value linnet_conv2d_with(linnet_net *net, linnet_value x, const linnet_co
     };
     if (o.groups < 0 || o.groups > UINT32_MAX)
         return linnet_net_fail(net, LINNET_INVALID, "conv2d: groups is %lld", (long long)o.groups);
-    if (o.weight.id) { /* the kernel's size is the weight's */
-        const linnet_net_value *weight = linnet_net_value_get(net, o.weight);
-        for (int i = 0; weight && weight->shape.rank == 4 && i < 2; i++)
-            attributes.kernel[i] = attributes.kernel[i] ? attributes.kernel[i] : weight->shape.dims[2 + i];
-    }
+    take_kernel(net, o.weight, 4, attributes.kernel);
     linnet_node_request request = {.kind = LINNET_LAYER_CONV2D,
                                    .name = o.name,
                                    .attributes = &attributes,
@@ -82,11 +86,7 @@ linnet_value linnet_local_conv2d_with(linnet_net *net, linnet_value x, const lin
         .padding = {first_of(o.padding_top, o.padding, 0), first_of(o.padding_left, o.padding, 0),
                     first_of(o.padding_bottom, o.padding, 0), first_of(o.padding_right, o.padding, 0)},
     };
-    if (o.weight.id) { /* the kernel's size is the weight's */
-        const linnet_net_value *weight = linnet_net_value_get(net, o.weight);
-        for (int i = 0; weight && weight->shape.rank == 6 && i < 2; i++)
-            attributes.kernel[i] = attributes.kernel[i] ? attributes.kernel[i] : weight->shape.dims[4 + i];
-    }
+    take_kernel(net, o.weight, 6, attributes.kernel);
     linnet_node_request request = {.kind = LINNET_LAYER_LOCAL_CONV2D,
                                    .name = o.name,
                                    .attributes = &attributes,

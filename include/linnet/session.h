@@ -52,8 +52,8 @@ LINNET_API linnet_status linnet_session_want_gradient(linnet_session *session, l
 /* Gradients of parameters: on by default where gradients are on. Off: only wanted values (adversarial examples, style).
  */
 LINNET_API void linnet_session_set_parameter_gradients(linnet_session *session, int on);
-/* Makes a value differentiable: a scalar by linnet_backward, anything by linnet_backward_from. Losses that no other
-   layer uses are, without being asked for. At most 64. */
+/* Makes what a layer makes differentiable: a scalar by linnet_backward, anything by linnet_backward_from. Losses that no
+   other layer uses are, without being asked for. At most 64. */
 LINNET_API linnet_status linnet_session_add_loss(linnet_session *session, linnet_value loss);
 /* Keeps a value readable after every run (outputs are anyway). */
 LINNET_API linnet_status linnet_session_keep(linnet_session *session, linnet_value value);

@@ -48,8 +48,8 @@ static linnet_status find_value(linnet_session *session, linnet_value value, uin
     return linnet_fail(
         session->context, LINNET_INVALID,
         exists ? "'%s' is not kept after a run: name it with linnet_output or linnet_session_keep"
-               : "'%s' was not computed: an input that it needs is not fed, or it became part of another layer: "
-                 "linnet_session_keep",
+               : "'%s' was not computed: an input that it needs is not fed, the session is lazy, or it became part of "
+                 "another layer: linnet_session_keep",
         name);
 }
 

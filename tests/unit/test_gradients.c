@@ -142,6 +142,9 @@ static void a_gradient_has_the_size_of_its_value(void **state)
     FEED(&batch, "image", pixels, 2, 2, 6, 6);
     assert_ok(linnet_forward(session, &batch));
     assert_fails(linnet_backward_from(session, s.logits, gradient, sizeof gradient), LINNET_INVALID, "add_loss");
+    assert_fails(linnet_session_add_loss(session, s.image), LINNET_INVALID, "'image' is made by no layer");
+    assert_fails(linnet_session_add_loss(session, linnet_net_parameter(s.net, "fc.weight")), LINNET_INVALID,
+                 "'fc.weight' is made by no layer");
     assert_ok(linnet_session_add_loss(session, s.logits));
     assert_ok(linnet_forward(session, &batch));
     assert_fails(linnet_backward(session, s.logits), LINNET_INVALID, "linnet_backward is for scalars");

@@ -2,16 +2,10 @@
 #include "compare_svg.h"
 
 #include "curve_panel.h"
-#include "text.h"
+#include "svg.h"
 
 #define TITLE_HEIGHT  44
 #define LEGEND_HEIGHT 20
-#define CHARACTER     7.2 /* about the width of one */
-
-/* Colours that stay apart for every eye (Okabe and Ito 2008), the strongest first. */
-static const char *const colours[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
-                                      "#e69f00", "#56b4e9", "#000000", "#8c6d31"};
-enum { COLOURS = sizeof colours / sizeof colours[0] };
 
 typedef struct picture {
     const char *title;
@@ -27,20 +21,13 @@ static double draw_legend(FILE *file, const picture *p)
 {
     double x = CURVE_LEFT_LOSS, y = TITLE_HEIGHT + 14;
     for (size_t i = 0; i < p->count; i++) {
-        double width = 40 + CHARACTER * (double)text_width(p->curves[i].name) + 18;
+        double width = svg_legend_width(p->curves[i].name);
         if (x > CURVE_LEFT_LOSS && x + width > CURVE_WIDTH - 20) {
             x = CURVE_LEFT_LOSS;
             y += LEGEND_HEIGHT;
         }
-        if (file) {
-            const char *colour = colours[i % COLOURS];
-            fprintf(file, "<line x1='%g' y1='%g' x2='%g' y2='%g' stroke='%s' stroke-width='2'/>", x, y, x + 24, y,
-                    colour);
-            fprintf(file, "<circle cx='%g' cy='%g' r='3.5' fill='%s'/><text x='%g' y='%g'>", x + 12, y, colour, x + 32,
-                    y + 4);
-            curve_text(file, p->curves[i].name);
-            fputs("</text>\n", file);
-        }
+        if (file)
+            svg_legend(file, x, y, svg_colour(i), p->curves[i].name);
         x += width;
     }
     if (file)
@@ -56,23 +43,23 @@ static void draw_panel(FILE *file, const picture *what, double left, bool accura
     for (size_t i = 0; i < what->count; i++) {
         const history *h = what->histories[i];
         curve_smooth(h->points, h->point_count, smoothed);
-        curve_panel_line(&p, smoothed, h->point_count, colours[i % COLOURS], 0.7);
+        curve_panel_line(&p, smoothed, h->point_count, svg_colour(i), 0.7);
     }
     for (size_t i = 0; i < what->count; i++) {
         const history *h = what->histories[i];
-        curve_panel_line(&p, h->epochs, h->epoch_count, colours[i % COLOURS], 2);
-        curve_panel_dots(&p, h->epochs, h->epoch_count, colours[i % COLOURS]);
+        curve_panel_line(&p, h->epochs, h->epoch_count, svg_colour(i), 2);
+        curve_panel_dots(&p, h->epochs, h->epoch_count, svg_colour(i));
     }
 }
 
 static void draw(FILE *file, const void *what)
 {
     const picture *p = what;
-    curve_begin(file, CURVE_WIDTH, p->top + CURVE_PANEL_HEIGHT + 58, p->title);
+    svg_begin(file, CURVE_WIDTH, p->top + CURVE_PANEL_HEIGHT + 58, p->title);
     draw_legend(file, p);
     draw_panel(file, p, CURVE_LEFT_LOSS, false);
     draw_panel(file, p, CURVE_LEFT_RIGHT, true);
-    curve_end(file);
+    svg_end(file);
 }
 
 int compare_svg_write(const char *path, const char *title, const compare_curve *curves, size_t count, double epochs)
@@ -82,5 +69,5 @@ int compare_svg_write(const char *path, const char *title, const compare_curve *
     for (; what.count < count && what.count < TRAIN_MOST_NETWORKS; what.count++)
         histories[what.count] = curves[what.count].h;
     what.top = draw_legend(NULL, &what) + 30;
-    return curve_write(path, draw, &what);
+    return svg_write(path, draw, &what);
 }

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "curve_panel.h"
 
-#include <errno.h>
+#include "svg.h"
+
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #define MOST_DOTS 60
 
@@ -25,44 +24,28 @@ static double y_of(const curve_panel *p, double value)
     return p->top + CURVE_PANEL_HEIGHT * (1 - (inside - p->low) / (p->high - p->low));
 }
 
-/* 1, 2 or 5 times a power of ten, so that about five of them fill the span. */
-static double nice_step(double span)
-{
-    double rough = span / 5, power = pow(10, floor(log10(rough)));
-    double digit = rough / power;
-    return power * (digit < 1.5 ? 1 : digit < 3.5 ? 2 : digit < 7.5 ? 5 : 10);
-}
-
 static void draw_tick(const curve_panel *p, double value)
 {
-    double y = y_of(p, value);
     char label[32];
     if (p->accuracy)
         snprintf(label, sizeof label, "%.4g %%", 100 * value);
     else
         snprintf(label, sizeof label, "%.4g", value);
-    fprintf(p->file, "<line x1='%.1f' y1='%.1f' x2='%.1f' y2='%.1f' stroke='#e4e7eb'/>", p->left, y,
-            p->left + CURVE_PANEL_WIDTH, y);
-    fprintf(p->file, "<text x='%.1f' y='%.1f' text-anchor='end'>%s</text>\n", p->left - 8, y + 4, label);
+    svg_level(p->file, p->left, p->left + CURVE_PANEL_WIDTH, y_of(p, value), label);
 }
 
 static void draw_axes(const curve_panel *p)
 {
-    double step = nice_step(p->high - p->low);
+    double step = svg_step(p->high - p->low), bottom = p->top + CURVE_PANEL_HEIGHT;
     for (double value = ceil(p->low / step - 1e-9) * step; value <= p->high + 1e-9 * step; value += step)
         draw_tick(p, fabs(value) < 1e-9 * step ? 0 : value);
-    step = fmax(1, nice_step(p->epochs));
+    step = fmax(1, svg_step(p->epochs));
     for (double epoch = 0; epoch <= p->epochs + 1e-9; epoch += step) {
-        double x = x_of(p, epoch);
-        fprintf(p->file, "<line x1='%.1f' y1='%g' x2='%.1f' y2='%g' stroke='#7b8794'/>", x, p->top + CURVE_PANEL_HEIGHT,
-                x, p->top + CURVE_PANEL_HEIGHT + 5);
-        fprintf(p->file, "<text x='%.1f' y='%g' text-anchor='middle'>%g</text>\n", x, p->top + CURVE_PANEL_HEIGHT + 20,
-                epoch);
+        char label[32];
+        snprintf(label, sizeof label, "%g", epoch);
+        svg_notch(p->file, x_of(p, epoch), bottom, label);
     }
-    fprintf(p->file, "<path d='M%.1f %g V%g H%.1f' fill='none' stroke='#7b8794'/>\n", p->left, p->top,
-            p->top + CURVE_PANEL_HEIGHT, p->left + CURVE_PANEL_WIDTH);
-    fprintf(p->file, "<text x='%.1f' y='%g' text-anchor='middle'>epoch</text>\n", p->left + CURVE_PANEL_WIDTH / 2.0,
-            p->top + CURVE_PANEL_HEIGHT + 40);
+    svg_axes(p->file, p->left, p->top, p->left + CURVE_PANEL_WIDTH, bottom, "epoch");
     fprintf(p->file, "<text x='%.1f' y='%g' class='heading'>%s</text>\n", p->left, p->top - 14,
             p->accuracy ? "accuracy" : "loss");
 }
@@ -136,7 +119,7 @@ static void choose_range(curve_panel *p, const history *const *histories, size_t
         p->low = fmin(0.9, fmax(0, floor(10 * low) / 10));
     } else if (count) {
         double high = values[count - 1 - count / 50];
-        double step = nice_step(fmax(high, 1e-6));
+        double step = svg_step(fmax(high, 1e-6));
         p->high = ceil(fmax(high, 1e-6) / step) * step;
     }
     free(values);
@@ -149,59 +132,4 @@ curve_panel curve_panel_start(FILE *file, double left, double top, double epochs
     choose_range(&p, histories, count);
     draw_axes(&p);
     return p;
-}
-
-void curve_text(FILE *file, const char *text)
-{
-    for (; *text; text++)
-        switch (*text) {
-        case '&':
-            fputs("&amp;", file);
-            break;
-        case '<':
-            fputs("&lt;", file);
-            break;
-        case '>':
-            fputs("&gt;", file);
-            break;
-        default:
-            fputc(*text, file);
-        }
-}
-
-void curve_begin(FILE *file, double width, double height, const char *title)
-{
-    fprintf(file,
-            "<svg xmlns='http://www.w3.org/2000/svg' width='%g' height='%g' viewBox='0 0 %g %g' font-size='12' "
-            "font-family='system-ui, -apple-system, \"Segoe UI\", Helvetica, Arial, sans-serif' fill='#3e4c59'>\n",
-            width, height, width, height);
-    fputs("<style>.heading { font-size: 13px; font-weight: 600; }</style>\n"
-          "<rect width='100%' height='100%' fill='#ffffff'/>\n",
-          file);
-    fputs("<text x='24' y='34' font-size='15' font-weight='600'>", file);
-    curve_text(file, title);
-    fputs("</text>\n", file);
-}
-
-void curve_end(FILE *file)
-{
-    fputs("</svg>\n", file);
-}
-
-int curve_write(const char *path, void (*draw)(FILE *file, const void *what), const void *what)
-{
-    char temporary[4096];
-    if (snprintf(temporary, sizeof temporary, "%s.%ld.tmp", path, (long)getpid()) >= (int)sizeof temporary)
-        return cli_fail(EXIT_FAILED, "%s: the path is too long", path);
-    FILE *file = fopen(temporary, "we");
-    if (!file)
-        return cli_fail(EXIT_FAILED, "%s: cannot be written: %s", path, strerror(errno));
-    draw(file, what);
-    bool good = !ferror(file);
-    good = fclose(file) == 0 && good;
-    if (good && rename(temporary, path) == 0)
-        return EXIT_GO_ON;
-    int error = errno;
-    unlink(temporary);
-    return cli_fail(EXIT_FAILED, "%s: cannot be written: %s", path, strerror(error));
 }

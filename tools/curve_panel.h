@@ -29,12 +29,4 @@ void curve_smooth(const history_point *points, size_t count, history_point *out)
 /* A dot on every point, unless there are too many of them. */
 void curve_panel_dots(const curve_panel *p, const history_point *points, size_t count, const char *colour);
 
-/* The beginning of the picture up to its title, and its end. */
-void curve_begin(FILE *file, double width, double height, const char *title);
-void curve_end(FILE *file);
-/* & < > and quotes as entities. */
-void curve_text(FILE *file, const char *text);
-/* Writes the picture at once: path holds the old or the new one. Returns EXIT_GO_ON or the exit code to leave with. */
-int curve_write(const char *path, void (*draw)(FILE *file, const void *what), const void *what);
-
 #endif

@@ -2,6 +2,7 @@
 #include "curve_svg.h"
 
 #include "curve_panel.h"
+#include "svg.h"
 
 #define TOP          72
 #define BATCH_COLOUR "#d9dfe6"
@@ -41,15 +42,15 @@ static void draw_legend(FILE *file)
 static void draw(FILE *file, const void *what)
 {
     const picture *p = what;
-    curve_begin(file, CURVE_WIDTH, CURVE_HEIGHT, p->title);
+    svg_begin(file, CURVE_WIDTH, CURVE_HEIGHT, p->title);
     draw_legend(file);
     draw_panel(file, p, CURVE_LEFT_LOSS, false);
     draw_panel(file, p, CURVE_LEFT_RIGHT, true);
-    curve_end(file);
+    svg_end(file);
 }
 
 int curve_svg_write(const char *path, const char *title, const history *h, double epochs)
 {
     const picture what = {title, h, epochs};
-    return curve_write(path, draw, &what);
+    return svg_write(path, draw, &what);
 }

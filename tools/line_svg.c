@@ -1,18 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "line_svg.h"
 
-#include "curve_panel.h"
-#include "text.h"
+#include "svg.h"
 
 #include <math.h>
 
 enum { LEFT = 80, WIDTH = 640, TITLE = 48, HEIGHT = 300, ABOVE = 16, BELOW = 60, LINE = 18, MOST_DOTS = 60 };
-#define CHARACTER 7.2 /* about the width of one */
-
-/* Colours that stay apart for every eye (Okabe and Ito 2008), the strongest first. */
-static const char *const colours[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
-                                      "#e69f00", "#56b4e9", "#000000", "#8c6d31"};
-enum { COLOURS = sizeof colours / sizeof colours[0] };
 
 typedef struct axes {
     double x_low, x_high, y_low, y_high;
@@ -23,13 +16,6 @@ typedef struct drawing {
     const line_diagram *diagrams;
     size_t count;
 } drawing;
-
-static double nice_step(double span)
-{
-    double rough = span / 5, power = pow(10, floor(log10(rough)));
-    double digit = rough / power;
-    return power * (digit < 1.5 ? 1 : digit < 3.5 ? 2 : digit < 7.5 ? 5 : 10);
-}
 
 static axes find_axes(const line_diagram *d)
 {
@@ -50,12 +36,12 @@ static axes find_axes(const line_diagram *d)
         }
     if (!(a.x_high > a.x_low))
         a = (axes){isfinite(a.x_low) ? a.x_low : 0, isfinite(a.x_low) ? a.x_low + 1 : 1, a.y_low, a.y_high, 0};
-    if (!(a.y_high > a.y_low)) {
+    if (!(a.y_high - a.y_low > 1e-9 * fmax(fabs(a.y_high), fabs(a.y_low)))) { /* all but alike: no steps between them */
         a.y_low = isfinite(a.y_low) ? a.y_low : 0;
-        a.y_high = a.y_low + 1;
+        a.y_high = a.y_low + fmax(1, fabs(a.y_low));
     }
     if (open) { /* whole steps */
-        double step = nice_step(a.y_high - a.y_low);
+        double step = svg_step(a.y_high - a.y_low);
         a.y_low = floor(a.y_low / step + 1e-9) * step;
         a.y_high = ceil(a.y_high / step - 1e-9) * step;
     }
@@ -75,26 +61,19 @@ static double y_of(const axes *a, double y)
 
 static void draw_axes(FILE *file, const line_diagram *d, const axes *a)
 {
-    double step = nice_step(a->y_high - a->y_low);
+    char label[32];
+    double step = svg_step(a->y_high - a->y_low);
     for (double y = ceil(a->y_low / step - 1e-9) * step; y <= a->y_high + 1e-9 * step; y += step) {
         double shown = fabs(y) < 1e-9 * step ? 0 : y;
-        fprintf(file, "<line x1='%d' y1='%.1f' x2='%d' y2='%.1f' stroke='#e4e7eb'/>", LEFT, y_of(a, y), LEFT + WIDTH,
-                y_of(a, y));
-        fprintf(file, "<text x='%d' y='%.1f' text-anchor='end'>%.4g%s</text>\n", LEFT - 8, y_of(a, y) + 4,
-                d->percent ? 100 * shown : shown, d->percent ? " %" : "");
+        snprintf(label, sizeof label, d->percent ? "%.4g %%" : "%.4g", d->percent ? 100 * shown : shown);
+        svg_level(file, LEFT, LEFT + WIDTH, y_of(a, y), label);
     }
-    step = nice_step(a->x_high - a->x_low);
+    step = svg_step(a->x_high - a->x_low);
     for (double x = ceil(a->x_low / step - 1e-9) * step; x <= a->x_high + 1e-9 * step; x += step) {
-        fprintf(file, "<line x1='%.1f' y1='%d' x2='%.1f' y2='%d' stroke='#7b8794'/>", x_of(a, x), a->top + HEIGHT,
-                x_of(a, x), a->top + HEIGHT + 5);
-        fprintf(file, "<text x='%.1f' y='%d' text-anchor='middle'>%.4g</text>\n", x_of(a, x), a->top + HEIGHT + 20,
-                fabs(x) < 1e-9 * step ? 0 : x);
+        snprintf(label, sizeof label, "%.4g", fabs(x) < 1e-9 * step ? 0 : x);
+        svg_notch(file, x_of(a, x), a->top + HEIGHT, label);
     }
-    fprintf(file, "<path d='M%d %d V%d H%d' fill='none' stroke='#7b8794'/>\n", LEFT, a->top, a->top + HEIGHT,
-            LEFT + WIDTH);
-    fprintf(file, "<text x='%d' y='%d' text-anchor='middle'>", LEFT + WIDTH / 2, a->top + HEIGHT + 42);
-    curve_text(file, d->x_name);
-    fputs("</text>\n", file);
+    svg_axes(file, LEFT, a->top, LEFT + WIDTH, a->top + HEIGHT, d->x_name);
 }
 
 static void draw_curve(FILE *file, const line_curve *c, const axes *a, const char *colour)
@@ -110,21 +89,16 @@ static void draw_curve(FILE *file, const line_curve *c, const axes *a, const cha
                     colour);
 }
 
-static double entry_width(const line_curve *curve)
-{
-    return 54 + CHARACTER * (double)text_width(curve->name);
-}
-
 static int legend_lines(const line_diagram *d)
 {
     double x = LEFT;
     int lines = 1;
     for (size_t i = 0; i < d->count; i++) {
-        if (x > LEFT && x + entry_width(&d->curves[i]) > LEFT + WIDTH + 30) {
+        if (x > LEFT && x + svg_legend_width(d->curves[i].name) > LEFT + WIDTH + 30) {
             lines++;
             x = LEFT;
         }
-        x += entry_width(&d->curves[i]);
+        x += svg_legend_width(d->curves[i].name);
     }
     return lines;
 }
@@ -134,18 +108,12 @@ static void draw_legend(FILE *file, const line_diagram *d, int y)
 {
     double x = LEFT;
     for (size_t i = 0; i < d->count; i++) {
-        const char *colour = colours[i % COLOURS];
-        if (x > LEFT && x + entry_width(&d->curves[i]) > LEFT + WIDTH + 30) {
+        if (x > LEFT && x + svg_legend_width(d->curves[i].name) > LEFT + WIDTH + 30) {
             x = LEFT;
             y += LINE;
         }
-        fprintf(file, "<line x1='%g' y1='%d' x2='%g' y2='%d' stroke='%s' stroke-width='2'/>", x, y - 4, x + 24, y - 4,
-                colour);
-        fprintf(file, "<circle cx='%g' cy='%d' r='3.5' fill='%s'/><text x='%g' y='%d'>", x + 12, y - 4, colour, x + 32,
-                y);
-        curve_text(file, d->curves[i].name);
-        fputs("</text>\n", file);
-        x += entry_width(&d->curves[i]);
+        svg_legend(file, x, y - 4, svg_colour(i), d->curves[i].name);
+        x += svg_legend_width(d->curves[i].name);
     }
 }
 
@@ -160,12 +128,12 @@ static void draw_diagram(FILE *file, const line_diagram *d, int top)
     axes a = find_axes(d);
     a.top = top + (1 + legend_lines(d)) * LINE + ABOVE;
     fprintf(file, "<text x='%d' y='%d' class='heading'>", LEFT, top + LINE - 4);
-    curve_text(file, d->y_name);
+    svg_text(file, d->y_name);
     fputs("</text>\n", file);
     draw_axes(file, d, &a);
     draw_legend(file, d, top + 2 * LINE - 2);
     for (size_t i = 0; i < d->count; i++)
-        draw_curve(file, &d->curves[i], &a, colours[i % COLOURS]);
+        draw_curve(file, &d->curves[i], &a, svg_colour(i));
 }
 
 static void draw(FILE *file, const void *what)
@@ -174,16 +142,16 @@ static void draw(FILE *file, const void *what)
     int height = TITLE;
     for (size_t i = 0; i < all->count; i++)
         height += diagram_height(&all->diagrams[i]);
-    curve_begin(file, LEFT + WIDTH + 40, height, all->diagrams[0].title);
+    svg_begin(file, LEFT + WIDTH + 40, height, all->diagrams[0].title);
     for (size_t i = 0, top = TITLE; i < all->count; top += (size_t)diagram_height(&all->diagrams[i++]))
         draw_diagram(file, &all->diagrams[i], (int)top);
-    curve_end(file);
+    svg_end(file);
 }
 
 int line_svg_write_all(const char *path, const line_diagram *diagrams, size_t count)
 {
     const drawing all = {diagrams, count};
-    return curve_write(path, draw, &all);
+    return svg_write(path, draw, &all);
 }
 
 int line_svg_write(const char *path, const line_diagram *diagram)

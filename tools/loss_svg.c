@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "loss_svg.h"
 
-#include "curve_panel.h"
+#include "svg.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -61,28 +61,19 @@ static void choose_range(plot *p, const loss_series *series, size_t count)
     p->low = fmin(fmax(floor(p->low), p->high - DEEP), p->high - 1);
 }
 
-/* 1, 2 or 5 times a power of ten: at most six of them in total. */
-static double nice_step(double total)
-{
-    double power = pow(10, floor(log10(total / 6))), digit = total / 6 / power;
-    return fmax(1, power * (digit <= 1 ? 1 : digit <= 2 ? 2 : digit <= 5 ? 5 : 10));
-}
-
 static void draw_axes(const plot *p)
 {
+    char label[32];
     for (double power = p->low; power <= p->high + 1e-9; power++) {
-        double y = y_of(p, pow(10, power));
-        fprintf(p->file, "<line x1='%d' y1='%.1f' x2='%d' y2='%.1f' stroke='#e4e7eb'/>", LEFT, y, RIGHT, y);
-        fprintf(p->file, "<text x='%d' y='%.1f' text-anchor='end'>%g</text>\n", LEFT - 8, y + 4, pow(10, power));
+        snprintf(label, sizeof label, "%g", pow(10, power));
+        svg_level(p->file, LEFT, RIGHT, y_of(p, pow(10, power)), label);
     }
-    double step = nice_step(p->iterations);
+    double step = fmax(1, svg_step(p->iterations));
     for (double at = 0; at <= p->iterations + 1e-9; at += step) {
-        double x = x_of(p, at);
-        fprintf(p->file, "<line x1='%.1f' y1='%d' x2='%.1f' y2='%d' stroke='#7b8794'/>", x, BOTTOM, x, BOTTOM + 5);
-        fprintf(p->file, "<text x='%.1f' y='%d' text-anchor='middle'>%g</text>\n", x, BOTTOM + 20, at);
+        snprintf(label, sizeof label, "%g", at);
+        svg_notch(p->file, x_of(p, at), BOTTOM, label);
     }
-    fprintf(p->file, "<path d='M%d %d V%d H%d' fill='none' stroke='#7b8794'/>\n", LEFT, TOP, BOTTOM, RIGHT);
-    fprintf(p->file, "<text x='%d' y='%d' text-anchor='middle'>iteration</text>\n", (LEFT + RIGHT) / 2, BOTTOM + 42);
+    svg_axes(p->file, LEFT, TOP, RIGHT, BOTTOM, "iteration");
 }
 
 static void draw_series(const plot *p, const loss_series *s, size_t number)
@@ -96,7 +87,7 @@ static void draw_series(const plot *p, const loss_series *s, size_t number)
     fprintf(p->file, "'/>\n<line x1='%d' y1='%d' x2='%d' y2='%d' stroke='%s' stroke-width='2.5'/>", RIGHT + 20, y,
             RIGHT + 44, y, colours[number]);
     fprintf(p->file, "<text x='%d' y='%d'>", RIGHT + 52, y + 4);
-    curve_text(p->file, s->name);
+    svg_text(p->file, s->name);
     fputs("</text>\n", p->file);
 }
 
@@ -104,16 +95,16 @@ static void draw(FILE *file, const void *what)
 {
     const figure *f = what;
     plot p = {.file = file};
-    curve_begin(file, WIDTH, HEIGHT, f->title);
+    svg_begin(file, WIDTH, HEIGHT, f->title);
     choose_range(&p, f->series, f->count);
     draw_axes(&p);
     for (size_t i = f->count; i-- > 0;) /* the first on top */
         draw_series(&p, &f->series[i], i);
-    curve_end(file);
+    svg_end(file);
 }
 
 int loss_svg_write(const char *path, const char *title, const loss_series *series, size_t count)
 {
     figure f = {title, series, count < LOSS_SERIES ? count : LOSS_SERIES};
-    return curve_write(path, draw, &f);
+    return svg_write(path, draw, &f);
 }

@@ -127,6 +127,22 @@ static void fill_edge(edge *e, const float *row, const float *next, int64_t n)
         e->next[i] = i < n ? next[i] : e->row[i];
 }
 
+/* Of pixels [j, j + VEC) to the right and down; 0 from the last on. */
+static ALWAYS_INLINE void differences(const float *row, const float *next, int64_t j, int64_t width, vec *right,
+                                      vec *down)
+{
+    edge rest;
+    const float *here = row + j, *below = next + j;
+    if (j + VEC >= width) {
+        fill_edge(&rest, here, below, width - j);
+        here = rest.row;
+        below = rest.next;
+    }
+    vec x = vec_load(here);
+    *right = vec_load(here + 1) - x;
+    *down = vec_load(below) - x;
+}
+
 static ALWAYS_INLINE vec term_of(const enum measure measure, vec right, vec down, vec epsilon, vec half_beta, vec flat)
 {
     vec squares = vec_fma(right, right, down * down);
@@ -142,17 +158,9 @@ static ALWAYS_INLINE void sums_loop(const enum measure measure, float beta, floa
     vec eps = vec_set(epsilon), half = vec_set(beta * 0.5f);
     vec flat = measure == LENGTHS ? vec_sqrt(eps) : measure == POWERS ? vec_power(eps, half) : eps;
     for (int64_t j = 0; j < width; j += VEC) {
-        float *to = sums + j % LANES;
-        edge rest;
-        const float *here = row + j, *below = next + j;
-        if (j + VEC >= width) {
-            fill_edge(&rest, here, below, width - j);
-            here = rest.row;
-            below = rest.next;
-        }
-        vec x = vec_load(here);
-        vec term = term_of(measure, vec_load(here + 1) - x, vec_load(below) - x, eps, half, flat);
-        vec_put(to, term, width - j, true);
+        vec right, down;
+        differences(row, next, j, width, &right, &down);
+        vec_put(sums + j % LANES, term_of(measure, right, down, eps, half, flat), width - j, true);
     }
 }
 
@@ -183,14 +191,8 @@ static ALWAYS_INLINE void slopes_loop(const enum measure measure, float beta, fl
 {
     vec b = vec_set(beta), eps = vec_set(epsilon), power = vec_set(beta * 0.5f - 1);
     for (int64_t j = 0; j < width; j += VEC) {
-        edge rest;
-        const float *here = row + j, *below = next + j;
-        if (j + VEC >= width) {
-            fill_edge(&rest, here, below, width - j);
-            here = rest.row;
-            below = rest.next;
-        }
-        vec x = vec_load(here), right = vec_load(here + 1) - x, down = vec_load(below) - x;
+        vec right, down;
+        differences(row, next, j, width, &right, &down);
         vec factor = factor_of(measure, right, down, b, eps, power);
         vec_store_upto(right_slopes + j, factor * right, width - j);
         vec_store_upto(down_slopes + j, factor * down, width - j);

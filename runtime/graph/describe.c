@@ -52,7 +52,7 @@ static void name_tensors(const linnet_session *session, const linnet_plan *plan,
                 destination = o->parameter_gradients[i];
     }
     snprintf(out->tensors, sizeof out->tensors, "%s -> %s",
-             source == LINNET_NONE ? "1" : tensor_text(session, plan, source, from, sizeof from),
+             source == LINNET_NONE ? "given" : tensor_text(session, plan, source, from, sizeof from),
              destination == LINNET_NONE ? "nothing" : tensor_text(session, plan, destination, to, sizeof to));
 }
 

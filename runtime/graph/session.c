@@ -147,8 +147,7 @@ linnet_status linnet_session_add_loss(linnet_session *session, linnet_value loss
     const linnet_net *net = session->net;
     if (loss.id >= 1 && loss.id <= net->value_count && net->values[loss.id - 1].kind != LINNET_VALUE_NODE)
         return linnet_fail(session->context, LINNET_INVALID,
-                           "'%s' is made by no layer: it has nothing to differentiate",
-                           net->values[loss.id - 1].name);
+                           "'%s' is made by no layer: it has nothing to differentiate", net->values[loss.id - 1].name);
     return list_add(session, &session->losses, &session->loss_count, &session->loss_capacity, loss);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "adversarial.h"
 #include "commands.h"
+#include "options.h"
 #include "output.h"
 
 #include <ctype.h>
@@ -186,18 +187,8 @@ static int run(int argc, char **argv)
          .low = 0,
          .high = 9e15,
          .help = "pgd: of the random start (default: 1)"},
-        {.name = "weights",
-         .letter = 'w',
-         .kind = CLI_TEXT,
-         .target = &o.weights,
-         .argument = "FILE",
-         .help = "weights, where MODEL is a network's name"},
-        {.name = "labels",
-         .letter = 'l',
-         .kind = CLI_TEXT,
-         .target = &o.labels,
-         .argument = "FILE",
-         .help = "names of the classes, one a line"},
+        option_weights(&o.weights),
+        option_labels('l', &o.labels),
         {.name = "as-is", .kind = CLI_FLAG, .target = &o.as_is, .help = "take the picture in its own size"},
         {.name = "output",
          .letter = 'o',
@@ -231,14 +222,7 @@ static int run(int argc, char **argv)
          .low = 1,
          .high = 10000000,
          .help = "--data: images to use (default: 1000)"},
-        {.name = "batch",
-         .letter = 'b',
-         .kind = CLI_INTEGER,
-         .target = &o.batch,
-         .argument = "N",
-         .low = 1,
-         .high = 65536,
-         .help = "--data: images at once (default: 250)"},
+        option_batch(&o.batch, "--data: images at once (default: 250)"),
         {.name = "epsilons",
          .kind = CLI_TEXT,
          .target = &t.epsilons,

@@ -2,6 +2,7 @@
 #include "commands.h"
 #include "equivariance.h"
 #include "interrupt.h"
+#include "options.h"
 #include "output.h"
 #include "progress.h"
 
@@ -242,9 +243,8 @@ static void list_options(shift_settings *s, cli_option out[OPTIONS])
         {"data", 'd', CLI_TEXT, &s->data, "DIR", "means over test images: of a folder, or digits", 0, 0, 0, false},
         {"limit", 0, CLI_INTEGER, &s->limit, "N", "over the first N of them (default: 100)", 1, 1e9, 0, false},
         {"index", 'i', CLI_INTEGER, &s->index, "N", "that test image of the data alone", 0, 1e9, 0, false},
-        {"weights", 'w', CLI_TEXT, &s->weights, "FILE", "weights for the network MODEL names (default: random)", 0, 0,
-         0, false},
-        {"labels", 0, CLI_TEXT, &s->labels, "FILE", "names of the classes, one a line", 0, 0, 0, false},
+        option_weights(&s->weights),
+        option_labels(0, &s->labels),
         {"output", 'o', CLI_TEXT, &s->output, "FILE.svg", "the curves", 0, 0, 0, false},
         {"picture", 'p', CLI_TEXT, &s->picture, "FILE.png", "maps of the picture and of the moved picture", 0, 0, 0,
          false},

@@ -3,6 +3,7 @@
 #include "interrupt.h"
 #include "json_lines.h"
 #include "model.h"
+#include "options.h"
 #include "progress.h"
 #include "text.h"
 
@@ -14,8 +15,6 @@ typedef struct eval_options {
     int part; /* index into part_names */
     int64_t limit, batch;
 } eval_options;
-
-static const char *const part_names[] = {"test", "train", NULL};
 
 typedef struct evaluation {
     linnet_dataset *data;
@@ -176,24 +175,9 @@ static int run(int argc, char **argv)
     eval_options o = {.batch = 250};
     evaluation v = {.data = NULL};
     cli_option options[] = {
-        {.name = "weights",
-         .letter = 'w',
-         .kind = CLI_TEXT,
-         .target = &o.weights,
-         .argument = "FILE",
-         .help = "weights, where MODEL is a network's name"},
-        {.name = "data",
-         .letter = 'd',
-         .kind = CLI_TEXT,
-         .target = &o.data,
-         .argument = "DIR",
-         .help = "folder of MNIST's or CIFAR's files, or of pictures (default: synthetic digits)"},
-        {.name = "part",
-         .kind = CLI_CHOICE,
-         .target = &o.part,
-         .argument = "PART",
-         .choices = part_names,
-         .help = "test (default) or train"},
+        option_weights(&o.weights),
+        option_data(&o.data),
+        option_part(&o.part),
         {.name = "limit",
          .kind = CLI_INTEGER,
          .target = &o.limit,
@@ -201,20 +185,8 @@ static int run(int argc, char **argv)
          .low = 1,
          .high = 10000000,
          .help = "images to use (default: all)"},
-        {.name = "batch",
-         .letter = 'b',
-         .kind = CLI_INTEGER,
-         .target = &o.batch,
-         .argument = "N",
-         .low = 1,
-         .high = 65536,
-         .help = "images at once (default: 250)"},
-        {.name = "model",
-         .letter = 'm',
-         .kind = CLI_TEXT,
-         .target = &o.model,
-         .argument = "NET",
-         .help = "which network (default: what the file says)"},
+        option_batch(&o.batch, "images at once (default: 250)"),
+        option_net(&o.model),
     };
     int code = cli_parse(&cmd_eval, options, sizeof options / sizeof options[0], argc, argv, &first);
     if (code == EXIT_GO_ON && argc - first != 1)

@@ -2,6 +2,7 @@
 #include "commands.h"
 #include "features.h"
 #include "interrupt.h"
+#include "options.h"
 #include "output.h"
 
 #include <stdio.h>
@@ -195,9 +196,8 @@ static void list_options(features_options *o, cli_option out[OPTIONS])
          4096, NULL, false},
         {"size", 0, CLI_INTEGER, &o->size, "N", "height and width of the picture, where the network takes any", 8, 4096,
          NULL, false},
-        {"weights", 'w', CLI_TEXT, &o->weights, "FILE", "weights for the network MODEL names (default: random)", 0, 0,
-         NULL, false},
-        {"labels", 0, CLI_TEXT, &o->labels, "FILE", "names of the classes, one a line", 0, 0, NULL, false},
+        option_weights(&o->weights),
+        option_labels(0, &o->labels),
         {"output", 'o', CLI_TEXT, &o->output, "FILE", "the picture, PNG or JPEG", 0, 0, NULL, false},
     };
     memcpy(out, table, sizeof table);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "commands.h"
 #include "invert.h"
+#include "options.h"
 #include "style.h"
 
 static int parse(invert_settings *s, int argc, char **argv, int *out_first)
@@ -18,12 +19,7 @@ static int parse(invert_settings *s, int argc, char **argv, int *out_first)
          .target = &s->output,
          .argument = "FILE",
          .help = "the figure, .png or .jpg (default: invert.png)"},
-        {.name = "weights",
-         .letter = 'w',
-         .kind = CLI_TEXT,
-         .target = &s->weights,
-         .argument = "FILE",
-         .help = "weights for a MODEL given by name (default: those it starts with, random)"},
+        option_weights(&s->weights),
         {.name = "size",
          .letter = 's',
          .kind = CLI_INTEGER,

@@ -2,6 +2,7 @@
 #include "commands.h"
 #include "json_lines.h"
 #include "look.h"
+#include "options.h"
 #include "text.h"
 
 #include <stdlib.h>
@@ -15,8 +16,6 @@ typedef struct predict_options {
     int part, as_is;
     int64_t top;
 } predict_options;
-
-static const char *const part_names[] = {"test", "train", NULL};
 
 typedef struct predictor {
     linnet_dataset *data; /* NULL: only pictures are read */
@@ -190,34 +189,14 @@ static int run(int argc, char **argv)
          .target = &o.indices,
          .argument = "LIST",
          .help = "images of the dataset: 0,5,7 or 10-19"},
-        {.name = "weights",
-         .letter = 'w',
-         .kind = CLI_TEXT,
-         .target = &o.weights,
-         .argument = "FILE",
-         .help = "weights, where MODEL is a network's name"},
-        {.name = "labels",
-         .letter = 'l',
-         .kind = CLI_TEXT,
-         .target = &o.labels,
-         .argument = "FILE",
-         .help = "names of the classes, one a line"},
+        option_weights(&o.weights),
+        option_labels('l', &o.labels),
         {.name = "as-is",
          .kind = CLI_FLAG,
          .target = &o.as_is,
          .help = "take pictures in their own size, digits without centring them"},
-        {.name = "data",
-         .letter = 'd',
-         .kind = CLI_TEXT,
-         .target = &o.data,
-         .argument = "DIR",
-         .help = "folder of MNIST's or CIFAR's files, or of pictures (default: synthetic digits)"},
-        {.name = "part",
-         .kind = CLI_CHOICE,
-         .target = &o.part,
-         .argument = "PART",
-         .choices = part_names,
-         .help = "test (default) or train"},
+        option_data(&o.data),
+        option_part(&o.part),
         {.name = "top",
          .letter = 'k',
          .kind = CLI_INTEGER,
@@ -226,12 +205,7 @@ static int run(int argc, char **argv)
          .low = 1,
          .high = MOST_CLASSES,
          .help = "how many classes to name (default: 3)"},
-        {.name = "model",
-         .letter = 'm',
-         .kind = CLI_TEXT,
-         .target = &o.model,
-         .argument = "NET",
-         .help = "which network (default: what the file says)"},
+        option_net(&o.model),
     };
     int code = cli_parse(&cmd_predict, options, sizeof options / sizeof options[0], argc, argv, &first);
     if (code == EXIT_GO_ON && first >= argc)

@@ -71,14 +71,6 @@ static int choose_label(subject *s)
 
 /* ---- The attack ---- */
 
-static int show_progress(void *user, int64_t done, int64_t all)
-{
-    (void)user;
-    (void)all;
-    progress_update(done, NAN, NAN);
-    return interrupt_seen();
-}
-
 static int classify(subject *s, float *planes, linnet_prediction *out)
 {
     linnet_tensor picture = s->original.tensor;
@@ -96,7 +88,7 @@ static int attack(subject *s)
                                      .steps = (uint32_t)s->o->steps,
                                      .step_size = (float)s->o->step_size,
                                      .seed = (uint64_t)s->o->seed,
-                                     .progress = show_progress};
+                                     .progress = progress_report};
     interrupt_watch();
     progress_start(method_names[method], "steps", s->o->steps ? s->o->steps : 40);
     linnet_status status =

@@ -7,7 +7,6 @@
 #include "progress.h"
 #include "text.h"
 
-#include <math.h>
 #include <stdlib.h>
 
 typedef struct eval_options {
@@ -25,14 +24,6 @@ typedef struct evaluation {
     double seconds;
 } evaluation;
 
-static int show_progress(void *user, int64_t done, int64_t total)
-{
-    (void)user;
-    (void)total;
-    progress_update(done, NAN, NAN);
-    return interrupt_seen();
-}
-
 static int measure(evaluation *v)
 {
     int64_t samples = linnet_loader_samples(v->loader);
@@ -42,7 +33,7 @@ static int measure(evaluation *v)
     progress_start("testing", "images", samples);
     double start = text_now();
     linnet_status status = linnet_evaluate(v->e.session, v->loader, v->e.model.logits, v->e.model.loss, v->predictions,
-                                           show_progress, NULL, &v->result);
+                                           progress_report, NULL, &v->result);
     v->seconds = text_now() - start;
     progress_end();
     return cli_check(status);

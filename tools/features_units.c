@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* linnet features --exciting, --maximise: what single units want to see. */
 #include "features.h"
-#include "interrupt.h"
 #include "json_lines.h"
 #include "progress.h"
 
@@ -12,6 +11,7 @@
 #define MOST_UNITS 512
 #define TILE       84
 #define FRAME      0x3B8EFFu
+#define FAR        1e6 /* outside every picture */
 
 /* A class by its name where the layer is the scores, else a channel. */
 static void unit_name(const features *f, linnet_value layer, int64_t unit, char out[LABEL_SIZE])
@@ -37,14 +37,6 @@ static int read_units(const features *f, linnet_value layer, const char *option,
     **out_units = named;
     *out_count = 1;
     return EXIT_GO_ON;
-}
-
-static int report_progress(void *user, int64_t done, int64_t total)
-{
-    (void)user;
-    (void)total;
-    progress_update(done, (double)NAN, (double)NAN);
-    return interrupt_seen();
 }
 
 /* LINNET_INVALID here is a unit that the layer does not have. */
@@ -80,6 +72,11 @@ static void print_excitation(const features *f, linnet_value layer, const linnet
     json_line(line);
 }
 
+static double within(double pixel)
+{
+    return fmin(fmax(pixel, -FAR), FAR);
+}
+
 /* Frames what the unit sees where it is strongest, unless that is all of the picture. scale: pixels of the image for
    one of the picture. */
 static void frame_field(const features *f, linnet_value layer, const linnet_excitation *e, int32_t scale,
@@ -92,8 +89,9 @@ static void frame_field(const features *f, linnet_value layer, const linnet_exci
         return;
     for (int i = 0; i < 2; i++) {
         double first = field.offset[i] - (double)(field.size[i] - 1) / 2 + (double)(unit[i] * field.stride[i]);
-        start[i] = (int32_t)lround(first * scale);
-        size[i] = (int32_t)field.size[i] * scale;
+        double least = within(first * scale), end = within((first + (double)field.size[i]) * scale);
+        start[i] = (int32_t)lround(least);
+        size[i] = (int32_t)lround(end - least);
     }
     for (int32_t i = 0; i < 2; i++)
         linnet_image_frame(image, start[1] + i, start[0] + i, size[1] - 2 * i, size[0] - 2 * i, FRAME);
@@ -149,7 +147,7 @@ int features_exciting(features *f)
         int64_t total = linnet_dataset_count(f->data), limit = f->o->limit;
         progress_start("looking", "images", limit && limit < total ? limit : total);
         linnet_status status = linnet_exciting_find(f->e.session, &f->e.model, layer, units, unit_count, f->data, count,
-                                                    list, .limit = limit, .progress = report_progress);
+                                                    list, .limit = limit, .progress = progress_report);
         progress_end();
         code = check_units(status);
     }
@@ -191,7 +189,7 @@ static int add_maximum(features *f, linnet_sheet *sheet, linnet_value layer, int
     linnet_status status =
         linnet_unit_maximise(f->e.session, &f->e.model, layer, unit, &picture, &value, .steps = (uint32_t)f->o->steps,
                              .seed = (uint64_t)f->o->seed, .blur = (float)f->o->blur, .height = f->o->size,
-                             .width = f->o->size, .progress = report_progress);
+                             .width = f->o->size, .progress = progress_report);
     progress_end();
     int code = check_units(status);
     if (code != EXIT_GO_ON)

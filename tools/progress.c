@@ -2,6 +2,7 @@
 #include "progress.h"
 
 #include "cli.h"
+#include "interrupt.h"
 #include "text.h"
 
 #include <math.h>
@@ -147,4 +148,11 @@ void progress_update(int64_t done, double loss, double accuracy)
         return;
     bar.last = now;
     draw(done, loss, accuracy, now - bar.started);
+}
+
+int progress_report(void *user, int64_t done, int64_t total)
+{
+    (void)user, (void)total;
+    progress_update(done, (double)NAN, (double)NAN);
+    return interrupt_seen();
 }

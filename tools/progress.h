@@ -6,10 +6,12 @@
 #include <stdint.h>
 
 /* title: "epoch 1/2"; total in unit ("images"). Does nothing off a terminal, or with -q or --json where that is one,
- * too. */
+   too. */
 void progress_start(const char *title, const char *unit, int64_t total);
 /* done of total; loss and accuracy (0 to 1) where not NaN. Draws at most ten times a second. */
 void progress_update(int64_t done, double loss, double accuracy);
+/* The same as a linnet_progress_function, which stops the work after a SIGINT (interrupt_watch). */
+int progress_report(void *user, int64_t done, int64_t total);
 /* Ends the bar and takes its line away. */
 void progress_end(void);
 /* Takes the line away so that something else can be printed; the next update draws it again. */

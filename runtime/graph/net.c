@@ -471,6 +471,8 @@ linnet_value linnet_net_add_node(linnet_net *net, const linnet_node_request *req
     if (request->input_count < 1 || request->input_count > LINNET_MAX_INPUTS)
         return linnet_net_fail(net, LINNET_LIMIT, "%s: 1 to %d inputs are possible, not %u", layer->name,
                                LINNET_MAX_INPUTS, request->input_count);
+    if (request->name && name_is_taken(net, request->name))
+        return linnet_net_fail(net, LINNET_INVALID, "there are two values named '%s'", request->name);
     const char *kind_name = request->kind_name ? request->kind_name : layer->name;
     linnet_node node = {.layer = layer,
                         .input_count = request->input_count,

@@ -206,6 +206,21 @@ static void layers_are_named_after_the_fact(void **state)
     linnet_net_free(&s.net);
 }
 
+/* An output's layer keeps its name, which no other layer may have: linnet_net_layer finds one. */
+static void layers_have_names_of_their_own(void **state)
+{
+    (void)state;
+    linnet_net *net = linnet_net_new(NULL);
+    linnet_value x = linnet_input(net, "image", 1, 4, 4);
+    linnet_value small = linnet_max_pool2d(net, x, .kernel = 2, .name = "pool"), found;
+    linnet_output(net, small, "small");
+    assert_ok(linnet_net_layer(net, "pool", &found));
+    assert_int_equal(found.id, small.id);
+    assert_int_equal(linnet_pad2d(net, x, .padding = 1, .name = "pool").id, 0);
+    assert_fails(linnet_net_status(net), LINNET_INVALID, "two values named 'pool'");
+    linnet_net_free(&net);
+}
+
 static void pictures_become_inputs_and_back(void **state)
 {
     const linnet_preprocess p = {.scale = 255, .bgr = 1, .mean = {10, 20, 30}, .deviation = {1, 2, 0}};
@@ -230,7 +245,8 @@ int main(int argc, char **argv)
     static const device_test tests[] = {
         DEVICE_TEST(gradients_start_from_any_value),       DEVICE_TEST(seeds_stay_what_they_are),
         DEVICE_TEST(a_gradient_has_the_size_of_its_value), DEVICE_TEST(a_lazy_session_runs_what_is_asked_for),
-        DEVICE_TEST(layers_are_named_after_the_fact),      DEVICE_TEST(pictures_become_inputs_and_back),
+        DEVICE_TEST(layers_are_named_after_the_fact),      DEVICE_TEST(layers_have_names_of_their_own),
+        DEVICE_TEST(pictures_become_inputs_and_back),
     };
     return run_on_devices("gradients", tests, sizeof tests / sizeof tests[0], argc, argv);
 }

@@ -138,6 +138,11 @@ static void vgg19_is_as_deep_as_the_file(void **state)
     assert_fails(linnet_model_for_weights(NULL, path, NULL, &options, &model), LINNET_INVALID, "all convolutions");
     assert_fails(linnet_model_for_weights(NULL, path, "lenet5", NULL, &model), LINNET_BAD_FILE,
                  "holds weights of 'vgg19', not of 'lenet5'");
+    options = options_of(0, 0, 0, 0);
+    options.depth = 3;
+    put_foreign(path, "vgg19", &options, NULL, 0); /* a file that names no network: what does not fit is listed */
+    assert_fails(linnet_model_for_weights(NULL, path, "lenet5", NULL, &model), LINNET_BAD_FILE,
+                 "'conv1.weight' is missing; 'conv1.bias' is missing; 'conv2.weight' is missing");
 }
 
 /* Notes that lie must neither crash nor take memory: the file's tensors decide. */

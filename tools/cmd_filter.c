@@ -3,6 +3,7 @@
 #include "filter.h"
 #include "json_lines.h"
 #include "output.h"
+#include "planes.h"
 #include "text.h"
 
 #include <ctype.h>
@@ -10,8 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define SHOWN 0.995 /* of the values lie within the range of colours */
 
 typedef enum demo { DEMO_NONE = -1, DEMO_CONVOLUTION, DEMO_POOLING, DEMO_TEMPLATE, DEMO_ACTIVATIONS, DEMO_KERNELS } demo;
 typedef enum alpha { ALPHA_KEEP, ALPHA_WHITE } alpha;
@@ -151,26 +150,15 @@ static void measure(const filter_settings *s, filtering *f)
 
 /* ---- The result as a picture ---- */
 
-static int compare(const void *a, const void *b)
-{
-    float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
 /* What is shown in full colour: all but the few largest values, which would leave the rest pale. */
 static int find_reach(filtering *f)
 {
-    float *sizes = malloc(f->count * sizeof *sizes);
-    if (!sizes)
-        return cli_fail(EXIT_NO_MEMORY, "no memory for the picture");
-    for (size_t i = 0; i < f->count; i++)
-        sizes[i] = fabsf(f->result[i]);
-    qsort(sizes, f->count, sizeof *sizes, compare);
-    f->reach = (double)sizes[(size_t)((double)(f->count - 1) * SHOWN)];
-    if (f->reach <= 0)
-        f->reach = sizes[f->count - 1] > 0 ? (double)sizes[f->count - 1] : 1;
-    free(sizes);
-    return EXIT_GO_ON;
+    float usual, largest = 0;
+    int code = planes_usual(f->result, f->count, &usual);
+    for (size_t i = 0; i < f->count && usual <= 0; i++)
+        largest = fmaxf(largest, fabsf(f->result[i]));
+    f->reach = usual > 0 ? (double)usual : largest > 0 ? (double)largest : 1;
+    return code;
 }
 
 /* The mean of the channels, through the diverging map. */

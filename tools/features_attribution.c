@@ -4,7 +4,6 @@
 #include "json_lines.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 /* Where the map is highest, in pixels of the picture, and the centre of its mass. */
 typedef struct spot {
@@ -107,26 +106,15 @@ static int make_coarse(const linnet_maps *map, linnet_maps *out)
     return EXIT_GO_ON;
 }
 
-static int ascending(const void *a, const void *b)
-{
-    float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
-/* What is above the 99.5th percentile is cut off, so that a few pixels do not make all others dark. */
+/* The few largest values are cut off, so that a few pixels do not make all others dark. */
 static int limit_peaks(linnet_maps *map)
 {
+    float most;
     size_t count = (size_t)(map->height * map->width);
-    float *sorted = malloc(count * sizeof *sorted);
-    if (!sorted)
-        return cli_fail(EXIT_NO_MEMORY, "no memory for a map");
-    memcpy(sorted, map->data, count * sizeof *sorted);
-    qsort(sorted, count, sizeof *sorted, ascending);
-    float most = sorted[count - 1 - count / 200];
+    int code = planes_usual(map->data, count, &most);
     for (size_t i = 0; i < count && most > 0; i++)
         map->data[i] = map->data[i] < most ? map->data[i] : most;
-    free(sorted);
-    return EXIT_GO_ON;
+    return code;
 }
 
 int features_saliency(features *f)

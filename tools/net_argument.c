@@ -101,6 +101,7 @@ void net_label(const char *net, char *out, size_t size)
 int net_check(linnet_status status, const char *net, bool from_file)
 {
     int code = from_file ? cli_check_input(status) : cli_check(status);
-    bool typed = net && linnet_netdef_is_text(net) && (status == LINNET_SHAPE || status == LINNET_INVALID);
+    bool typed = net && (linnet_netdef_is_text(net) || !from_file) &&
+                 (status == LINNET_SHAPE || status == LINNET_INVALID); /* the net itself, or a size asked for */
     return status == LINNET_NOT_FOUND || typed ? EXIT_USAGE : code;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "planes.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 void planes_free(linnet_tensor *planes)
@@ -59,4 +60,24 @@ int planes_write(const linnet_tensor *planes, const char *path)
     int code = cli_check(linnet_image_write(NULL, image, path));
     linnet_image_free(&image);
     return code;
+}
+
+static int compare(const void *a, const void *b)
+{
+    float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+int planes_usual(const float *values, size_t count, float *out)
+{
+    float *sizes = malloc(count * sizeof *sizes);
+    *out = 0;
+    if (!sizes)
+        return cli_fail(EXIT_NO_MEMORY, "no memory to sort the values of a picture");
+    for (size_t i = 0; i < count; i++)
+        sizes[i] = isnan(values[i]) ? 0 : fabsf(values[i]);
+    qsort(sizes, count, sizeof *sizes, compare);
+    *out = sizes[count - 1 - count / 200];
+    free(sizes);
+    return EXIT_GO_ON;
 }

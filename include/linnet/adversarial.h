@@ -50,8 +50,8 @@ typedef struct linnet_attack_options {
    pictures. FGSM gives the point of its one step; PGD the best point seen on its way: one that is taken for something
    else (for the target) before one that is not, then the one with the higher (lower) loss. out_classes, N of them: what
    the net takes each for; NULL where nobody asks, which saves FGSM a run.
-   The session is left with gradients, behaviour as they were; the gradient of the image stays wanted. LINNET_INVALID:
-   epsilon, a label or an option out of range, a network without classes. LINNET_INTERRUPTED: progress said stop. */
+   The session is left as it was found (features.h). LINNET_INVALID: epsilon, a label or an option out of range, a network
+   without classes. LINNET_INTERRUPTED: progress said stop. */
 LINNET_API linnet_status linnet_attack(linnet_session *session, const linnet_model *model,
                                        const linnet_tensor *pictures, const int32_t *labels,
                                        const linnet_attack_options *options, float *out_pictures, int32_t *out_classes);

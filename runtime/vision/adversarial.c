@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Adversarial examples: fast gradient sign and projected gradient steps on a batch of pictures. */
 #include "linnet/adversarial.h"
-#include "core/core.h"
-#include "graph/net.h"
-#include "graph/session.h"
+#include "linnet/backend.h"
 #include "options.h"
+#include "probe.h"
 
 #include <math.h>
 #include <string.h>
@@ -14,18 +13,17 @@
 
 typedef struct attack {
     linnet_context *context;
-    linnet_session *session;
+    linnet_probe p;
     const linnet_model *model;
     linnet_attack_options o;
     const float *pictures;
     const int32_t *labels;
-    int64_t n, channels, pixels, classes; /* pixels: of one channel */
-    size_t item, count;                   /* values of a picture, of the batch */
-    linnet_tensor input_shape;            /* [N,C,H,W] */
-    float *x, *input, *gradient, *scores; /* the point, behind the preprocessing, d loss / d point, logits */
-    float *direction;                     /* of the scores, see score_direction */
-    float *best;                          /* out_pictures */
-    double *best_gain;                    /* how good it is; -infinity: none yet */
+    int64_t n, classes;
+    size_t item, count;           /* values of a picture, of the batch */
+    float *x, *gradient, *scores; /* the point, d loss / d point, logits */
+    float *direction;             /* of the scores, see score_direction */
+    float *best;                  /* out_pictures */
+    double *best_gain;            /* how good it is; -infinity: none yet */
     int32_t *best_class;
 } attack;
 
@@ -47,11 +45,9 @@ static linnet_status check_options(const attack *a)
 static linnet_status check_model(attack *a)
 {
     int64_t logits[LINNET_MAX_RANK] = {0};
-    if (!a->model || a->model->net != a->session->net)
-        return linnet_fail(a->context, LINNET_INVALID, "attack: the session is not one of the model's net");
-    if (!a->model->logits.id)
+    if (!a->model || !a->model->logits.id)
         return linnet_fail(a->context, LINNET_INVALID, "attack: the network '%s' has no classes",
-                           linnet_net_name(a->model->net));
+                           a->model ? linnet_net_name(a->model->net) : "");
     linnet_value_shape(a->model->net, a->model->logits, logits);
     a->classes = logits[1];
     return LINNET_OK;
@@ -65,14 +61,11 @@ static linnet_status check_pictures(attack *a, const linnet_tensor *pictures)
     const int64_t *dims = pictures->dims + (pictures->rank == 4);
     a->pictures = pictures->data;
     a->n = pictures->rank == 4 ? pictures->dims[0] : 1;
-    a->channels = dims[0];
-    a->pixels = dims[1] * dims[2];
-    a->item = (size_t)(a->channels * a->pixels);
+    a->item = (size_t)(dims[0] * dims[1] * dims[2]);
     a->count = (size_t)linnet_tensor_count(pictures);
-    a->input_shape = (linnet_tensor){.type = LINNET_F32, .rank = 4, .dims = {a->n, a->channels, dims[1], dims[2]}};
-    if (a->channels > 4)
+    if (dims[0] > 4)
         return linnet_fail(a->context, LINNET_SHAPE, "attack: a picture has at most 4 channels, not %lld",
-                           (long long)a->channels);
+                           (long long)dims[0]);
     for (int64_t i = 0; i < a->n; i++)
         if (!a->labels || a->labels[i] < 0 || a->labels[i] >= a->classes)
             return linnet_fail(a->context, LINNET_INVALID, "attack: the label of picture %lld is none of %lld classes",
@@ -83,13 +76,12 @@ static linnet_status check_pictures(attack *a, const linnet_tensor *pictures)
 static linnet_status attack_memory(attack *a)
 {
     a->x = linnet_allocate(a->count, sizeof *a->x);
-    a->input = linnet_allocate(a->count, sizeof *a->input);
     a->gradient = linnet_allocate(a->count, sizeof *a->gradient);
     a->scores = linnet_allocate((size_t)(a->n * a->classes), sizeof *a->scores);
     a->direction = linnet_allocate((size_t)(a->n * a->classes), sizeof *a->direction);
     a->best_gain = linnet_allocate((size_t)a->n, sizeof *a->best_gain);
     a->best_class = linnet_allocate((size_t)a->n, sizeof *a->best_class);
-    if (!a->x || !a->input || !a->gradient || !a->scores || !a->direction || !a->best_gain || !a->best_class)
+    if (!a->x || !a->gradient || !a->scores || !a->direction || !a->best_gain || !a->best_class)
         return linnet_fail(a->context, LINNET_OUT_OF_MEMORY, "no memory for an attack on %lld pictures",
                            (long long)a->n);
     for (int64_t i = 0; i < a->n; i++)
@@ -100,7 +92,6 @@ static linnet_status attack_memory(attack *a)
 static void attack_release(attack *a)
 {
     linnet_release(a->x);
-    linnet_release(a->input);
     linnet_release(a->gradient);
     linnet_release(a->scores);
     linnet_release(a->direction);
@@ -113,14 +104,8 @@ static void attack_release(attack *a)
 /* Runs it at x; scores are there afterwards. */
 static linnet_status forward(attack *a)
 {
-    linnet_batch batch = {.struct_size = sizeof batch, .feed_count = 1, .size = a->n};
-    for (int64_t i = 0; i < a->n; i++)
-        linnet_preprocess_apply(&a->model->preprocess, a->x + (size_t)i * a->item, a->channels, a->pixels,
-                                a->input + (size_t)i * a->item);
-    batch.feeds[0] = (linnet_feed){linnet_value_name(a->model->net, a->model->image), a->input_shape};
-    batch.feeds[0].tensor.data = a->input;
-    linnet_status status = linnet_forward(a->session, &batch);
-    return status == LINNET_OK ? linnet_session_read(a->session, a->model->logits, a->scores,
+    linnet_status status = linnet_probe_forward(&a->p, a->x, a->n);
+    return status == LINNET_OK ? linnet_session_read(a->p.session, a->model->logits, a->scores,
                                                      (size_t)(a->n * a->classes) * sizeof(float))
                                : status;
 }
@@ -146,14 +131,8 @@ static linnet_status backward(attack *a)
 {
     for (int64_t i = 0; i < a->n; i++)
         score_direction(a, i, a->direction + i * a->classes);
-    linnet_status status = linnet_backward_from(a->session, a->model->logits, a->direction,
-                                                (size_t)(a->n * a->classes) * sizeof *a->direction);
-    if (status == LINNET_OK) /* into input, which is not needed any more */
-        status = linnet_session_read_gradient(a->session, a->model->image, a->input, a->count * sizeof *a->input);
-    for (int64_t i = 0; status == LINNET_OK && i < a->n; i++)
-        linnet_preprocess_gradient(&a->model->preprocess, a->input + (size_t)i * a->item, a->channels, a->pixels,
-                                   a->gradient + (size_t)i * a->item);
-    return status;
+    linnet_status status = linnet_probe_backward(&a->p, a->model->logits, a->direction, (size_t)(a->n * a->classes));
+    return status == LINNET_OK ? linnet_probe_picture_gradient(&a->p, a->gradient) : status;
 }
 
 /* ---- What is good ---- */
@@ -280,26 +259,15 @@ static linnet_status run_pgd(attack *a)
     return status;
 }
 
-/* Gradients of the image alone, in evaluate behaviour; as before afterwards. */
-static linnet_status run_attack(attack *a, bool want_classes)
+static linnet_status run_attack(attack *a, linnet_session *session, const linnet_tensor *pictures, bool want_classes)
 {
-    linnet_session *s = a->session;
-    linnet_status status = linnet_session_want_gradient(s, a->model->image);
+    const int64_t *dims = pictures->dims + (pictures->rank == 4);
+    linnet_status status = linnet_probe_open(&a->p, session, a->model, dims[0], dims[1], dims[2], a->n);
     if (status == LINNET_OK)
-        status = linnet_session_keep(s, a->model->logits);
+        status = linnet_probe_differentiate(&a->p, a->model->logits);
     if (status == LINNET_OK)
-        status = linnet_session_add_loss(s, a->model->logits);
-    if (status != LINNET_OK)
-        return status;
-    linnet_behaviour behaviour = s->behaviour;
-    bool gradients = s->gradients, parameter_gradients = s->parameter_gradients;
-    s->behaviour = LINNET_EVALUATE;
-    s->gradients = true;
-    s->parameter_gradients = false;
-    status = a->o.method == LINNET_ATTACK_FGSM || a->o.epsilon == 0 ? run_fgsm(a, want_classes) : run_pgd(a);
-    s->behaviour = behaviour;
-    s->gradients = gradients;
-    s->parameter_gradients = parameter_gradients;
+        status = a->o.method == LINNET_ATTACK_FGSM || a->o.epsilon == 0 ? run_fgsm(a, want_classes) : run_pgd(a);
+    linnet_probe_close(&a->p);
     return status;
 }
 
@@ -310,8 +278,7 @@ linnet_status linnet_attack(linnet_session *session, const linnet_model *model, 
     linnet_status status = linnet_session_check(session);
     if (status != LINNET_OK)
         return status;
-    attack a = {
-        .context = session->context, .session = session, .model = model, .labels = labels, .best = out_pictures};
+    attack a = {.context = session->context, .model = model, .labels = labels, .best = out_pictures};
     status = linnet_vision_options(a.context, "attack", options, &a.o, sizeof a.o);
     if (status == LINNET_OK)
         status = check_options(&a);
@@ -322,7 +289,7 @@ linnet_status linnet_attack(linnet_session *session, const linnet_model *model, 
     if (status == LINNET_OK)
         status = attack_memory(&a);
     if (status == LINNET_OK)
-        status = run_attack(&a, out_classes != NULL);
+        status = run_attack(&a, session, pictures, out_classes != NULL);
     if (status == LINNET_OK && out_classes)
         memcpy(out_classes, a.best_class, (size_t)a.n * sizeof *out_classes);
     attack_release(&a);

@@ -18,7 +18,7 @@ static int print_overview(void)
 {
     printf("usage: linnet COMMAND [options]\n\nTrains and runs convolutional networks on whatever device is here.\n\n");
     for (size_t i = 0; i < COMMAND_COUNT; i++)
-        printf("  %-12s %s\n", commands[i]->name, commands[i]->summary);
+        printf("  %-13s %s\n", commands[i]->name, commands[i]->summary);
     printf(
         "\nLINNET_BACKEND=NAME[:DEVICE] chooses the device for every command: cpu, reference, opencl:pocl, opencl:1.\n"
         "'linnet COMMAND --help' explains a command, 'linnet doctor' what is here and what is missing.\n");

@@ -237,10 +237,10 @@ static int run(int argc, char **argv)
 
 const cli_command cmd_adversarial = {
     "adversarial", "MODEL [IMAGE]", "change a picture so little that nobody sees it, until a network is fooled",
-    "MODEL is a file of weights that says which network it is for, or the name of a network, with --weights. IMAGE is\n"
-    "brought into the network's size as 'linnet predict' does; the result is a picture of that size, whose 8 bits a\n"
-    "value lie within epsilon of the original's, and what is said of it is what the network sees in those 8 bits.\n"
-    "'linnet predict --as-is' reads it back.\n\n"
+    OPTION_MODEL_HELP "\n"
+    "IMAGE is brought into the network's size as 'linnet predict' does; the result is a picture of that size, whose\n"
+    "8 bits a value lie within epsilon of the original's, and what is said of it is what the network sees in those\n"
+    "8 bits. 'linnet predict --as-is' reads it back.\n\n"
     "fgsm  one step along the sign of the gradient (Goodfellow, Shlens and Szegedy 2015)\n"
     "pgd   many small ones, kept within epsilon, from a random start (Madry et al. 2018)",
     run};

@@ -273,6 +273,7 @@ static int run(int argc, char **argv)
 
 const cli_command cmd_equivariance = {
     "equivariance", "MODEL [IMAGE]", "shift a picture and see what the layers and the scores do",
+    OPTION_MODEL_HELP "\n"
     "The picture x is moved by 0, 1, ... pixels. Equivariance: how far the maps of the moved picture, f(T x), are "
     "from\n"
     "the moved maps, T f(x), relative to their size. Maps of a layer with stride s are moved by pixels / s units, "

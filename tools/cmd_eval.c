@@ -196,7 +196,5 @@ static int run(int argc, char **argv)
 }
 
 const cli_command cmd_eval = {"eval", "MODEL", "test a trained network on labelled images",
-                              "MODEL is a file of weights that says which network it is for (one that linnet train "
-                              "wrote, or one with the same names\n"
-                              "and shapes), or the name of a network, with --weights.",
+                              OPTION_MODEL_HELP,
                               run};

@@ -231,9 +231,9 @@ static int run(int argc, char **argv)
 
 const cli_command cmd_features = {
     "features", "MODEL [IMAGE]", "show what the layers of a network see in a picture",
-    "MODEL is a network's name (linnet summary) with --weights, or a weight file. IMAGE is a PNG or JPEG; it is cut "
-    "to\n"
-    "the shape that the network takes and resized, and framed as digits are where the network reads those.\n"
+    OPTION_MODEL_HELP "\n"
+    "IMAGE is a PNG or JPEG; it is cut to the shape that the network takes and resized, and framed as digits are where\n"
+    "the network reads those.\n"
     "Maps are drawn on the scale of their layer: from black (0) to yellow, or blue (negative) to red.\n"
     "\n"
     "  linnet features squeezenet1_1 -w model.safetensors kitten.png --all -o strip.png\n"

@@ -118,6 +118,5 @@ const cli_command cmd_invert = {"invert", "MODEL IMAGE", "show what each layer k
                                 "none at all. Shallow layers give\n"
                                 "nearly the picture back, deep ones what they care about. Beside it goes the course of "
                                 "the losses, FILE-loss.svg.\n\n"
-                                "MODEL is a network's name (lenet5, squeezenet1_1, vgg19, textures, ...), with "
-                                "--weights perhaps, or a weight file.",
+                                OPTION_MODEL_HELP,
                                 run};

@@ -228,7 +228,7 @@ static int run(int argc, char **argv)
 
 const cli_command cmd_predict = {
     "predict", "MODEL [IMAGE...]", "say what a trained network sees in pictures",
-    "MODEL is a file of weights that says which network it is for, or the name of a network, with --weights.\n"
+    OPTION_MODEL_HELP "\n"
     "IMAGE is a PNG or JPEG. For networks that read digits of 28 x 28 pixels it is one digit of any size, grey or in\n"
     "colour, dark on light or light on dark; it is centred and scaled as the training images are. For all others it\n"
     "is a photograph: one of the network's own size is taken as it is; of another one the shorter side is scaled to\n"

@@ -5,6 +5,12 @@
 
 #include "cli.h"
 
+/* What --help of a command says about its argument MODEL. */
+#define OPTION_MODEL_HELP                                                                                              \
+    "MODEL is a network's name (linnet summary --help lists them), a net in a line or a file that holds one, with "    \
+    "--weights;\n"                                                                                                     \
+    "or a weight file that says which network it is for, as linnet train writes them."
+
 /* "test", "train": the index is what option_part sets. */
 extern const char *const part_names[];
 

@@ -46,8 +46,6 @@ static int settle_new(train_run *r, train_request *a)
         s->optimizer = OPTIMIZER_SGD;
     if (momentum && s->optimizer != OPTIMIZER_SGD)
         return cli_usage(&cmd_train, "--momentum belongs to sgd; adam has none to set");
-    if (!cli_given(a->options, TRAIN_OPTION_COUNT, "lr"))
-        s->rate = s->optimizer == OPTIMIZER_ADAM ? 0.007 : 0.05;
     r->settings = *s;
     return EXIT_GO_ON;
 }

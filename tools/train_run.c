@@ -70,9 +70,19 @@ static int open_data(train_run *r)
     return code;
 }
 
+/* Where none is asked for: what the network learns well with. */
+static double usual_rate(const train_settings *s, const linnet_model *model)
+{
+    if (s->optimizer == OPTIMIZER_SGD)
+        return 0.05;
+    return model->learning_rate > 0 ? (double)model->learning_rate : 0.007;
+}
+
 static int open_optimizer(train_run *r)
 {
     train_settings *s = &r->settings;
+    if (s->rate == 0)
+        s->rate = usual_rate(s, &r->e.model);
     float rate = (float)s->rate, decay = (float)s->weight_decay;
     uint64_t total = (uint64_t)s->epochs * (uint64_t)linnet_loader_batches(r->train);
     if (s->warm_up < 0)

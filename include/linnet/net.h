@@ -71,13 +71,15 @@ typedef enum linnet_initial {
         0, /* U(-bound, bound), bound = 1 / sqrt(fan_in), which is Kaiming's with a = sqrt(5) */
     LINNET_INITIAL_ZERO = 1,
     LINNET_INITIAL_ONE = 2,
-    LINNET_INITIAL_VALUES = 3 /* as options.values says, whatever the seed: filters made by hand */
+    LINNET_INITIAL_VALUES = 3,    /* as options.values says, whatever the seed: filters made by hand */
+    LINNET_INITIAL_HE_UNIFORM = 4 /* U(-bound, bound), bound = sqrt(6 / fan_in): keeps the variance through many layers
+                                     with a relu behind each (He, Zhang, Ren and Sun 2015) */
 } linnet_initial;
 
 typedef struct linnet_parameter_options {
     uint32_t struct_size;
     linnet_initial initial;
-    int64_t fan_in; /* 0: the product of all dims but the first */
+    int64_t fan_in;      /* 0: the product of all dims but the first */
     const float *values; /* LINNET_INITIAL_VALUES: as many as dims say; copied */
 } linnet_parameter_options;
 
@@ -115,6 +117,7 @@ typedef struct linnet_conv2d_options {
     int64_t padding_top, padding_left, padding_bottom, padding_right; /* where not 0, instead of padding */
     int64_t groups;                                                   /* default 1 */
     linnet_value weight, bias;                                        /* shared parameters; default: the layer's own */
+    linnet_initial initial; /* of an own weight; with LINNET_INITIAL_HE_UNIFORM an own bias starts at 0 */
 } linnet_conv2d_options;
 #define linnet_conv2d(net, x, ...)                                                                                     \
     linnet_conv2d_with(net, x, &(linnet_conv2d_options){.struct_size = sizeof(linnet_conv2d_options), __VA_ARGS__})

@@ -35,6 +35,7 @@ typedef struct linnet_model {
     linnet_value label;           /* input "label" [N] */
     linnet_value logits;          /* output "logits" [N,classes] */
     linnet_value loss;            /* cross-entropy */
+    float learning_rate;          /* one to try with Adam first; 0: the usual one */
 } linnet_model;
 
 typedef struct linnet_model_options {
@@ -56,9 +57,9 @@ typedef struct linnet_model_options {
      textures          none   3 x 224 x 224   filters1, scale1, ..., filters5, scale5
    Parameters of squeezenet1_1 and vgg19 are named as torchvision's, so that published weights load. Those of textures
    are made with it and never change: fixed random filters, whatever the seed.
-   name may also be a net in a line (netdef.h): "conv 8 k3; relu; maxpool 2; linear 10". It is a classifier where it ends
-   in scores [N,classes] or in maps of one pixel; a softmax at the end is taken to be in the loss. Its picture is what
-   options say, else its statement "input", else 1 x 28 x 28; its net's name is linnet_netdef_canonical's text.
+   name may also be a net in a line (netdef.h): "conv 8 k3; relu; maxpool 2; linear 10". It is a classifier where it
+   ends in scores [N,classes] or in maps of one pixel; a softmax at the end is taken to be in the loss. Its picture is
+   what options say, else its statement "input", else 1 x 28 x 28; its net's name is linnet_netdef_canonical's text.
    options may be NULL. LINNET_NOT_FOUND names the networks that there are. */
 LINNET_API linnet_status linnet_model_new(linnet_context *context, const char *name,
                                           const linnet_model_options *options, linnet_model *out_model);

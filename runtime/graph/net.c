@@ -210,7 +210,7 @@ linnet_value linnet_parameter_with(linnet_net *net, const char *name, size_t ran
         return (linnet_value){0};
     if (!name || !shape_from(net, name, LINNET_F32, rank, dims, false, &shape))
         return linnet_net_fail(net, LINNET_INVALID, "a parameter needs a name");
-    if (o.initial > LINNET_INITIAL_VALUES || o.fan_in < 0)
+    if (o.initial > LINNET_INITIAL_HE_UNIFORM || o.fan_in < 0)
         return linnet_net_fail(net, LINNET_INVALID, "parameter '%s': %s is %lld", name,
                                o.fan_in < 0 ? "fan_in" : "initial", o.fan_in < 0 ? (long long)o.fan_in : o.initial);
     float *values = NULL;
@@ -334,9 +334,9 @@ static bool fill_job(linnet_net *net, const linnet_node_request *request, const 
     return true;
 }
 
-/* The layer's own parameter, started as PyTorch's layers start theirs. */
+/* The layer's own parameter, started as PyTorch's layers start theirs, or the weight as the request says. */
 static uint32_t make_parameter(linnet_net *net, const linnet_layer *layer, const char *node, uint32_t role,
-                               const linnet_shape_job *job)
+                               const linnet_shape_job *job, linnet_initial initial)
 {
     char *name = linnet_format("%s.%s", node, layer->parameter_names[role]);
     uint32_t index = linnet_net_add_value(net, LINNET_VALUE_PARAMETER, name, &job->parameters[role]);
@@ -345,6 +345,10 @@ static uint32_t make_parameter(linnet_net *net, const linnet_layer *layer, const
     linnet_net_value *value = &net->values[index];
     uint32_t from = layer->fan_in_from ? layer->fan_in_from : job->parameters[0].rank > 1;
     value->fan_in = linnet_shape_product(&job->parameters[0], from, job->parameters[0].rank);
+    if (role == 0)
+        value->initial = initial;
+    else if (initial == LINNET_INITIAL_HE_UNIFORM)
+        value->initial = LINNET_INITIAL_ZERO;
     if (layer->kind == LINNET_LAYER_BATCH_NORM)
         value->initial = role == LINNET_BATCH_NORM_WEIGHT ? LINNET_INITIAL_ONE : LINNET_INITIAL_ZERO;
     return index;
@@ -365,7 +369,7 @@ static bool make_own(linnet_net *net, const linnet_node_request *request, linnet
 {
     for (uint32_t i = 0; i < request->parameter_count; i++) {
         node->parameters[i] = request->parameters[i].id ? request->parameters[i].id - 1
-                                                        : make_parameter(net, node->layer, node->name, i, job);
+                                                        : make_parameter(net, node->layer, node->name, i, job, request->initial);
         if (node->parameters[i] == UINT32_MAX)
             return false;
     }

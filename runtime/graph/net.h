@@ -85,6 +85,7 @@ typedef struct linnet_node_request {
     uint32_t parameter_count;
     linnet_value parameters[LINNET_MAX_PARAMETERS]; /* null: the layer's own, made now */
     int64_t features;
+    uint32_t initial; /* linnet_initial of a weight made now */
 } linnet_node_request;
 
 /* Infers shapes, makes missing parameters and states, appends the node. Returns its output, or the null value. */

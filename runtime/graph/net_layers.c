@@ -64,8 +64,12 @@ linnet_value linnet_conv2d_with(linnet_net *net, linnet_value x, const linnet_co
     };
     if (o.groups < 0 || o.groups > UINT32_MAX)
         return linnet_net_fail(net, LINNET_INVALID, "conv2d: groups is %lld", (long long)o.groups);
+    if (o.initial != LINNET_INITIAL_KAIMING_UNIFORM && o.initial != LINNET_INITIAL_HE_UNIFORM &&
+        o.initial != LINNET_INITIAL_ZERO)
+        return linnet_net_fail(net, LINNET_INVALID, "conv2d: initial is %d", (int)o.initial);
     take_kernel(net, o.weight, 4, attributes.kernel);
     linnet_node_request request = {.kind = LINNET_LAYER_CONV2D,
+                                   .initial = o.initial,
                                    .name = o.name,
                                    .attributes = &attributes,
                                    .input_count = 1,

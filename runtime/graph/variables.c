@@ -163,13 +163,12 @@ static void draw(const linnet_net_value *value, uint32_t number, uint64_t seed, 
         memcpy(out, value->values, count * sizeof *out);
         return;
     }
-    float bound = value->fan_in > 0 ? 1.0f / sqrtf((float)value->fan_in) : 0.0f;
-    for (uint64_t i = 0; i < count; i++) {
-        float uniform = linnet_philox_uniform(seed, number, INITIAL_STEP, i);
-        out[i] = value->initial == LINNET_INITIAL_KAIMING_UNIFORM ? (2.0f * uniform - 1.0f) * bound
-                 : value->initial == LINNET_INITIAL_ONE           ? 1.0f
-                                                                  : 0.0f;
-    }
+    bool he = value->initial == LINNET_INITIAL_HE_UNIFORM,
+         uniform = he || value->initial == LINNET_INITIAL_KAIMING_UNIFORM;
+    float bound = uniform && value->fan_in > 0 ? sqrtf((he ? 6.0f : 1.0f) / (float)value->fan_in) : 0.0f;
+    float constant = value->initial == LINNET_INITIAL_ONE ? 1.0f : 0.0f;
+    for (uint64_t i = 0; i < count; i++)
+        out[i] = uniform ? (2.0f * linnet_philox_uniform(seed, number, INITIAL_STEP, i) - 1.0f) * bound : constant;
 }
 
 static linnet_status initialize_variable(linnet_session *session, uint32_t number)

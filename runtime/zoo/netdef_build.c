@@ -15,7 +15,8 @@ static linnet_value conv(linnet_net *net, linnet_value x, const netdef_layer *l,
                          .kernel_h = o[NETDEF_K][0], .kernel_w = o[NETDEF_K][1], .stride_h = o[NETDEF_S][0],
                          .stride_w = o[NETDEF_S][1], .dilation_h = o[NETDEF_D][0], .dilation_w = o[NETDEF_D][1],
                          .padding_top = o[NETDEF_P][0], .padding_left = o[NETDEF_P][1],
-                         .padding_bottom = o[NETDEF_P][0], .padding_right = o[NETDEF_P][1], .groups = o[NETDEF_G][0]);
+                         .padding_bottom = o[NETDEF_P][0], .padding_right = o[NETDEF_P][1], .groups = o[NETDEF_G][0],
+                         .initial = LINNET_INITIAL_HE_UNIFORM);
 }
 
 static linnet_value local(linnet_net *net, linnet_value x, const netdef_layer *l, const char *name)

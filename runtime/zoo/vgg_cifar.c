@@ -9,7 +9,8 @@ static linnet_value conv_relu(linnet_net *net, linnet_value x, int block, int nu
     char layer[40], relu[40];
     snprintf(layer, sizeof layer, "conv%d_%d", block, number);
     snprintf(relu, sizeof relu, "relu%d_%d", block, number);
-    x = linnet_conv2d(net, x, .name = layer, .out_channels = channels, .kernel = 3, .padding = 1);
+    x = linnet_conv2d(net, x, .name = layer, .out_channels = channels, .kernel = 3, .padding = 1,
+                      .initial = LINNET_INITIAL_HE_UNIFORM);
     return linnet_name(net, linnet_relu(net, x), relu);
 }
 

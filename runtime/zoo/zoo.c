@@ -27,6 +27,7 @@ static const linnet_zoo_entry entries[] = {
     {.name = "vgg_cifar",
      .description = "(CONV RELU CONV RELU POOL) x 3, FC",
      .build = linnet_zoo_vgg_cifar,
+     .learning_rate = 0.001f,
      .defaults = {.classes = 10, .channels = 3, .height = 32, .width = 32}},
     {.name = "squeezenet1_1",
      .description = "SqueezeNet 1.1: eight fire modules between two convolutions",
@@ -129,6 +130,7 @@ static void build(const linnet_zoo_entry *entry, const linnet_model_options *opt
     model->image = linnet_input(model->net, "image", options->channels, options->height, options->width);
     if (entry->preprocess)
         model->preprocess = *entry->preprocess;
+    model->learning_rate = entry->learning_rate;
     linnet_value last = entry->build(model->net, model->image, options);
     if (options->classes)
         linnet_zoo_add_classes(model, last);

@@ -295,6 +295,32 @@ static void fused_is_the_same_as_unfused(void **state)
     assert_floats(weight[0], weight[1], WEIGHTS, "gradient of the weight");
 }
 
+/* He, Zhang, Ren and Sun 2015: uniform within sqrt(6 / fan_in), the bias at 0; else within 1 / sqrt(fan_in). */
+static void weights_start_for_relu_when_asked(void **state)
+{
+    enum { COUNT = 40 * 3 * 3 * 3 };
+    float weight[COUNT], bias[40];
+    linnet_net *net = linnet_net_new(NULL);
+    linnet_value x = linnet_input(net, "x", 3, 4, 4);
+    linnet_conv2d(net, x, .name = "he", .out_channels = 40, .kernel = 3, .initial = LINNET_INITIAL_HE_UNIFORM);
+    linnet_conv2d(net, x, .name = "usual", .out_channels = 40, .kernel = 3);
+    linnet_session *session = linnet_session_new(net, DEVICE(state));
+    assert_non_null(session);
+    const char *const names[] = {"he.weight", "usual.weight"};
+    const double bounds[] = {sqrt(6.0 / 27), sqrt(1.0 / 27)};
+    for (int n = 0; n < 2; n++) {
+        double largest = 0;
+        assert_ok(linnet_session_get(session, names[n], weight, sizeof weight));
+        for (int i = 0; i < COUNT; i++)
+            largest = fmax(largest, fabs((double)weight[i]));
+        assert_true(largest <= bounds[n] && largest > 0.99 * bounds[n]);
+    }
+    assert_ok(linnet_session_get(session, "he.bias", bias, sizeof bias));
+    for (int i = 0; i < 40; i++)
+        assert_true(bias[i] == 0);
+    finish(&net, &session);
+}
+
 static void parameters_start_with_given_values(void **state)
 {
     const float given[3] = {-1, 0.5f, 2};
@@ -325,6 +351,7 @@ static const device_test tests[] = {
     DEVICE_TEST(frozen_parameters_stand_still),
     DEVICE_TEST(input_gradients_in_evaluate_behaviour),
     DEVICE_TEST(fused_is_the_same_as_unfused),
+    DEVICE_TEST(weights_start_for_relu_when_asked),
     DEVICE_TEST(parameters_start_with_given_values),
 };
 

@@ -5,6 +5,7 @@
 #include "interrupt.h"
 #include "json_lines.h"
 #include "objectives.h"
+#include "output.h"
 #include "planes.h"
 
 #include <stdlib.h>
@@ -154,7 +155,7 @@ static int draw(figure *f, bool content, bool style)
 int style_figure(const style_settings *settings, const style_outputs *outputs, bool content, bool style)
 {
     figure f = {.settings = settings, .outputs = outputs};
-    int code = cli_check(linnet_image_check_path(NULL, outputs->picture)) == EXIT_GO_ON ? EXIT_GO_ON : EXIT_USAGE;
+    int code = output_check_picture(outputs->picture);
     if (code == EXIT_GO_ON)
         code = draw(&f, content, style);
     linnet_sheet_free(&f.sheet);

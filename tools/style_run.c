@@ -6,6 +6,7 @@
 #include "json_lines.h"
 #include "loss_svg.h"
 #include "objectives.h"
+#include "output.h"
 #include "planes.h"
 #include "progress.h"
 #include "text.h"
@@ -270,7 +271,8 @@ static int name_files(transfer *t)
     t->state = t->outputs->state ? strdup(t->outputs->state) : path_beside(t->outputs->picture, "", ".state");
     if (!t->curve || !t->state)
         return cli_fail(EXIT_NO_MEMORY, "no memory for a path");
-    return cli_check(linnet_image_check_path(NULL, t->outputs->picture)) == EXIT_GO_ON ? EXIT_GO_ON : EXIT_USAGE;
+    int code = output_check_picture(t->outputs->picture);
+    return code == EXIT_GO_ON ? output_check(t->state) : code;
 }
 
 static int prepare(transfer *t, const char *resume)

@@ -107,6 +107,14 @@ must style "$content" "$style" --model "conv 8 k3 p1; relu; linear 10" --layers 
     --size 32 --iterations 2 -o "$WORK/line.png"
 refuses 2 "which style picture" style "$content"
 refuses 2 ".png" style "$content" "$style" -o "$WORK/no.gif"
+refuses 2 ".png" style "$content" --content-only -o "$WORK/no.gif"
+refuses 2 ".png" invert lenet5 "$content" -o "$WORK/no.gif"
+# Before anything is computed, which would never end here.
+refuses 1 "absent/no.png: cannot be written" style "$content" "$style" --iterations 1000000 -o "$WORK/absent/no.png"
+refuses 1 "absent/no.png: cannot be written" style "$content" --content-only --iterations 1000000 \
+    -o "$WORK/absent/no.png"
+refuses 1 "absent/s.state: cannot be written" style "$content" "$style" --iterations 1000000 \
+    --state "$WORK/absent/s.state" -o "$WORK/no.png"
 refuses 3 "words.png" style "$content" "$WORK/words.png" -o "$WORK/no.png"
 refuses 3 "absent.safetensors" style "$content" "$style" --weights "$WORK/absent.safetensors" -o "$WORK/no.png"
 refuses 3 "words.png" style --resume "$WORK/words.png"

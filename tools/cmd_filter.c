@@ -58,6 +58,15 @@ static int open_named(const filter_settings *s, const char *name, linnet_kernel 
     return code == EXIT_FAILED ? EXIT_USAGE : code;
 }
 
+static int unknown_kernel(const char *text)
+{
+    char names[512] = "";
+    const char *name;
+    for (size_t i = 0; (name = linnet_kernel_name(i, NULL)); i++)
+        snprintf(names + strlen(names), sizeof names - strlen(names), "%s, ", name);
+    return cli_fail(EXIT_USAGE, "no kernel '%s'; there are: %ssobel", text, names);
+}
+
 /* A name, the numbers themselves, or a file with them. */
 static int open_kernel(const filter_settings *s, filtering *f)
 {
@@ -74,7 +83,7 @@ static int open_kernel(const filter_settings *s, filtering *f)
         return f->kernel[0] ? EXIT_GO_ON : cli_check_last_input();
     }
     if (!numbers)
-        return open_named(s, text, &f->kernel[0]); /* says which there are */
+        return unknown_kernel(text);
     f->kernel[0] = linnet_kernel_parse(NULL, text, "--kernel");
     return f->kernel[0] ? EXIT_GO_ON : cli_check_last() == EXIT_NO_MEMORY ? EXIT_NO_MEMORY : EXIT_USAGE;
 }

@@ -2,6 +2,7 @@
 #include "commands.h"
 #include "json_lines.h"
 #include "model.h"
+#include "options.h"
 #include "text.h"
 
 #include <stdlib.h>
@@ -248,14 +249,7 @@ static int run(int argc, char **argv)
     bench_options o = {.batch = 64, .seconds = 2};
     cli_option options[] = {
         {.name = "train", .kind = CLI_FLAG, .target = &train, .help = "time training steps (default: inference)"},
-        {.name = "batch",
-         .letter = 'b',
-         .kind = CLI_INTEGER,
-         .target = &o.batch,
-         .argument = "N",
-         .low = 1,
-         .high = 65536,
-         .help = "images at once (default: 64)"},
+        option_batch(&o.batch, "images at once (default: 64)"),
         {.name = "threads",
          .letter = 't',
          .kind = CLI_INTEGER,

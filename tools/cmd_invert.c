@@ -2,7 +2,6 @@
 #include "commands.h"
 #include "invert.h"
 #include "options.h"
-#include "style.h"
 
 static int parse(invert_settings *s, int argc, char **argv, int *out_first)
 {
@@ -20,22 +19,8 @@ static int parse(invert_settings *s, int argc, char **argv, int *out_first)
          .argument = "FILE",
          .help = "the figure, .png or .jpg (default: invert.png)"},
         option_weights(&s->weights),
-        {.name = "size",
-         .letter = 's',
-         .kind = CLI_INTEGER,
-         .target = &s->size,
-         .argument = "PIXELS",
-         .low = 16,
-         .high = 4096,
-         .help = "longer side of the picture (default: the network's own size)"},
-        {.name = "iterations",
-         .letter = 'n',
-         .kind = CLI_INTEGER,
-         .target = &s->iterations,
-         .argument = "N",
-         .low = 1,
-         .high = 1000000,
-         .help = "for each layer (default: 200)"},
+        option_pixels("size", 's', &s->size, "longer side of the picture (default: the network's own size)"),
+        option_iterations(&s->iterations, "for each layer (default: 200)"),
         {.name = "alpha",
          .kind = CLI_REAL,
          .target = &s->alpha,
@@ -57,34 +42,11 @@ static int parse(invert_settings *s, int argc, char **argv, int *out_first)
          .low = 0.1,
          .high = 10,
          .help = "exponent of the total variation (default: 2)"},
-        {.name = "tv",
-         .kind = CLI_REAL,
-         .target = &s->tv_weight,
-         .argument = "W",
-         .low = 0,
-         .high = 1e12,
-         .help = "weight of the total variation: smoother with more (default: 1)"},
+        option_total_variation(&s->tv_weight, "weight of the total variation: smoother with more (default: 1)"),
         {.name = "no-regularizers", .kind = CLI_FLAG, .target = &s->none, .help = "match the features, nothing else"},
-        {.name = "optimizer",
-         .kind = CLI_CHOICE,
-         .target = &s->method,
-         .argument = "NAME",
-         .choices = style_methods,
-         .help = "lbfgs or adam (default: lbfgs where this build has it)"},
-        {.name = "rate",
-         .kind = CLI_REAL,
-         .target = &s->rate,
-         .argument = "R",
-         .low = 1e-6,
-         .high = 10,
-         .help = "Adam's learning rate (default: 0.02)"},
-        {.name = "seed",
-         .kind = CLI_INTEGER,
-         .target = &s->seed,
-         .argument = "N",
-         .low = 0,
-         .high = 1e15,
-         .help = "of the noise it starts from (default: 1)"},
+        option_optimizer(&s->method),
+        option_rate(&s->rate),
+        option_seed(&s->seed, "of the noise it starts from (default: 1)"),
     };
     return cli_parse(&cmd_invert, options, sizeof options / sizeof options[0], argc, argv, out_first);
 }
@@ -100,8 +62,8 @@ static int run(int argc, char **argv)
                                                           : "which network, and which picture?");
     if (code == EXIT_GO_ON)
         code = cli_check_environment();
-    if (code == EXIT_GO_ON && !linnet_minimizer_available((linnet_minimizer)s.method))
-        code = cli_fail(EXIT_USAGE, "lbfgs is not in this build (configured without liblbfgs); adam is");
+    if (code == EXIT_GO_ON)
+        code = option_optimizer_check(s.method);
     if (code != EXIT_GO_ON)
         return code;
     s.model = argv[first];

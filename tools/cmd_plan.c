@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "commands.h"
 #include "model.h"
+#include "options.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -36,14 +37,7 @@ static int run(int argc, char **argv)
     int64_t batch = 64;
     cli_option options[] = {
         {.name = "train", .kind = CLI_FLAG, .target = &train, .help = "of a training step (default: of inference)"},
-        {.name = "batch",
-         .letter = 'b',
-         .kind = CLI_INTEGER,
-         .target = &batch,
-         .argument = "N",
-         .low = 1,
-         .high = 65536,
-         .help = "images at once (default: 64)"},
+        option_batch(&batch, "images at once (default: 64)"),
     };
     int code = cli_parse(&cmd_plan, options, 2, argc, argv, &first);
     if (code == EXIT_GO_ON && argc - first != 1)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "commands.h"
 #include "json_lines.h"
+#include "options.h"
 #include "progress.h"
 #include "text.h"
 
@@ -201,13 +202,7 @@ static int run(int argc, char **argv)
          .argument = "CASE",
          .help = "only this case, whether listed or not"},
         {.name = "list", .kind = CLI_FLAG, .target = &list, .help = "print the cases and run none"},
-        {.name = "seed",
-         .kind = CLI_INTEGER,
-         .target = &seed,
-         .argument = "N",
-         .low = 0,
-         .high = 1e15,
-         .help = "of the random numbers (default: 1)"},
+        option_seed(&seed, "of the random numbers (default: 1)"),
     };
     int code = cli_parse(&cmd_selftest, options, sizeof options / sizeof options[0], argc, argv, &first);
     if (code == EXIT_GO_ON && first < argc)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "commands.h"
+#include "options.h"
 #include "style.h"
 
 #include <string.h>
@@ -38,21 +39,9 @@ static int parse(style_arguments *a, int argc, char **argv, int *out_first)
          .target = &s->weights,
          .argument = "FILE",
          .help = "its weights, safetensors under torchvision's names"},
-        {.name = "size",
-         .letter = 's',
-         .kind = CLI_INTEGER,
-         .target = &s->size,
-         .argument = "PIXELS",
-         .low = 16,
-         .high = STYLE_MOST_PIXELS,
-         .help = "longer side of the picture (default: 256)"},
-        {.name = "style-size",
-         .kind = CLI_INTEGER,
-         .target = &s->style_size,
-         .argument = "PIXELS",
-         .low = 16,
-         .high = STYLE_MOST_PIXELS,
-         .help = "longer side that the style is looked at with (default: --size): strokes grow with it"},
+        option_pixels("size", 's', &s->size, "longer side of the picture (default: 256)"),
+        option_pixels("style-size", 0, &s->style_size,
+                      "longer side that the style is looked at with (default: --size): strokes grow with it"),
         {.name = "layers",
          .letter = 'l',
          .kind = CLI_TEXT,
@@ -78,13 +67,7 @@ static int parse(style_arguments *a, int argc, char **argv, int *out_first)
          .low = 1e-12,
          .high = 1e12,
          .help = "default: 1000, of textures 300; from noise 100"},
-        {.name = "tv",
-         .kind = CLI_REAL,
-         .target = &s->tv_weight,
-         .argument = "W",
-         .low = 0,
-         .high = 1e12,
-         .help = "weight of the total variation: smoother with more (default: 0)"},
+        option_total_variation(&s->tv_weight, "weight of the total variation: smoother with more (default: 0)"),
         {.name = "absolute",
          .kind = CLI_FLAG,
          .target = &s->absolute,
@@ -93,27 +76,9 @@ static int parse(style_arguments *a, int argc, char **argv, int *out_first)
          .kind = CLI_FLAG,
          .target = &s->average_pooling,
          .help = "vgg19 with means instead of maxima"},
-        {.name = "iterations",
-         .letter = 'n',
-         .kind = CLI_INTEGER,
-         .target = &a->outputs.iterations,
-         .argument = "N",
-         .low = 1,
-         .high = 1000000,
-         .help = "default: 100"},
-        {.name = "optimizer",
-         .kind = CLI_CHOICE,
-         .target = &s->method,
-         .argument = "NAME",
-         .choices = style_methods,
-         .help = "lbfgs or adam (default: lbfgs where this build has it)"},
-        {.name = "rate",
-         .kind = CLI_REAL,
-         .target = &s->rate,
-         .argument = "R",
-         .low = 1e-6,
-         .high = 10,
-         .help = "Adam's learning rate (default: 0.02)"},
+        option_iterations(&a->outputs.iterations, "default: 100"),
+        option_optimizer(&s->method),
+        option_rate(&s->rate),
         {.name = "start",
          .kind = CLI_CHOICE,
          .target = &a->start,
@@ -127,13 +92,7 @@ static int parse(style_arguments *a, int argc, char **argv, int *out_first)
          .low = 0,
          .high = 1,
          .help = "share of white noise in the start, 0 to 1, the rest is content"},
-        {.name = "seed",
-         .kind = CLI_INTEGER,
-         .target = &s->seed,
-         .argument = "N",
-         .low = 0,
-         .high = 1e15,
-         .help = "of the noise (default: 1)"},
+        option_seed(&s->seed, "of the noise (default: 1)"),
         {.name = "every",
          .letter = 'e',
          .kind = CLI_INTEGER,
@@ -219,8 +178,8 @@ static int run(int argc, char **argv)
         code = take_pictures(&a, argc - first, argv + first);
     if (code == EXIT_GO_ON)
         code = cli_check_environment();
-    if (code == EXIT_GO_ON && !linnet_minimizer_available((linnet_minimizer)a.settings.method))
-        code = cli_fail(EXIT_USAGE, "lbfgs is not in this build (configured without liblbfgs); adam is");
+    if (code == EXIT_GO_ON)
+        code = option_optimizer_check(a.settings.method);
     if (code != EXIT_GO_ON)
         return code;
     if (a.resume)

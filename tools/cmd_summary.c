@@ -2,6 +2,7 @@
 #include "commands.h"
 #include "json_lines.h"
 #include "model.h"
+#include "options.h"
 #include "summary.h"
 #include "text.h"
 
@@ -202,14 +203,7 @@ static int run(int argc, char **argv)
          .kind = CLI_FLAG,
          .target = &sharing,
          .help = "what each convolution saves: fully connected, local, shared"},
-        {.name = "batch",
-         .letter = 'b',
-         .kind = CLI_INTEGER,
-         .target = &batch,
-         .argument = "N",
-         .low = 1,
-         .high = 65536,
-         .help = "images at once, for the memory (default: 1)"},
+        option_batch(&batch, "images at once, for the memory (default: 1)"),
     };
     int code = cli_parse(&cmd_summary, options, 2, argc, argv, &first);
     if (code == EXIT_GO_ON && argc - first != 1)

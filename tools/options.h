@@ -23,5 +23,24 @@ cli_option option_part(int *target);
 cli_option option_batch(int64_t *target, const char *help);
 /* Which network a weight file is for. */
 cli_option option_net(const char **target);
+/* Of what, and which one is the default. */
+cli_option option_seed(int64_t *target, const char *help);
+
+/* ---- Pictures made by going down an objective ---- */
+
+#define OPTION_MOST_PIXELS 4096 /* on the longer side */
+
+/* "default", "lbfgs", "adam": the index is a linnet_minimizer. */
+extern const char *const minimizer_names[];
+
+/* Longer side of a picture, letter 's', and the like; letter 0: none. */
+cli_option option_pixels(const char *name, char letter, int64_t *target, const char *help);
+cli_option option_iterations(int64_t *target, const char *help);
+/* Weight of the total variation. */
+cli_option option_total_variation(double *target, const char *help);
+cli_option option_optimizer(int *target);
+cli_option option_rate(double *target);
+/* EXIT_GO_ON, or EXIT_USAGE where this build lacks the method. */
+int option_optimizer_check(int method);
 
 #endif

@@ -7,8 +7,6 @@
 
 #include <jansson.h>
 
-#define STYLE_MOST_PIXELS 4096 /* on the longer side */
-
 /* What decides the picture: kept in the state file, so that a resumed run is the same one. */
 typedef struct style_settings {
     const char *content, *style; /* files; NULL: without */
@@ -16,9 +14,8 @@ typedef struct style_settings {
     int64_t size, style_size, seed;
     double content_weight, style_weight, tv_weight; /* 0: default */
     double noise, rate;                             /* noise: its share in the start */
-    int absolute, average_pooling, method;          /* method: index into style_methods */
+    int absolute, average_pooling, method;          /* method: index into minimizer_names */
 } style_settings;
-extern const char *const style_methods[]; /* default, lbfgs, adam */
 
 typedef struct style_outputs {
     const char *picture, *state; /* state NULL: only where a run is interrupted */

@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const style_methods[] = {"default", "lbfgs", "adam", NULL};
-
 void layer_list_free(layer_list *list)
 {
     free(list->text);

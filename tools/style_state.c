@@ -3,6 +3,7 @@
 #include "style.h"
 
 #include "json_lines.h"
+#include "options.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -104,8 +105,8 @@ int style_state_settings(const char *path, style_settings *out, int64_t *out_don
     if (code != EXIT_GO_ON)
         return code;
     settings_from_json(*out_settings_json, out);
-    bool sane = (out->content || out->style) && out->size > 0 && out->size <= STYLE_MOST_PIXELS &&
-                out->style_size >= 0 && out->style_size <= STYLE_MOST_PIXELS && out->method >= 0 && out->method <= 2;
+    bool sane = (out->content || out->style) && out->size > 0 && out->size <= OPTION_MOST_PIXELS &&
+                out->style_size >= 0 && out->style_size <= OPTION_MOST_PIXELS && out->method >= 0 && out->method <= 2;
     return sane ? EXIT_GO_ON : cli_fail(EXIT_BAD_INPUT, "%s: its settings make no sense", path);
 }
 

@@ -2,6 +2,7 @@
 #include "train.h"
 
 #include "json_lines.h"
+#include "options.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -12,12 +13,7 @@ const char *const train_schedule_names[] = {"constant", "step", "cosine", NULL};
 void train_options(train_settings *s, const char **data, const char **size, cli_option out[TRAIN_OPTION_COUNT])
 {
     const cli_option table[TRAIN_OPTION_COUNT] = {
-        {.name = "data",
-         .letter = 'd',
-         .kind = CLI_TEXT,
-         .target = data,
-         .argument = "DIR",
-         .help = "folder of MNIST's or CIFAR's files, or of pictures (default: synthetic digits)"},
+        option_data(data),
         {.name = "size",
          .kind = CLI_TEXT,
          .target = size,
@@ -45,14 +41,7 @@ void train_options(train_settings *s, const char **data, const char **size, cli_
          .low = 1,
          .high = HISTORY_EPOCHS,
          .help = "passes over the training images (default: 3)"},
-        {.name = "batch",
-         .letter = 'b',
-         .kind = CLI_INTEGER,
-         .target = &s->batch,
-         .argument = "N",
-         .low = 1,
-         .high = 65536,
-         .help = "images a step (default: 64)"},
+        option_batch(&s->batch, "images a step (default: 64)"),
         {.name = "optimizer",
          .kind = CLI_CHOICE,
          .target = &s->optimizer,
@@ -93,13 +82,7 @@ void train_options(train_settings *s, const char **data, const char **size, cli_
          .low = 0,
          .high = 1e9,
          .help = "steps until the full rate (default: a twentieth)"},
-        {.name = "seed",
-         .kind = CLI_INTEGER,
-         .target = &s->seed,
-         .argument = "N",
-         .low = 0,
-         .high = 1e15,
-         .help = "of the first weights, the order of images and augmentation (default: 1)"},
+        option_seed(&s->seed, "of the first weights, the order of images and augmentation (default: 1)"),
         {.name = "crop",
          .kind = CLI_INTEGER,
          .target = &s->crop,

@@ -20,7 +20,7 @@ static int parse(invert_settings *s, int argc, char **argv, int *out_first)
          .help = "the figure, .png or .jpg (default: invert.png)"},
         option_weights(&s->weights),
         option_pixels("size", 's', &s->size, "longer side of the picture (default: the network's own size)"),
-        option_iterations(&s->iterations, "for each layer (default: 200)"),
+        option_iterations(&s->descent.iterations, "for each layer (default: 200)"),
         {.name = "alpha",
          .kind = CLI_REAL,
          .target = &s->alpha,
@@ -44,9 +44,9 @@ static int parse(invert_settings *s, int argc, char **argv, int *out_first)
          .help = "exponent of the total variation (default: 2)"},
         option_total_variation(&s->tv_weight, "weight of the total variation: smoother with more (default: 1)"),
         {.name = "no-regularizers", .kind = CLI_FLAG, .target = &s->none, .help = "match the features, nothing else"},
-        option_optimizer(&s->method),
-        option_rate(&s->rate),
-        option_seed(&s->seed, "of the noise it starts from (default: 1)"),
+        option_optimizer(&s->descent.method),
+        option_rate(&s->descent.rate),
+        option_seed(&s->descent.seed, "of the noise it starts from (default: 1)"),
     };
     return cli_parse(&cmd_invert, options, sizeof options / sizeof options[0], argc, argv, out_first);
 }
@@ -54,7 +54,7 @@ static int parse(invert_settings *s, int argc, char **argv, int *out_first)
 static int run(int argc, char **argv)
 {
     int first;
-    invert_settings s = {.output = "invert.png", .iterations = 200, .seed = 1};
+    invert_settings s = {.output = "invert.png", .descent = {.iterations = 200, .seed = 1}};
     int code = parse(&s, argc, argv, &first);
     if (code == EXIT_GO_ON && argc - first != 2)
         code = cli_usage(&cmd_invert, argc - first > 2    ? "one network and one picture at a time"
@@ -63,7 +63,7 @@ static int run(int argc, char **argv)
     if (code == EXIT_GO_ON)
         code = cli_check_environment();
     if (code == EXIT_GO_ON)
-        code = option_optimizer_check(s.method);
+        code = option_optimizer_check(s.descent.method);
     if (code != EXIT_GO_ON)
         return code;
     s.model = argv[first];

@@ -8,18 +8,24 @@
 #include <math.h>
 #include <stdlib.h>
 
-int descent_new(descent *d, linnet_objective *objective, uint64_t total)
+int descent_new(descent *d, linnet_objective *objective, const char *title, const descent_settings *settings)
 {
     linnet_objective_term term;
-    *d = (descent){.objective = objective, .total = total, .picture = linnet_objective_shape(objective)};
+    *d = (descent){.objective = objective,
+                   .title = title,
+                   .method = (linnet_minimizer)settings->method,
+                   .rate = settings->rate,
+                   .total = (uint64_t)settings->iterations,
+                   .picture = linnet_objective_shape(objective)};
     size_t count = linnet_objective_size(objective);
     while (linnet_objective_get_term(objective, d->terms, &term) == LINNET_OK)
         d->terms++;
     d->picture.data = calloc(count, sizeof(float));
     d->moments = calloc(2 * count, sizeof *d->moments);
-    d->losses = calloc((size_t)total + 1, (1 + d->terms) * sizeof *d->losses);
+    d->losses = calloc((size_t)d->total + 1, (1 + d->terms) * sizeof *d->losses);
     if (!d->picture.data || !d->moments || !d->losses)
         return cli_fail(EXIT_NO_MEMORY, "no memory for a picture of %zu numbers", count);
+    linnet_objective_noise(objective, (uint64_t)settings->seed, d->picture.data);
     return EXIT_GO_ON;
 }
 

@@ -17,7 +17,7 @@ struct descent {
     int (*moment)(descent *d); /* EXIT_GO_ON, or the exit code to leave with */
     void *user;
 
-    linnet_tensor picture; /* start: whatever descent_new's caller writes into it */
+    linnet_tensor picture; /* start: noise, or what descent_new's caller writes into it */
     float *moments;        /* twice as many numbers as the picture */
     uint64_t done;         /* iterations */
     size_t terms;          /* of the objective */
@@ -29,8 +29,15 @@ struct descent {
     int code; /* of the last moment */
 };
 
-/* Room for the picture and total iterations; the other settings are set afterwards. */
-int descent_new(descent *d, linnet_objective *objective, uint64_t total);
+/* What the command line says of one. */
+typedef struct descent_settings {
+    int64_t iterations, seed; /* in all; of the noise */
+    int method;               /* linnet_minimizer */
+    double rate;              /* Adam; 0: default */
+} descent_settings;
+
+/* A descent that starts at noise; moment and user are set afterwards. title is the caller's, too. */
+int descent_new(descent *d, linnet_objective *objective, const char *title, const descent_settings *settings);
 void descent_free(descent *d);
 /* On from done to total. EXIT_INTERRUPTED after a SIGINT, with everything as the last iteration left it. */
 int descent_run(descent *d);

@@ -3,13 +3,14 @@
 #ifndef LINNET_TOOLS_INVERT_H
 #define LINNET_TOOLS_INVERT_H
 
-#include "cli.h"
+#include "descent.h"
 
 typedef struct invert_settings {
     const char *model, *image, *weights, *layers, *output;
-    int64_t size, iterations, seed;
-    double alpha, beta, alpha_weight, tv_weight, rate; /* 0: default */
-    int method, none;                                  /* linnet_minimizer; none: without regularisers */
+    int64_t size;
+    double alpha, beta, alpha_weight, tv_weight; /* 0: default */
+    int none;                                    /* without regularisers */
+    descent_settings descent;
 } invert_settings;
 
 /* Inverts one layer after another and writes the figure. Returns an exit code. */

@@ -157,12 +157,8 @@ static int invert_layer(inversion *v, const char *name)
         .alpha = (float)s->alpha, .beta = (float)s->beta, .alpha_weight = s->alpha_weight, .tv_weight = s->tv_weight);
     int code = objective_check(objective);
     if (code == EXIT_GO_ON)
-        code = descent_new(&d, objective, (uint64_t)s->iterations);
+        code = descent_new(&d, objective, name, &s->descent);
     if (code == EXIT_GO_ON) {
-        d.title = name;
-        d.method = (linnet_minimizer)s->method;
-        d.rate = s->rate;
-        linnet_objective_noise(objective, (uint64_t)s->seed, d.picture.data);
         code = descent_run(&d);
         bool stopped = code == EXIT_INTERRUPTED;
         if (code == EXIT_GO_ON || stopped)

@@ -32,6 +32,8 @@ typedef struct layer_list {
 int layer_list_parse(const char *text, const char *option, layer_list *out);
 void layer_list_free(layer_list *list);
 
+descent_settings style_descent(const style_settings *settings, const style_outputs *outputs);
+
 /* The state of a run: safetensors with the picture, Adam's moments, the losses so far, and the settings as a note. */
 int style_state_save(const char *path, const style_settings *settings, const descent *d);
 /* The settings and the iterations done; strings live as long as *out_settings_json (json_decref). */

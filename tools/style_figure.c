@@ -56,16 +56,12 @@ static int reconstruct(figure *f, bool style, const linnet_tensor *picture, cons
         .style_layers = layers, .style_count = style ? count : 0, .tv_weight = s->tv_weight,
         .style_weight = s->style_weight != 0 ? s->style_weight : 1, .content_weight = s->content_weight);
     descent d = {.objective = NULL};
+    descent_settings settings = style_descent(s, f->outputs);
     int code = objective_check(objective);
     if (code == EXIT_GO_ON)
-        code = descent_new(&d, objective, (uint64_t)f->outputs->iterations);
-    if (code == EXIT_GO_ON) {
-        d.title = names;
-        d.method = (linnet_minimizer)s->method;
-        d.rate = s->rate;
-        linnet_objective_noise(objective, (uint64_t)s->seed, d.picture.data);
+        code = descent_new(&d, objective, names, &settings);
+    if (code == EXIT_GO_ON)
         code = descent_run(&d);
-    }
     if (code == EXIT_GO_ON) {
         print_picture(style ? "style" : "content", names, &d);
         code = add_picture(f, &d.picture, names);

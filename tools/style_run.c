@@ -255,12 +255,11 @@ static int open_objective(transfer *t)
     return objective_check(t->objective);
 }
 
-/* (1 - noise) content + noise * white noise. */
+/* (1 - noise) content + noise * white noise, which is there already. */
 static void start_picture(transfer *t)
 {
     float *x = t->d.picture.data, noise = (float)t->settings->noise;
     const float *content = t->content.data;
-    linnet_objective_noise(t->objective, (uint64_t)t->settings->seed, x);
     for (size_t i = 0; content && i < linnet_objective_size(t->objective); i++)
         x[i] = noise * x[i] + (1 - noise) * content[i];
 }
@@ -277,18 +276,16 @@ static int name_files(transfer *t)
 
 static int prepare(transfer *t, const char *resume)
 {
+    descent_settings settings = style_descent(t->settings, t->outputs);
     int code = name_files(t);
     if (code == EXIT_GO_ON)
         code = read_pictures(t);
     if (code == EXIT_GO_ON)
         code = open_objective(t);
     if (code == EXIT_GO_ON)
-        code = descent_new(&t->d, t->objective, (uint64_t)t->outputs->iterations);
+        code = descent_new(&t->d, t->objective, "style", &settings);
     if (code != EXIT_GO_ON)
         return code;
-    t->d.title = "style";
-    t->d.method = (linnet_minimizer)t->settings->method;
-    t->d.rate = t->settings->rate;
     t->d.moment = moment;
     t->d.user = t;
     start_picture(t);

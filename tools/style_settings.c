@@ -46,3 +46,11 @@ int layer_list_parse(const char *text, const char *option, layer_list *out)
     }
     return code;
 }
+
+descent_settings style_descent(const style_settings *settings, const style_outputs *outputs)
+{
+    return (descent_settings){.iterations = outputs->iterations,
+                              .seed = settings->seed,
+                              .method = settings->method,
+                              .rate = settings->rate};
+}

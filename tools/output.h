@@ -10,4 +10,7 @@ int output_check(const char *path);
 /* The same for a picture; EXIT_USAGE for a path whose end names no format. */
 int output_check_picture(const char *path);
 
+/* "folder/name", free it; a folder that ends in '/' gets no second one. NULL: no memory. */
+char *output_path(const char *folder, const char *name);
+
 #endif

@@ -6,6 +6,7 @@
 #include "compare_svg.h"
 #include "json_lines.h"
 #include "net_argument.h"
+#include "output.h"
 #include "text.h"
 
 #include <math.h>
@@ -57,15 +58,6 @@ static void choose_label(comparison *c, size_t index, const char *net)
         snprintf(k->label, sizeof k->label, "%s-%d", name, number);
 }
 
-static char *join(const char *folder, const char *name)
-{
-    size_t size = strlen(folder) + strlen(name) + 2;
-    char *path = malloc(size);
-    if (path)
-        snprintf(path, size, "%s%s%s", folder, folder[strlen(folder) - 1] == '/' ? "" : "/", name);
-    return path;
-}
-
 static int choose_places(comparison *c, char **nets)
 {
     const train_request *a = c->request;
@@ -77,18 +69,18 @@ static int choose_places(comparison *c, char **nets)
         return cli_usage(&cmd_train, "several networks need a folder, not one file: '%s'", c->place);
     for (size_t i = 0; i < c->count; i++) {
         choose_label(c, i, nets[i]);
-        c->contenders[i].place = c->place ? join(c->place, c->contenders[i].label) : NULL;
+        c->contenders[i].place = c->place ? output_path(c->place, c->contenders[i].label) : NULL;
         if (c->place && !c->contenders[i].place)
             return cli_fail(EXIT_NO_MEMORY, "no memory for a path");
     }
-    c->curves = c->place ? join(c->place, "comparison.svg") : NULL;
+    c->curves = c->place ? output_path(c->place, "comparison.svg") : NULL;
     return c->place && !c->curves ? cli_fail(EXIT_NO_MEMORY, "no memory for a path") : EXIT_GO_ON;
 }
 
 static bool has_checkpoint(const char *place)
 {
     struct stat info;
-    char *path = place ? join(place, "checkpoint.safetensors") : NULL;
+    char *path = place ? output_path(place, "checkpoint.safetensors") : NULL;
     bool has = path && stat(path, &info) == 0;
     free(path);
     return has;
@@ -155,7 +147,7 @@ static int train_contender(comparison *c, contender *k, const char *net)
     a.net = net;
     a.output = k->place;
     a.resume = a.resume && has_checkpoint(k->place) ? k->place : NULL;
-    char *frames = a.film ? join(a.film, k->label) : NULL;
+    char *frames = a.film ? output_path(a.film, k->label) : NULL;
     a.film = frames;
     int code = train_one(r, &a);
     free(frames);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "train_film.h"
 
+#include "output.h"
 #include "train.h"
 
 #include <stdlib.h>
@@ -13,15 +14,6 @@
 static int no_memory(void)
 {
     return cli_fail(EXIT_NO_MEMORY, "no memory for the film");
-}
-
-static char *in_folder(const char *folder, const char *name)
-{
-    size_t size = strlen(folder) + strlen(name) + 2;
-    char *path = malloc(size);
-    if (path)
-        snprintf(path, size, "%s%s%s", folder, folder[strlen(folder) - 1] == '/' ? "" : "/", name);
-    return path;
 }
 
 /* Room for one more frame; NULL: no memory. */
@@ -169,8 +161,8 @@ int film_open(film *f, const char *folder, int64_t every, uint64_t total, linnet
                         (unsigned long long)(total / (uint64_t)f->every), FILM_MOST_FRAMES,
                         (unsigned long long)(total / FILM_MOST_FRAMES + 1));
     f->folder = strdup(folder);
-    f->strip = in_folder(folder, "film.png");
-    f->weights = in_folder(folder, "film.safetensors");
+    f->strip = output_path(folder, "film.png");
+    f->weights = output_path(folder, "film.safetensors");
     if (!f->folder || !f->strip || !f->weights)
         return no_memory();
     int code = train_make_folder(folder);

@@ -2,6 +2,7 @@
 #include "train.h"
 
 #include "net_argument.h"
+#include "output.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -86,7 +87,7 @@ int train_make_folder(const char *folder)
     struct stat info;
     if (stat(folder, &info) == 0 && !S_ISDIR(info.st_mode))
         return cli_fail(EXIT_FAILED, "%s is no folder", folder);
-    char *path = join(folder, *folder && folder[strlen(folder) - 1] == '/' ? "" : "/", "");
+    char *path = output_path(folder, "");
     int code = path ? make_folders(path) : cli_fail(EXIT_NO_MEMORY, "no memory for a path");
     free(path);
     return code == EXIT_GO_ON ? check_folder(folder) : code;
@@ -101,12 +102,12 @@ int train_outputs_open(const char *where, const char *net, train_outputs *out)
         return EXIT_GO_ON;
     if (ends_with(where, SUFFIX))
         return open_file(where, out);
-    char *folder = where[strlen(where) - 1] == '/' ? strdup(where) : join(where, "/", "");
+    char *folder = output_path(where, "");
     if (folder) {
         out->weights = join(folder, label, SUFFIX);
-        out->checkpoint = join(folder, CHECKPOINT, "");
-        out->curve = join(folder, "curve.svg", "");
-        out->pictures = join(folder, "predictions.png", "");
+        out->checkpoint = output_path(folder, CHECKPOINT);
+        out->curve = output_path(folder, "curve.svg");
+        out->pictures = output_path(folder, "predictions.png");
     }
     int code = out->weights && out->checkpoint && out->curve && out->pictures
                    ? make_folders(folder)
@@ -131,7 +132,7 @@ int train_resume_paths(const char *resume, char **out_checkpoint, char **out_whe
     struct stat info;
     *out_where = NULL;
     if (stat(resume, &info) == 0 && S_ISDIR(info.st_mode)) {
-        *out_checkpoint = join(resume, resume[strlen(resume) - 1] == '/' ? "" : "/", CHECKPOINT);
+        *out_checkpoint = output_path(resume, CHECKPOINT);
         *out_where = strdup(resume);
     } else {
         const char *slash = strrchr(resume, '/');

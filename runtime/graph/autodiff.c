@@ -312,8 +312,8 @@ fail:
 static linnet_status keep_wanted(linnet_compiler *c)
 {
     linnet_plan *plan = c->plan;
-    for (size_t i = 0; i < c->session->wanted_count; i++) {
-        uint32_t value = c->session->wanted[i];
+    for (size_t i = 0; i < c->session->settings.wanted.count; i++) {
+        uint32_t value = c->session->settings.wanted.values[i];
         if (c->gradient[value] == LINNET_NONE)
             continue;
         uint32_t dense =

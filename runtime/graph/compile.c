@@ -110,8 +110,8 @@ static linnet_plan *plan_new(const linnet_session *session, const uint32_t *feed
         return NULL;
     plan->net_version = session->net->version;
     plan->settings_version = session->settings_version;
-    plan->behaviour = session->behaviour;
-    plan->gradients = session->gradients;
+    plan->behaviour = session->settings.behaviour;
+    plan->gradients = session->settings.gradients;
     plan->feed_count = feed_count;
     plan->feed_values = linnet_allocate(feed_count, sizeof *feed_values);
     plan->feed_shapes = linnet_allocate(feed_count, sizeof *feed_shapes);

@@ -4,20 +4,12 @@
 
 #include <string.h>
 
-static bool contains(const uint32_t *list, size_t count, uint32_t value)
-{
-    for (size_t i = 0; i < count; i++)
-        if (list[i] == value)
-            return true;
-    return false;
-}
-
 bool linnet_value_is_tapped(const linnet_compiler *c, uint32_t value)
 {
     const linnet_session *s = c->session;
     return c->net->values[value].is_output || c->net->values[value].uses == 0 ||
-           contains(s->kept, s->kept_count, value) || contains(s->wanted, s->wanted_count, value) ||
-           contains(s->losses, s->loss_count, value);
+           linnet_value_list_has(&s->settings.kept, value) || linnet_value_list_has(&s->settings.wanted, value) ||
+           linnet_value_list_has(&s->settings.losses, value);
 }
 
 /* The value that node n's step makes before its epilogue: its own, or that of the batch norm folded into it. */

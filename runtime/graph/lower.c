@@ -56,12 +56,12 @@ static void need(linnet_compiler *c, const uint32_t *values, size_t count)
 static void mark_needed(linnet_compiler *c)
 {
     const linnet_session *session = c->session;
-    if (!session->lazy) {
+    if (!session->settings.lazy) {
         memset(c->needed, true, c->net->value_count * sizeof *c->needed);
         return;
     }
-    need(c, session->kept, session->kept_count);
-    need(c, session->losses, session->loss_count);
+    need(c, session->settings.kept.values, session->settings.kept.count);
+    need(c, session->settings.losses.values, session->settings.losses.count);
     for (uint32_t n = (uint32_t)c->net->node_count; n-- > 0;)
         if (c->needed[c->net->nodes[n].output])
             need(c, c->net->nodes[n].inputs, c->net->nodes[n].input_count);
@@ -89,7 +89,7 @@ static linnet_status find_losses(linnet_compiler *c)
         const linnet_node *node = &c->net->nodes[n];
         const linnet_net_value *output = &c->net->values[node->output];
         bool unused_scalar = output->uses == 0 && c->shapes[node->output].rank == 0;
-        if (c->active[n] && (unused_scalar || contains(session->losses, session->loss_count, node->output)))
+        if (c->active[n] && (unused_scalar || linnet_value_list_has(&session->settings.losses, node->output)))
             status = add_loss(c, node->output);
     }
     return status;
@@ -99,8 +99,8 @@ static bool wants_value(const linnet_compiler *c, uint32_t v)
 {
     const linnet_net_value *value = &c->net->values[v];
     if (value->kind == LINNET_VALUE_PARAMETER)
-        return c->session->parameter_gradients && !value->frozen;
-    return contains(c->session->wanted, c->session->wanted_count, v);
+        return c->session->settings.parameter_gradients && !value->frozen;
+    return linnet_value_list_has(&c->session->settings.wanted, v);
 }
 
 /* Does a gradient flow through input i of this node? */

@@ -37,8 +37,7 @@ linnet_session *linnet_session_new(linnet_net *net, linnet_device *device)
     if (session) {
         session->context = context;
         session->net = net;
-        session->behaviour = LINNET_EVALUATE;
-        session->parameter_gradients = true;
+        session->settings = (linnet_session_settings){.behaviour = LINNET_EVALUATE, .parameter_gradients = true};
         session->arena_generation = 1;
         session->sum_place = LINNET_NONE;
         if (session_init(session, device ? device : opened) != LINNET_OK)
@@ -62,9 +61,7 @@ void linnet_session_free(linnet_session **session)
     for (uint32_t i = 0; i < s->place_count; i++)
         linnet_place_free(s, &s->places[i]);
     linnet_release(s->node_place);
-    linnet_release(s->wanted);
-    linnet_release(s->kept);
-    linnet_release(s->losses);
+    linnet_settings_free(&s->settings);
     linnet_release(s);
 }
 
@@ -85,44 +82,59 @@ linnet_device *linnet_session_device(const linnet_session *session)
 
 /* ---- Settings ---- */
 
+void linnet_settings_free(linnet_session_settings *settings)
+{
+    linnet_value_list *const lists[] = {&settings->wanted, &settings->kept, &settings->losses};
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+        linnet_release(lists[i]->values);
+        *lists[i] = (linnet_value_list){.values = NULL};
+    }
+}
+
+bool linnet_value_list_has(const linnet_value_list *list, uint32_t value)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (list->values[i] == value)
+            return true;
+    return false;
+}
+
 void linnet_session_set_behaviour(linnet_session *session, linnet_behaviour behaviour)
 {
-    session->behaviour = behaviour;
+    session->settings.behaviour = behaviour;
 }
 
 linnet_behaviour linnet_session_get_behaviour(const linnet_session *session)
 {
-    return session->behaviour;
+    return session->settings.behaviour;
 }
 
 void linnet_session_set_gradients(linnet_session *session, int on)
 {
-    session->gradients = on != 0;
+    session->settings.gradients = on != 0;
 }
 
 int linnet_session_get_gradients(const linnet_session *session)
 {
-    return session->gradients;
+    return session->settings.gradients;
 }
 
 void linnet_session_set_parameter_gradients(linnet_session *session, int on)
 {
-    session->settings_version += session->parameter_gradients != (on != 0);
-    session->parameter_gradients = on != 0;
+    session->settings_version += session->settings.parameter_gradients != (on != 0);
+    session->settings.parameter_gradients = on != 0;
 }
 
 /* Adds a value to one of the session's lists, once. */
-static linnet_status list_add(linnet_session *session, uint32_t **list, size_t *count, size_t *capacity,
-                              linnet_value value)
+static linnet_status list_add(linnet_session *session, linnet_value_list *list, linnet_value value)
 {
     if (value.id < 1 || value.id > session->value_count)
         return linnet_fail(session->context, LINNET_INVALID, "a value that is not of the session's net was used");
-    for (size_t i = 0; i < *count; i++)
-        if ((*list)[i] == value.id - 1)
-            return LINNET_OK;
-    if (!linnet_grow(list, capacity, *count + 1, sizeof **list))
+    if (linnet_value_list_has(list, value.id - 1))
+        return LINNET_OK;
+    if (!linnet_grow(&list->values, &list->capacity, list->count + 1, sizeof *list->values))
         return SESSION_OUT_OF_MEMORY(session);
-    (*list)[(*count)++] = value.id - 1;
+    list->values[list->count++] = value.id - 1;
     session->settings_version++;
     return LINNET_OK;
 }
@@ -131,13 +143,13 @@ linnet_status linnet_session_want_gradient(linnet_session *session, linnet_value
 {
     if (!session)
         return linnet_session_check(session);
-    return list_add(session, &session->wanted, &session->wanted_count, &session->wanted_capacity, value);
+    return list_add(session, &session->settings.wanted, value);
 }
 
 void linnet_session_set_lazy(linnet_session *session, int on)
 {
-    session->settings_version += session->lazy != (on != 0);
-    session->lazy = on != 0;
+    session->settings_version += session->settings.lazy != (on != 0);
+    session->settings.lazy = on != 0;
 }
 
 linnet_status linnet_session_add_loss(linnet_session *session, linnet_value loss)
@@ -148,14 +160,14 @@ linnet_status linnet_session_add_loss(linnet_session *session, linnet_value loss
     if (loss.id >= 1 && loss.id <= net->value_count && net->values[loss.id - 1].kind != LINNET_VALUE_NODE)
         return linnet_fail(session->context, LINNET_INVALID,
                            "'%s' is made by no layer: it has nothing to differentiate", net->values[loss.id - 1].name);
-    return list_add(session, &session->losses, &session->loss_count, &session->loss_capacity, loss);
+    return list_add(session, &session->settings.losses, loss);
 }
 
 linnet_status linnet_session_keep(linnet_session *session, linnet_value value)
 {
     if (!session)
         return linnet_session_check(session);
-    return list_add(session, &session->kept, &session->kept_count, &session->kept_capacity, value);
+    return list_add(session, &session->settings.kept, value);
 }
 
 /* ---- Feeds ---- */
@@ -236,7 +248,7 @@ static linnet_status read_feeds(const linnet_session *session, const linnet_batc
 
 static bool plan_fits(const linnet_session *session, const linnet_plan *plan, const feeds *wanted)
 {
-    if (plan->behaviour != session->behaviour || plan->gradients != session->gradients ||
+    if (plan->behaviour != session->settings.behaviour || plan->gradients != session->settings.gradients ||
         plan->feed_count != wanted->count)
         return false;
     for (uint32_t i = 0; i < wanted->count; i++)
@@ -284,7 +296,7 @@ static linnet_status find_plan(linnet_session *session, const feeds *wanted, lin
         return linnet_fail(session->context, LINNET_INVALID, "the net was changed after the session was made");
     tidy_plans(session);
     linnet_status status =
-        session->gradients && session->parameter_gradients ? linnet_gradients_allocate(session) : LINNET_OK;
+        session->settings.gradients && session->settings.parameter_gradients ? linnet_gradients_allocate(session) : LINNET_OK;
     if (status == LINNET_OK)
         status = linnet_plan_compile(session, wanted->values, wanted->shapes, wanted->count, out);
     if (status != LINNET_OK)
@@ -357,7 +369,7 @@ static linnet_status forward(linnet_session *session, const linnet_batch *batch)
         status = update_derived(session, plan);
     if (status == LINNET_OK)
         status = upload_feeds(session, plan, list);
-    if (status == LINNET_OK && session->behaviour == LINNET_TRAIN)
+    if (status == LINNET_OK && session->settings.behaviour == LINNET_TRAIN)
         begin_training_step(session);
     if (status == LINNET_OK)
         status = linnet_plan_run(session, plan, 0);

@@ -46,6 +46,20 @@ typedef struct linnet_packed {
     linnet_backend_buffer *buffer;
 } linnet_packed;
 
+/* Values of the net, each once. */
+typedef struct linnet_value_list {
+    uint32_t *values;
+    size_t count, capacity;
+} linnet_value_list;
+
+/* What the caller has chosen. Owns its lists: whoever copies it to put other settings in their place for a while, gives
+   the lists of those back (linnet_settings_free) before the copy returns; settings_version counts both changes. */
+typedef struct linnet_session_settings {
+    linnet_behaviour behaviour;
+    bool gradients, parameter_gradients, lazy;
+    linnet_value_list wanted, kept, losses;
+} linnet_session_settings;
+
 struct linnet_session {
     linnet_context *context;
     linnet_net *net;
@@ -67,12 +81,8 @@ struct linnet_session {
     linnet_packed *packed;
     size_t packed_count, packed_capacity;
 
-    /* Settings */
-    linnet_behaviour behaviour;
-    bool gradients, parameter_gradients, lazy;
-    uint64_t settings_version;
-    uint32_t *wanted, *kept, *losses; /* net values */
-    size_t wanted_count, wanted_capacity, kept_count, kept_capacity, loss_count, loss_capacity;
+    linnet_session_settings settings;
+    uint64_t settings_version; /* plans of another one are stale */
 
     uint64_t seed, step; /* for dropout; step counts training forwards */
     linnet_plan *plans[LINNET_MAX_PLANS];
@@ -87,6 +97,10 @@ struct linnet_session {
 
 /* LINNET_OK, or LINNET_INVALID for no session, LINNET_FORKED, ...: every call asks first. */
 linnet_status linnet_session_check(const linnet_session *session);
+
+/* Releases the lists; the rest stays. */
+void linnet_settings_free(linnet_session_settings *settings);
+bool linnet_value_list_has(const linnet_value_list *list, uint32_t value);
 
 /* ---- variables.c ---- */
 linnet_status linnet_variables_new(linnet_session *session);

@@ -14,16 +14,16 @@ typedef struct saved_settings {
 
 static saved_settings evaluate_mode(linnet_session *session)
 {
-    saved_settings saved = {session->behaviour, session->gradients};
-    session->behaviour = LINNET_EVALUATE;
-    session->gradients = false;
+    saved_settings saved = {session->settings.behaviour, session->settings.gradients};
+    session->settings.behaviour = LINNET_EVALUATE;
+    session->settings.gradients = false;
     return saved;
 }
 
 static void restore_mode(linnet_session *session, saved_settings saved)
 {
-    session->behaviour = saved.behaviour;
-    session->gradients = saved.gradients;
+    session->settings.behaviour = saved.behaviour;
+    session->settings.gradients = saved.gradients;
 }
 
 /* Outputs are readable anyway; anything else has to be kept from now on. */

@@ -45,8 +45,8 @@ static linnet_optimizer *optimizer_new(linnet_session *session, const linnet_opt
         linnet_optimizer_free(&optimizer);
         return NULL;
     }
-    session->behaviour = LINNET_TRAIN;
-    session->gradients = true;
+    session->settings.behaviour = LINNET_TRAIN;
+    session->settings.gradients = true;
     return optimizer;
 }
 

@@ -25,49 +25,19 @@ void linnet_maps_free(linnet_maps *maps)
     memset(maps, 0, sizeof *maps);
 }
 
-/* The session's lists move to saved, and empty ones take their place. */
-static void put_aside(linnet_session *s, linnet_probe_saved *saved)
+/* The session's settings, with their lists, move to saved; empty ones take their place. */
+static void put_aside(linnet_session *s, linnet_session_settings *saved)
 {
-    *saved = (linnet_probe_saved){.behaviour = s->behaviour,
-                                  .gradients = s->gradients,
-                                  .parameter_gradients = s->parameter_gradients,
-                                  .lazy = s->lazy,
-                                  .wanted = s->wanted,
-                                  .kept = s->kept,
-                                  .losses = s->losses,
-                                  .wanted_count = s->wanted_count,
-                                  .wanted_capacity = s->wanted_capacity,
-                                  .kept_count = s->kept_count,
-                                  .kept_capacity = s->kept_capacity,
-                                  .loss_count = s->loss_count,
-                                  .loss_capacity = s->loss_capacity};
-    s->wanted = s->kept = s->losses = NULL;
-    s->wanted_count = s->wanted_capacity = s->kept_count = s->kept_capacity = s->loss_count = s->loss_capacity = 0;
-    s->behaviour = LINNET_EVALUATE;
-    s->gradients = s->parameter_gradients = false;
-    s->lazy = true;
+    *saved = s->settings;
+    s->settings = (linnet_session_settings){.behaviour = LINNET_EVALUATE, .lazy = true};
     s->settings_version++;
     s->current = NULL;
 }
 
-static void put_back(linnet_session *s, const linnet_probe_saved *saved)
+static void put_back(linnet_session *s, const linnet_session_settings *saved)
 {
-    linnet_release(s->wanted);
-    linnet_release(s->kept);
-    linnet_release(s->losses);
-    s->wanted = saved->wanted;
-    s->kept = saved->kept;
-    s->losses = saved->losses;
-    s->wanted_count = saved->wanted_count;
-    s->wanted_capacity = saved->wanted_capacity;
-    s->kept_count = saved->kept_count;
-    s->kept_capacity = saved->kept_capacity;
-    s->loss_count = saved->loss_count;
-    s->loss_capacity = saved->loss_capacity;
-    s->behaviour = saved->behaviour;
-    s->gradients = saved->gradients;
-    s->parameter_gradients = saved->parameter_gradients;
-    s->lazy = saved->lazy;
+    linnet_settings_free(&s->settings);
+    s->settings = *saved;
     s->settings_version++;
     s->current = NULL;
 }
@@ -142,7 +112,7 @@ void linnet_probe_close(linnet_probe *probe)
 
 linnet_status linnet_probe_differentiate(linnet_probe *probe, linnet_value value)
 {
-    probe->session->gradients = true;
+    probe->session->settings.gradients = true;
     linnet_status status = linnet_session_want_gradient(probe->session, probe->model->image);
     if (status == LINNET_OK)
         status = linnet_session_keep(probe->session, value);

@@ -10,18 +10,11 @@
 #include "../graph/session.h"
 #include "linnet/features.h"
 
-typedef struct linnet_probe_saved {
-    linnet_behaviour behaviour;
-    bool gradients, parameter_gradients, lazy;
-    uint32_t *wanted, *kept, *losses;
-    size_t wanted_count, wanted_capacity, kept_count, kept_capacity, loss_count, loss_capacity;
-} linnet_probe_saved;
-
 typedef struct linnet_probe {
     linnet_session *session;
     linnet_context *context;
     const linnet_model *model;
-    linnet_probe_saved saved;
+    linnet_session_settings saved;
     int64_t batch;                   /* most pictures at once */
     int64_t channels, height, width; /* of a picture */
     size_t picture_count;            /* C * H * W */

@@ -55,13 +55,8 @@ cli_option option_net(const char **target)
 
 cli_option option_seed(int64_t *target, const char *help)
 {
-    return (cli_option){.name = "seed",
-                        .kind = CLI_INTEGER,
-                        .target = target,
-                        .argument = "N",
-                        .low = 0,
-                        .high = 1e15,
-                        .help = help};
+    return (cli_option){
+        .name = "seed", .kind = CLI_INTEGER, .target = target, .argument = "N", .low = 0, .high = 1e15, .help = help};
 }
 
 /* ---- Pictures made by going down an objective ---- */

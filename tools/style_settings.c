@@ -49,8 +49,6 @@ int layer_list_parse(const char *text, const char *option, layer_list *out)
 
 descent_settings style_descent(const style_settings *settings, const style_outputs *outputs)
 {
-    return (descent_settings){.iterations = outputs->iterations,
-                              .seed = settings->seed,
-                              .method = settings->method,
-                              .rate = settings->rate};
+    return (descent_settings){
+        .iterations = outputs->iterations, .seed = settings->seed, .method = settings->method, .rate = settings->rate};
 }

@@ -69,7 +69,8 @@ static void add_class(table *t, const evaluation *v, int32_t class_index, int64_
     for (int64_t i = 0; i < v->result.count; i++)
         if (linnet_dataset_label(v->data, i) == class_index) {
             images++;
-            taken_for[v->predictions[i]]++;
+            if (v->predictions[i] >= 0 && v->predictions[i] < classes)
+                taken_for[v->predictions[i]]++;
         }
     for (int32_t i = 0; i < classes; i++)
         if (i != class_index && taken_for[i] > most) {

@@ -86,7 +86,8 @@ typedef struct linnet_evaluation {
 typedef int (*linnet_progress_function)(void *user, int64_t samples_done, int64_t samples);
 
 /* One pass over the loader in evaluate behaviour without gradients; settings are as before afterwards. predictions:
-   NULL, or room for one class a sample. loss may be the null value. */
+   NULL, or room for one class a sample: that of the largest score, -1 where no score is a number, which is not correct
+   whatever the label. loss may be the null value. */
 LINNET_API linnet_status linnet_evaluate(linnet_session *session, linnet_loader *loader, linnet_value logits,
                                          linnet_value loss, int32_t *out_predictions, linnet_progress_function progress,
                                          void *user, linnet_evaluation *out_evaluation);

@@ -35,12 +35,12 @@ static linnet_status make_readable(linnet_session *session, linnet_value value)
     return is_output ? LINNET_OK : linnet_session_keep(session, value);
 }
 
-/* The first of the largest. */
+/* The first of the largest; -1 where none is a number. */
 static int32_t argmax(const float *scores, int64_t classes)
 {
-    int64_t best = 0;
-    for (int64_t i = 1; i < classes; i++)
-        if (scores[i] > scores[best])
+    int64_t best = -1;
+    for (int64_t i = 0; i < classes; i++)
+        if (!isnan(scores[i]) && (best < 0 || scores[i] > scores[best]))
             best = i;
     return (int32_t)best;
 }
@@ -87,7 +87,7 @@ static linnet_status evaluate_batch(linnet_session *session, const linnet_batch 
     }
     for (int64_t i = 0; status == LINNET_OK && i < batch->size; i++) {
         int32_t best = argmax(*scores + i * classes, classes);
-        sum->correct += labels && labels[i] == best;
+        sum->correct += labels && best >= 0 && labels[i] == best;
         if (predictions)
             predictions[sum->count + i] = best;
     }
@@ -128,7 +128,8 @@ linnet_status linnet_evaluate(linnet_session *session, linnet_loader *loader, li
 
 static void softmax(float *scores, int64_t classes)
 {
-    float top = scores[argmax(scores, classes)];
+    int32_t best = argmax(scores, classes);
+    float top = best < 0 ? NAN : scores[best];
     double sum = 0;
     for (int64_t i = 0; i < classes; i++)
         sum += exp((double)scores[i] - top);

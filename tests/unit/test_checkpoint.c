@@ -281,6 +281,33 @@ static void evaluation_counts_and_leaves_settings(void **state)
     learner_free(&l);
 }
 
+/* Scores that are no numbers are no class, least of all the first. */
+static void no_number_is_no_class(void **state)
+{
+    (void)state;
+    int32_t predicted[IMAGES];
+    float bias[4] = {0};
+    learner l = learner_new("reference", "one", 6, 0);
+    linnet_loader *loader = linnet_loader_new(NULL, l.data, .batch = 7);
+    linnet_evaluation result;
+    bias[0] = NAN;
+    assert_ok(linnet_session_set(l.session, "fc.bias", bias, sizeof bias));
+    assert_ok(linnet_evaluate(l.session, loader, l.logits, l.loss, predicted, NULL, NULL, &result));
+    for (int i = 0; i < IMAGES; i++)
+        assert_true(predicted[i] >= 1 && predicted[i] <= 3);
+    for (int i = 1; i < 4; i++)
+        bias[i] = NAN;
+    assert_ok(linnet_session_set(l.session, "fc.bias", bias, sizeof bias));
+    assert_ok(linnet_evaluate(l.session, loader, l.logits, l.loss, predicted, NULL, NULL, &result));
+    for (int i = 0; i < IMAGES; i++)
+        assert_int_equal(predicted[i], -1);
+    assert_int_equal(result.correct, 0);
+    assert_int_equal(result.count, IMAGES);
+    assert_true(isnan(result.loss));
+    linnet_loader_free(&loader);
+    learner_free(&l);
+}
+
 static void predictions_are_ordered(void **state)
 {
     (void)state;
@@ -315,9 +342,13 @@ static void predictions_are_ordered(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        FOLDER_TEST(resuming_in_an_epoch_gives_the_same_bits),   FOLDER_TEST(damaged_checkpoints_change_nothing),
-        FOLDER_TEST(files_for_something_else_change_nothing),    FOLDER_TEST(weights_come_back),
-        cmocka_unit_test(evaluation_counts_and_leaves_settings), cmocka_unit_test(predictions_are_ordered),
+        FOLDER_TEST(resuming_in_an_epoch_gives_the_same_bits),
+        FOLDER_TEST(damaged_checkpoints_change_nothing),
+        FOLDER_TEST(files_for_something_else_change_nothing),
+        FOLDER_TEST(weights_come_back),
+        cmocka_unit_test(evaluation_counts_and_leaves_settings),
+        cmocka_unit_test(predictions_are_ordered),
+        cmocka_unit_test(no_number_is_no_class),
     };
     make_data();
     return cmocka_run_group_tests_name("checkpoints", tests, NULL, NULL);

@@ -50,8 +50,8 @@ static int attack(study *s, const linnet_batch *batch, int method, size_t e)
     /* What fooled the network within a smaller epsilon does so within a larger one, too: the search goes on from there.
      */
     options.begin = method == METHOD_PGD && e > 0 && s->o->epsilons[e - 1] > 0 ? s->pictures[method] : NULL;
-    linnet_status status = linnet_attack(s->e.session, &s->e.model, &batch->feeds[0].tensor, truth, &options,
-                                         s->pictures[method], s->classes);
+    linnet_status status = linnet_attack_with(s->e.session, &s->e.model, &batch->feeds[0].tensor, truth, &options,
+                                              s->pictures[method], s->classes);
     for (int64_t i = 0; status == LINNET_OK && i < batch->size; i++)
         s->right[method][e] += s->classes[i] == truth[i];
     return cli_check(status);

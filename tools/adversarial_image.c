@@ -81,18 +81,13 @@ static int classify(subject *s, float *planes, linnet_prediction *out)
 static int attack(subject *s)
 {
     int method = s->o->method < 0 ? METHOD_FGSM : s->o->method;
-    linnet_attack_options options = {.struct_size = sizeof options,
-                                     .method = (linnet_attack_method)method,
-                                     .epsilon = (float)s->o->epsilon,
-                                     .targeted = s->o->target != NULL,
-                                     .steps = (uint32_t)s->o->steps,
-                                     .step_size = (float)s->o->step_size,
-                                     .seed = (uint64_t)s->o->seed,
-                                     .progress = progress_report};
     interrupt_watch();
     progress_start(method_names[method], "steps", s->o->steps ? s->o->steps : 40);
     linnet_status status =
-        linnet_attack(s->e.session, &s->e.model, &s->original.tensor, &s->label, &options, s->adversarial, NULL);
+        linnet_attack(s->e.session, &s->e.model, &s->original.tensor, &s->label, s->adversarial, NULL,
+                      .method = (linnet_attack_method)method, .epsilon = (float)s->o->epsilon,
+                      .targeted = s->o->target != NULL, .steps = (uint32_t)s->o->steps,
+                      .step_size = (float)s->o->step_size, .seed = (uint64_t)s->o->seed, .progress = progress_report);
     progress_end();
     int code = cli_check(status);
     return code == EXIT_GO_ON ? classify(s, s->adversarial, s->exact) : code;

@@ -124,18 +124,22 @@ static int open_image(const filter_settings *s, filtering *f)
 
 /* ---- Filtering ---- */
 
-static int apply(const filter_settings *s, filtering *f)
+static linnet_status filter_once(const filter_settings *s, const filtering *f, int kernel, float *out)
 {
-    linnet_filter_options options = {
-        .struct_size = sizeof options, .border = (linnet_border)s->border, .flip = s->flip};
     linnet_tensor picture = {
         .type = LINNET_F32, .rank = 3, .dims = {f->channels, f->image->height, f->image->width}, .data = f->planes};
+    return linnet_filter_apply(f->device, &picture, f->kernel[kernel], out, .border = (linnet_border)s->border,
+                               .flip = s->flip);
+}
+
+static int apply(const filter_settings *s, filtering *f)
+{
     float *second = f->kernel[1] ? malloc(f->count * sizeof *second) : NULL;
     if (f->kernel[1] && !second)
         return cli_fail(EXIT_NO_MEMORY, "no memory for %s", s->image);
-    linnet_status status = linnet_filter_apply(f->device, &picture, f->kernel[0], &options, f->result);
+    linnet_status status = filter_once(s, f, 0, f->result);
     if (status == LINNET_OK && second) {
-        status = linnet_filter_apply(f->device, &picture, f->kernel[1], &options, second);
+        status = filter_once(s, f, 1, second);
         linnet_filter_magnitude(f->result, second, f->count, f->result);
     }
     free(second);

@@ -29,12 +29,12 @@ static const float *weights(const slide *s)
 
 static int slide_compute(slide *s, linnet_device *device)
 {
-    linnet_filter_options options = {.struct_size = sizeof options, .border = LINNET_BORDER_NONE, .stride = s->stride};
     linnet_tensor picture = {.type = LINNET_F32, .rank = 3, .dims = {1, SIDE, SIDE}, .data = (void *)(uintptr_t)binary};
     linnet_kernel *kernel = linnet_kernel_new(NULL, KERNEL, KERNEL, weights(s));
     if (!kernel)
         return cli_check_last();
-    linnet_status status = linnet_filter_apply(device, &picture, kernel, &options, s->map);
+    linnet_status status =
+        linnet_filter_apply(device, &picture, kernel, s->map, .border = LINNET_BORDER_NONE, .stride = s->stride);
     linnet_kernel_free(&kernel);
     s->side = (SIDE - KERNEL) / s->stride + 1;
     return cli_check(status);

@@ -72,8 +72,7 @@ static int open_picture(gallery *g, const char *path)
 
 static linnet_status filter(const gallery *g, const linnet_kernel *kernel, float *out)
 {
-    linnet_filter_options options = {.struct_size = sizeof options, .border = g->border};
-    return linnet_filter_apply(g->device, &g->planes, kernel, &options, out);
+    return linnet_filter_apply(g->device, &g->planes, kernel, out, .border = g->border);
 }
 
 static int compute(const gallery *g, const entry *e, const linnet_kernel *kernel)

@@ -2,9 +2,8 @@
 /*
  * Adversarial examples: pictures changed by so little that no eye sees it, which a network takes for something else.
  *
- *     linnet_attack_options options = {.struct_size = sizeof options, .epsilon = 4 / 255.f};
- *     options.method = LINNET_ATTACK_PGD;
- *     linnet_attack(session, &model, &pictures, labels, &options, adversarial, classes);
+ *     linnet_attack(session, &model, &pictures, labels, adversarial, classes, .method = LINNET_ATTACK_PGD,
+ *                   .epsilon = 4 / 255.f);
  *
  * Pictures are f32 from 0 to 1, [N,C,H,W] or [C,H,W], colours as RGB; the model's own preprocessing (zoo.h) stands
  * between them and the net. epsilon is the largest change of any value of a picture (L-infinity), in the same units:
@@ -14,9 +13,9 @@
  *     PGD    x_(k+1) = clip(x_k + step_size sign(dL/dx)), from a random point (Madry et al. 2018)
  *
  * L is the cross-entropy of the given labels. Untargeted: labels are the true classes and L goes up. Targeted: labels
- * are the classes to be seen, and L goes down. The net runs in evaluate behaviour. Only the sign of the slope counts, so
- * each picture's is scaled before it could vanish: where the net is certain, single precision would round it to 0 and the
- * picture would seem robust.
+ * are the classes to be seen, and L goes down. The net runs in evaluate behaviour. Only the sign of the slope counts,
+ * so each picture's is scaled before it could vanish: where the net is certain, single precision would round it to 0
+ * and the picture would seem robust.
  */
 #ifndef LINNET_ADVERSARIAL_H
 #define LINNET_ADVERSARIAL_H
@@ -50,11 +49,16 @@ typedef struct linnet_attack_options {
    pictures. FGSM gives the point of its one step; PGD the best point seen on its way: one that is taken for something
    else (for the target) before one that is not, then the one with the higher (lower) loss. out_classes, N of them: what
    the net takes each for; NULL where nobody asks, which saves FGSM a run.
-   The session is left as it was found (features.h). LINNET_INVALID: epsilon, a label or an option out of range, a network
-   without classes. LINNET_INTERRUPTED: progress said stop. */
-LINNET_API linnet_status linnet_attack(linnet_session *session, const linnet_model *model,
-                                       const linnet_tensor *pictures, const int32_t *labels,
-                                       const linnet_attack_options *options, float *out_pictures, int32_t *out_classes);
+   The session is left as it was found (features.h). LINNET_INVALID: epsilon, a label or an option out of range, a
+   network without classes. LINNET_INTERRUPTED: progress said stop. */
+#define linnet_attack(session, model, pictures, labels, out_pictures, out_classes, ...)                                \
+    linnet_attack_with(session, model, pictures, labels,                                                               \
+                       &(linnet_attack_options){.struct_size = sizeof(linnet_attack_options), __VA_ARGS__},            \
+                       out_pictures, out_classes)
+LINNET_API linnet_status linnet_attack_with(linnet_session *session, const linnet_model *model,
+                                            const linnet_tensor *pictures, const int32_t *labels,
+                                            const linnet_attack_options *options, float *out_pictures,
+                                            int32_t *out_classes);
 
 /* The k most probable classes of a picture [C,H,W] from 0 to 1: linnet_predict behind the model's preprocessing. */
 LINNET_API linnet_status linnet_classify(linnet_session *session, const linnet_model *model,

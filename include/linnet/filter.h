@@ -5,8 +5,7 @@
  *
  *     linnet_kernel *kernel = linnet_kernel_named(NULL, "gaussian", .sigma = 2);
  *     linnet_tensor picture = {.type = LINNET_F32, .rank = 3, .dims = {3, height, width}, .data = pixels};
- *     linnet_filter_options options = {.struct_size = sizeof options, .border = LINNET_BORDER_REFLECT};
- *     linnet_filter_apply(device, &picture, kernel, &options, blurred);
+ *     linnet_filter_apply(device, &picture, kernel, blurred, .border = LINNET_BORDER_REFLECT);
  *     linnet_kernel_free(&kernel);
  *
  * The kernel is applied as it is drawn: out[y,x] = sum over i, j of kernel[i,j] * picture[y + i - a, x + j - b]. What
@@ -85,16 +84,24 @@ typedef struct linnet_filter_options {
 
 /* Height and width of the result for a picture of height x width. options may be NULL. LINNET_SHAPE: the kernel does
    not fit in (LINNET_BORDER_NONE), or reaches further than the picture can be mirrored (LINNET_BORDER_REFLECT). */
-LINNET_API linnet_status linnet_filter_size(linnet_context *context, int64_t height, int64_t width,
-                                            const linnet_kernel *kernel, const linnet_filter_options *options,
-                                            int64_t *out_height, int64_t *out_width);
+#define linnet_filter_size(context, height, width, kernel, out_height, out_width, ...)                                 \
+    linnet_filter_size_with(context, height, width, kernel,                                                            \
+                            &(linnet_filter_options){.struct_size = sizeof(linnet_filter_options), __VA_ARGS__},       \
+                            out_height, out_width)
+LINNET_API linnet_status linnet_filter_size_with(linnet_context *context, int64_t height, int64_t width,
+                                                 const linnet_kernel *kernel, const linnet_filter_options *options,
+                                                 int64_t *out_height, int64_t *out_width);
 
 /* Filters every channel of picture, f32 [C,H,W] or [N,C,H,W], by itself into out_values, [C,height,width] or
    [N,C,height,width] as linnet_filter_size says; may be larger or smaller than the picture's range, nothing is clamped.
    device NULL: the default one. */
-LINNET_API linnet_status linnet_filter_apply(linnet_device *device, const linnet_tensor *picture,
-                                             const linnet_kernel *kernel, const linnet_filter_options *options,
-                                             float *out_values);
+#define linnet_filter_apply(device, picture, kernel, out_values, ...)                                                  \
+    linnet_filter_apply_with(device, picture, kernel,                                                                  \
+                             &(linnet_filter_options){.struct_size = sizeof(linnet_filter_options), __VA_ARGS__},      \
+                             out_values)
+LINNET_API linnet_status linnet_filter_apply_with(linnet_device *device, const linnet_tensor *picture,
+                                                  const linnet_kernel *kernel, const linnet_filter_options *options,
+                                                  float *out_values);
 
 /* The length of the gradient (Sobel): out[i] = sqrt(x[i]^2 + y[i]^2). out may be x or y. */
 LINNET_API void linnet_filter_magnitude(const float *x, const float *y, size_t count, float *out_values);
@@ -106,10 +113,10 @@ typedef struct linnet_match {
     float score;  /* there */
 } linnet_match;
 
-/* How well pattern, the template, f32 [C,h,w], fits at every place of picture, f32 [C,H,W]: the normalised cross-correlation,
-   from -1 (a negative) to 1 (the same up to contrast and the brightness of each channel), into out_scores
-   [H-h+1,W-w+1]; 0 where picture or template have no contrast at all. out_best may be NULL; of equals the first. Three
-   convolutions on the device. */
+/* How well pattern, the template, f32 [C,h,w], fits at every place of picture, f32 [C,H,W]: the normalised
+   cross-correlation, from -1 (a negative) to 1 (the same up to contrast and the brightness of each channel), into
+   out_scores [H-h+1,W-w+1]; 0 where picture or template have no contrast at all. out_best may be NULL; of equals the
+   first. Three convolutions on the device. */
 LINNET_API linnet_status linnet_template_match(linnet_device *device, const linnet_tensor *picture,
                                                const linnet_tensor *pattern, float *out_scores, linnet_match *out_best);
 

@@ -271,9 +271,9 @@ static linnet_status run_attack(attack *a, linnet_session *session, const linnet
     return status;
 }
 
-linnet_status linnet_attack(linnet_session *session, const linnet_model *model, const linnet_tensor *pictures,
-                            const int32_t *labels, const linnet_attack_options *options, float *out_pictures,
-                            int32_t *out_classes)
+linnet_status linnet_attack_with(linnet_session *session, const linnet_model *model, const linnet_tensor *pictures,
+                                 const int32_t *labels, const linnet_attack_options *options, float *out_pictures,
+                                 int32_t *out_classes)
 {
     linnet_status status = linnet_session_check(session);
     if (status != LINNET_OK)

@@ -62,8 +62,9 @@ static linnet_status filter_result_size(const filter *f, int64_t height, int64_t
     return LINNET_OK;
 }
 
-linnet_status linnet_filter_size(linnet_context *context, int64_t height, int64_t width, const linnet_kernel *kernel,
-                                 const linnet_filter_options *options, int64_t *out_height, int64_t *out_width)
+linnet_status linnet_filter_size_with(linnet_context *context, int64_t height, int64_t width,
+                                      const linnet_kernel *kernel, const linnet_filter_options *options,
+                                      int64_t *out_height, int64_t *out_width)
 {
     filter f;
     linnet_status status = filter_start(context, kernel, options, &f);
@@ -130,8 +131,8 @@ static linnet_status filter_run(const filter *f, linnet_device *device, const li
     return status;
 }
 
-linnet_status linnet_filter_apply(linnet_device *device, const linnet_tensor *picture, const linnet_kernel *kernel,
-                                  const linnet_filter_options *options, float *out_values)
+linnet_status linnet_filter_apply_with(linnet_device *device, const linnet_tensor *picture, const linnet_kernel *kernel,
+                                       const linnet_filter_options *options, float *out_values)
 {
     filter f;
     int64_t height, width;

@@ -86,7 +86,7 @@ static void fgsm_goes_along_the_slope(void **state)
     for (int targeted = 0; targeted < 2; targeted++) {
         linnet_attack_options o = {.struct_size = sizeof o, .epsilon = 0.05f, .targeted = targeted};
         int checked = 0;
-        assert_ok(linnet_attack(s.session, &s.model, &s.tensor, s.labels, &o, out, NULL));
+        assert_ok(linnet_attack_with(s.session, &s.model, &s.tensor, s.labels, &o, out, NULL));
         for (int i = 0; i < COUNT; i++) {
             double g = slope(&s, i);
             if (fabs(g) < 1e-4)
@@ -110,10 +110,10 @@ static void certainty_does_not_hide_the_slope(void **state)
     linnet_attack_options o = {.struct_size = sizeof o};
     int different = 0;
     make_certain(&s, *state, 1e4f);
-    assert_ok(linnet_attack(s.session, &s.model, &s.tensor, s.labels, &o, out, s.labels));
+    assert_ok(linnet_attack_with(s.session, &s.model, &s.tensor, s.labels, &o, out, s.labels));
     assert_true(loss_at(&s, s.pictures) == 0);
     o.epsilon = 0.001f;
-    assert_ok(linnet_attack(s.session, &s.model, &s.tensor, s.labels, &o, out, NULL));
+    assert_ok(linnet_attack_with(s.session, &s.model, &s.tensor, s.labels, &o, out, NULL));
     for (int i = 0; i < COUNT; i++)
         different += fabsf(out[i] - s.pictures[i]) > 0.0009f;
     assert_true(different > COUNT * 9 / 10);
@@ -145,7 +145,7 @@ static void pgd_stays_in_the_ball(void **state)
                                    .step_size = k % 2 ? 0.5f : 0,
                                    .targeted = k / 2 % 2,
                                    .seed = (uint64_t)k};
-        assert_ok(linnet_attack(s.session, &s.model, &s.tensor, s.labels, &o, out, NULL));
+        assert_ok(linnet_attack_with(s.session, &s.model, &s.tensor, s.labels, &o, out, NULL));
         assert_in_ball(&s, out, o.epsilon);
     }
     unmake(&s);
@@ -159,17 +159,17 @@ static void pgd_finds_more(void **state)
     int32_t classes[N];
     make(&s, *state);
     linnet_attack_options o = {.struct_size = sizeof o, .epsilon = 0.2f, .seed = 4};
-    assert_ok(linnet_attack(s.session, &s.model, &s.tensor, s.labels, &o, one, NULL));
+    assert_ok(linnet_attack_with(s.session, &s.model, &s.tensor, s.labels, &o, one, NULL));
     o.method = LINNET_ATTACK_PGD;
-    assert_ok(linnet_attack(s.session, &s.model, &s.tensor, s.labels, &o, many, classes));
+    assert_ok(linnet_attack_with(s.session, &s.model, &s.tensor, s.labels, &o, many, classes));
     double one_loss = loss_at(&s, one), many_loss = loss_at(&s, many);
     assert_true(many_loss > one_loss);
-    assert_ok(linnet_attack(s.session, &s.model, &s.tensor, s.labels, &o, again, NULL));
+    assert_ok(linnet_attack_with(s.session, &s.model, &s.tensor, s.labels, &o, again, NULL));
     assert_memory_equal(many, again, sizeof many);
     o.begin = many;
     o.steps = 1;
     o.step_size = 1; /* far too large: only makes it worse */
-    assert_ok(linnet_attack(s.session, &s.model, &s.tensor, s.labels, &o, again, NULL));
+    assert_ok(linnet_attack_with(s.session, &s.model, &s.tensor, s.labels, &o, again, NULL));
     assert_true(loss_at(&s, again) >= many_loss - 1e-5);
     for (int i = 0; i < N; i++) { /* what was said is what the net sees */
         linnet_prediction top;
@@ -190,7 +190,7 @@ static void nothing_changes_nothing(void **state)
     for (int method = 0; method < 2; method++) {
         linnet_attack_options o = {.struct_size = sizeof o, .method = (linnet_attack_method)method};
         memset(out, 0, sizeof out);
-        assert_ok(linnet_attack(s.session, &s.model, &s.tensor, s.labels, &o, out, classes));
+        assert_ok(linnet_attack_with(s.session, &s.model, &s.tensor, s.labels, &o, out, classes));
         assert_memory_equal(out, s.pictures, sizeof out);
         for (int i = 0; i < N; i++) {
             linnet_prediction top;
@@ -213,7 +213,7 @@ static void a_target_is_reached(void **state)
         .struct_size = sizeof o, .method = LINNET_ATTACK_PGD, .epsilon = 1, .targeted = 1, .stop_early = 1};
     for (int i = 0; i < N; i++)
         s.labels[i] = 2;
-    assert_ok(linnet_attack(s.session, &s.model, &s.tensor, s.labels, &o, out, classes));
+    assert_ok(linnet_attack_with(s.session, &s.model, &s.tensor, s.labels, &o, out, classes));
     for (int i = 0; i < N; i++)
         assert_int_equal(classes[i], 2);
     unmake(&s);
@@ -232,7 +232,7 @@ static void wrong_options_are_refused(void **state)
     int64_t done = 0;
     make(&s, *state);
     linnet_attack_options o = {.struct_size = sizeof o, .method = LINNET_ATTACK_PGD, .epsilon = -0.1f};
-#define ATTACK linnet_attack(s.session, &s.model, &s.tensor, s.labels, &o, out, NULL)
+#define ATTACK linnet_attack_with(s.session, &s.model, &s.tensor, s.labels, &o, out, NULL)
     assert_fails(ATTACK, LINNET_INVALID, "epsilon -0.1");
     o.epsilon = NAN;
     assert_fails(ATTACK, LINNET_INVALID, "epsilon");
@@ -267,7 +267,7 @@ static void no_memory_is_said(void **state)
     linnet_attack_options o = {.struct_size = sizeof o, .method = LINNET_ATTACK_PGD, .epsilon = 0.1f, .steps = 2};
     for (; status != LINNET_OK && allocations < 5000; allocations++) {
         linnet_memory_fail_after(allocations);
-        status = linnet_attack(s.session, &s.model, &s.tensor, s.labels, &o, out, classes);
+        status = linnet_attack_with(s.session, &s.model, &s.tensor, s.labels, &o, out, classes);
         linnet_memory_fail_after(-1);
         if (status != LINNET_OK && status != LINNET_OUT_OF_MEMORY)
             fail_msg("allocation %lld: %s", (long long)allocations, linnet_context_message(NULL));

@@ -48,11 +48,12 @@ static void check(linnet_device *device, const linnet_kernel *kernel, linnet_bor
     int64_t rows = 0, columns = 0;
     float out[MOST];
     int32_t step = stride ? stride : 1;
-    assert_ok(linnet_filter_size(NULL, H, W, kernel, &o, &rows, &columns));
+    assert_ok(
+        linnet_filter_size(NULL, H, W, kernel, &rows, &columns, .border = border, .flip = flip, .stride = stride));
     int64_t lost = border == LINNET_BORDER_NONE;
     assert_int_equal(rows, (H - 1 - lost * (kernel->height - 1)) / step + 1);
     assert_int_equal(columns, (W - 1 - lost * (kernel->width - 1)) / step + 1);
-    assert_ok(linnet_filter_apply(device, &x, kernel, &o, out));
+    assert_ok(linnet_filter_apply_with(device, &x, kernel, &o, out));
     for (int n = 0; n < N; n++)
         for (int64_t i = 0; i < rows * columns; i++) {
             double wanted = filtered(n, i / columns * step, i % columns * step, kernel, &o);
@@ -91,15 +92,15 @@ static void the_lecture_s_example(void **state)
     linnet_filter_options o = {.struct_size = sizeof o, .border = LINNET_BORDER_NONE};
     float out[16];
     linnet_kernel *kernel = linnet_kernel_parse(NULL, "1 -1 -1; -1 1 -1; -1 -1 1", NULL);
-    assert_ok(linnet_filter_apply(*state, &x, kernel, &o, out));
+    assert_ok(linnet_filter_apply_with(*state, &x, kernel, &o, out));
     assert_memory_equal(out, first, sizeof first);
     o.stride = 2;
-    assert_ok(linnet_filter_apply(*state, &x, kernel, &o, out));
+    assert_ok(linnet_filter_apply_with(*state, &x, kernel, &o, out));
     assert_memory_equal(out, first_by_two, sizeof first_by_two);
     linnet_kernel_free(&kernel);
     o.stride = 1;
     kernel = linnet_kernel_parse(NULL, "-1 1 -1; -1 1 -1; -1 1 -1", NULL);
-    assert_ok(linnet_filter_apply(*state, &x, kernel, &o, out));
+    assert_ok(linnet_filter_apply_with(*state, &x, kernel, &o, out));
     assert_memory_equal(out, second, sizeof second);
     linnet_kernel_free(&kernel);
 }
@@ -110,12 +111,12 @@ static void shifts_move_the_picture(void **state)
     linnet_tensor x = {.type = LINNET_F32, .rank = 4, .dims = {1, N, H, W}, .data = picture};
     linnet_kernel *kernel = linnet_kernel_named(NULL, "shift-left", .by = 3);
     fill_random(picture, N * H * W, 5, 2);
-    assert_ok(linnet_filter_apply(*state, &x, kernel, NULL, out));
+    assert_ok(linnet_filter_apply_with(*state, &x, kernel, NULL, out));
     for (int i = 0; i < N * H * W; i++)
         assert_true(out[i] == (i % W + 3 < W ? picture[i + 3] : 0));
     linnet_kernel_free(&kernel);
     kernel = linnet_kernel_named(NULL, "shift-down", .by = 2);
-    assert_ok(linnet_filter_apply(*state, &x, kernel, NULL, out));
+    assert_ok(linnet_filter_apply_with(*state, &x, kernel, NULL, out));
     for (int i = 0; i < N * H * W; i++)
         assert_true(out[i] == (i / W % H >= 2 ? picture[i - 2 * W] : 0));
     linnet_kernel_free(&kernel);
@@ -127,19 +128,19 @@ static void wrong_arguments_are_refused(void **state)
     linnet_tensor x = {.type = LINNET_F32, .rank = 3, .dims = {N, H, W}, .data = picture};
     linnet_filter_options o = {.struct_size = sizeof o, .border = LINNET_BORDER_NONE};
     linnet_kernel *kernel = linnet_kernel_new(NULL, 3, W + 1, NULL);
-    assert_fails(linnet_filter_apply(*state, &x, kernel, &o, out), LINNET_SHAPE, "3 x 10 does not fit into 7 x 9");
+    assert_fails(linnet_filter_apply_with(*state, &x, kernel, &o, out), LINNET_SHAPE, "3 x 10 does not fit into 7 x 9");
     linnet_kernel_free(&kernel);
     kernel = linnet_kernel_new(NULL, 2 * H + 1, 1, NULL);
     o.border = LINNET_BORDER_REFLECT;
-    assert_fails(linnet_filter_apply(*state, &x, kernel, &o, out), LINNET_SHAPE, "further than 7 x 9 pixels");
+    assert_fails(linnet_filter_apply_with(*state, &x, kernel, &o, out), LINNET_SHAPE, "further than 7 x 9 pixels");
     o.border = (linnet_border)4;
-    assert_fails(linnet_filter_apply(*state, &x, kernel, &o, out), LINNET_INVALID, "border 4");
+    assert_fails(linnet_filter_apply_with(*state, &x, kernel, &o, out), LINNET_INVALID, "border 4");
     o.border = LINNET_BORDER_ZERO;
     o.struct_size = 0;
-    assert_fails(linnet_filter_apply(*state, &x, kernel, &o, out), LINNET_INVALID, "struct_size");
+    assert_fails(linnet_filter_apply_with(*state, &x, kernel, &o, out), LINNET_INVALID, "struct_size");
     x.rank = 2;
-    assert_fails(linnet_filter_apply(*state, &x, kernel, NULL, out), LINNET_SHAPE, "f32 [C,H,W]");
-    assert_fails(linnet_filter_apply(*state, &x, NULL, NULL, out), LINNET_INVALID, "no kernel");
+    assert_fails(linnet_filter_apply_with(*state, &x, kernel, NULL, out), LINNET_SHAPE, "f32 [C,H,W]");
+    assert_fails(linnet_filter_apply_with(*state, &x, NULL, NULL, out), LINNET_INVALID, "no kernel");
     linnet_kernel_free(&kernel);
 }
 
@@ -197,13 +198,13 @@ static void no_memory_is_said(void **state)
     linnet_tensor t = {.type = LINNET_F32, .rank = 3, .dims = {N, 3, 3}, .data = picture};
     linnet_filter_options o = {.struct_size = sizeof o, .border = LINNET_BORDER_REFLECT};
     linnet_kernel *kernel = linnet_kernel_named(NULL, "sharpen");
-    for (int template = 0; template <2; template++) {
+    for (int template = 0; template <2; template ++) {
         linnet_status status = LINNET_OUT_OF_MEMORY;
         int64_t allocations = 0;
         for (; status != LINNET_OK && allocations < 2000; allocations++) {
             linnet_memory_fail_after(allocations);
             status = template ? linnet_template_match(*state, &x, &t, out, &best)
-                              : linnet_filter_apply(*state, &x, kernel, &o, out);
+                              : linnet_filter_apply_with(*state, &x, kernel, &o, out);
             linnet_memory_fail_after(-1);
             if (status != LINNET_OK && status != LINNET_OUT_OF_MEMORY)
                 fail_msg("allocation %lld: %s", (long long)allocations, linnet_context_message(NULL));

@@ -153,7 +153,7 @@ static int invert_layer(inversion *v, const char *name)
     const invert_settings *s = v->settings;
     descent d = {.objective = NULL};
     linnet_objective *objective = linnet_inversion_new(
-        NULL, .no_regularizers = (uint32_t)s->none, .source = v->source, .picture = &v->picture, .layer = name,
+        NULL, .no_regularizers = (uint32_t)s->none, .source = &v->source, .picture = &v->picture, .layer = name,
         .alpha = (float)s->alpha, .beta = (float)s->beta, .alpha_weight = s->alpha_weight, .tv_weight = s->tv_weight);
     int code = objective_check(objective);
     if (code == EXIT_GO_ON)

@@ -10,7 +10,7 @@
 int source_open(const char *model, const char *weights, linnet_feature_source *out_source)
 {
     char *net = NULL;
-    *out_source = (linnet_feature_source){.device = NULL};
+    *out_source = (linnet_feature_source){.struct_size = sizeof *out_source};
     int code = model ? net_argument(model, &net) : EXIT_GO_ON;
     if (code != EXIT_GO_ON) {
         free(net);

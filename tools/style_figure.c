@@ -51,7 +51,7 @@ static int reconstruct(figure *f, bool style, const linnet_tensor *picture, cons
 {
     const style_settings *s = f->settings;
     linnet_objective *objective = linnet_style_new(
-        NULL, .source = f->source, .absolute = (uint32_t)s->absolute, .content = style ? NULL : picture,
+        NULL, .source = &f->source, .absolute = (uint32_t)s->absolute, .content = style ? NULL : picture,
         .style = style ? picture : NULL, .content_layers = layers, .content_count = style ? 0 : count,
         .style_layers = layers, .style_count = style ? count : 0, .tv_weight = s->tv_weight,
         .style_weight = s->style_weight != 0 ? s->style_weight : 1, .content_weight = s->content_weight);
@@ -79,7 +79,7 @@ static int choose_layers(figure *f, bool style, const linnet_tensor *picture, la
     int code = layer_list_parse(text, style || !s->content_layers ? "layers" : "content-layers", out);
     if (code != EXIT_GO_ON || out->count)
         return code;
-    linnet_objective *objective = linnet_style_new(NULL, .source = f->source, .style = picture);
+    linnet_objective *objective = linnet_style_new(NULL, .source = &f->source, .style = picture);
     linnet_objective_term term;
     char joined[1024] = "";
     code = objective_check(objective);

@@ -246,7 +246,7 @@ static int open_objective(transfer *t)
     if (code != EXIT_GO_ON)
         return code;
     t->source.average_pooling = s->average_pooling;
-    t->objective = linnet_style_new(NULL, .absolute = (uint32_t)s->absolute, .source = t->source,
+    t->objective = linnet_style_new(NULL, .absolute = (uint32_t)s->absolute, .source = &t->source,
                                     .content = s->content ? &t->content : NULL, .style = s->style ? &t->style : NULL,
                                     .content_layers = t->content_layers.layers,
                                     .content_count = t->content_layers.count, .style_layers = t->style_layers.layers,

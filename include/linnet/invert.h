@@ -21,9 +21,9 @@ LINNET_BEGIN_DECLS
 /* Zero means the default. */
 typedef struct linnet_inversion_options {
     uint32_t struct_size;
-    uint32_t no_regularizers;     /* 1: the distance alone */
-    linnet_feature_source source; /* model: needed, unless weights say it */
-    const linnet_tensor *picture; /* x0, f32 [C,H,W], C as the network wants it */
+    uint32_t no_regularizers;            /* 1: the distance alone */
+    const linnet_feature_source *source; /* NULL: as if all of it were 0 */
+    const linnet_tensor *picture;        /* x0, f32 [C,H,W], C as the network wants it */
     const char *layer;
     float alpha;         /* default 6 */
     float beta;          /* default 2 */

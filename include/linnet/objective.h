@@ -24,8 +24,10 @@ LINNET_BEGIN_DECLS
 
 typedef struct linnet_objective linnet_objective;
 
-/* The network that looks at the pictures. */
+/* The network that looks at the pictures. Zero means the default; read by the function that makes the objective, not
+   kept. */
 typedef struct linnet_feature_source {
+    uint32_t struct_size;  /* sizeof(linnet_feature_source) */
     linnet_device *device; /* NULL: the default one (LINNET_BACKEND) */
     const char *model;     /* of the zoo, or a net in a line; NULL: what weights are for, else "textures" */
     const char *weights;   /* a weight file; NULL: the weights that the network starts with */

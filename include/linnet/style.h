@@ -36,11 +36,11 @@ typedef struct linnet_weighted_layer {
 /* Zero means the default. */
 typedef struct linnet_style_options {
     uint32_t struct_size;
-    uint32_t absolute; /* 1: weights multiply the losses as they are */
-    linnet_feature_source source;
-    const linnet_tensor *content; /* f32 [3,H,W]; NULL: no content loss (the style alone: a texture) */
-    const linnet_tensor *style;   /* f32 [3,H',W']; NULL: no style loss (the content alone) */
-    int64_t height, width;        /* of the picture where there is no content; default: the style's */
+    uint32_t absolute;                   /* 1: weights multiply the losses as they are */
+    const linnet_feature_source *source; /* NULL: as if all of it were 0 */
+    const linnet_tensor *content;        /* f32 [3,H,W]; NULL: no content loss (the style alone: a texture) */
+    const linnet_tensor *style;          /* f32 [3,H',W']; NULL: no style loss (the content alone) */
+    int64_t height, width;               /* of the picture where there is no content; default: the style's */
     const linnet_weighted_layer *content_layers, *style_layers; /* default: see below; read before it returns */
     size_t content_count, style_count;
     double content_weight; /* default 1 */

@@ -2,6 +2,7 @@
 #include "extractor.h"
 
 #include "linnet/train.h"
+#include "options.h"
 
 #include <string.h>
 
@@ -13,6 +14,17 @@ static linnet_status check_picture(linnet_context *context, const linnet_tensor 
     if (count <= 0 || picture->dims[0] > 4)
         return linnet_fail(context, LINNET_SHAPE, "a picture is f32 [C,H,W] with one to four channels");
     return LINNET_OK;
+}
+
+linnet_status linnet_source_resolve(linnet_context *context, const char *what, const linnet_feature_source *given,
+                                    linnet_feature_source *out_source, linnet_device **out_opened)
+{
+    *out_opened = NULL;
+    linnet_status status = linnet_vision_options(context, what, given, out_source, sizeof *out_source);
+    if (status != LINNET_OK || out_source->device)
+        return status;
+    out_source->device = *out_opened = linnet_device_open(context, NULL);
+    return *out_opened ? LINNET_OK : linnet_context_last_status(context);
 }
 
 /* A net in a line takes the picture's channels; networks have their own. */

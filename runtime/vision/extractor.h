@@ -18,6 +18,11 @@ typedef struct linnet_extractor {
     float *input; /* the last picture as the network wants it */
 } linnet_extractor;
 
+/* What the caller said of the source, given (NULL: nothing), with a device in it: *out_opened is NULL or the default
+   one, for the caller to close. what names the function in the sentence. */
+linnet_status linnet_source_resolve(linnet_context *context, const char *what, const linnet_feature_source *given,
+                                    linnet_feature_source *out_source, linnet_device **out_opened);
+
 /* Builds the net. picture: rank 3, its size is what counts. After that the caller may add nodes, then start. A failed
    open or start needs the close, too. */
 linnet_status linnet_extractor_open(linnet_context *context, const linnet_feature_source *source,

@@ -32,8 +32,8 @@ static linnet_status build(linnet_objective *o, const linnet_feature_source *sou
     if (status == LINNET_OK)
         status = linnet_targets_read(o->extractor.context, source, options->picture, &target, 1);
     if (status == LINNET_OK && !(target.squares > 0))
-        status = linnet_fail(o->extractor.context, LINNET_INVALID, "the picture has nothing in '%s': it is zero there, or no number",
-                             options->layer);
+        status = linnet_fail(o->extractor.context, LINNET_INVALID,
+                             "the picture has nothing in '%s': it is zero there, or no number", options->layer);
     if (status == LINNET_OK)
         status = linnet_objective_match(o, "content", &target, 1 / target.squares, 1);
     linnet_targets_release(&target, 1);
@@ -63,10 +63,11 @@ linnet_objective *linnet_inversion_new_with(linnet_context *context, const linne
     context = linnet_context_or_default(context);
     if (check(context, options, &given) != LINNET_OK)
         return NULL;
-    linnet_feature_source source = given.source;
-    linnet_device *opened = source.device ? NULL : linnet_device_open(context, NULL);
-    source.device = opened ? opened : source.device;
-    linnet_objective *objective = source.device ? linnet_objective_new(context, &source, given.picture) : NULL;
+    linnet_feature_source source;
+    linnet_device *opened;
+    if (linnet_source_resolve(context, "linnet_inversion_new: source", given.source, &source, &opened) != LINNET_OK)
+        return NULL;
+    linnet_objective *objective = linnet_objective_new(context, &source, given.picture);
     if (objective && build(objective, &source, &given) != LINNET_OK)
         linnet_objective_free(&objective);
     linnet_device_close(&opened); /* the session has its own hold */

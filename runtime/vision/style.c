@@ -140,13 +140,15 @@ static linnet_status build(builder *b)
     return status == LINNET_OK ? linnet_objective_finish(b->objective) : status;
 }
 
-static linnet_status prepare(builder *b, const linnet_style_options *options)
+static linnet_status prepare(builder *b, const linnet_style_options *options, linnet_device **out_opened)
 {
     linnet_status status =
         linnet_vision_options(b->context, "linnet_style_new", options, &b->options, sizeof b->options);
     if (status == LINNET_OK)
         status = choose_shape(b);
-    b->source = b->options.source;
+    if (status == LINNET_OK)
+        status =
+            linnet_source_resolve(b->context, "linnet_style_new: source", b->options.source, &b->source, out_opened);
     return status;
 }
 
@@ -162,11 +164,7 @@ linnet_objective *linnet_style_new_with(linnet_context *context, const linnet_st
     }
     b->context = context;
     linnet_device *opened = NULL;
-    linnet_status status = prepare(b, options);
-    if (status == LINNET_OK && !b->source.device) {
-        b->source.device = opened = linnet_device_open(context, NULL);
-        status = opened ? LINNET_OK : linnet_context_last_status(context);
-    }
+    linnet_status status = prepare(b, options, &opened);
     if (status == LINNET_OK)
         status = build(b);
     linnet_targets_release(b->content.targets, b->content.count);

@@ -63,9 +63,10 @@ int main(int argc, char **argv)
         return stop();
     for (int i = 0; i < COUNT; i++)
         picture_planes[i] = 0.5f * content_planes[i] + (float)(0.25 + 0.25 * sin(0.37 * i));
-    linnet_objective *objective = linnet_style_new(
-        NULL, .absolute = 1, .source = {.weights = argv[3], .model = "vgg19"}, .content = &content, .style = &style,
-        .content_weight = CONTENT_WEIGHT, .style_weight = STYLE_WEIGHT, .tv_weight = TV_WEIGHT);
+    const linnet_feature_source source = {.struct_size = sizeof source, .weights = argv[3], .model = "vgg19"};
+    linnet_objective *objective =
+        linnet_style_new(NULL, .absolute = 1, .source = &source, .content = &content, .style = &style,
+                         .content_weight = CONTENT_WEIGHT, .style_weight = STYLE_WEIGHT, .tv_weight = TV_WEIGHT);
     if (!objective || evaluate(objective))
         return stop();
     const linnet_named_tensor tensors[] = {

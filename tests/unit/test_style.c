@@ -7,6 +7,9 @@
 #include <math.h>
 
 #define DEVICE(state) ((linnet_device *)*(state))
+#define TEXTURES(opened)                                                                                               \
+    (&(const linnet_feature_source){                                                                                   \
+        .struct_size = sizeof(linnet_feature_source), .device = (opened), .model = "textures"})
 
 enum { HEIGHT = 20, WIDTH = 24, COUNT = 3 * HEIGHT * WIDTH, STYLE_HEIGHT = 26, STYLE_WIDTH = 22 };
 
@@ -69,8 +72,7 @@ static void check_slopes(linnet_objective *objective)
 static linnet_objective *style_new(linnet_device *device, uint32_t absolute, double tv)
 {
     linnet_objective *objective = linnet_style_new(
-        NULL, .source = {.device = device, .model = "textures"}, .content = &content, .style = &style,
-        .absolute = absolute, .tv_weight = tv,
+        NULL, .source = TEXTURES(device), .content = &content, .style = &style, .absolute = absolute, .tv_weight = tv,
         .style_layers = (const linnet_weighted_layer[]){{"scale1", 0.25}, {"scale2", 0}}, .style_count = 2);
     if (!objective)
         fail_msg("%s", linnet_context_message(NULL));
@@ -88,8 +90,8 @@ static void style_gradients_are_slopes(void **state)
 
 static void inversion_gradients_are_slopes(void **state)
 {
-    linnet_objective *objective = linnet_inversion_new(NULL, .source = {.device = DEVICE(state), .model = "textures"},
-                                                       .picture = &content, .layer = "scale2");
+    linnet_objective *objective =
+        linnet_inversion_new(NULL, .source = TEXTURES(DEVICE(state)), .picture = &content, .layer = "scale2");
     assert_non_null(objective);
     check_slopes(objective);
     linnet_objective_free(&objective);
@@ -167,11 +169,10 @@ static void losses_are_the_papers(void **state)
         }
     for (size_t i = 0; i < (size_t)n * HEIGHT * WIDTH; i++)
         content_loss += 0.5 * ((double)f[i] - (double)p[i]) * ((double)f[i] - (double)p[i]);
-    linnet_objective *objective =
-        linnet_style_new(NULL, .source = {.device = DEVICE(state), .model = "textures"}, .content = &content,
-                         .style = &style, .absolute = 1, .content_weight = 3, .style_weight = 7,
-                         .style_layers = (const linnet_weighted_layer[]){{"scale1", 1}}, .style_count = 1,
-                         .content_layers = (const linnet_weighted_layer[]){{"scale1", 1}}, .content_count = 1);
+    linnet_objective *objective = linnet_style_new(
+        NULL, .source = TEXTURES(DEVICE(state)), .content = &content, .style = &style, .absolute = 1,
+        .content_weight = 3, .style_weight = 7, .style_layers = (const linnet_weighted_layer[]){{"scale1", 1}},
+        .style_count = 1, .content_layers = (const linnet_weighted_layer[]){{"scale1", 1}}, .content_count = 1);
     assert_non_null(objective);
     assert_float_equal(loss_at(objective, picture), 3 * content_loss + 7 * style_loss, 1e-4 * content_loss);
     linnet_objective_term term;
@@ -210,8 +211,8 @@ static void objectives_run_out_of_memory(void **state)
         linnet_context_clear(NULL);
         linnet_memory_fail_after(allocation);
         linnet_objective *objective = linnet_style_new(
-            NULL, .source = {.device = DEVICE(state), .model = "textures"}, .content = &content, .style = &style,
-            .tv_weight = 1, .style_layers = (const linnet_weighted_layer[]){{"scale1", 1}}, .style_count = 1);
+            NULL, .source = TEXTURES(DEVICE(state)), .content = &content, .style = &style, .tv_weight = 1,
+            .style_layers = (const linnet_weighted_layer[]){{"scale1", 1}}, .style_count = 1);
         status =
             objective ? linnet_objective_evaluate(objective, x, gradient, &loss) : linnet_context_last_status(NULL);
         linnet_memory_fail_after(-1);
@@ -234,17 +235,20 @@ static void nonsense_is_refused(void **state)
 {
     const linnet_weighted_layer wrong[] = {{"relu9_9", 0}}, flat[] = {{"fc1", 0}};
     const linnet_tensor grey = {LINNET_F32, 3, {1, HEIGHT, WIDTH}, content_numbers};
-    const linnet_feature_source source = {.device = DEVICE(state), .model = "textures"};
-    const linnet_feature_source lenet = {.device = DEVICE(state), .model = "lenet5"};
+    const linnet_feature_source lenet = {.struct_size = sizeof lenet, .device = DEVICE(state), .model = "lenet5"};
+    const linnet_feature_source sizeless = {.device = DEVICE(state)}, *source = TEXTURES(DEVICE(state));
     REFUSED(LINNET_INVALID, "a content or a style picture is needed", .source = source);
+    REFUSED(LINNET_INVALID, "source: options.struct_size is 0", .source = &sizeless, .style = &style);
     REFUSED(LINNET_NOT_FOUND, "scale1", .source = source, .style = &style, .style_layers = wrong, .style_count = 1);
     REFUSED(LINNET_SHAPE, "3 channels, this one has 1", .source = source, .style = &grey);
-    REFUSED(LINNET_INVALID, "has no style layers of its own", .source = lenet, .style = &grey);
-    REFUSED(LINNET_SHAPE, "'fc1' has no feature maps", .source = lenet, .style = &grey, .style_layers = flat,
+    REFUSED(LINNET_INVALID, "has no style layers of its own", .source = &lenet, .style = &grey);
+    REFUSED(LINNET_SHAPE, "'fc1' has no feature maps", .source = &lenet, .style = &grey, .style_layers = flat,
             .style_count = 1);
     REFUSED(LINNET_INVALID, "negative", .source = source, .style = &style, .tv_weight = -1);
     assert_null(linnet_inversion_new(NULL, .source = source, .picture = &content, .layer = "relu9_9"));
     assert_fails(linnet_context_last_status(NULL), LINNET_NOT_FOUND, "scale5");
+    assert_null(linnet_inversion_new(NULL, .source = &sizeless, .picture = &content, .layer = "scale1"));
+    assert_fails(linnet_context_last_status(NULL), LINNET_INVALID, "source: options.struct_size is 0");
     assert_null(linnet_inversion_new(NULL, .source = source, .picture = &content));
     assert_fails(linnet_context_last_status(NULL), LINNET_INVALID, "a layer are needed");
 }

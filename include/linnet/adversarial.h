@@ -48,7 +48,7 @@ typedef struct linnet_attack_options {
 /* Attacks every picture of a batch by itself, with the session of the model's net. out_pictures: as many values as
    pictures. FGSM gives the point of its one step; PGD the best point seen on its way: one that is taken for something
    else (for the target) before one that is not, then the one with the higher (lower) loss. out_classes, N of them: what
-   the net takes each for; NULL where nobody asks, which saves FGSM a run.
+   the net takes each for, -1 where its scores are no numbers; NULL where nobody asks, which saves FGSM a run.
    The session is left as it was found (features.h). LINNET_INVALID: epsilon, a label or an option out of range, a
    network without classes. LINNET_INTERRUPTED: progress said stop. */
 #define linnet_attack(session, model, pictures, labels, out_pictures, out_classes, ...)                                \

@@ -84,8 +84,10 @@ static linnet_status attack_memory(attack *a)
     if (!a->x || !a->gradient || !a->scores || !a->direction || !a->best_gain || !a->best_class)
         return linnet_fail(a->context, LINNET_OUT_OF_MEMORY, "no memory for an attack on %lld pictures",
                            (long long)a->n);
-    for (int64_t i = 0; i < a->n; i++)
+    for (int64_t i = 0; i < a->n; i++) {
         a->best_gain[i] = -INFINITY;
+        a->best_class[i] = -1;
+    }
     return LINNET_OK;
 }
 
@@ -137,12 +139,13 @@ static linnet_status backward(attack *a)
 
 /* ---- What is good ---- */
 
+/* -1 where no score is a number. */
 static int32_t class_of(const attack *a, int64_t i)
 {
     const float *scores = a->scores + i * a->classes;
-    int32_t best = 0;
-    for (int32_t c = 1; c < a->classes; c++)
-        if (scores[c] > scores[best])
+    int32_t best = -1;
+    for (int32_t c = 0; c < a->classes; c++)
+        if (!isnan(scores[c]) && (best < 0 || scores[c] > scores[best]))
             best = c;
     return best;
 }
@@ -150,7 +153,8 @@ static int32_t class_of(const attack *a, int64_t i)
 static double cross_entropy(const attack *a, int64_t i)
 {
     const float *scores = a->scores + i * a->classes;
-    double top = (double)scores[class_of(a, i)], sum = 0;
+    int32_t best = class_of(a, i);
+    double top = best < 0 ? NAN : (double)scores[best], sum = 0;
     for (int64_t c = 0; c < a->classes; c++)
         sum += exp((double)scores[c] - top);
     return top + log(sum) - (double)scores[a->labels[i]];

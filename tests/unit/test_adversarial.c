@@ -219,6 +219,25 @@ static void a_target_is_reached(void **state)
     unmake(&s);
 }
 
+/* A picture that is no picture is taken for nothing, least of all for the first class. */
+static void no_number_is_no_class(void **state)
+{
+    subject s;
+    float out[COUNT];
+    int32_t classes[N];
+    make(&s, *state);
+    for (int i = 0; i < ITEM; i++)
+        s.pictures[i] = NAN;
+    for (int method = 0; method < 2; method++) {
+        assert_ok(linnet_attack(s.session, &s.model, &s.tensor, s.labels, out, classes,
+                                .method = (linnet_attack_method)method, .epsilon = 0.1f, .steps = 2));
+        assert_int_equal(classes[0], -1);
+        for (int i = 1; i < N; i++)
+            assert_true(classes[i] >= 0 && classes[i] < CLASSES);
+    }
+    unmake(&s);
+}
+
 static int stop_at_two(void *user, int64_t done, int64_t all)
 {
     *(int64_t *)user = done;
@@ -319,6 +338,7 @@ int main(int argc, char **argv)
         DEVICE_TEST(a_target_is_reached),         DEVICE_TEST(nothing_changes_nothing),
         DEVICE_TEST(wrong_options_are_refused),   DEVICE_TEST(no_memory_is_said),
         DEVICE_TEST(eight_bits_stay_in_the_ball), DEVICE_TEST(differences_are_measured),
+        DEVICE_TEST(no_number_is_no_class),
     };
     return run_on_devices("adversarial", tests, sizeof tests / sizeof tests[0], argc, argv);
 }

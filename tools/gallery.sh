@@ -251,7 +251,7 @@ fi
 # shellcheck disable=SC2086 # lists of options
 figure robustness.svg "Accuracy against epsilon" adversarial "$lenet" ${data:---data digits} --limit 1000 -o "$out/robustness.svg"
 
-section inside "Looking inside" "看看网络里面"
+section inside "Looking inside" "网络可视化"
 figure filters.png "The first filters of LeNet-5" features "$lenet" --filters -o "$out/filters.png"
 # shellcheck disable=SC2086 # lists of options
 figure exciting.png "Digits that excite a channel most" \

@@ -120,6 +120,8 @@ static int open_all(shift_run *r)
         code = look_data(r->s.data, r->s.model, r->s.weights, 0, r->s.index < 0 ? r->s.limit : 0, r->s.index, &r->data);
     if (code == EXIT_GO_ON)
         code = open_subject(r, 0, r->s.model, r->s.weights);
+    if (code == EXIT_GO_ON && r->s.labels)
+        code = look_labels(&r->subjects[0].e.model, r->s.labels, &r->names);
     if (code == EXIT_GO_ON && !r->data)
         code = labels_of_net(r->subjects[0].e.model.net, &r->names);
     if (code == EXIT_GO_ON && r->s.compare)
@@ -214,6 +216,8 @@ static int check_arguments(shift_settings *s, int count, char **arguments)
         return cli_usage(&cmd_equivariance, "which network?");
     s->model = arguments[0];
     s->image = count > 1 ? arguments[1] : NULL;
+    if (look_is_picture(s->model))
+        return cli_fail(EXIT_BAD_INPUT, "%s is no network and no weight file; MODEL comes first", s->model);
     if (count > 2)
         return cli_usage(&cmd_equivariance, "one picture at a time");
     if (!s->image && s->index < 0 && !s->data)
@@ -222,6 +226,9 @@ static int check_arguments(shift_settings *s, int count, char **arguments)
         return cli_usage(&cmd_equivariance, "either a picture or --data");
     if (s->compare_weights && !s->compare)
         return cli_usage(&cmd_equivariance, "--compare-weights is for the network that --compare names");
+    size_t length = s->output ? strlen(s->output) : 0;
+    if (s->output && (length <= 4 || strcmp(s->output + length - 4, ".svg") != 0))
+        return cli_usage(&cmd_equivariance, "%s: the curves are an SVG picture, .svg; -p draws the maps", s->output);
     int code = output_check_picture(s->picture);
     return code == EXIT_GO_ON ? output_check(s->output) : code;
 }
@@ -273,7 +280,8 @@ static int run(int argc, char **argv)
 
 const cli_command cmd_equivariance = {
     "equivariance", "MODEL [IMAGE]", "shift a picture and see what the layers and the scores do",
-    OPTION_MODEL_HELP "\n"
+    OPTION_MODEL_HELP
+    "\n"
     "The picture x is moved by 0, 1, ... pixels. Equivariance: how far the maps of the moved picture, f(T x), are "
     "from\n"
     "the moved maps, T f(x), relative to their size. Maps of a layer with stride s are moved by pixels / s units, "

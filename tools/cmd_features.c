@@ -62,6 +62,8 @@ static int check_arguments(features_options *o, mode m, int count, char **argume
         return cli_usage(&cmd_features, "which network?");
     o->model = arguments[0];
     o->image = count > 1 ? arguments[1] : NULL;
+    if (look_is_picture(o->model))
+        return cli_fail(EXIT_BAD_INPUT, "%s is no network and no weight file; MODEL comes first", o->model);
     if (count > 2)
         return cli_usage(&cmd_features, "one picture at a time");
     if (wants_picture(m) && !o->image && o->index < 0)
@@ -132,6 +134,8 @@ static int open_all(features *f, mode m)
         code = open_data(f, m);
     if (code == EXIT_GO_ON)
         code = open_engine(f);
+    if (code == EXIT_GO_ON && f->o->labels)
+        code = look_labels(&f->e.model, f->o->labels, &f->names);
     if (code == EXIT_GO_ON)
         code = labels_of_net(f->e.model.net, &f->names);
     if (code == EXIT_GO_ON && f->data)
@@ -231,8 +235,10 @@ static int run(int argc, char **argv)
 
 const cli_command cmd_features = {
     "features", "MODEL [IMAGE]", "show what the layers of a network see in a picture",
-    OPTION_MODEL_HELP "\n"
-    "IMAGE is a PNG or JPEG; it is cut to the shape that the network takes and resized, and framed as digits are where\n"
+    OPTION_MODEL_HELP
+    "\n"
+    "IMAGE is a PNG or JPEG; it is cut to the shape that the network takes and resized, and framed as digits are "
+    "where\n"
     "the network reads those.\n"
     "Maps are drawn on the scale of their layer: from black (0) to yellow, or blue (negative) to red.\n"
     "\n"

@@ -119,7 +119,7 @@ static void print_json(const shift_subject *subject, const shift_settings *s)
 }
 
 /* The shifts that the table shows: as many of 1 to steps as there is room for, the last one among them. */
-enum { SHOWN = 7 };
+enum { SHOWN = 8 };
 
 static int64_t shown_step(const shift_settings *s, int64_t column)
 {
@@ -127,11 +127,11 @@ static int64_t shown_step(const shift_settings *s, int64_t column)
     return (column + 1) * s->steps / columns;
 }
 
-static void add_numbers(table *t, const char *name, const char *how, const char *stride, const double *values,
-                        const shift_settings *s, bool percent)
+static void add_numbers(table *t, const char *name, const char *how, const double *values, const shift_settings *s,
+                        bool percent)
 {
     char cells[SHOWN][TEXT_SIZE];
-    const char *row[TABLE_COLUMNS] = {name, how, stride, "", "", "", "", "", "", ""};
+    const char *row[TABLE_COLUMNS] = {name, how, "", "", "", "", "", "", "", ""};
     for (int64_t c = 0; c < SHOWN && c < s->steps; c++) {
         double value = values[shown_step(s, c)];
         if (!isfinite(value))
@@ -140,39 +140,56 @@ static void add_numbers(table *t, const char *name, const char *how, const char 
             snprintf(cells[c], TEXT_SIZE, "%.1f %%", 100 * value);
         else
             snprintf(cells[c], TEXT_SIZE, "%.4f", value);
-        row[3 + c] = cells[c];
+        row[2 + c] = cells[c];
     }
     table_row(t, row);
+}
+
+/* Which shifts the table has no room for. */
+static void print_left_out(const shift_settings *s)
+{
+    int64_t missing = s->steps - SHOWN;
+    printf("left out (--json has all): ");
+    if (missing > SHOWN)
+        printf("%lld of the %lld shifts", (long long)missing, (long long)s->steps);
+    for (int64_t step = 1, column = 0; step <= s->steps && missing <= SHOWN; step++)
+        if (step == shown_step(s, column))
+            column++;
+        else
+            printf("%g px%s", shift_pixels(s, step), --missing ? ", " : "");
+    printf("\n");
 }
 
 static void print_table(const shift_subject *subject, const shift_settings *s, const labels *names)
 {
     table t;
-    char heads[SHOWN][TEXT_SIZE], name[LABEL_SIZE], stride[TEXT_SIZE], title[LABEL_SIZE + 32];
-    const char *headings[TABLE_COLUMNS + 1] = {"LAYER", "COMPARED", ">STRIDE"};
+    char heads[SHOWN][TEXT_SIZE], name[LABEL_SIZE], how[2 * TEXT_SIZE], title[LABEL_SIZE + 32];
+    const char *headings[TABLE_COLUMNS + 1] = {"LAYER", "COMPARED (STRIDE)"};
     for (int64_t c = 0; c < SHOWN && c < s->steps; c++) {
         snprintf(heads[c], TEXT_SIZE, ">%g PX", shift_pixels(s, shown_step(s, c)));
-        headings[3 + c] = heads[c];
+        headings[2 + c] = heads[c];
     }
     table_start(&t, headings);
     for (size_t i = 0; i < subject->layer_count; i++) {
         double apart = fmax(subject->seen[i].stride[0], subject->seen[i].stride[1]);
-        stride[0] = '\0';
+        const char *region = region_name(subject->seen[i].region);
         if (apart > 0)
-            snprintf(stride, sizeof stride, "%.3g", apart);
-        add_numbers(&t, subject->names[i], region_name(subject->seen[i].region), stride, subject->error[i], s, true);
+            snprintf(how, sizeof how, "%s (%.3g)", region, apart);
+        add_numbers(&t, subject->names[i], apart > 0 ? how : region, subject->error[i], s, true);
     }
     if (subject->e.model.logits.id) {
         table_rule(&t);
         snprintf(title, sizeof title, "probability of %s",
                  subject->pictures == 1 ? labels_name(names, (int32_t)subject->top_class, name) : "the class");
-        add_numbers(&t, title, "", "", subject->probability, s, true);
-        add_numbers(&t, "same class", "", "", subject->same, s, true);
-        add_numbers(&t, "cosine of the scores", "", "", subject->cosine, s, false);
+        add_numbers(&t, title, "", subject->probability, s, true);
+        add_numbers(&t, "same class", "", subject->same, s, true);
+        add_numbers(&t, "cosine of the scores", "", subject->cosine, s, false);
     }
     printf("%s, %lld picture%s moved %s: |f(T x) - T f(x)| / |T f(x)|\n\n", subject->title,
            (long long)subject->pictures, subject->pictures == 1 ? "" : "s", shift_directions[s->direction]);
     table_print(&t, 0);
+    if (s->steps > SHOWN)
+        print_left_out(s);
     printf("\n");
 }
 

@@ -11,6 +11,7 @@
 #define MOST_UNITS 512
 #define TILE       84
 #define FRAME      0x3B8EFFu
+#define DEAD       0xD0D0D0u
 #define FAR        1e6 /* outside every picture */
 
 /* A class by its name where the layer is the scores, else a channel. */
@@ -72,6 +73,35 @@ static void print_excitation(const features *f, linnet_value layer, const linnet
     json_line(line);
 }
 
+/* Whether an image says anything: all zeros of a relu are alike. */
+static bool excites(const linnet_excitation *e)
+{
+    return e->index >= 0 && e->value != 0;
+}
+
+static void print_dead(const features *f, linnet_value layer, int64_t unit)
+{
+    char name[LABEL_SIZE];
+    unit_name(f, layer, unit, name);
+    if (cli_common_options.json) {
+        json_t *line = json_object();
+        json_text(line, "layer", features_layer_name(f, layer));
+        json_count(line, "unit", (long long)unit);
+        json_object_set_new(line, "active", json_false());
+        json_line(line);
+    } else if (!cli_common_options.quiet)
+        printf("unit %s: never active\n", name);
+}
+
+static void print_excitations(const features *f, linnet_value layer, const linnet_excitation *list, size_t count)
+{
+    if (!excites(list))
+        print_dead(f, layer, list->unit);
+    for (size_t i = 0; i < count; i++)
+        if (excites(&list[i]))
+            print_excitation(f, layer, &list[i], (int64_t)i);
+}
+
 static double within(double pixel)
 {
     return fmin(fmax(pixel, -FAR), FAR);
@@ -113,6 +143,15 @@ static int add_excitation(const features *f, linnet_sheet *sheet, linnet_value l
     return look_add(sheet, &image, 0, caption);
 }
 
+/* In the place of images that are no better than all others. */
+static int add_dead(linnet_sheet *sheet)
+{
+    linnet_image *image = linnet_image_new(NULL, TILE, TILE, 3);
+    if (image)
+        linnet_image_fill(image, 0, 0, TILE, TILE, DEAD);
+    return look_add(sheet, &image, 0, "never\nactive");
+}
+
 static int draw_exciting(const features *f, linnet_value layer, const linnet_excitation *list, size_t units,
                          size_t count)
 {
@@ -124,7 +163,9 @@ static int draw_exciting(const features *f, linnet_value layer, const linnet_exc
     for (size_t u = 0; u < units && code == EXIT_GO_ON; u++) {
         unit_name(f, layer, list[u * count].unit, label);
         code = cli_check(linnet_sheet_row(sheet, label));
-        for (size_t i = 0; i < count && code == EXIT_GO_ON && list[u * count + i].index >= 0; i++)
+        if (code == EXIT_GO_ON && !excites(&list[u * count]))
+            code = add_dead(sheet);
+        for (size_t i = 0; i < count && code == EXIT_GO_ON && excites(&list[u * count + i]); i++)
             code = add_excitation(f, sheet, layer, &list[u * count + i]);
     }
     linnet_image *figure = code == EXIT_GO_ON ? linnet_sheet_draw(sheet) : NULL;
@@ -151,9 +192,8 @@ int features_exciting(features *f)
         progress_end();
         code = check_units(status);
     }
-    for (size_t i = 0; i < unit_count * count && code == EXIT_GO_ON; i++)
-        if (list[i].index >= 0)
-            print_excitation(f, layer, &list[i], (int64_t)(i % count));
+    for (size_t u = 0; u < unit_count && code == EXIT_GO_ON; u++)
+        print_excitations(f, layer, list + u * count, count);
     if (code == EXIT_GO_ON && f->o->output)
         code = draw_exciting(f, layer, list, unit_count, count);
     free(units);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 int look_data(const char *data, const char *model, const char *weights, int64_t size, int64_t limit, int64_t index,
               linnet_dataset **out_data)
@@ -70,6 +71,21 @@ int look_layer(const linnet_model *model, const char *name, linnet_value *out)
         return cli_fail(EXIT_USAGE, "layer '%s' makes neither maps nor a list of numbers: there is nothing to look at",
                         name);
     return code;
+}
+
+bool look_is_picture(const char *path)
+{
+    const char *dot = strrchr(path, '.');
+    return dot && (strcasecmp(dot, ".png") == 0 || strcasecmp(dot, ".jpg") == 0 || strcasecmp(dot, ".jpeg") == 0);
+}
+
+int look_labels(const linnet_model *model, const char *path, const labels *names)
+{
+    int64_t dims[LINNET_MAX_RANK] = {0};
+    if (!model->logits.id || linnet_value_shape(model->net, model->logits, dims) < 2 || names->count >= dims[1])
+        return EXIT_GO_ON;
+    return cli_fail(EXIT_BAD_INPUT, "%s has names for %d classes, the network '%s' has %lld", path, names->count,
+                    linnet_net_name(model->net), (long long)dims[1]);
 }
 
 /* What only rearranges, or is a loss, shows nothing. */

@@ -15,6 +15,10 @@ int look_data(const char *data, const char *model, const char *weights, int64_t 
               linnet_dataset **out_data);
 /* The layer called name. EXIT_USAGE with a list of all layers where there is none, or where it is a loss. */
 int look_layer(const linnet_model *model, const char *name, linnet_value *out);
+/* Whether a file is called like a picture, .png or .jpg: nobody calls a network so. */
+bool look_is_picture(const char *path);
+/* Names from a file that are fewer than the network's classes belong to other classes: EXIT_BAD_INPUT. */
+int look_labels(const linnet_model *model, const char *path, const labels *names);
 /* All layers whose values are maps or vectors, in the net's order; free *out_layers and *out_names (not the names). */
 int look_layers(const linnet_model *model, linnet_value **out_layers, const char ***out_names, size_t *out_count);
 /* Whether all that becomes of a value is its relu, which shows it, too. */

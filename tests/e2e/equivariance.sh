@@ -51,4 +51,12 @@ refuses 2 "there is no layer 'nonsense'; there are: conv1" equivariance lenet5 -
 refuses 2 "leave nothing of a picture" equivariance lenet5 -i 1 -n 28
 refuses 2 "which picture?" equivariance lenet5
 refuses 2 "either a picture or --data" equivariance lenet5 a.png --data digits
+refuses 2 "SVG" equivariance lenet5 -i 1 -o "$WORK/x.png"
+refuses 3 "is no network and no weight file" equivariance "$WORK/none.png" -i 1
+must equivariance lenet5 -i 1 -n 8
+for shift in 1 2 3 4 5 6 7 8; do
+    grep -q " $shift PX" "$WORK/out" || fail "no column of $shift pixels"
+done
+must equivariance lenet5 -i 1 -n 10
+grep -q '^left out .*: [0-9]* px, [0-9]* px$' "$WORK/out" || fail "it does not say what is left out"
 refuses 3 "$WORK/none.png" equivariance lenet5 "$WORK/none.png"

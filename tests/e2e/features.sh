@@ -90,6 +90,9 @@ echo "no picture" >"$WORK/text.png"
 refuses 3 "$WORK/text.png" features lenet5 "$WORK/text.png" -o "$WORK/a.png"
 refuses 3 "$WORK/none.png" features lenet5 "$WORK/none.png" -o "$WORK/a.png"
 refuses 3 "$WORK/none.txt" features lenet5 -i 1 --labels "$WORK/none.txt" -o "$WORK/a.png"
+printf 'zero\none\ntwo\n' >"$WORK/three.txt"
+refuses 3 "names for 3 classes, the network 'lenet5' has 10" features lenet5 -i 1 --labels "$WORK/three.txt" -o "$WORK/a.png"
+refuses 3 "is no network and no weight file" features "$WORK/text.png" "$WORK/text.png" -o "$WORK/a.png"
 [ ! -e "$WORK/a.png" ] || rm "$WORK/a.png"
 
 # ---- SqueezeNet on a photograph: what PyTorch says of the same weights ----

@@ -105,8 +105,9 @@ LINNET_API linnet_status linnet_predict(linnet_session *session, linnet_value lo
 /* Also kept, so that linnet_model_for_weights (zoo.h) can build the same net again: the sizes of its inputs and outputs,
    and its notes (linnet_net_set_note). */
 LINNET_API linnet_status linnet_save(linnet_session *session, const char *path);
-/* Every variable of the net must be there with its shape; what does not fit is listed and nothing is changed. A file
-   made for another architecture is LINNET_BAD_FILE. */
+/* Every variable of the net must be there with its shape, and no tensor that is not of the net, but for what vgg19 cut
+   or without classes leaves out, a checkpoint's "optimizer." and PyTorch's num_batches_tracked. What does not fit is
+   listed and nothing is changed. A file made for another architecture is LINNET_BAD_FILE. */
 LINNET_API linnet_status linnet_load(linnet_session *session, const char *path);
 /* The architecture's name in a weight file, "" when it has none; release with linnet_text_free. */
 LINNET_API linnet_status linnet_weights_architecture(linnet_context *context, const char *path, char **out_name);

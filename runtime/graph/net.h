@@ -55,6 +55,9 @@ struct linnet_net {
     size_t node_count, node_capacity;
     linnet_net_text *notes;
     size_t note_count, note_capacity;
+    /* Whether the network as published has a tensor called so, which this net may lack: weight files may have it. NULL:
+       the net is whole. */
+    bool (*published)(const char *tensor);
     uint64_t version; /* changes with every change: plans of an older one are stale */
 };
 

@@ -58,7 +58,7 @@ linnet_status linnet_checkpoint_save(const linnet_checkpoint *checkpoint, const 
         session->seed,  session->step,           checkpoint->optimizer->desc.kind, checkpoint->optimizer->desc.step,
         position.epoch, (uint64_t)position.batch};
     linnet_metadata_list notes = {0};
-    linnet_metadata_list_add(&notes, "format", "linnet-checkpoint");
+    linnet_metadata_list_add(&notes, "format", LINNET_METADATA_CHECKPOINT);
     for (int i = 0; i < NUMBER_COUNT; i++) {
         char text[24];
         snprintf(text, sizeof text, "%" PRIu64, numbers[i]);

@@ -90,6 +90,35 @@ static void check_variable(const linnet_net_value *value, const linnet_safetenso
                            linnet_shape_text(&value->shape, wanted_text, sizeof wanted_text));
 }
 
+static bool ends_with(const char *text, const char *end)
+{
+    size_t length = strlen(text), behind = strlen(end);
+    return length >= behind && strcmp(text + length - behind, end) == 0;
+}
+
+/* Whether a tensor of a file is for the net, or one that the net does without knowingly. */
+static bool is_known(const linnet_net *net, const linnet_safetensors *file, const char *tensor)
+{
+    for (size_t i = 0; i < net->value_count; i++)
+        if ((net->values[i].kind == LINNET_VALUE_PARAMETER || net->values[i].kind == LINNET_VALUE_STATE) &&
+            strcmp(net->values[i].name, tensor) == 0)
+            return true;
+    const char *format = linnet_safetensors_metadata(file, "format");
+    bool checkpoint = format && strcmp(format, LINNET_METADATA_CHECKPOINT) == 0;
+    return (checkpoint && strncmp(tensor, "optimizer.", strlen("optimizer.")) == 0) ||
+           ends_with(tensor, ".num_batches_tracked") || /* PyTorch's batch norms count, Linnet's do not */
+           (net->published && net->published(tensor));
+}
+
+static void check_strangers(const linnet_net *net, const linnet_safetensors *file, linnet_text *problems)
+{
+    for (size_t i = 0; i < linnet_safetensors_count(file); i++) {
+        const char *tensor = linnet_safetensors_at(file, i, NULL);
+        if (!is_known(net, file, tensor))
+            linnet_text_append(problems, "%s'%s' is not of this net", problems->length ? "; " : "", tensor);
+    }
+}
+
 linnet_status linnet_weights_check(const linnet_net *net, const linnet_safetensors *file, const char *path)
 {
     const char *made_for = linnet_safetensors_metadata(file, LINNET_METADATA_ARCHITECTURE);
@@ -101,6 +130,7 @@ linnet_status linnet_weights_check(const linnet_net *net, const linnet_safetenso
     for (size_t i = 0; i < net->value_count; i++)
         if (net->values[i].kind == LINNET_VALUE_PARAMETER || net->values[i].kind == LINNET_VALUE_STATE)
             check_variable(&net->values[i], file, &problems);
+    check_strangers(net, file, &problems);
     linnet_status status = LINNET_OK;
     if (problems.failed)
         status = no_memory(net);

@@ -19,8 +19,8 @@ linnet_status linnet_tensor_list_read(linnet_session *session, linnet_tensor_lis
 linnet_status linnet_tensor_list_variables(linnet_session *session, linnet_tensor_list *list);
 void linnet_tensor_list_clear(linnet_tensor_list *list);
 
-/* Checks that the file has every variable of the net with its shape (all that does not fit is in the sentence), and
-   that it was made for this architecture. */
+/* Checks that the file has every variable of the net with its shape and no tensor that is not of the net (all that does
+   not fit is in the sentence), and that it was made for this architecture. */
 linnet_status linnet_weights_check(const linnet_net *net, const linnet_safetensors *file, const char *path);
 /* Writes the variables from a checked file into the session. */
 linnet_status linnet_weights_apply(linnet_session *session, const linnet_safetensors *file);
@@ -39,6 +39,7 @@ void linnet_metadata_list_clear(linnet_metadata_list *list);
 #define LINNET_METADATA_ARCHITECTURE "linnet.architecture"
 #define LINNET_METADATA_INPUT        "linnet.input."
 #define LINNET_METADATA_OUTPUT       "linnet.output."
+#define LINNET_METADATA_CHECKPOINT   "linnet-checkpoint" /* the note "format" of a checkpoint */
 
 /* The network that a file names: what linnet_save wrote, else the first word of the note "architecture" that others
    write; "" when it names none. NULL: out of memory. Release with linnet_release. */

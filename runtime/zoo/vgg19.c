@@ -7,6 +7,7 @@
  * and Bethge (2016). Height and width may be free unless there are classes; the classifier behind all sixteen
  * convolutions wants 7x7 maps, that is images of 224x224.
  */
+#include "../graph/net.h"
 #include "zoo.h"
 
 #include <stdio.h>
@@ -47,8 +48,31 @@ static linnet_value features(linnet_net *net, linnet_value x, const linnet_model
     return x;
 }
 
+/* Whether all of VGG-19 has a parameter called so. */
+static bool is_parameter(const char *tensor)
+{
+    static const char *const classifier[] = {"classifier.0", "classifier.3", "classifier.6"};
+    const char *end = strrchr(tensor, '.');
+    size_t length = end ? (size_t)(end - tensor) : 0;
+    if (!end || (strcmp(end, ".weight") != 0 && strcmp(end, ".bias") != 0))
+        return false;
+    for (size_t i = 0; i < sizeof classifier / sizeof classifier[0]; i++)
+        if (strlen(classifier[i]) == length && strncmp(tensor, classifier[i], length) == 0)
+            return true;
+    int feature = 0;
+    for (size_t b = 0; b < BLOCK_COUNT; b++, feature++)
+        for (int i = 0; i < blocks[b].convolutions; i++, feature += 2) {
+            char name[40];
+            snprintf(name, sizeof name, "features.%d", feature);
+            if (strlen(name) == length && strncmp(tensor, name, length) == 0)
+                return true;
+        }
+    return false;
+}
+
 linnet_value linnet_zoo_vgg19(linnet_net *net, linnet_value x, const linnet_model_options *options)
 {
+    net->published = is_parameter;
     x = features(net, x, options);
     if (options->average_pooling)
         linnet_net_set_note(net, "pooling", "average"); /* read by linnet_zoo_vgg19_fit */
@@ -62,16 +86,17 @@ linnet_value linnet_zoo_vgg19(linnet_net *net, linnet_value x, const linnet_mode
     return linnet_zoo_linear(net, x, "fc8", "classifier.6", options->classes);
 }
 
-/* How many convolutions the file has from the first one on. */
+/* How many convolutions it takes to have the file's last one: a gap before it is then found missing. */
 static int depth_of(const linnet_safetensors *file)
 {
-    int depth = 0, feature = 0;
+    int depth = 0, convolution = 0, feature = 0;
     for (size_t b = 0; b < BLOCK_COUNT; b++, feature++)
-        for (int i = 0; i < blocks[b].convolutions; i++, depth++, feature += 2) {
+        for (int i = 0; i < blocks[b].convolutions; i++, feature += 2) {
             char name[40];
             snprintf(name, sizeof name, "features.%d.weight", feature);
-            if (!linnet_zoo_rows(file, name))
-                return depth;
+            convolution++;
+            if (linnet_zoo_rows(file, name))
+                depth = convolution;
         }
     return depth;
 }

@@ -145,6 +145,51 @@ static void vgg19_is_as_deep_as_the_file(void **state)
                  "'conv1.weight' is missing; 'conv1.bias' is missing; 'conv2.weight' is missing");
 }
 
+/* vgg19's first convolution and one tensor more, of a net that names none. */
+static void put_first_and(const char *path, const char *extra)
+{
+    static float zeros[64 * 3 * 3 * 3];
+    const linnet_named_tensor tensors[] = {
+        {"features.0.weight", {.type = LINNET_F32, .rank = 4, .dims = {64, 3, 3, 3}, .data = zeros}},
+        {"features.0.bias", {.type = LINNET_F32, .rank = 1, .dims = {64}, .data = zeros}},
+        {extra, {.type = LINNET_F32, .rank = 1, .dims = {1}, .data = zeros}}};
+    assert_int_equal(linnet_safetensors_write(NULL, path, tensors, 3, NULL, 0), LINNET_OK);
+}
+
+static void strangers_are_listed(void **state)
+{
+    static const struct {
+        const char *tensor, *problem; /* NULL: left out knowingly */
+    } extras[] = {{"classifier.0.weight", NULL},
+                  {"classifier.6.bias", NULL},
+                  {"features.1.num_batches_tracked", NULL},
+                  {"classifier.1.weight", "'classifier.1.weight' is not of this net"},
+                  {"classifier.0.weights", "'classifier.0.weights' is not of this net"},
+                  {"features.4.weight", "'features.4.weight' is not of this net"},
+                  {"features.0.scale", "'features.0.scale' is not of this net"},
+                  {"optimizer.0.features.0.bias", "'optimizer.0.features.0.bias' is not of this net"},
+                  {"features.5.weight", "'features.2.weight' is missing; 'features.2.bias' is missing"}};
+    const char *path = path_in(*state, "strange.safetensors");
+    linnet_model_options options = options_of(0, 0, 0, 0);
+    linnet_model model;
+    for (size_t i = 0; i < sizeof extras / sizeof extras[0]; i++) {
+        put_first_and(path, extras[i].tensor);
+        if (extras[i].problem) {
+            assert_fails(linnet_model_for_weights(NULL, path, "vgg19", NULL, &model), LINNET_BAD_FILE,
+                         extras[i].problem);
+            continue;
+        }
+        assert_ok(linnet_model_for_weights(NULL, path, "vgg19", NULL, &model));
+        linnet_model_free(&model);
+    }
+    /* SqueezeNet's first convolution has the name and the shape of VGG-19's. */
+    put_foreign(path, "squeezenet1_1", &options, NULL, 0);
+    assert_fails(linnet_model_for_weights(NULL, path, "vgg19", NULL, &model), LINNET_BAD_FILE,
+                 "'features.3.squeeze.weight' is not of this net");
+    assert_ok(linnet_model_for_weights(NULL, path, "squeezenet1_1", NULL, &model));
+    linnet_model_free(&model);
+}
+
 /* Notes that lie must neither crash nor take memory: the file's tensors decide. */
 static void notes_that_lie(void **state)
 {
@@ -232,6 +277,7 @@ int main(void)
         IN_FOLDER(what_was_saved_is_opened_again),
         IN_FOLDER(squeezenet_keeps_its_note),
         IN_FOLDER(vgg19_is_as_deep_as_the_file),
+        IN_FOLDER(strangers_are_listed),
         IN_FOLDER(notes_that_lie),
         IN_FOLDER(files_for_nothing),
         IN_FOLDER(without_memory),

@@ -63,9 +63,12 @@ static int choose_label(subject *s)
         return EXIT_GO_ON;
     }
     s->label = labels_find(&s->names, s->o->target, s->classes);
+    if (s->label >= 0 && s->label == s->before[0].class_index)
+        return cli_fail(EXIT_USAGE, "--target='%s' is what the network sees in the picture already (%.2f %%)",
+                        s->o->target, 100 * (double)s->before[0].probability);
     if (s->label >= 0)
         return EXIT_GO_ON;
-    return cli_fail(EXIT_USAGE, "--target='%s' is none of the network's classes: a number from 0 to %d%s is wanted",
+    return cli_fail(EXIT_USAGE, "--target=''%s' is none of the network's classes: a number from 0 to %d%s is wanted",
                     s->o->target, s->classes - 1, s->names.count ? " or a name" : "");
 }
 
@@ -206,8 +209,8 @@ static linnet_image *draw_change(const subject *s, double factor)
 static void caption_class(const subject *s, const char *title, const linnet_prediction *seen, char out[160])
 {
     char name[LABEL_SIZE];
-    snprintf(out, 160, "%s\n%s %.1f %%", title, labels_name(&s->names, seen[0].class_index, name),
-             100 * (double)seen[0].probability);
+    bool named = labels_name(&s->names, seen[0].class_index, name)[strspn(name, "0123456789")] != '\0';
+    snprintf(out, 160, "%s\n%s%s: %.1f %%", title, named ? "" : "class ", name, 100 * (double)seen[0].probability);
 }
 
 static int write_sheet(const subject *s)
@@ -221,7 +224,7 @@ static int write_sheet(const subject *s)
              s->o->method == METHOD_PGD ? "PGD" : "FGSM", adversarial_epsilon_text(s->o->epsilon, epsilon));
     linnet_sheet *sheet = linnet_sheet_new(NULL, title);
     caption_class(s, "original", s->before, captions[0]);
-    snprintf(captions[1], sizeof captions[1], "change, %.4g times\nat most %.1f levels of 255", factor,
+    snprintf(captions[1], sizeof captions[1], "change x %.4g\nat most %.3g/255", factor,
              255 * s->change.largest);
     caption_class(s, "adversarial", s->after, captions[2]);
     if (sheet && change) {

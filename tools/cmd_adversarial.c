@@ -99,6 +99,24 @@ static int check_data(const adversarial_options *o, const texts *t)
     return EXIT_GO_ON;
 }
 
+/* Options that would do nothing. */
+static int check_idle(const adversarial_options *o, bool single, const cli_option *options, size_t count)
+{
+    static const char *const of_pgd[] = {"steps", "step-size", "seed"}, *const of_data[] = {"limit", "batch"};
+    bool pgd = o->method == METHOD_PGD || (o->method < 0 && !single);
+    for (size_t i = 0; !pgd && i < sizeof of_pgd / sizeof of_pgd[0]; i++)
+        if (cli_given(options, count, of_pgd[i]))
+            return cli_usage(&cmd_adversarial, "--%s is for --method pgd; fgsm is one step", of_pgd[i]);
+    for (size_t i = 0; single && i < sizeof of_data / sizeof of_data[0]; i++)
+        if (cli_given(options, count, of_data[i]))
+            return cli_usage(&cmd_adversarial, "--%s is for a whole data set", of_data[i]);
+    if (o->as_is && !o->image)
+        return cli_usage(&cmd_adversarial, "--as-is is for a picture from a file");
+    if (o->labels && !single)
+        return cli_usage(&cmd_adversarial, "--labels is for one picture");
+    return EXIT_GO_ON;
+}
+
 static int take_numbers(adversarial_options *o, const texts *t)
 {
     int code = EXIT_GO_ON;
@@ -118,7 +136,8 @@ static int take_numbers(adversarial_options *o, const texts *t)
     return code;
 }
 
-static int start(adversarial_options *o, const texts *t, int argc, char **argv, int first)
+static int start(adversarial_options *o, const texts *t, const cli_option *options, size_t count, int argc,
+                 char **argv, int first)
 {
     if (first >= argc)
         return cli_usage(&cmd_adversarial, "which network?");
@@ -130,6 +149,8 @@ static int start(adversarial_options *o, const texts *t, int argc, char **argv, 
     if (!single && !o->data)
         return cli_usage(&cmd_adversarial, "which picture? Name a PNG or JPEG file, or say --index or --data");
     int code = single ? check_image(o, t) : check_data(o, t);
+    if (code == EXIT_GO_ON)
+        code = check_idle(o, single, options, count);
     if (code == EXIT_GO_ON)
         code = take_numbers(o, t);
     if (code == EXIT_GO_ON)
@@ -231,7 +252,7 @@ static int run(int argc, char **argv)
     };
     int code = cli_parse(&cmd_adversarial, options, sizeof options / sizeof options[0], argc, argv, &first);
     if (code == EXIT_GO_ON)
-        code = start(&o, &t, argc, argv, first);
+        code = start(&o, &t, options, sizeof options / sizeof options[0], argc, argv, first);
     return code == EXIT_GO_ON ? EXIT_DONE : code;
 }
 

@@ -284,6 +284,44 @@ static int run_demo(const filter_settings *s, linnet_device *device)
     return filter_demo_template(device, s->image, s->rectangle, s->output);
 }
 
+/* ---- What is asked for ---- */
+
+/* Which options a demonstration looks at; without one, all but --template. */
+static bool is_for(const filter_settings *s, const char *option)
+{
+    if (strcmp(option, "output") == 0)
+        return true;
+    if (s->demo == DEMO_NONE || strcmp(option, "demo") == 0)
+        return strcmp(option, "template") != 0;
+    return (s->demo == DEMO_TEMPLATE && strcmp(option, "template") == 0) ||
+           (s->demo == DEMO_KERNELS && strcmp(option, "border") == 0);
+}
+
+/* Options that would do nothing. */
+static int check_options(const filter_settings *s, const cli_option *options, size_t count)
+{
+    static const struct {
+        const char *option, *kernels[5]; /* that it is for */
+    } rules[] = {
+        {"by", {"shift-left", "shift-right", "shift-up", "shift-down"}},
+        {"size", {"box", "gaussian"}},
+        {"sigma", {"gaussian"}},
+    };
+    for (size_t i = 0; i < count; i++)
+        if (options[i].given && options[i].name && !is_for(s, options[i].name))
+            return s->demo == DEMO_NONE ? cli_usage(&cmd_filter, "--%s is for --demo template", options[i].name)
+                                        : cli_usage(&cmd_filter, "--%s does nothing with --demo=%s", options[i].name,
+                                                    demo_names[s->demo]);
+    for (size_t i = 0; s->kernel && i < sizeof rules / sizeof rules[0]; i++) {
+        bool fits = !cli_given(options, count, rules[i].option);
+        for (const char *const *k = rules[i].kernels; !fits && *k; k++)
+            fits = strcmp(s->kernel, *k) == 0;
+        if (!fits)
+            return cli_usage(&cmd_filter, "--%s does nothing with --kernel='%s'", rules[i].option, s->kernel);
+    }
+    return EXIT_GO_ON;
+}
+
 static int check_usage(const filter_settings *s, int images)
 {
     if (s->demo == DEMO_CONVOLUTION || s->demo == DEMO_POOLING || s->demo == DEMO_ACTIVATIONS)
@@ -305,7 +343,7 @@ static int check_usage(const filter_settings *s, int images)
     return EXIT_GO_ON;
 }
 
-static int filter_main(filter_settings *s, int images)
+static int filter_main(const filter_settings *s, int images)
 {
     filtering f = {.reach = 1};
     int code = check_usage(s, images);
@@ -359,7 +397,7 @@ static int run(int argc, char **argv)
          .argument = "N",
          .low = 1,
          .high = 127,
-         .help = "shift-*: pixels (default: 1)"},
+         .help = "shift-*: pixels, 1 (default) to 127"},
         {.name = "size",
          .kind = CLI_INTEGER,
          .target = &s.size,
@@ -411,7 +449,12 @@ static int run(int argc, char **argv)
     int code = cli_parse(&cmd_filter, options, sizeof options / sizeof options[0], argc, argv, &first);
     if (code != EXIT_GO_ON)
         return code;
+    code = check_options(&s, options, sizeof options / sizeof options[0]);
+    if (code != EXIT_GO_ON)
+        return code;
     s.image = first < argc ? argv[first] : NULL;
+    if (s.demo == DEMO_KERNELS && !cli_given(options, sizeof options / sizeof options[0], "border"))
+        s.border = LINNET_BORDER_REPLICATE; /* black around it would draw an edge that is not in the picture */
     return filter_main(&s, argc - first);
 }
 
@@ -427,5 +470,5 @@ const cli_command cmd_filter = {
     "--demo pooling       maximum and average pooling of a depth slice\n"
     "--demo template      convolution as template matching: a part of IMAGE (default: a page of digits) is looked for\n"
     "--demo activations   activation functions and their derivatives\n"
-    "--demo kernels       IMAGE through the usual kernels, side by side",
+    "--demo kernels       IMAGE through the usual kernels, side by side (border: replicate by default)",
     run};

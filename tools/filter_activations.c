@@ -25,7 +25,7 @@ static void name_functions(activations *a)
     static const char *const texts[FUNCTIONS][2] = {
         {"none", "x: layers in a row stay one layer"},
         {"relu", "max(x, 0)"},
-        {"leaky_relu", "x > 0 ? x : 0.1 x"},
+        {"leaky_relu", "x, or 0.1 x below 0"},
         {"clip", "min(max(x, -1), 1)"},
         {"tanh", "tanh(x)"},
         {"sigmoid", "1 / (1 + exp(-x))"},

@@ -42,7 +42,7 @@ static int slide_compute(slide *s, linnet_device *device)
 
 /* The numbers of one step. */
 typedef struct step {
-    int row, column; /* of the map */
+    int row, column; /* of the map; times the stride, the window's in the picture */
     float window[KERNEL * KERNEL], products[KERNEL * KERNEL], sum;
 } step;
 
@@ -163,7 +163,8 @@ static void draw_step(linnet_image *image, int x, int y, const slide *s, int ind
     number_grid_draw(image, filter_x, y + (SIDE - KERNEL) * CELL / 2, &filter);
     draw_sign(image, filter_x + KERNEL * CELL, y, "=");
     number_grid_draw(image, map_x, y + (SIDE - s->side) * CELL / 2, &map);
-    snprintf(caption, sizeof caption, "row %d, column %d: sum %.0f", p.row, p.column, (double)p.sum);
+    snprintf(caption, sizeof caption, "row %d, column %d: sum %.0f", p.row * s->stride,
+             p.column * s->stride, (double)p.sum);
     linnet_image_text(image, x, y + SIDE * CELL + 8, 2, GRID_TEXT, caption);
 }
 

@@ -211,8 +211,11 @@ static int show_all(const gallery *g, linnet_sheet *sheet)
 
 int filter_demo_kernels(linnet_device *device, const char *image, int border, const char *output)
 {
+    static const char *const outside[] = {"black", "as its edge", "its mirror image"};
+    char title[96];
     gallery g = {.device = device, .border = (linnet_border)border};
-    linnet_sheet *sheet = linnet_sheet_new(NULL, "Linear filters, and their kernels");
+    snprintf(title, sizeof title, "Linear filters, and their kernels (outside the picture: %s)", outside[border]);
+    linnet_sheet *sheet = linnet_sheet_new(NULL, title);
     int code = sheet ? open_picture(&g, image) : cli_check_last();
     if (code == EXIT_GO_ON)
         code = show_all(&g, sheet);

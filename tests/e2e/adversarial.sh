@@ -84,6 +84,11 @@ refuses 2 "has to be a PNG" adversarial "$net" "$WORK/digit.png" --epsilon 0.1 -
 refuses 2 "exclude each other" adversarial "$net" "$WORK/digit.png" --data digits --epsilon 0.1
 refuses 2 "none of the network's classes: a number from 0 to 9" adversarial "$net" "$WORK/digit.png" --epsilon 0.1 --target ten
 refuses 2 "there is no image 10000" adversarial "$net" --data digits --index 10000 --epsilon 0.1
+refuses 2 "--target='$after' is what the network sees" adversarial "$net" "$WORK/digit.png" --epsilon 0.1 --target "$after"
+refuses 2 "--steps is for --method pgd" adversarial "$net" "$WORK/digit.png" --epsilon 0.1 --steps 5
+refuses 2 "--seed is for --method pgd" adversarial "$net" --data digits --method fgsm --seed 5
+refuses 2 "--limit is for a whole data set" adversarial "$net" "$WORK/digit.png" --epsilon 0.1 --limit 5
+refuses 2 "--as-is is for a picture" adversarial "$net" --data digits --index 1 --epsilon 0.1 --as-is
 refuses 3 "absent.png" adversarial "$net" "$WORK/absent.png" --epsilon 0.1
 refuses 3 "absent.txt" adversarial "$net" "$WORK/digit.png" --epsilon 0.1 --labels "$WORK/absent.txt"
 refuses 3 "curve.svg" adversarial "$net" "$WORK/curve.svg" --epsilon 0.1

@@ -95,6 +95,12 @@ refuses 2 "exclude each other" filter "$picture" -k box --signed --absolute -o "
 refuses 2 "which picture" filter --demo kernels
 refuses 2 "brings its own picture" filter "$picture" --demo pooling
 refuses 2 "X,Y,WIDTH,HEIGHT" filter "$picture" --demo template --template 1,2,3
+refuses 2 "--sigma does nothing with --kernel='identity'" filter "$picture" -k identity --sigma 2 -o "$WORK/never.png"
+refuses 2 "--size does nothing with --kernel='1 2'" filter "$picture" -k "1 2" --size 5 -o "$WORK/never.png"
+refuses 2 "--by does nothing with --kernel='box'" filter "$picture" -k box --by 2 -o "$WORK/never.png"
+refuses 2 "--template is for --demo template" filter "$picture" -k box --template 1,2,3,4 -o "$WORK/never.png"
+refuses 2 "--template does nothing with --demo=convolution" filter --demo convolution --template 1,2,3,4
+refuses 2 "--gain does nothing with --demo=kernels" filter "$picture" --demo kernels --gain 2
 refuses 2 "is no part of" filter "$picture" --demo template --template 0,0,5000,4
 [ ! -e "$WORK/never.png" ] || fail "a picture was written although it was refused"
 echo "filters on $device"

@@ -11,6 +11,7 @@ typedef struct style_arguments {
     style_settings settings;
     style_outputs outputs;
     const char *resume;
+    bool iterations_given, every_given;
     int start, content_only, style_only;
 } style_arguments;
 
@@ -76,7 +77,7 @@ static int parse(style_arguments *a, int argc, char **argv, int *out_first)
          .kind = CLI_FLAG,
          .target = &s->average_pooling,
          .help = "vgg19 with means instead of maxima"},
-        option_iterations(&a->outputs.iterations, "default: 100"),
+        option_iterations(&s->iterations, "default: 100"),
         option_optimizer(&s->method),
         option_rate(&s->rate),
         {.name = "start",
@@ -96,7 +97,7 @@ static int parse(style_arguments *a, int argc, char **argv, int *out_first)
         {.name = "every",
          .letter = 'e',
          .kind = CLI_INTEGER,
-         .target = &a->outputs.every,
+         .target = &s->every,
          .argument = "N",
          .low = 1,
          .high = 1000000,
@@ -118,10 +119,12 @@ static int parse(style_arguments *a, int argc, char **argv, int *out_first)
          .kind = CLI_TEXT,
          .target = &a->resume,
          .argument = "FILE",
-         .help = "go on where a run was interrupted; says everything but -o, --iterations and --every"},
+         .help = "go on where a run was interrupted; says everything but -o; --iterations and --every may change"},
     };
     size_t count = sizeof options / sizeof options[0];
     int code = cli_parse(&cmd_style, options, count, argc, argv, out_first);
+    a->iterations_given = cli_given(options, count, "iterations");
+    a->every_given = cli_given(options, count, "every");
     if (code == EXIT_GO_ON && !cli_given(options, count, "noise"))
         s->noise = a->start;
     /* In noise, the content has to be found first. */
@@ -130,7 +133,7 @@ static int parse(style_arguments *a, int argc, char **argv, int *out_first)
     if (code == EXIT_GO_ON && a->resume)
         for (size_t i = 0; i < count && code == EXIT_GO_ON; i++)
             if (options[i].given && options[i].target != (void *)&a->outputs.picture &&
-                options[i].target != (void *)&a->outputs.iterations && options[i].target != (void *)&a->outputs.every &&
+                options[i].target != (void *)&s->iterations && options[i].target != (void *)&s->every &&
                 options[i].target != (void *)&a->outputs.state && options[i].target != (void *)&a->resume)
                 code = cli_usage(&cmd_style, "--%s cannot be changed by --resume", options[i].name);
     return code;
@@ -159,8 +162,13 @@ static int resume(style_arguments *a)
 {
     json_t *json;
     int64_t done;
+    const style_settings typed = a->settings;
     int code = style_state_settings(a->resume, &a->settings, &done, &json);
-    if (code == EXIT_GO_ON && done >= a->outputs.iterations)
+    if (a->iterations_given)
+        a->settings.iterations = typed.iterations;
+    if (a->every_given)
+        a->settings.every = typed.every;
+    if (code == EXIT_GO_ON && done >= a->settings.iterations)
         code = cli_fail(EXIT_USAGE, "%s has %lld iterations behind it; say more with --iterations", a->resume,
                         (long long)done);
     if (code == EXIT_GO_ON)
@@ -172,7 +180,7 @@ static int resume(style_arguments *a)
 static int run(int argc, char **argv)
 {
     int first;
-    style_arguments a = {.settings = {.size = 256, .seed = 1}, .outputs = {.picture = "style.png", .iterations = 100}};
+    style_arguments a = {.settings = {.size = 256, .seed = 1, .iterations = 100}, .outputs = {.picture = "style.png"}};
     int code = parse(&a, argc, argv, &first);
     if (code == EXIT_GO_ON)
         code = take_pictures(&a, argc - first, argv + first);

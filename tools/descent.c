@@ -75,7 +75,7 @@ static int after_iteration(void *user, uint64_t iteration, double value, const f
     progress_update((int64_t)iteration, value, NAN);
     if (d->code == EXIT_GO_ON && d->moment)
         d->code = d->moment(d);
-    return d->code != EXIT_GO_ON || interrupt_seen();
+    return d->code != EXIT_GO_ON || (d->done < d->total && interrupt_seen()); /* the last one ends it anyway */
 }
 
 static linnet_status minimize(descent *d)

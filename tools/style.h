@@ -7,11 +7,12 @@
 
 #include <jansson.h>
 
-/* What decides the picture: kept in the state file, so that a resumed run is the same one. */
+/* What decides the picture and its run: kept in the state file, so that a resumed run is the same one. */
 typedef struct style_settings {
     const char *content, *style; /* files; NULL: without */
     const char *model, *weights, *layers, *content_layers;
     int64_t size, style_size, seed;
+    int64_t iterations, every;                      /* in all; snapshots, 0: none */
     double content_weight, style_weight, tv_weight; /* 0: default */
     double noise, rate;                             /* noise: its share in the start */
     int absolute, average_pooling, method;          /* method: index into minimizer_names */
@@ -19,7 +20,6 @@ typedef struct style_settings {
 
 typedef struct style_outputs {
     const char *picture, *state; /* state NULL: only where a run is interrupted */
-    int64_t iterations, every;
 } style_outputs;
 
 /* A comma-separated list: names, each perhaps with :weight. */
@@ -32,7 +32,7 @@ typedef struct layer_list {
 int layer_list_parse(const char *text, const char *option, layer_list *out);
 void layer_list_free(layer_list *list);
 
-descent_settings style_descent(const style_settings *settings, const style_outputs *outputs);
+descent_settings style_descent(const style_settings *settings);
 
 /* The state of a run: safetensors with the picture, Adam's moments, the losses so far, and the settings as a note. */
 int style_state_save(const char *path, const style_settings *settings, const descent *d);

@@ -56,7 +56,7 @@ static int reconstruct(figure *f, bool style, const linnet_tensor *picture, cons
         .style_layers = layers, .style_count = style ? count : 0, .tv_weight = s->tv_weight,
         .style_weight = s->style_weight != 0 ? s->style_weight : 1, .content_weight = s->content_weight);
     descent d = {.objective = NULL};
-    descent_settings settings = style_descent(s, f->outputs);
+    descent_settings settings = style_descent(s);
     int code = objective_check(objective);
     if (code == EXIT_GO_ON)
         code = descent_new(&d, objective, names, &settings);

@@ -100,7 +100,7 @@ static int write_snapshot(const transfer *t)
 static int moment(descent *d)
 {
     const transfer *t = d->user;
-    uint64_t every = (uint64_t)t->outputs->every, lines = every ? every : (d->total + 9) / 10;
+    uint64_t every = (uint64_t)t->settings->every, lines = every ? every : (d->total + 9) / 10;
     if (d->done % lines == 0 || d->done == d->total)
         print_moment(t);
     return every && d->done % every == 0 ? write_snapshot(t) : EXIT_GO_ON;
@@ -276,7 +276,7 @@ static int name_files(transfer *t)
 
 static int prepare(transfer *t, const char *resume)
 {
-    descent_settings settings = style_descent(t->settings, t->outputs);
+    descent_settings settings = style_descent(t->settings);
     int code = name_files(t);
     if (code == EXIT_GO_ON)
         code = read_pictures(t);
@@ -300,10 +300,10 @@ static int stop(const transfer *t)
 
 static int run(transfer *t)
 {
+    interrupt_watch();
     print_start(t);
     t->started = text_now();
     t->from = t->d.done;
-    interrupt_watch();
     int code = descent_run(&t->d);
     if (code != EXIT_GO_ON && code != EXIT_INTERRUPTED)
         return code;

@@ -47,8 +47,8 @@ int layer_list_parse(const char *text, const char *option, layer_list *out)
     return code;
 }
 
-descent_settings style_descent(const style_settings *settings, const style_outputs *outputs)
+descent_settings style_descent(const style_settings *settings)
 {
     return (descent_settings){
-        .iterations = outputs->iterations, .seed = settings->seed, .method = settings->method, .rate = settings->rate};
+        .iterations = settings->iterations, .seed = settings->seed, .method = settings->method, .rate = settings->rate};
 }

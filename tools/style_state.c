@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FORMAT "linnet-style-1"
+#define FORMAT          "linnet-style-1"
+#define MOST_ITERATIONS 1000000
 
 typedef struct text_member {
     const char *key;
@@ -20,7 +21,7 @@ typedef struct text_member {
     }
 static const text_member texts[] = {TEXT(content), TEXT(style),  TEXT(model),
                                     TEXT(weights), TEXT(layers), TEXT(content_layers)};
-static const text_member integers[] = {TEXT(size), TEXT(style_size), TEXT(seed)};
+static const text_member integers[] = {TEXT(size), TEXT(style_size), TEXT(seed), TEXT(iterations), TEXT(every)};
 static const text_member numbers[] = {TEXT(content_weight), TEXT(style_weight), TEXT(tv_weight), TEXT(noise),
                                       TEXT(rate)};
 static const text_member flags[] = {TEXT(absolute), TEXT(average_pooling), TEXT(method)};
@@ -106,7 +107,8 @@ int style_state_settings(const char *path, style_settings *out, int64_t *out_don
         return code;
     settings_from_json(*out_settings_json, out);
     bool sane = (out->content || out->style) && out->size > 0 && out->size <= OPTION_MOST_PIXELS &&
-                out->style_size >= 0 && out->style_size <= OPTION_MOST_PIXELS && out->method >= 0 && out->method <= 2;
+                out->style_size >= 0 && out->style_size <= OPTION_MOST_PIXELS && out->method >= 0 && out->method <= 2 &&
+                out->iterations >= 0 && out->iterations <= MOST_ITERATIONS && out->every >= 0;
     return sane ? EXIT_GO_ON : cli_fail(EXIT_BAD_INPUT, "%s: its settings make no sense", path);
 }
 

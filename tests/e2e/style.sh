@@ -83,6 +83,31 @@ grep -q -- "--resume $WORK/stop.state" "$WORK/err" || fail "it does not say how 
 done_so_far=$(sed -n 's/.*after \([0-9]*\) iterations.*/\1/p' "$WORK/err")
 must style --resume "$WORK/stop.state" --iterations $((done_so_far + 2)) -o "$WORK/stop.png"
 
+# What it prints is the whole of what has to be typed: iterations and snapshots are as they were, unless others are said.
+"$LINNET" style "$content" "$style" --size 32 --iterations 130 --every 65 --optimizer adam --json -o "$WORK/typed.png" \
+    >"$WORK/out" 2>"$WORK/err" &
+pid=$!
+tries=0
+while ! grep -q '"event":"start"' "$WORK/out" 2>/dev/null; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 600 ] || fail "it does not start"
+    sleep 0.1
+done
+kill -INT "$pid"
+code=0
+wait "$pid" || code=$?
+[ "$code" -eq 130 ] || fail "exit code $code instead of 130"
+rm -f "$WORK"/typed-*.png
+typed=$(sed -n 's/.*go on with: linnet //p' "$WORK/err")
+# shellcheck disable=SC2086 # words as typed
+must $typed --json
+[ "$(field iterations)" = 130 ] || fail "resumed, it went to $(field iterations) iterations instead of 130"
+[ -s "$WORK/typed-0130.png" ] || fail "resumed, it wrote no picture every 65 iterations"
+# shellcheck disable=SC2086
+must $typed --iterations 132 --every 66 --json
+[ "$(field iterations)" = 132 ] || fail "resumed, --iterations is not heard"
+[ -s "$WORK/typed-0132.png" ] || fail "resumed, --every is not heard"
+
 # Layer by layer, and inversion.
 must style "$content" "$style" --content-only --style-only --layers scale1,scale3 --size 32 --iterations 4 -o "$WORK/figure.png"
 must style "$style" --style-only --layers scale1 --size 32 --iterations 2 --json -o "$WORK/figure.png"

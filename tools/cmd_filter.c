@@ -12,7 +12,14 @@
 #include <string.h>
 #include <unistd.h>
 
-typedef enum demo { DEMO_NONE = -1, DEMO_CONVOLUTION, DEMO_POOLING, DEMO_TEMPLATE, DEMO_ACTIVATIONS, DEMO_KERNELS } demo;
+typedef enum demo {
+    DEMO_NONE = -1,
+    DEMO_CONVOLUTION,
+    DEMO_POOLING,
+    DEMO_TEMPLATE,
+    DEMO_ACTIVATIONS,
+    DEMO_KERNELS
+} demo;
 typedef enum alpha { ALPHA_KEEP, ALPHA_WHITE } alpha;
 
 typedef struct filter_settings {
@@ -95,13 +102,16 @@ static void read_planes(const linnet_image *image, int32_t channels, float *out)
 {
     size_t pixels = (size_t)image->width * (size_t)image->height;
     for (int32_t c = 0; c < channels; c++)
-        for (size_t i = 0; i < pixels; i++)
-            out[(size_t)c * pixels + i] = (float)image->pixels[i * (size_t)image->channels + (size_t)c] / 255.0f;
+        for (size_t i = 0; i < pixels; i++) {
+            size_t at = i * (size_t)image->channels + (size_t)c;
+            out[(size_t)c * pixels + i] =
+                image->pixels16 ? (float)image->pixels16[at] / 65535.0f : (float)image->pixels[at] / 255.0f;
+        }
 }
 
 static int open_image(const filter_settings *s, filtering *f)
 {
-    f->image = linnet_image_read(NULL, s->image);
+    f->image = linnet_image_read_deep(NULL, s->image);
     if (!f->image)
         return cli_check_last_input();
     f->channels = f->image->channels < 3 ? 1 : 3;
@@ -187,17 +197,25 @@ static linnet_image *show_signed(const filtering *f)
     return image;
 }
 
-/* Values 0 to 1 as they are, alpha beside them. */
+/* Values 0 to 1 as they are, alpha beside them; as deep as the picture was. */
 static linnet_image *show_values(const filtering *f)
 {
-    linnet_image *colours = linnet_image_from_planes(NULL, f->result, f->channels, f->image->height, f->image->width);
-    if (!colours || f->image->channels == f->channels)
+    const linnet_image *like = f->image;
+    bool deep = like->pixels16 != NULL;
+    linnet_image *colours = (deep ? linnet_image_from_planes_deep
+                                  : linnet_image_from_planes)(NULL, f->result, f->channels, like->height, like->width);
+    if (!colours || like->channels == f->channels)
         return colours;
-    int32_t all = f->image->channels;
-    linnet_image *image = linnet_image_new(NULL, f->image->width, f->image->height, all);
-    for (size_t i = 0; image && i < f->pixels; i++) {
-        memcpy(image->pixels + i * (size_t)all, colours->pixels + i * (size_t)f->channels, (size_t)f->channels);
-        image->pixels[(i + 1) * (size_t)all - 1] = f->image->pixels[(i + 1) * (size_t)all - 1];
+    size_t all = (size_t)like->channels, some = (size_t)f->channels;
+    linnet_image *image =
+        (deep ? linnet_image_new_deep : linnet_image_new)(NULL, like->width, like->height, like->channels);
+    for (size_t i = 0; image && i < f->pixels * all; i++) {
+        bool kept = i % all == some;
+        size_t from = i / all * some + i % all;
+        if (deep)
+            image->pixels16[i] = kept ? like->pixels16[i] : colours->pixels16[from];
+        else
+            image->pixels[i] = kept ? like->pixels[i] : colours->pixels[from];
     }
     linnet_image_free(&colours);
     return image;
@@ -237,15 +255,16 @@ static void print(const filter_settings *s, const filtering *f)
         json_count(line, "width", f->image->width);
         json_count(line, "height", f->image->height);
         json_count(line, "channels", f->channels);
+        json_count(line, "bits", f->image->pixels16 ? 16 : 8);
         json_number(line, "low", f->low);
         json_number(line, "high", f->high);
         json_number(line, "mean", f->mean);
         json_number(line, "clamped", f->clamped);
         json_line(line);
     } else if (!cli_common_options.quiet) {
-        printf("%s, %d x %d, on %s (%d x %d, %s) with %s\n", s->kernel, f->kernel[0]->height, f->kernel[0]->width,
+        printf("%s, %d x %d, on %s (%d x %d, %s%s) with %s\n", s->kernel, f->kernel[0]->height, f->kernel[0]->width,
                s->image, f->image->width, f->image->height, f->channels == 1 ? "grey" : "RGB",
-               linnet_device_label(f->device));
+               f->image->pixels16 ? ", 16 bits" : "", linnet_device_label(f->device));
         printf("results from %.3f to %.3f (black is 0, white 1)", f->low, f->high);
         if (f->clamped > 0)
             printf("; %.1f %% of them clamped (--gain, --absolute, --centred, --signed show more)", 100 * f->clamped);
@@ -465,7 +484,9 @@ const cli_command cmd_filter = {
     "\"0 1 0; 1 -4 1; 0 1 0\"; or a file with them. It is applied as it is drawn (cross-correlation), centred on its\n"
     "pixel; where a side is even, the pixel before the middle counts as the centre. Each colour is filtered by "
     "itself;\n"
-    "results are clamped to black and white unless --absolute, --centred or --signed says otherwise.\n\n"
+    "results are clamped to black and white unless --absolute, --centred or --signed says otherwise. A PNG of 16 bits "
+    "a\n"
+    "value gives one again (--signed and JPEG: 8 bits).\n\n"
     "--demo convolution   two 3x3 filters slide over a binary picture, every step printed and drawn\n"
     "--demo pooling       maximum and average pooling of a depth slice\n"
     "--demo template      convolution as template matching: a part of IMAGE (default: a page of digits) is looked for\n"

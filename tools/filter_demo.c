@@ -114,8 +114,8 @@ static void slide_json(const slide *s)
         json_text(line, "event", "step");
         json_count(line, "filter", s->filter);
         json_count(line, "stride", s->stride);
-        json_count(line, "row", p.row);
-        json_count(line, "column", p.column);
+        json_count(line, "row", p.row * s->stride);
+        json_count(line, "column", p.column * s->stride);
         json_object_set_new(line, "window", json_numbers(p.window, KERNEL * KERNEL));
         json_object_set_new(line, "products", json_numbers(p.products, KERNEL * KERNEL));
         json_number(line, "sum", (double)p.sum);
@@ -163,8 +163,8 @@ static void draw_step(linnet_image *image, int x, int y, const slide *s, int ind
     number_grid_draw(image, filter_x, y + (SIDE - KERNEL) * CELL / 2, &filter);
     draw_sign(image, filter_x + KERNEL * CELL, y, "=");
     number_grid_draw(image, map_x, y + (SIDE - s->side) * CELL / 2, &map);
-    snprintf(caption, sizeof caption, "row %d, column %d: sum %.0f", p.row * s->stride,
-             p.column * s->stride, (double)p.sum);
+    snprintf(caption, sizeof caption, "row %d, column %d: sum %.0f", p.row * s->stride, p.column * s->stride,
+             (double)p.sum);
     linnet_image_text(image, x, y + SIDE * CELL + 8, 2, GRID_TEXT, caption);
 }
 

@@ -46,6 +46,19 @@ kind() {
 }
 must filter "$WORK/clear.png" --kernel identity -o "$WORK/same.png" --backend "$device"
 cmp -s "$WORK/clear.png" "$WORK/same.png" || fail "the identity changes a picture with alpha"
+# 16 bits stay 16 bits, to the last of them.
+bits() {
+    od -An -tu1 -j24 -N1 "$1" | tr -d ' '
+}
+"$make_digit" "$WORK/deep.png" 3 deep >/dev/null || fail "no picture"
+[ "$(bits "$WORK/deep.png")" = 16 ] || fail "the picture has not 16 bits"
+must filter "$WORK/deep.png" --kernel identity -o "$WORK/same.png" --backend "$device"
+cmp -s "$WORK/deep.png" "$WORK/same.png" || fail "the identity changes a picture of 16 bits"
+must filter "$WORK/deep.png" --kernel gaussian --alpha white --json -o "$WORK/blurred.png" --backend "$device"
+[ "$(bits "$WORK/blurred.png")$(kind "$WORK/blurred.png")" = 162 ] || fail "the blurred picture has not 16 bits"
+[ "$(field bits)" = 16 ] || fail "the 16 bits are not told"
+must filter "$WORK/deep.png" --kernel sobel-x --signed -o "$WORK/signed.png" --backend "$device"
+[ "$(bits "$WORK/signed.png")" = 8 ] || fail "--signed has not 8 bits"
 must filter "$WORK/clear.png" --kernel gaussian -o "$WORK/kept.png" --backend "$device"
 [ "$(kind "$WORK/kept.png")" = 6 ] || fail "alpha is not kept"
 must filter "$WORK/clear.png" --kernel gaussian --alpha white --json -o "$WORK/white.png" --backend "$device"

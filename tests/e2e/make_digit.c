@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Writes a test digit as somebody's picture of it, enlarged and off the centre, and prints which digit it is.
-   usage: make_digit PATH INDEX light|dark|colour|alpha */
+   usage: make_digit PATH INDEX light|dark|colour|alpha|deep (alpha in 16 bits, every sample another) */
 #include <linnet/linnet.h>
 
 #include <stdio.h>
@@ -31,6 +31,16 @@ static int paint(const char *style, int ink, uint8_t *pixel)
     return 4;
 }
 
+/* The same picture in 16 bits a sample, with low bytes that 8 bits could not hold. */
+static linnet_image *deepen(linnet_image *image)
+{
+    linnet_image *deep = linnet_image_new_deep(NULL, image->width, image->height, image->channels);
+    for (size_t i = 0; deep && i < (size_t)(image->width * image->height * image->channels); i++)
+        deep->pixels16[i] = (uint16_t)(image->pixels[i] << 8 | (i * 37 & 255));
+    linnet_image_free(&image);
+    return deep;
+}
+
 int main(int argc, char **argv)
 {
     linnet_tensor digit;
@@ -50,6 +60,8 @@ int main(int argc, char **argv)
             paint(argv[3], inside ? ((const uint8_t *)digit.data)[row * 28 + column] : 0, pixel);
             memcpy(image->pixels + (size_t)(y * WIDTH + x) * (size_t)channels, pixel, (size_t)channels);
         }
+    if (strcmp(argv[3], "deep") == 0 && !(image = deepen(image)))
+        return EXIT_FAILURE;
     linnet_status status = linnet_image_write(NULL, image, argv[1]);
     printf("%d\n", linnet_dataset_label(data, index));
     linnet_image_free(&image);

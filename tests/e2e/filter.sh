@@ -22,6 +22,7 @@ has '"filter":1,"stride":1,"map":[[3,-1,-3,-1],[-3,1,0,-3],[-3,-3,0,1],[3,-2,-2,
 has '"filter":1,"stride":2,"map":[[3,-3],[-3,0]]'
 has '"filter":2,"stride":1,"map":[[-1,-1,-1,-1],[-1,-1,-2,1],[-1,-1,-2,1],[-1,0,-4,3]]'
 has '"filter":2,"stride":2,"map":[[-1,-1],[-1,-2]]'
+has '"filter":1,"stride":2,"row":2,"column":2,"window"' # where it lies in the picture
 [ "$(grep -c '"event":"step"' "$WORK/out")" -eq 40 ] || fail "not 40 steps"
 must filter --demo pooling --json --backend "$device" -o "$WORK/pooling.png"
 has '"pooling":"max","out":[6.0,8.0,3.0,4.0]'
@@ -87,6 +88,12 @@ done
 must filter --demo kernels "$picture" --json -o "$WORK/kernels.png" --backend "$device"
 json_only
 [ "$(grep -c '"kernel":' "$WORK/out")" -eq 10 ] || fail "not ten kernels"
+# No edge around the picture: outside it is as its edge, unless told otherwise.
+cp "$WORK/out" "$WORK/usual"
+must filter --demo kernels "$picture" --json --border replicate --backend "$device"
+cmp -s "$WORK/out" "$WORK/usual" || fail "the border is not replicated"
+must filter --demo kernels "$picture" --json --border zero --backend "$device"
+cmp -s "$WORK/out" "$WORK/usual" && fail "--border zero is not heard"
 
 # ---- Refused ----
 refuses 2 "which picture" filter --kernel box -o "$WORK/never.png"

@@ -253,8 +253,9 @@ static void list_options(shift_settings *s, cli_option out[OPTIONS])
         option_weights(&s->weights),
         option_labels(0, &s->labels),
         {"output", 'o', CLI_TEXT, &s->output, "FILE.svg", "the curves", 0, 0, 0, false},
-        {"picture", 'p', CLI_TEXT, &s->picture, "FILE.png", "maps of the picture and of the moved picture", 0, 0, 0,
-         false},
+        {"picture", 'p', CLI_TEXT, &s->picture, "FILE.png",
+         "maps of the picture, and of the picture moved by a shift that pooling breaks and one that it does not", 0, 0,
+         0, false},
     };
     memcpy(out, table, sizeof table);
 }

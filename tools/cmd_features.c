@@ -169,8 +169,9 @@ static void list_options(features_options *o, cli_option out[OPTIONS])
     const cli_option table[OPTIONS] = {
         {"layer", 'l', CLI_TEXT, &o->layer, "LAYER", "the maps of this layer; with the others: at this layer", 0, 0,
          NULL, false},
-        {"all", 'a', CLI_FLAG, &o->all, NULL, "every layer, from the picture to the scores (default without --layer)",
-         0, 0, NULL, false},
+        {"all", 'a', CLI_FLAG, &o->all, NULL,
+         "every layer, from the picture to the scores (default without --layer); in stages where there are many", 0, 0,
+         NULL, false},
         {"filters", 0, CLI_FLAG, &o->filters, NULL,
          "what the first layer looks for, or --layer's: its weights as tiles", 0, 0, NULL, false},
         {"saliency", 0, CLI_FLAG, &o->saliency, NULL, "how much the score depends on each pixel", 0, 0, NULL, false},
@@ -240,6 +241,8 @@ const cli_command cmd_features = {
     "IMAGE is a PNG or JPEG; it is cut to the shape that the network takes and resized, and framed as digits are "
     "where\n"
     "the network reads those.\n"
+    "--all shows more than 24 layers in stages: layers that only go into a relu or a concat are left out there (the\n"
+    "table, --layer and --json have them).\n"
     "Maps are drawn on the scale of their layer: from black (0) to yellow, or blue (negative) to red.\n"
     "\n"
     "  linnet features squeezenet1_1 -w model.safetensors kitten.png --all -o strip.png\n"

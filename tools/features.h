@@ -40,6 +40,11 @@ int features_field(features *f);
 linnet_value features_layer_or(const features *f, linnet_value instead);
 const char *features_layer_name(const features *f, linnet_value layer);
 
+/* For overlays. Means over square cells; the same map where it is small. Free out->data with free. */
+int features_coarse(const linnet_maps *map, linnet_maps *out);
+/* The few largest values are cut off, so that a few pixels do not make all others dark. */
+int features_limit_peaks(linnet_maps *map);
+
 extern const cli_command cmd_features;
 
 #endif

@@ -91,8 +91,7 @@ static int draw(const features *f, const char *title, const char *what, const li
 
 #define CELLS 45 /* of the longer side: dots become areas */
 
-/* Means over square cells; the same map where it is small. Free out->data with free. */
-static int make_coarse(const linnet_maps *map, linnet_maps *out)
+int features_coarse(const linnet_maps *map, linnet_maps *out)
 {
     int64_t longer = map->height > map->width ? map->height : map->width, cell = (longer + CELLS - 1) / CELLS;
     *out = (linnet_maps){
@@ -106,8 +105,7 @@ static int make_coarse(const linnet_maps *map, linnet_maps *out)
     return EXIT_GO_ON;
 }
 
-/* The few largest values are cut off, so that a few pixels do not make all others dark. */
-static int limit_peaks(linnet_maps *map)
+int features_limit_peaks(linnet_maps *map)
 {
     float most;
     size_t count = (size_t)(map->height * map->width);
@@ -129,9 +127,9 @@ int features_saliency(features *f)
     if (f->o->output) {
         labels_name(&f->names, (int32_t)a.class_index, name);
         snprintf(title, sizeof title, "saliency of %s (%.1f %%)", name, 100 * (double)a.probability);
-        code = limit_peaks(&a.map);
-        code = code == EXIT_GO_ON ? make_coarse(&a.map, &coarse) : code;
-        code = code == EXIT_GO_ON ? draw(f, title, "|d score / d pixel|", &a.map, &coarse) : code;
+        code = features_limit_peaks(&a.map);
+        code = code == EXIT_GO_ON ? features_coarse(&a.map, &coarse) : code;
+        code = code == EXIT_GO_ON ? draw(f, title, "gradient of\nthe score", &a.map, &coarse) : code;
         free(coarse.data);
     }
     linnet_maps_free(&a.map);

@@ -124,17 +124,26 @@ static int draw(const features *f, const char *layer, const field *d)
     linnet_image *heat = enlarge(linnet_image_from_map(NULL, map->data, (int32_t)map->height, (int32_t)map->width, 0, 0,
                                                        LINNET_COLOUR_SEQUENTIAL),
                                  scale);
-    linnet_image *over = enlarge(linnet_overlay_draw(NULL, &f->picture.tensor, map), scale);
-    int code = heat && over ? EXIT_GO_ON : cli_check_last();
+    linnet_maps coarse = {.data = NULL};
+    int code = features_coarse(map, &coarse);
+    if (code == EXIT_GO_ON)
+        code = features_limit_peaks(&coarse);
+    for (int64_t i = 0; i < coarse.height * coarse.width && code == EXIT_GO_ON; i++)
+        coarse.data[i] = sqrtf(coarse.data[i]); /* else nothing of it is seen beside its middle */
+    linnet_image *over =
+        code == EXIT_GO_ON ? enlarge(linnet_overlay_draw(NULL, &f->picture.tensor, &coarse), scale) : NULL;
+    free(coarse.data);
+    if (code == EXIT_GO_ON)
+        code = heat && over ? EXIT_GO_ON : cli_check_last();
     if (code == EXIT_GO_ON) {
         frame(picture, d, scale);
         frame(over, d, scale);
-        snprintf(caption, sizeof caption, "in theory: %.0f x %.0f", d->size[1], d->size[0]);
+        snprintf(caption, sizeof caption, "theory:\n%.0fx%.0f pixels", d->size[1], d->size[0]);
         code = look_add(sheet, &picture, 0, caption);
     }
     if (code == EXIT_GO_ON)
-        code = look_add(sheet, &heat, 0, "|d unit / d pixel|, square root");
-    snprintf(caption, sizeof caption, "half within %.1f pixels, 90 %% within %.1f", d->radius[0], d->radius[1]);
+        code = look_add(sheet, &heat, 0, "gradient\n(square root)");
+    snprintf(caption, sizeof caption, "50 %%: %.1f pixels\n90 %%: %.1f pixels", d->radius[0], d->radius[1]);
     if (code == EXIT_GO_ON)
         code = look_add(sheet, &over, 0, caption);
     linnet_image *figure = code == EXIT_GO_ON ? linnet_sheet_draw(sheet) : NULL;

@@ -69,7 +69,7 @@ LINNET_API linnet_image *linnet_maps_draw_with(linnet_context *context, const li
 typedef struct linnet_strip_options {
     uint32_t struct_size;
     uint32_t maps;                  /* of each layer, those that vary most over the picture; default 3 */
-    uint32_t columns;               /* layers beside each other; default: as many as there are, at most 18 */
+    uint32_t columns;               /* layers beside each other; default: so many that all lines are about as long */
     int32_t class_count;            /* names in class_names */
     const char *const *class_names; /* NULL: classes are numbers */
     const char *title;

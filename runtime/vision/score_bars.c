@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define WIDTH      252
+#define WIDTH      LINNET_SCORE_BARS_WIDTH
 #define LINE       44
 #define BAR_TOP    20
 #define BAR_HEIGHT 14

@@ -12,11 +12,14 @@
 
 #define DEFAULT_MAPS 3
 #define MOST_MAPS    16
-#define MOST_COLUMNS 18
-#define MANY_LAYERS  24 /* a net with more is shown without what goes into a relu */
-#define TILE         84
+#define MANY_LAYERS  24  /* a net with more is shown in stages, without what only goes into a relu or a concat */
+#define TILE         96  /* letters of 12 pixels: "16x14x14" */
+#define LARGE_TILE   144 /* "squeeze_relu" */
+#define MOST_WIDTH   1960
+#define LARGE_WIDTH  1480
 #define GAP          4
-#define COLUMN       (TILE + 14) /* with what the sheet puts around a tile */
+#define LETTER       12 /* pixels */
+#define AROUND       14 /* what the sheet puts around a tile */
 #define TOP          5
 
 typedef struct strip {
@@ -30,6 +33,8 @@ typedef struct strip {
     linnet_node_info *nodes;
     linnet_maps *maps;
     size_t count; /* of layers */
+    int32_t tile, most_width;
+    bool thinned;
 } strip;
 
 /* Layers that make something to look at: no losses, nothing that only rearranges. */
@@ -44,10 +49,10 @@ static bool is_shown(const strip *s, const linnet_node_info *info)
     return rank == 4 || rank == 2;
 }
 
-/* Whether all that becomes of a value is its relu. */
-static bool is_only_for_relu(const linnet_net *net, linnet_value value)
+/* Whether all that becomes of a value is its relu, or a part of a concat. */
+static bool is_passed_on(const linnet_net *net, linnet_value value)
 {
-    size_t readers = 0, relus = 0;
+    size_t readers = 0, passed = 0;
     for (size_t i = 0; i < linnet_net_node_count(net); i++) {
         linnet_node_info info;
         if (linnet_net_node(net, i, &info) != LINNET_OK)
@@ -55,18 +60,18 @@ static bool is_only_for_relu(const linnet_net *net, linnet_value value)
         for (uint32_t k = 0; k < info.input_count; k++)
             if (info.inputs[k].id == value.id) {
                 readers++;
-                relus += strcmp(info.kind, "relu") == 0;
+                passed += strcmp(info.kind, "relu") == 0 || strcmp(info.kind, "concat") == 0;
             }
     }
-    return readers == 1 && relus == 1;
+    return readers == 1 && passed == 1;
 }
 
-/* The relus show what goes into them, too. */
+/* Relus and concats show what goes into them, too. */
 static void thin_out(strip *s)
 {
     size_t kept = 0;
     for (size_t i = 0; i < s->count; i++)
-        if (!is_only_for_relu(s->model->net, s->layers[i])) {
+        if (!is_passed_on(s->model->net, s->layers[i])) {
             s->nodes[kept] = s->nodes[i];
             s->layers[kept++] = s->layers[i];
         }
@@ -88,9 +93,29 @@ static linnet_status collect(strip *s)
         s->nodes[s->count] = info;
         s->layers[s->count++] = info.output;
     }
-    if (s->count > MANY_LAYERS)
+    s->thinned = s->count > MANY_LAYERS;
+    if (s->thinned)
         thin_out(s);
     return linnet_activations_read(s->session, s->model, s->picture, s->layers, s->count, s->maps);
+}
+
+/* "64x112x112" or "10" */
+static int shape_text(const linnet_maps *m, char *out, size_t size)
+{
+    return m->height * m->width > 1 ? snprintf(out, size, "%lldx%lldx%lld", (long long)m->channels,
+                                               (long long)m->height, (long long)m->width)
+                                    : snprintf(out, size, "%lld", (long long)m->channels);
+}
+
+/* Tiles are as large as their captions need. */
+static void choose_tile(strip *s)
+{
+    char text[64];
+    bool large = s->thinned;
+    for (size_t i = 0; i < s->count; i++)
+        large = large || shape_text(&s->maps[i], text, sizeof text) * LETTER > TILE;
+    s->tile = large ? LARGE_TILE : TILE;
+    s->most_width = large ? LARGE_WIDTH : MOST_WIDTH;
 }
 
 /* Takes over the image. */
@@ -101,15 +126,15 @@ static linnet_status add(const strip *s, linnet_image *image, const char *captio
 
 static int32_t stack_height(const strip *s)
 {
-    return (int32_t)s->o.maps * (TILE + GAP) - GAP;
+    return (int32_t)s->o.maps * (s->tile + GAP) - GAP;
 }
 
 /* A layer without positions: all its units in the place of the maps. */
 static linnet_image *draw_units(const strip *s, const linnet_maps *maps, const linnet_maps_scale *scale)
 {
     int64_t columns = (int64_t)ceil(sqrt((double)maps->channels / s->o.maps));
-    columns = columns < TILE ? columns : TILE;
-    int32_t cell = TILE / (int32_t)columns;
+    columns = columns < s->tile ? columns : s->tile;
+    int32_t cell = s->tile / (int32_t)columns;
     return linnet_units_tile(s->context, maps, scale, columns, cell);
 }
 
@@ -120,14 +145,14 @@ static linnet_image *draw_stack(const strip *s, const linnet_maps *maps)
     if (maps->height * maps->width == 1)
         return draw_units(s, maps, &scale);
     int64_t *order = linnet_maps_order(s->context, maps);
-    linnet_image *image = order ? linnet_image_new(s->context, TILE, stack_height(s), 3) : NULL;
+    linnet_image *image = order ? linnet_image_new(s->context, s->tile, stack_height(s), 3) : NULL;
     if (image)
         linnet_image_fill(image, 0, 0, image->width, image->height, 0xFFFFFF);
     for (int64_t i = 0; image && i < s->o.maps && i < maps->channels; i++) {
-        linnet_image *tile = linnet_map_tile(s->context, maps, order[i], &scale, TILE);
+        linnet_image *tile = linnet_map_tile(s->context, maps, order[i], &scale, s->tile);
         if (tile)
-            linnet_image_blit(image, (TILE - tile->width) / 2, (int32_t)i * (TILE + GAP) + (TILE - tile->height) / 2,
-                              tile);
+            linnet_image_blit(image, (s->tile - tile->width) / 2,
+                              (int32_t)i * (s->tile + GAP) + (s->tile - tile->height) / 2, tile);
         else
             linnet_image_free(&image);
         linnet_image_free(&tile);
@@ -152,19 +177,27 @@ static linnet_image *draw_picture(const strip *s)
     return sized;
 }
 
-static linnet_status add_layers(const strip *s)
+/* The name in two lines, behind a '.' or '_', where it is wider than a tile. */
+static void break_name(const strip *s, const char *name, char *out, size_t size)
 {
-    char caption[160];
-    snprintf(caption, sizeof caption, "picture\n%lld x %lld x %lld", (long long)s->picture->dims[0],
+    size_t room = (size_t)s->tile / LETTER, at = strlen(name) > room ? room : 0;
+    while (at > 0 && name[at - 1] != '.' && name[at - 1] != '_')
+        at--;
+    snprintf(out, size, "%.*s%s%s", (int)at, name, at ? "\n" : "", name + at);
+}
+
+/* Takes over the drawn picture. */
+static linnet_status add_layers(const strip *s, linnet_image *picture)
+{
+    char caption[200], name[120], shape[64];
+    snprintf(caption, sizeof caption, "picture\n%lldx%lldx%lld", (long long)s->picture->dims[0],
              (long long)s->picture->dims[1], (long long)s->picture->dims[2]);
-    linnet_status status = add(s, draw_picture(s), caption);
+    linnet_status status = add(s, picture, caption);
     for (size_t i = 0; i < s->count && status == LINNET_OK; i++) {
         const linnet_maps *m = &s->maps[i];
-        if (m->height * m->width > 1)
-            snprintf(caption, sizeof caption, "%s\n%lld x %lld x %lld", s->nodes[i].name, (long long)m->channels,
-                     (long long)m->height, (long long)m->width);
-        else
-            snprintf(caption, sizeof caption, "%s\n%lld", s->nodes[i].name, (long long)m->channels);
+        break_name(s, s->nodes[i].name, name, sizeof name);
+        shape_text(m, shape, sizeof shape);
+        snprintf(caption, sizeof caption, "%s\n%s", name, shape);
         status = add(s, draw_stack(s, m), caption);
     }
     return status;
@@ -197,14 +230,48 @@ static linnet_status add_scores(const strip *s)
     return status;
 }
 
+/* ---- Lines ---- */
+
+/* How many lines a sheet of that width has: the picture, the layers, the scores. */
+static size_t lines_of(const strip *s, int32_t picture, int32_t width)
+{
+    size_t lines = 1;
+    int32_t x = picture + AROUND;
+    for (size_t i = 0; i < s->count + (s->model->logits.id != 0); i++) {
+        int32_t item = (i < s->count ? s->tile : LINNET_SCORE_BARS_WIDTH) + AROUND;
+        if (x + item > width) {
+            lines++;
+            x = 0;
+        }
+        x += item;
+    }
+    return lines;
+}
+
+/* The least width that needs no more lines: they are filled evenly. */
+static int32_t even_width(const strip *s, int32_t picture)
+{
+    int32_t column = s->tile + AROUND, width = s->most_width;
+    if (s->o.columns)
+        return (int32_t)fmin((double)s->o.columns * column, LINNET_IMAGE_MAX_SIDE - AROUND);
+    width = width > picture + AROUND ? width : picture + AROUND;
+    size_t least = lines_of(s, picture, width);
+    while (width - column > picture && lines_of(s, picture, width - column / 2) == least)
+        width -= column / 2;
+    return width;
+}
+
 static linnet_status fill(strip *s)
 {
     linnet_status status = collect(s);
-    size_t columns = s->o.columns ? s->o.columns : s->count + 5 < MOST_COLUMNS ? s->count + 5 : MOST_COLUMNS;
+    choose_tile(s);
+    linnet_image *picture = status == LINNET_OK ? draw_picture(s) : NULL;
+    if (picture)
+        status = linnet_sheet_set_width(s->sheet, even_width(s, picture->width) + 2 * AROUND);
     if (status == LINNET_OK)
-        status = linnet_sheet_set_width(s->sheet, (int32_t)fmin((double)columns * COLUMN + 20, LINNET_IMAGE_MAX_SIDE));
-    if (status == LINNET_OK)
-        status = add_layers(s);
+        status = add_layers(s, picture);
+    else
+        linnet_image_free(&picture);
     return status == LINNET_OK ? add_scores(s) : status;
 }
 

@@ -68,6 +68,12 @@ is_png "$WORK/a.png"
 must features lenet5 --maximise 1,2 --steps 3 -o "$WORK/a.png" --backend "$device"
 is_png "$WORK/a.png"
 
+must features lenet5 --exciting 8 --layer relu3 --limit 60 -n 4 -o "$WORK/a.png" --backend "$device"
+grep -q '^unit 8: never active$' "$WORK/out" || fail "a unit that is never active is not called so"
+is_png "$WORK/a.png"
+must features lenet5 --exciting 5 --layer relu3 --limit 60 -n 4 --json --backend "$device"
+[ "$(wc -l <"$WORK/out")" -eq 2 ] || fail "not only the two images that excite unit 5 are listed"
+
 # ---- Refused ----
 LINNET_BACKEND=$device
 export LINNET_BACKEND

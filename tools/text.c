@@ -127,16 +127,22 @@ void table_rule(table *t)
     table_row(t, NULL);
 }
 
-static void print_cell(const table *t, size_t column, size_t width, const char *text)
+/* One line; blanks are held back until something follows them, so that none ends it. */
+static void print_cells(const table *t, const size_t *widths, const char *const *cells, int indent)
 {
-    size_t own = text_width(text);
-    int blanks = own < width ? (int)(width - own) : 0;
-    bool last = column + 1 == t->columns;
-    if (t->right[column])
-        printf("%*s%s", blanks, "", text);
-    else
-        printf("%s%*s", text, last ? 0 : blanks, "");
-    fputs(last ? "\n" : "  ", stdout);
+    int held = indent;
+    for (size_t i = 0; i < t->columns; i++) {
+        const char *text = cells[i] ? cells[i] : "";
+        size_t own = text_width(text);
+        int blanks = own < widths[i] ? (int)(widths[i] - own) : 0;
+        held += t->right[i] ? blanks : 0;
+        if (*text) {
+            printf("%*s%s", held, "", text);
+            held = 0;
+        }
+        held += (t->right[i] ? 0 : blanks) + 2;
+    }
+    putchar('\n');
 }
 
 static void print_rule(const size_t *widths, size_t columns)
@@ -160,17 +166,17 @@ void table_print(table *t, int indent)
             widths[i] = cell && text_width(cell) > widths[i] ? text_width(cell) : widths[i];
         }
     }
-    printf("%*s%s", indent, "", colour ? "\033[1m" : "");
-    for (size_t i = 0; i < t->columns; i++)
-        print_cell(t, i, widths[i], t->headings[i]);
+    fputs(colour ? "\033[1m" : "", stdout);
+    print_cells(t, widths, t->headings, indent);
     fputs(colour ? "\033[0m" : "", stdout);
     for (size_t row = 0; row < t->rows; row++) {
         char **cells = t->cells + row * t->columns;
-        printf("%*s", indent, "");
-        if (!cells[0])
+        if (cells[0]) {
+            print_cells(t, widths, (const char *const *)cells, indent);
+        } else {
+            printf("%*s", indent, "");
             print_rule(widths, t->columns);
-        for (size_t i = 0; cells[0] && i < t->columns; i++)
-            print_cell(t, i, widths[i], cells[i] ? cells[i] : "");
+        }
         for (size_t i = 0; i < t->columns; i++)
             free(cells[i]);
     }

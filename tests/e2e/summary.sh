@@ -13,12 +13,13 @@ has() {
 
 must summary lenet5
 has '^conv2 conv2d \[N, 16, 10, 10\] 14 2 4.5 2,416 240,000$'
-has '^max_pool2d2 max_pool2d \[N, 16, 5, 5\] 16 4 5.5 $'
+has '^max_pool2d2 max_pool2d \[N, 16, 5, 5\] 16 4 5.5$'
 has '^fc1 linear \[N, 120\] 28 13.5 48,120 48,000$'
+! grep -q ' $' "$WORK/out" || fail "lines end in blanks"
 must summary squeezenet1_1
-has '^fire9 concat \[N, 512, 13, 13\] 207 16 15 $'
+has '^fire9 concat \[N, 512, 13, 13\] 207 16 15$'
 must summary "input 3x?x?; conv 8 k3x5 s2x1; relu; globalpool; linear 5"
-has '^conv1 conv2d \[N, 8, ?, ?\] 3x5 2x1 1x2 368 $'
+has '^conv1 conv2d \[N, 8, ?, ?\] 3x5 2x1 1x2 368$'
 has '^linear1 linear \[N, 5\] all 45 40$'
 must summary "input 3x?x9; conv 8 k3; globalpool" --json
 json_only

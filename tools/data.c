@@ -3,6 +3,7 @@
 #include "model.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define DIGITS_TRAIN_SEED 1
 #define DIGITS_TEST_SEED  2
@@ -31,9 +32,15 @@ int data_size_parse(const cli_command *command, const char *text, data_size *out
     return cli_usage(command, "--size='%s' makes no sense: 64, or 48x32 (width and height) is wanted", text);
 }
 
-int data_open_sized(const char *folder, linnet_part part, int64_t limit, const data_size *size,
+const char *data_folder(const char *data)
+{
+    return data && strcmp(data, "digits") != 0 ? data : NULL;
+}
+
+int data_open_sized(const char *data, linnet_part part, int64_t limit, const data_size *size,
                     linnet_dataset **out_dataset)
 {
+    const char *folder = data_folder(data);
     bool train = part == LINNET_PART_TRAIN;
     int64_t count = limit ? limit : train ? DIGITS_TRAIN_COUNT : DIGITS_TEST_COUNT;
     *out_dataset = folder ? linnet_dataset_open(NULL, folder, part, .limit = limit, .channels = size->channels,
@@ -42,9 +49,9 @@ int data_open_sized(const char *folder, linnet_part part, int64_t limit, const d
     return *out_dataset ? EXIT_GO_ON : folder ? cli_check_last_input() : cli_check_last();
 }
 
-int data_open(const char *folder, linnet_part part, int64_t limit, linnet_dataset **out_dataset)
+int data_open(const char *data, linnet_part part, int64_t limit, linnet_dataset **out_dataset)
 {
-    return data_open_sized(folder, part, limit, &(data_size){0}, out_dataset);
+    return data_open_sized(data, part, limit, &(data_size){0}, out_dataset);
 }
 
 int data_loader(const linnet_dataset *dataset, int64_t batch, int64_t limit, bool shuffle, uint64_t shuffle_seed,

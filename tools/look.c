@@ -9,16 +9,15 @@
 int look_data(const char *data, const char *model, const char *weights, int64_t size, int64_t limit, int64_t index,
               linnet_dataset **out_data)
 {
-    const char *folder = data && strcmp(data, "digits") != 0 ? data : NULL;
     data_size own;
     int code = data_size_of(model, weights, &own);
     if (code != EXIT_GO_ON)
         return code;
     if (size)
         own.height = own.width = (int32_t)size;
-    if (!folder && index >= 0 && index < DIGITS_TEST_COUNT) /* drawing all of them takes a while */
+    if (!data_folder(data) && index >= 0 && index < DIGITS_TEST_COUNT) /* drawing all of them takes a while */
         limit = index + 1;
-    return data_open_sized(folder, LINNET_PART_TEST, limit, &own, out_data);
+    return data_open_sized(data, LINNET_PART_TEST, limit, &own, out_data);
 }
 
 /* ---- Figures ---- */

@@ -20,10 +20,12 @@ int data_size_parse(const cli_command *command, const char *text, data_size *out
 /* What a network takes, named as for engine_open_model. */
 int data_size_of(const char *model, const char *weights, data_size *out);
 
-/* folder NULL: synthetic digits, limit of them (0: the counts above). */
-int data_open(const char *folder, linnet_part part, int64_t limit, linnet_dataset **out_dataset);
+/* What --data names: a folder, or NULL where it is not given or the word digits (a folder called so is ./digits). */
+const char *data_folder(const char *data);
+/* data NULL or "digits": synthetic digits, limit of them (0: the counts above); else a folder. */
+int data_open(const char *data, linnet_part part, int64_t limit, linnet_dataset **out_dataset);
 /* The same with pictures of this size. */
-int data_open_sized(const char *folder, linnet_part part, int64_t limit, const data_size *size,
+int data_open_sized(const char *data, linnet_part part, int64_t limit, const data_size *size,
                     linnet_dataset **out_dataset);
 /* Pixels as 0 to 1. limit 0: all. shuffle_seed is used when shuffle. */
 int data_loader(const linnet_dataset *dataset, int64_t batch, int64_t limit, bool shuffle, uint64_t shuffle_seed,

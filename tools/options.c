@@ -23,7 +23,7 @@ cli_option option_labels(char letter, const char **target)
 cli_option option_data(const char **target)
 {
     return text("data", 'd', target, "DIR",
-                "folder of MNIST's or CIFAR's files, or of pictures (default: synthetic digits)");
+                "folder of MNIST's or CIFAR's files or of pictures, or digits: synthetic (default; ./digits: a folder)");
 }
 
 cli_option option_part(int *target)

@@ -174,7 +174,7 @@ static int write_curves(const comparison *c)
         epochs = k->epochs > epochs ? k->epochs : epochs;
     }
     snprintf(title, sizeof title, "%zu networks on %.100s", c->count,
-             c->request->data ? linnet_dataset_name(c->train_data) : "synthetic digits");
+             data_folder(c->request->data) ? linnet_dataset_name(c->train_data) : "synthetic digits");
     return c->curves ? compare_svg_write(c->curves, title, curves, c->count, (double)epochs) : EXIT_GO_ON;
 }
 

@@ -29,6 +29,15 @@ static int settle_net(const char *net, char *out, size_t size)
     return fits ? EXIT_GO_ON : cli_fail(EXIT_USAGE, "the net is too long");
 }
 
+/* --data, where it is given. */
+static int settle_data(const char *data, train_settings *s)
+{
+    const char *folder = data_folder(data);
+    if (data && snprintf(s->data, sizeof s->data, "%s", folder ? folder : "") >= (int)sizeof s->data)
+        return cli_fail(EXIT_BAD_INPUT, "%s: the path is too long", data);
+    return EXIT_GO_ON;
+}
+
 /* A new run's settings from the command line. */
 static int settle_new(train_run *r, train_request *a)
 {
@@ -39,8 +48,9 @@ static int settle_new(train_run *r, train_request *a)
     if (code != EXIT_GO_ON)
         return code;
     r->net = a->net;
-    if (a->data && snprintf(s->data, sizeof s->data, "%s", a->data) >= (int)sizeof s->data)
-        return cli_fail(EXIT_BAD_INPUT, "%s: the path is too long", a->data);
+    code = settle_data(a->data, s);
+    if (code != EXIT_GO_ON)
+        return code;
     bool momentum = cli_given(a->options, TRAIN_OPTION_COUNT, "momentum");
     if (momentum && !cli_given(a->options, TRAIN_OPTION_COUNT, "optimizer"))
         s->optimizer = OPTIMIZER_SGD;
@@ -67,9 +77,7 @@ static int settle_resumed(train_run *r, train_request *a, const char *checkpoint
     if (option)
         return cli_usage(&cmd_train, "--%s differs from what the checkpoint was made with; a resumed run keeps it",
                          option);
-    if (a->data && snprintf(s->data, sizeof s->data, "%s", a->data) >= (int)sizeof s->data)
-        return cli_fail(EXIT_BAD_INPUT, "%s: the path is too long", a->data); /* the folder may have moved */
-    return EXIT_GO_ON;
+    return settle_data(a->data, s); /* the folder may have moved */
 }
 
 static int write_results(const train_run *r)

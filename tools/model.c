@@ -58,6 +58,8 @@ static int open_any(const char *what, const char *weights, const linnet_model_op
     char *net = NULL;
     int code = net_argument(what, &net);
     *out_path = weights ? weights : net ? NULL : what;
+    if (code == EXIT_GO_ON && weights)
+        code = net_check_weights(what, net, weights);
     if (code == EXIT_GO_ON)
         code = net_check(*out_path ? linnet_model_for_weights(NULL, *out_path, net, options, out_model)
                                    : linnet_model_new(NULL, net, options, out_model),

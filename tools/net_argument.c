@@ -78,6 +78,12 @@ int net_argument(const char *argument, char **out_net)
     return text ? check_text(NULL, argument) : EXIT_GO_ON;
 }
 
+int net_check_weights(const char *argument, const char *net, const char *weights)
+{
+    return net ? EXIT_GO_ON
+               : cli_fail(EXIT_USAGE, "%s is a weight file itself: --weights %s is one too many", argument, weights);
+}
+
 void net_label(const char *net, char *out, size_t size)
 {
     char *canonical = NULL;

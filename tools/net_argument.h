@@ -7,6 +7,8 @@
 
 /* *out_net: the name, or the text as it was written; free it. NULL: argument is (or would be) a weight file. */
 int net_argument(const char *argument, char **out_net);
+/* --weights beside an argument that net_argument took for net: EXIT_USAGE where that is a weight file, too. */
+int net_check_weights(const char *argument, const char *net, const char *weights);
 /* A short name for files and tables: "lenet5", "conv-8-k3-relu-linear-10". */
 void net_label(const char *net, char *out, size_t size);
 /* The exit code for what linnet_model_new or linnet_model_for_weights said about net, or about a file. */

@@ -12,6 +12,8 @@ int source_open(const char *model, const char *weights, linnet_feature_source *o
     char *net = NULL;
     *out_source = (linnet_feature_source){.struct_size = sizeof *out_source};
     int code = model ? net_argument(model, &net) : EXIT_GO_ON;
+    if (code == EXIT_GO_ON && model && weights)
+        code = net_check_weights(model, net, weights);
     if (code != EXIT_GO_ON) {
         free(net);
         return code;

@@ -79,6 +79,25 @@ refuses 3 "text.safetensors" summary "$WORK/text.safetensors"
 refuses 3 "is no checkpoint" train --resume "$weights"
 refuses 3 "checkpoint.safetensors" train --resume "$WORK"
 
+refuses 2 "$weights is a weight file itself" features "$weights" --weights "$WORK/cut.safetensors" --index 0 --json
+refuses 2 "$weights is a weight file itself" eval "$weights" --weights "$weights"
+refuses 2 "$weights is a weight file itself" invert "$weights" "$WORK/any.png" --weights "$weights" -o "$WORK/never.png"
+
+# ---- The word digits, and a folder called so ----
+(
+    mkdir "$WORK/here" && cd "$WORK/here" && idx digits || exit 1
+    $LINNET eval "$weights" --data digits --json --limit 100 --backend reference >"$WORK/word" || exit 1
+    $LINNET eval "$weights" --json --limit 100 --backend reference >"$WORK/without" || exit 1
+    $LINNET eval "$weights" --data ./digits --json --backend reference >"$WORK/folder" || exit 1
+    grep -q '"images":100,' "$WORK/word" && grep -q '"images":100,' "$WORK/without" || exit 1
+    grep -q '"images":2,' "$WORK/folder" || exit 1
+    $LINNET predict "$weights" --data digits --index 100 --backend reference >"$WORK/word" || exit 1
+    # shellcheck disable=SC2086 # a list
+    $LINNET train lenet5 $tiny --data digits | grep -q '^synthetic digits: 64 images' || exit 1
+    refuses 3 "not the images" train --resume "$WORK/out.folder" --data digits/ --backend reference
+    $LINNET train --resume "$WORK/out.folder" --data digits --backend reference >"$WORK/word"
+) || fail "--data digits is not the synthetic digits, or ./digits not a folder"
+
 # ---- Pictures ----
 no_idx >"$WORK/text.png"
 refuses 3 "text.png" predict "$weights" "$WORK/text.png" --backend reference

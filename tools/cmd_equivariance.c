@@ -253,9 +253,8 @@ static void list_options(shift_settings *s, cli_option out[OPTIONS])
         option_weights(&s->weights),
         option_labels(0, &s->labels),
         {"output", 'o', CLI_TEXT, &s->output, "FILE.svg", "the curves", 0, 0, 0, false},
-        {"picture", 'p', CLI_TEXT, &s->picture, "FILE.png",
-         "maps of the picture, and of the picture moved by a shift that pooling breaks and one that it does not", 0, 0,
-         0, false},
+        {"picture", 'p', CLI_TEXT, &s->picture, "FILE.png", "maps of the picture and of the moved picture", 0, 0, 0,
+         false},
     };
     memcpy(out, table, sizeof table);
 }
@@ -292,6 +291,8 @@ const cli_command cmd_equivariance = {
     "have a partner (overlap); layers without positions as they are (vector). Invariance: the probability of the "
     "unmoved\n"
     "picture's class, and the cosine of the angle between the scores.\n"
+    "-p shows two shifts, the first that is no multiple of the layers' largest stride and the first that is (else the\n"
+    "largest).\n"
     "\n"
     "What pooling does, with two networks on the same digits:\n"
     "  linnet train lenet5 -o with.safetensors\n"

@@ -319,8 +319,8 @@ static int add_pictures(figure *g)
     return code;
 }
 
-/* A shift that is no multiple of the largest stride, where maps may fail to move along, and one that is. Of each kind
-   the first there is. */
+/* A shift that is no multiple of the largest stride, where maps may fail to move along, and one that is: of each kind
+   the first. Where there are not both, the largest, too. */
 static void choose_steps(figure *g, size_t maps)
 {
     int64_t odd = 0, even = 0;
@@ -337,7 +337,7 @@ static void choose_steps(figure *g, size_t maps)
     if (odd)
         g->steps[g->blocks++] = odd;
     if (even || g->s->steps > odd)
-        g->steps[g->blocks++] = even ? even : g->s->steps;
+        g->steps[g->blocks++] = odd && even ? even : g->s->steps;
 }
 
 static int fill(figure *g)

@@ -252,6 +252,8 @@ static int open_subject(subject *s)
         code = look_data(s->o->data, s->o->model, s->o->weights, 0, 0, s->o->index, &s->data);
     if (code == EXIT_GO_ON)
         code = open_network(s);
+    if (code == EXIT_GO_ON && s->o->labels)
+        code = look_labels(&s->e.model, s->o->labels, &s->names);
     if (code == EXIT_GO_ON)
         code = open_picture(s);
     if (code != EXIT_GO_ON)

@@ -147,6 +147,8 @@ static int open_predictor(predictor *p, const predict_options *o, const char *fi
         code = read_indices(p, o->indices);
     if (code == EXIT_GO_ON)
         code = open_network(p, o, first);
+    if (code == EXIT_GO_ON && o->labels)
+        code = look_labels(&p->e.model, o->labels, &p->names);
     if (code == EXIT_GO_ON)
         code = p->data ? labels_of_data(p->data, &p->names) : labels_of_net(p->e.model.net, &p->names);
     if (code != EXIT_GO_ON)

@@ -31,7 +31,7 @@ must eval lenet5 --weights "$net" --limit 100 --json --backend "$device"
 [ "$(field test_accuracy)" = "$accuracy" ] || fail "accuracy $(field test_accuracy) by name, $accuracy by file"
 refuses 2 "no network 'lenet6'" eval lenet6 --limit 100 --backend "$device"
 refuses 3 "absent" eval lenet5 --weights "$WORK/absent.safetensors" --limit 100 --backend "$device"
-printf 'nought\none, ace\n' >"$WORK/names.txt"
+printf 'nought\none, ace\ntwo\nthree\nfour\nfive\nsix\nseven\neight\nnine\n' >"$WORK/names.txt"
 
 # ---- A data set ----
 attack="adversarial $net --data digits --limit 60 --batch 20 --steps 8 --epsilons 0,0.03,0.06,0.1 --json"

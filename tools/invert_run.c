@@ -7,6 +7,7 @@
 #include "json_lines.h"
 #include "look.h"
 #include "loss_svg.h"
+#include "model.h"
 #include "net_argument.h"
 #include "objectives.h"
 #include "output.h"
@@ -216,6 +217,8 @@ static int start(inversion *v)
         code = choose_layers(v, &model);
     if (code == EXIT_GO_ON)
         code = read_picture(v, &model);
+    if (code == EXIT_GO_ON && !v->source.weights)
+        model_warn_random(&model);
     if (code == EXIT_GO_ON && !cli_common_options.json && !cli_common_options.quiet)
         printf("%s on %s, %lld x %lld pixels\n\n%-24s %12s %12s %12s\n", linnet_net_name(model.net),
                linnet_device_label(v->source.device), (long long)v->picture.dims[2], (long long)v->picture.dims[1],

@@ -91,6 +91,12 @@ int data_size_of(const char *model, const char *weights, data_size *out)
     return code;
 }
 
+void model_warn_random(const linnet_model *model)
+{
+    if (!model->complete && !cli_common_options.quiet)
+        cli_fail(EXIT_GO_ON, "no --weights: %s starts with random weights", linnet_net_name(model->net));
+}
+
 int engine_open_model(engine *e, const char *model, const char *weights, const linnet_model_options *options)
 {
     linnet_model opened = {.net = NULL};
@@ -99,6 +105,10 @@ int engine_open_model(engine *e, const char *model, const char *weights, const l
     int code = open_any(model, weights, options, &opened, &path);
     if (code == EXIT_GO_ON)
         code = engine_open(e, &opened);
+    const char *first;
+    linnet_tensor shape;
+    if (code == EXIT_GO_ON && !path && linnet_session_variable(e->session, 0, &first, &shape) == LINNET_OK)
+        model_warn_random(&e->model);
     return code == EXIT_GO_ON && path ? cli_check_input(linnet_load(e->session, path)) : code;
 }
 

@@ -56,6 +56,8 @@ int engine_open(engine *e, linnet_model *model);
    the weights of a file or, where weights is NULL, those that it starts with; or MODEL is a weight file. options: the
    sizes wanted, NULL: the network's own. */
 int engine_open_model(engine *e, const char *model, const char *weights, const linnet_model_options *options);
+/* Says on stderr, unless --quiet, that a network that was opened without weights has random ones. */
+void model_warn_random(const linnet_model *model);
 void engine_close(engine *e);
 const char *engine_backend(const engine *e);
 const char *engine_device(const engine *e);

@@ -36,6 +36,7 @@ typedef struct linnet_model {
     linnet_value logits;          /* output "logits" [N,classes] */
     linnet_value loss;            /* cross-entropy */
     float learning_rate;          /* one to try with Adam first; 0: the usual one */
+    int32_t complete;             /* 1: its parameters are made with it, no weight file belongs to it */
 } linnet_model;
 
 typedef struct linnet_model_options {

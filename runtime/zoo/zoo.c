@@ -45,6 +45,7 @@ static const linnet_zoo_entry entries[] = {
      .description = "random filters at five scales, for style without a weight file",
      .build = linnet_zoo_textures,
      .preprocess = &centred,
+     .complete = 1,
      .defaults = {.channels = 3, .height = 224, .width = 224}},
 };
 
@@ -131,6 +132,7 @@ static void build(const linnet_zoo_entry *entry, const linnet_model_options *opt
     if (entry->preprocess)
         model->preprocess = *entry->preprocess;
     model->learning_rate = entry->learning_rate;
+    model->complete = entry->complete;
     linnet_value last = entry->build(model->net, model->image, options);
     if (options->classes)
         linnet_zoo_add_classes(model, last);

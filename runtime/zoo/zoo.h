@@ -26,6 +26,7 @@ typedef struct linnet_zoo_entry {
     linnet_model_options defaults;
     const linnet_preprocess *preprocess; /* NULL: pictures as they are */
     float learning_rate;                 /* as in linnet_model */
+    int32_t complete;                    /* as in linnet_model */
 } linnet_zoo_entry;
 /* A caller's options, of any age, as a full struct; NULL, or what is wrong with them. options may be NULL. */
 const char *linnet_zoo_take_options(const linnet_model_options *options, linnet_model_options *out);

@@ -83,6 +83,18 @@ refuses 2 "$weights is a weight file itself" features "$weights" --weights "$WOR
 refuses 2 "$weights is a weight file itself" eval "$weights" --weights "$weights"
 refuses 2 "$weights is a weight file itself" invert "$weights" "$WORK/any.png" --weights "$weights" -o "$WORK/never.png"
 
+# ---- A network without weights ----
+untrained='^linnet: no --weights: lenet5 starts with random weights$'
+must predict lenet5 --index 0 --backend reference
+[ "$(grep -c "$untrained" "$WORK/err")" -eq 1 ] || fail "random weights are not mentioned once"
+must features lenet5 --index 0 --json --backend reference
+[ "$(grep -c "$untrained" "$WORK/err")" -eq 1 ] || fail "random weights are not mentioned once"
+for silent in "predict lenet5 --quiet" "predict $weights" "predict lenet5 --weights $weights"; do
+    # shellcheck disable=SC2086 # a list
+    must $silent --index 0 --backend reference
+    [ ! -s "$WORK/err" ] || fail "something on stderr: $silent"
+done
+
 # ---- The word digits, and a folder called so ----
 (
     mkdir "$WORK/here" && cd "$WORK/here" && idx digits || exit 1

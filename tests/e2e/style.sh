@@ -117,6 +117,7 @@ json_only
 [ "$(grep -c '"event":"layer"' "$WORK/out")" = 2 ] || fail "two layers were asked for"
 [ -s "$WORK/invert.png" ] && [ -s "$WORK/invert-loss.svg" ] || fail "figure or curve is missing"
 must invert lenet5 "$content" --iterations 3 -o "$WORK/invert.png"
+grep -q 'no --weights: lenet5 starts with random weights' "$WORK/err" || fail "random weights are not mentioned"
 
 # What cannot be.
 echo "no picture" >"$WORK/words.png"

@@ -263,7 +263,7 @@ if needs "$kitten" "$squeezenet" "$labels"; then
     # shellcheck disable=SC2086 # lists of options
     {
         figure maps.png "Feature maps of one layer" features $look --layer fire2.squeeze_relu -o "$out/maps.png"
-        figure strip.jpg "Every layer of SqueezeNet" features $look --all -o "$out/strip.jpg"
+        figure strip.png "Every layer of SqueezeNet" features $look --all -o "$out/strip.png"
         figure saliency.jpg "Saliency" features $look --saliency -o "$out/saliency.jpg"
         figure grad_cam.jpg "Grad-CAM" features $look --grad-cam -o "$out/grad_cam.jpg"
     }

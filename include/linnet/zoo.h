@@ -65,8 +65,9 @@ typedef struct linnet_model_options {
 LINNET_API linnet_status linnet_model_new(linnet_context *context, const char *name,
                                           const linnet_model_options *options, linnet_model *out_model);
 /* The network that a weight file fits, its weights not yet loaded (linnet_load); every parameter of it is in the file
-   with its shape, the file has no others (as linnet_load says), and what does not fit is listed (LINNET_BAD_FILE). name NULL: the network that the file is for. What
-   options leaves open comes from the file: the picture's size, classes, how deep vgg19 is (never deeper than the file).
+   with its shape, the file has no others (as linnet_load says), and what does not fit is listed (LINNET_BAD_FILE).
+   name NULL: the network that the file is for. What options leaves open comes from the file: the picture's size,
+   classes, how deep vgg19 is (never deeper than the file).
 
    preprocess comes from the file's note "input": "RGB, (x/255 - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)" or
    "BGR, 0..255, minus (103.939, 116.779, 123.68)". Without one, pictures go into what Linnet trained as they are, and

@@ -79,6 +79,6 @@ const cli_command cmd_invert = {"invert", "MODEL IMAGE", "show what each layer k
                                 "for each layer; the distance is that of the activations, squared, 1 being that of "
                                 "none at all. Shallow layers give\n"
                                 "nearly the picture back, deep ones what they care about. Beside it goes the course of "
-                                "the losses, FILE-loss.svg.\n\n"
-                                OPTION_MODEL_HELP,
+                                "the losses: invert-loss.svg\n"
+                                "beside invert.png.\n\n" OPTION_MODEL_HELP,
                                 run};

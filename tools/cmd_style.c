@@ -101,7 +101,7 @@ static int parse(style_arguments *a, int argc, char **argv, int *out_first)
          .argument = "N",
          .low = 1,
          .high = 1000000,
-         .help = "write the picture every N iterations, too: FILE-0010.png, ..."},
+         .help = "write the picture every N iterations, too: style-0010.png, ... beside style.png"},
         {.name = "content-only",
          .kind = CLI_FLAG,
          .target = &a->content_only,
@@ -114,7 +114,7 @@ static int parse(style_arguments *a, int argc, char **argv, int *out_first)
          .kind = CLI_TEXT,
          .target = &a->outputs.state,
          .argument = "FILE",
-         .help = "keep what --resume needs at the end, too (interrupted runs keep it in any case)"},
+         .help = "keep what --resume needs in FILE at the end, too (interrupted runs keep it in any case)"},
         {.name = "resume",
          .kind = CLI_TEXT,
          .target = &a->resume,
@@ -203,10 +203,9 @@ const cli_command cmd_style = {
     "picture\n"
     "is changed until the feature maps of a network are those of CONTENT in one layer and correlate like those of "
     "STYLE\n"
-    "in others. Beside the picture FILE goes the course of the losses, FILE-loss.svg.\n\n"
-    "Losses are relative: 1 where a layer had nothing at all. So the same weights serve every network and size.\n"
+    "in others. Beside the picture goes the course of the losses: style-loss.svg beside style.png.\n\n"
+    "Losses are relative, unless --absolute: 1 where a layer had nothing at all. So the same weights serve every network and size.\n"
     "--content-only and --style-only make the rows of the paper's figure 1, and need only the one picture.\n\n"
-    "An interrupted run (Ctrl-C) writes the picture as it is and FILE.state, from which --resume goes on: adam with "
-    "the\n"
-    "same bits as if nothing had happened, lbfgs with a fresh history.",
+    "An interrupted run (Ctrl-C) writes the picture as it is and style.state beside style.png, from which --resume\n"
+    "goes on: adam with the same bits as if nothing had happened, lbfgs with a fresh history.",
     run};

@@ -110,6 +110,17 @@ static int add_picture(inversion *v, const linnet_tensor *planes, const char *ca
     return look_add(v->sheet, &image, TILE, caption);
 }
 
+/* Once there is something to compute: above an error would stand an empty table. */
+static void print_heading(const inversion *v, const linnet_objective *objective)
+{
+    if (cli_common_options.json || cli_common_options.quiet)
+        return;
+    printf("%s on %s, %lld x %lld pixels\n\n%-24s %12s %12s %12s\n",
+           linnet_net_name(linnet_session_net(linnet_objective_session(objective))),
+           linnet_device_label(v->source.device), (long long)v->picture.dims[2], (long long)v->picture.dims[1], "layer",
+           "first loss", "loss", "distance");
+}
+
 static void print_layer(const char *name, const descent *d, double distance)
 {
     if (cli_common_options.json) {
@@ -160,6 +171,8 @@ static int invert_layer(inversion *v, const char *name)
     if (code == EXIT_GO_ON)
         code = descent_new(&d, objective, name, &s->descent);
     if (code == EXIT_GO_ON) {
+        if (!v->count)
+            print_heading(v, objective);
         code = descent_run(&d);
         bool stopped = code == EXIT_INTERRUPTED;
         if (code == EXIT_GO_ON || stopped)
@@ -219,10 +232,6 @@ static int start(inversion *v)
         code = read_picture(v, &model);
     if (code == EXIT_GO_ON && !v->source.weights)
         model_warn_random(&model);
-    if (code == EXIT_GO_ON && !cli_common_options.json && !cli_common_options.quiet)
-        printf("%s on %s, %lld x %lld pixels\n\n%-24s %12s %12s %12s\n", linnet_net_name(model.net),
-               linnet_device_label(v->source.device), (long long)v->picture.dims[2], (long long)v->picture.dims[1],
-               "layer", "first loss", "loss", "distance");
     linnet_model_free(&model);
     v->sheet = code == EXIT_GO_ON ? linnet_sheet_new(NULL, NULL) : NULL;
     if (code == EXIT_GO_ON && !v->sheet)

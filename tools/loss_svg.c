@@ -14,9 +14,9 @@
 #define BOTTOM 360
 #define DEEP   6 /* decades shown at most */
 
-/* Colours that stay apart for most eyes, the first for what matters most. */
-static const char *const colours[LOSS_SERIES] = {"#111827", "#1f6feb", "#d9480f", "#2b8a3e", "#9c36b5", "#e8a10c",
-                                                 "#0b7285", "#a61e4d", "#74808d", "#5c940d", "#862e9c", "#1098ad"};
+/* Colours far from each other, the first for what matters most: black, then a blue, the only one up to the eighth. */
+static const char *const colours[LOSS_SERIES] = {"#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00",
+                                                 "#8c6d31", "#7b2d8e", "#9aa0a6", "#c00020", "#56b4e9", "#6b8e23"};
 
 typedef struct plot {
     FILE *file;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "objectives.h"
 
+#include "model.h"
 #include "net_argument.h"
 
 #include <stdio.h>
@@ -29,6 +30,13 @@ void source_close(linnet_feature_source *source)
     linnet_device_close(&source->device);
     free((char *)(uintptr_t)source->model); /* net_argument's copy */
     source->model = NULL;
+}
+
+void source_warn(const linnet_feature_source *source)
+{
+    const char *net = source->model;
+    if (net && !source->weights && model_is_name(net) && strcmp(net, "textures") != 0 && !cli_common_options.quiet)
+        cli_fail(EXIT_GO_ON, "no --weights: %s starts with random weights", net);
 }
 
 int objective_check(const linnet_objective *objective)

@@ -9,6 +9,9 @@
    NULL, both. The names belong to the source: close it, also after a failure. */
 int source_open(const char *model, const char *weights, linnet_feature_source *out_source);
 void source_close(linnet_feature_source *source);
+/* Says where a network looks with random weights for want of others; textures are random, and meant to be. To be called
+   once all is ready: an error stands alone. */
+void source_warn(const linnet_feature_source *source);
 
 /* objective, or why there is none: EXIT_GO_ON, EXIT_USAGE for a layer that is not there, ... */
 int objective_check(const linnet_objective *objective);

@@ -98,7 +98,7 @@ cli_option option_optimizer(int *target)
                         .target = target,
                         .argument = "NAME",
                         .choices = minimizer_names,
-                        .help = "lbfgs or adam (default: lbfgs where this build has it)"};
+                        .help = "lbfgs, adam, or default: lbfgs where this build has it, else adam"};
 }
 
 cli_option option_rate(double *target)

@@ -16,9 +16,10 @@ typedef struct figure {
     const style_outputs *outputs;
     linnet_feature_source source;
     linnet_sheet *sheet;
+    bool started;
 } figure;
 
-static void print_picture(const char *kind, const char *layers, const descent *d)
+static void print_picture(const char *kind, const char *layers, bool absolute, const descent *d)
 {
     if (cli_common_options.json) {
         json_t *line = json_object();
@@ -30,7 +31,7 @@ static void print_picture(const char *kind, const char *layers, const descent *d
         json_number(line, "loss", d->last);
         json_line(line);
     } else if (!cli_common_options.quiet) {
-        printf("%-8s %-40s loss %.3g -> %.3g\n", kind, layers, d->first, d->last);
+        printf("%-8s %-40s %s %.3g -> %.3g\n", kind, layers, absolute ? "loss" : "relative loss", d->first, d->last);
         fflush(stdout);
     }
 }
@@ -60,10 +61,13 @@ static int reconstruct(figure *f, bool style, const linnet_tensor *picture, cons
     int code = objective_check(objective);
     if (code == EXIT_GO_ON)
         code = descent_new(&d, objective, names, &settings);
+    if (code == EXIT_GO_ON && !f->started)
+        source_warn(&f->source);
+    f->started = true;
     if (code == EXIT_GO_ON)
         code = descent_run(&d);
     if (code == EXIT_GO_ON) {
-        print_picture(style ? "style" : "content", names, &d);
+        print_picture(style ? "style" : "content", names, s->absolute, &d);
         code = add_picture(f, &d.picture, names);
     }
     descent_free(&d);

@@ -149,7 +149,8 @@ static void print_start(const transfer *t)
     if (t->d.done)
         printf("resumed after %llu iterations%s\n", (unsigned long long)t->d.done,
                strcmp(linnet_minimizer_name(t->d.method), "lbfgs") == 0 ? ", with a fresh history" : "");
-    printf("\niteration        loss     content       style      left\n");
+    printf("\n%s\niteration        loss     content       style      left\n",
+           t->settings->absolute ? "Losses times their weights" : "Relative losses times their weights");
     fflush(stdout);
 }
 
@@ -211,7 +212,10 @@ static int write_curve(const transfer *t)
         series[count] = (loss_series){names[count], d->losses + 1 + i, rows, stride, false};
         count++;
     }
-    return loss_svg_write(t->curve, "Loss: total, and what each layer has of it", series, count);
+    return loss_svg_write(t->curve,
+                          t->settings->absolute ? "Loss: total, and what each layer has of it"
+                                                : "Relative loss: total, and what each layer has of it",
+                          series, count);
 }
 
 static int write_all(const transfer *t, bool stopped)
@@ -301,6 +305,7 @@ static int stop(const transfer *t)
 static int run(transfer *t)
 {
     interrupt_watch();
+    source_warn(&t->source);
     print_start(t);
     t->started = text_now();
     t->from = t->d.done;

@@ -4,6 +4,7 @@
 #include "linnet/train.h"
 #include "options.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define DEFAULT_MODEL "textures"
@@ -37,6 +38,29 @@ static bool is_network(const char *model)
     return !model;
 }
 
+static linnet_status build(linnet_extractor *e, const linnet_feature_source *source,
+                           const linnet_model_options *options)
+{
+    return source->weights
+               ? linnet_model_for_weights(e->context, source->weights, source->model, options, &e->model)
+               : linnet_model_new(e->context, source->model ? source->model : DEFAULT_MODEL, options, &e->model);
+}
+
+/* Layers before a pooling that the picture is too small for can be looked at without it. depth says nothing to
+   networks other than vgg19: they fail again in the same way. */
+static linnet_status build_shallow(linnet_extractor *e, const linnet_feature_source *source,
+                                   linnet_model_options options)
+{
+    static const int before_pooling[] = {15, 11, 7, 3, 1};
+    linnet_status status = LINNET_SHAPE;
+    for (size_t i = 0; i < sizeof before_pooling / sizeof before_pooling[0] && status == LINNET_SHAPE; i++) {
+        options.depth = before_pooling[i];
+        status = build(e, source, &options);
+    }
+    e->shallow = status == LINNET_OK;
+    return status;
+}
+
 static linnet_status open_model(linnet_extractor *e, const linnet_feature_source *source)
 {
     linnet_model_options options = {.struct_size = sizeof options,
@@ -44,10 +68,9 @@ static linnet_status open_model(linnet_extractor *e, const linnet_feature_source
                                     .height = e->height,
                                     .width = e->width,
                                     .average_pooling = source->average_pooling};
-    linnet_status status =
-        source->weights
-            ? linnet_model_for_weights(e->context, source->weights, source->model, &options, &e->model)
-            : linnet_model_new(e->context, source->model ? source->model : DEFAULT_MODEL, &options, &e->model);
+    linnet_status status = build(e, source, &options);
+    if (status == LINNET_SHAPE)
+        status = build_shallow(e, source, options);
     if (status != LINNET_OK)
         return status;
     int64_t dims[LINNET_MAX_RANK] = {0};
@@ -117,11 +140,22 @@ size_t linnet_extractor_elements(const linnet_extractor *e, linnet_value value, 
     return count > 0 ? (size_t)count : 0;
 }
 
+linnet_status linnet_extractor_layer(const linnet_extractor *e, const char *layer, linnet_value *out_value)
+{
+    char message[512];
+    linnet_status status = linnet_net_layer(e->model.net, layer, out_value);
+    if (status != LINNET_NOT_FOUND || !e->shallow)
+        return status;
+    snprintf(message, sizeof message, "%s", linnet_context_message(e->context));
+    return linnet_fail(e->context, status, "%lld x %lld pixels are too few for the rest of %s: %s", (long long)e->width,
+                       (long long)e->height, linnet_net_name(e->model.net), message);
+}
+
 linnet_status linnet_extractor_tap(linnet_extractor *e, const char *layer, bool gram, linnet_value *out_value)
 {
     int64_t dims[LINNET_MAX_RANK];
     uint32_t rank;
-    linnet_status status = linnet_net_layer(e->model.net, layer, out_value);
+    linnet_status status = linnet_extractor_layer(e, layer, out_value);
     if (status != LINNET_OK || !gram)
         return status;
     if (!linnet_extractor_elements(e, *out_value, dims, &rank) || rank != 4)

@@ -14,6 +14,7 @@ typedef struct linnet_extractor {
     const char *weights; /* the source's: read by start */
     linnet_session *session;
     int64_t channels, height, width;
+    bool shallow; /* the net ends where the picture became too small for it */
     size_t count; /* numbers in a picture */
     float *input; /* the last picture as the network wants it */
 } linnet_extractor;
@@ -23,8 +24,8 @@ typedef struct linnet_extractor {
 linnet_status linnet_source_resolve(linnet_context *context, const char *what, const linnet_feature_source *given,
                                     linnet_feature_source *out_source, linnet_device **out_opened);
 
-/* Builds the net. picture: rank 3, its size is what counts. After that the caller may add nodes, then start. A failed
-   open or start needs the close, too. */
+/* Builds the net, of vgg19 as much as the picture's size allows. picture: rank 3, its size is what counts. After that
+   the caller may add nodes, then start. A failed open or start needs the close, too. */
 linnet_status linnet_extractor_open(linnet_context *context, const linnet_feature_source *source,
                                     const linnet_tensor *picture, linnet_extractor *out);
 /* A session that computes only what is asked for, evaluating, with weights. */
@@ -48,6 +49,9 @@ typedef struct linnet_target {
     double squares; /* sum of the squares of data */
 } linnet_target;
 
+/* A layer by its name; LINNET_NOT_FOUND lists those that there are, and says so where the picture is too small for the
+   rest of the net. */
+linnet_status linnet_extractor_layer(const linnet_extractor *extractor, const char *layer, linnet_value *out_value);
 /* The maps of a layer, or with gram G / M: their Gram matrix over the number of positions. */
 linnet_status linnet_extractor_tap(linnet_extractor *extractor, const char *layer, bool gram, linnet_value *out_value);
 /* Runs picture through the network once and fills in the targets, whose layer and gram are set. */

@@ -28,7 +28,7 @@ static linnet_status build(linnet_objective *o, const linnet_feature_source *sou
 {
     linnet_target target = {.layer = options->layer};
     linnet_value value;
-    linnet_status status = linnet_net_layer(o->extractor.model.net, options->layer, &value);
+    linnet_status status = linnet_extractor_layer(&o->extractor, options->layer, &value);
     if (status == LINNET_OK)
         status = linnet_targets_read(o->extractor.context, source, options->picture, &target, 1);
     if (status == LINNET_OK && !(target.squares > 0))

@@ -48,7 +48,7 @@ static linnet_status take_layers(builder *b, half *h, const linnet_weighted_laye
                            linnet_net_name(net), h->kind);
     for (size_t i = 0; i < h->count; i++) {
         linnet_value value;
-        linnet_status status = linnet_net_layer(net, h->layers[i].name, &value);
+        linnet_status status = linnet_extractor_layer(&b->objective->extractor, h->layers[i].name, &value);
         if (status != LINNET_OK)
             return status;
         h->targets[i] = (linnet_target){.layer = h->layers[i].name, .gram = h->gram};

@@ -84,7 +84,7 @@ done_so_far=$(sed -n 's/.*after \([0-9]*\) iterations.*/\1/p' "$WORK/err")
 must style --resume "$WORK/stop.state" --iterations $((done_so_far + 2)) -o "$WORK/stop.png"
 
 # What it prints is the whole of what has to be typed: iterations and snapshots are as they were, unless others are said.
-"$LINNET" style "$content" "$style" --size 32 --iterations 130 --every 65 --optimizer adam --json -o "$WORK/typed.png" \
+"$LINNET" style "$content" "$style" --size 32 --iterations 600 --every 300 --optimizer adam --json -o "$WORK/typed.png" \
     >"$WORK/out" 2>"$WORK/err" &
 pid=$!
 tries=0
@@ -101,12 +101,12 @@ rm -f "$WORK"/typed-*.png
 typed=$(sed -n 's/.*go on with: linnet //p' "$WORK/err")
 # shellcheck disable=SC2086 # words as typed
 must $typed --json
-[ "$(field iterations)" = 130 ] || fail "resumed, it went to $(field iterations) iterations instead of 130"
-[ -s "$WORK/typed-0130.png" ] || fail "resumed, it wrote no picture every 65 iterations"
+[ "$(field iterations)" = 600 ] || fail "resumed, it went to $(field iterations) iterations instead of 600"
+[ -s "$WORK/typed-0600.png" ] || fail "resumed, it wrote no picture every 300 iterations"
 # shellcheck disable=SC2086
-must $typed --iterations 132 --every 66 --json
-[ "$(field iterations)" = 132 ] || fail "resumed, --iterations is not heard"
-[ -s "$WORK/typed-0132.png" ] || fail "resumed, --every is not heard"
+must $typed --iterations 599 --every 599 --json
+[ "$(field iterations)" = 599 ] || fail "resumed, --iterations is not heard"
+[ -s "$WORK/typed-0599.png" ] || fail "resumed, --every is not heard"
 
 # Layer by layer, and inversion.
 must style "$content" "$style" --content-only --style-only --layers scale1,scale3 --size 32 --iterations 4 -o "$WORK/figure.png"
@@ -116,6 +116,14 @@ must invert textures "$content" --size 48 --layer scale1,scale4 --iterations 10 
 json_only
 [ "$(grep -c '"event":"layer"' "$WORK/out")" = 2 ] || fail "two layers were asked for"
 [ -s "$WORK/invert.png" ] && [ -s "$WORK/invert-loss.svg" ] || fail "figure or curve is missing"
+# A network is built as deep as the picture goes.
+must invert vgg19 "$content" --size 20 --layer relu1_1 --iterations 1 -o "$WORK/invert.png"
+grep -q "no --weights: vgg19 starts with random weights" "$WORK/err" || fail "random weights are not spoken of"
+must style "$content" "$style" --model vgg19 --size 20 --layers relu1_1 --content-layers relu1_1 --iterations 1 \
+    -o "$WORK/small.png"
+refuses 2 "pixels are too few for the rest of vgg19" invert vgg19 "$content" --size 20 --layer relu5_4 \
+    -o "$WORK/no.png"
+[ -s "$WORK/out" ] && fail "a table beside an error"
 must invert lenet5 "$content" --iterations 3 -o "$WORK/invert.png"
 grep -q 'no --weights: lenet5 starts with random weights' "$WORK/err" || fail "random weights are not mentioned"
 

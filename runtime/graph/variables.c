@@ -165,7 +165,8 @@ static void draw(const linnet_net_value *value, uint32_t number, uint64_t seed, 
     }
     bool he = value->initial == LINNET_INITIAL_HE_UNIFORM,
          uniform = he || value->initial == LINNET_INITIAL_KAIMING_UNIFORM;
-    float bound = uniform && value->fan_in > 0 ? sqrtf((he ? 6.0f : 1.0f) / (float)value->fan_in) : 0.0f;
+    float fan_in = value->fan_in > 0 ? (float)value->fan_in : INFINITY;
+    float bound = he ? sqrtf(6.0f / fan_in) : 1.0f / sqrtf(fan_in);
     float constant = value->initial == LINNET_INITIAL_ONE ? 1.0f : 0.0f;
     for (uint64_t i = 0; i < count; i++)
         out[i] = uniform ? (2.0f * linnet_philox_uniform(seed, number, INITIAL_STEP, i) - 1.0f) * bound : constant;

@@ -97,7 +97,7 @@ static void box_holds(void **state)
     float x[2] = {-3, 0.5f};
     valley v = {.count = 2};
     if (!linnet_minimizer_available(method))
-        skip();
+        skip(); /* a build without liblbfgs has no such method */
     assert_ok(linnet_minimize(NULL, 2, x, rosenbrock, &v, NULL, .method = method, .iterations = 3000, .low = -1,
                               .high = 0.8f));
     assert_true(x[0] >= -1 && x[0] <= 0.8f && x[1] >= -1 && x[1] <= 0.8f);
@@ -129,7 +129,7 @@ static void progress_stops(void **state)
     linnet_minimize_result result;
     double value;
     if (!linnet_minimizer_available(method))
-        skip();
+        skip(); /* a build without liblbfgs has no such method */
     assert_fails(linnet_minimize(NULL, 2, x, rosenbrock, &v, &result, .method = method, .done = 20, .progress = watch,
                                  .progress_user = &w, .moments = (float[4]){0}),
                  LINNET_INTERRUPTED, "after 25 iterations");
@@ -143,7 +143,7 @@ static void failures_come_through(void **state)
 {
     linnet_minimizer method = (linnet_minimizer)(intptr_t)*state;
     if (!linnet_minimizer_available(method))
-        skip();
+        skip(); /* a build without liblbfgs has no such method */
     for (int at = 1; at < 8; at++) {
         float x[2] = {-1.2f, 1.0f};
         valley v = {.count = 2, .fail_at = at};
@@ -163,7 +163,7 @@ static void at_the_minimum_it_is_over(void **state)
     linnet_minimize_result result;
     (void)state;
     if (!linnet_minimizer_available(LINNET_MINIMIZER_LBFGS))
-        skip();
+        skip(); /* a build without liblbfgs has no such method */
     assert_ok(linnet_minimize(NULL, 2, x, rosenbrock, &v, &result, .method = LINNET_MINIMIZER_LBFGS));
     assert_true(result.converged && result.iterations == 0);
     assert_true(x[0] == 1 && x[1] == 1);

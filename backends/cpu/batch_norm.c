@@ -69,7 +69,7 @@ static double channel_sum(const job *j, enum sum_kind kind, int64_t channel, con
 
 static int describe_forward(const linnet_layer_desc *desc, linnet_candidate *out)
 {
-    cpu_want_same(desc, out, false);
+    cpu_want_same(desc, out, CPU_TAKES_NCHW16N);
     out->in_place = 1;
     out->saved_count = desc->differentiate ? 1 : 0;
     out->saved_bytes[0] = desc->differentiate ? (uint64_t)desc->inputs[0].dims[1] * 2 * sizeof(float) : 0;
@@ -131,7 +131,7 @@ static void forward(const linnet_layer_desc *desc, const linnet_layer_args *args
 
 static int describe_backward(const linnet_layer_desc *desc, linnet_candidate *out)
 {
-    cpu_want_same(desc, out, false);
+    cpu_want_same(desc, out, CPU_TAKES_NCHW16N);
     out->in_place = 1;
     out->reads_inputs = 1;
     out->reads_parameters = desc->parameter_count > 0 ? 1u << LINNET_BATCH_NORM_WEIGHT : 0;

@@ -21,7 +21,7 @@ static int describe(const linnet_layer_desc *desc, linnet_candidate *out)
         if (desc->direction == LINNET_BACKWARD && cpu_has_stride(desc))
             out->refusal = "needs dense tensors";
     } else {
-        cpu_want_same(desc, out, desc->direction == LINNET_FORWARD);
+        cpu_want_same(desc, out, CPU_TAKES_NCHW16N | (desc->direction == LINNET_FORWARD ? CPU_TAKES_STRIDES : 0));
     }
     return 0;
 }

@@ -376,7 +376,7 @@ int cpu_conv2d_describe_blocked(const linnet_layer_desc *desc, linnet_candidate 
         return strcmp(desc->forward, out->name) == 0 ? CPU_PREFER : CPU_AVOID;
     /* Measured: all lanes used, this runs near the processor's peak; im2col comes to two thirds of it with 32 outputs
        or more, and to a quarter with few. */
-    int64_t percent = s.group_o < 32 ? 37 : cpu_is_blocked(&desc->inputs[0]) ? 50 : 70;
+    int64_t percent = s.group_o < 32 ? 37 : cpu_is_nchw16n(&desc->inputs[0]) ? 50 : 70;
     return cpu_fills_lanes(s.n, percent) ? CPU_PREFER : CPU_AVOID;
 }
 

@@ -12,8 +12,12 @@
  *             storage of a tensor [ceil(N/16), rest..., 16], so that most kernels need not know. The last block's
  *             spare lanes are computed like the others as if their items were zeros; in gradients they are zero, and
  *             nothing that sums over the batch looks at them.
- *   panels    of a matrix [O,I]: what the matrix product reads for x weight^T, see cpu_gemm_pack. The width of a panel
- *             depends on the instruction set. Packed once, by the session, while the weights stay as they are.
+ *   nchw16c   [N][ceil(C/16)][rest...][16], the channels innermost: a vector holds 16 channels of one element. The last
+ *             block's spare lanes are zero, always, in activations and in gradients: whoever writes a tensor keeps it
+ * so (an operator whose value at 0 is not 0 clears them), and whoever reads one need not care. panels    of a matrix
+ * [O,I]: what the matrix product reads for x weight^T, see cpu_gemm_pack. The width of a panel depends on the
+ * instruction set. Packed once, by the session, while the weights stay as they are. Other formats of parameters belong
+ * to one algorithm each (cpu_packing).
  */
 #ifndef LINNET_CPU_H
 #define LINNET_CPU_H
@@ -26,6 +30,8 @@ enum {
     CPU_LANES = 16,
     CPU_FORMAT_NCHW16N = LINNET_FORMAT_PRIVATE,
     CPU_FORMAT_PANELS = LINNET_FORMAT_PRIVATE + 1,
+    CPU_FORMAT_NCHW16C = LINNET_FORMAT_PRIVATE + 2,
+    CPU_FORMAT_PACKED = LINNET_FORMAT_PRIVATE + 16, /* from here on: parameters only */
     CPU_ALIGNMENT = 64
 };
 
@@ -99,22 +105,34 @@ const cpu_layer *cpu_layer_find(uint32_t kind);
 
 /* ---- Formats (format.c) ---- */
 
-static inline bool cpu_is_blocked(const linnet_tensor_desc *desc)
+static inline bool cpu_is_nchw16n(const linnet_tensor_desc *desc)
 {
     return desc->format == CPU_FORMAT_NCHW16N;
 }
 
-/* panels (linear_packed.c) */
-linnet_status cpu_panels_bytes(const linnet_tensor_desc *desc, uint64_t *out_bytes);
-linnet_status cpu_panels_convert(const linnet_tensor_desc *destination_desc, linnet_view destination,
-                                 const linnet_tensor_desc *source_desc, linnet_view source);
+static inline bool cpu_is_nchw16c(const linnet_tensor_desc *desc)
+{
+    return desc->format == CPU_FORMAT_NCHW16C;
+}
+
+/* A format of parameters, as one algorithm wants to read them. bytes refuses descs that it cannot hold; convert packs
+   from NCHW and back. */
+typedef struct cpu_packing {
+    uint32_t format;
+    const char *name;
+    linnet_status (*bytes)(const linnet_tensor_desc *desc, uint64_t *out_bytes);
+    linnet_status (*convert)(const linnet_tensor_desc *destination_desc, linnet_view destination,
+                             const linnet_tensor_desc *source_desc, linnet_view source);
+} cpu_packing;
+
+extern const cpu_packing cpu_panels_packing; /* linear_packed.c */
 
 /* Product of dims [first, last). */
 int64_t cpu_dims(const linnet_tensor_desc *desc, uint32_t first, uint32_t last);
-/* Can the tensor be stored as nchw16n? */
+/* Can the tensor be stored as nchw16n and nchw16c? */
 bool cpu_can_block(const linnet_tensor_desc *desc);
-/* The tensor as stored: items of item elements, stride apart; lanes is 16 and items counts blocks where it is blocked.
- */
+/* The tensor as stored: items of item elements, stride apart. In nchw16n items are blocks of 16 and lanes is 16; in
+   nchw16c an item has the spare lanes too. */
 typedef struct cpu_extent {
     int64_t items, item, stride;
     int64_t lanes; /* innermost batch lanes: 1 or 16 */
@@ -127,8 +145,7 @@ linnet_status cpu_convert(linnet_backend_queue *queue, const linnet_tensor_desc 
                           linnet_view destination, const linnet_tensor_desc *source_desc, linnet_view source);
 const char *cpu_format_name(uint32_t format);
 
-/* Zeros the last block's spare lanes: for gradients that a kernel left something in. Nothing to do for a dense tensor.
- */
+/* Zeros the last block's spare lanes, where a kernel left something in them. Nothing to do for a dense tensor. */
 void cpu_clear_spare_lanes(const linnet_tensor_desc *desc, float *data);
 
 /* Do n items use at least this share of the lanes of their blocks? */
@@ -141,10 +158,12 @@ static inline bool cpu_fills_lanes(int64_t n, int64_t percent)
 void cpu_want(const linnet_layer_desc *desc, linnet_candidate *out, uint32_t format);
 /* Does any input or output have an outer stride? */
 bool cpu_has_stride(const linnet_layer_desc *desc);
-/* For describe, where the layer has one algorithm for both formats: nchw16n as soon as one tensor has it, else NCHW.
-   Refuses outer strides where tensors are blocked, and everywhere unless takes_strides. */
-void cpu_want_same(const linnet_layer_desc *desc, linnet_candidate *out, bool takes_strides);
-/* As cpu_want_same without strides, for layers along an axis: NCHW when the axis is the batch. */
+/* For describe, where the layer has one algorithm for several formats, NCHW among them: the format of the first tensor
+   that is in one of those that it takes, else NCHW. Refuses outer strides of blocked tensors, and all of them without
+   CPU_TAKES_STRIDES. */
+enum { CPU_TAKES_STRIDES = 1, CPU_TAKES_NCHW16N = 2, CPU_TAKES_NCHW16C = 4 };
+void cpu_want_same(const linnet_layer_desc *desc, linnet_candidate *out, uint32_t takes);
+/* As cpu_want_same for nchw16n without strides, for layers along an axis: NCHW when the axis is the batch. */
 void cpu_want_axis(const linnet_layer_desc *desc, linnet_candidate *out, uint32_t axis);
 
 /* ---- Element-wise work over up to four tensors of equal dims and format (spans.c) ---- */

@@ -23,7 +23,7 @@ static bool is_identity(const linnet_layer_desc *desc)
 
 static int describe(const linnet_layer_desc *desc, linnet_candidate *out)
 {
-    cpu_want_same(desc, out, false);
+    cpu_want_same(desc, out, CPU_TAKES_NCHW16N);
     out->in_place = 1;
     out->alias = is_identity(desc);
     return 0;
@@ -81,7 +81,7 @@ static void drop(const linnet_layer_desc *desc, const linnet_layer_args *args, c
              .y = y,
              .count = linnet_desc_count(shape),
              .item = cpu_dims(shape, 1, shape->rank),
-             .blocked = cpu_is_blocked(shape),
+             .blocked = cpu_is_nchw16n(shape),
              .accumulate = accumulate,
              .probability = attributes->probability,
              .factor = 1.0f / (1.0f - attributes->probability)};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* nchw16n: sizes, conversion, and what a layer asks for. */
+/* The plugin's own formats: sizes, conversion, and what a layer asks for. */
 #include "cpu.h"
 #include "kernels/kernels.h"
 
@@ -16,10 +16,29 @@ bool cpu_can_block(const linnet_tensor_desc *desc)
     return desc->type == LINNET_F32 && desc->rank >= 2;
 }
 
+/* Channel blocks, elements of a plane, floats of an item in nchw16c. */
+typedef struct channel_extent {
+    int64_t blocks, plane, item, stride;
+    int64_t tail; /* lanes of the last block that hold data */
+} channel_extent;
+
+static channel_extent channel_extent_of(const linnet_tensor_desc *desc)
+{
+    int64_t channels = desc->dims[1], blocks = cpu_ceil(channels, CPU_LANES), plane = cpu_dims(desc, 2, desc->rank);
+    int64_t item = blocks * plane * CPU_LANES;
+    return (channel_extent){.blocks = blocks,
+                            .plane = plane,
+                            .item = item,
+                            .stride = desc->outer_stride ? desc->outer_stride : item,
+                            .tail = channels - (blocks - 1) * CPU_LANES};
+}
+
 cpu_extent cpu_extent_of(const linnet_tensor_desc *desc)
 {
     int64_t items = desc->rank > 0 ? desc->dims[0] : 1, item = cpu_dims(desc, 1, desc->rank);
-    if (!cpu_is_blocked(desc))
+    if (cpu_is_nchw16c(desc))
+        item = channel_extent_of(desc).item;
+    if (!cpu_is_nchw16n(desc))
         return (cpu_extent){.items = items,
                             .item = item,
                             .stride = desc->outer_stride ? desc->outer_stride : item,
@@ -33,22 +52,42 @@ cpu_extent cpu_extent_of(const linnet_tensor_desc *desc)
                         .tail = items - (blocks - 1) * CPU_LANES};
 }
 
+/* ---- Parameters ---- */
+
+static const cpu_packing *const packings[] = {&cpu_panels_packing};
+
+/* NULL for a format that is none of a parameter's. */
+static const cpu_packing *find_packing(uint32_t format)
+{
+    for (size_t i = 0; i < sizeof packings / sizeof packings[0]; i++)
+        if (packings[i]->format == format)
+            return packings[i];
+    return NULL;
+}
+
 linnet_status cpu_format_bytes(linnet_backend_device *device, const linnet_tensor_desc *desc, uint64_t *out_bytes)
 {
     (void)device;
-    if (desc->format == CPU_FORMAT_PANELS)
-        return cpu_panels_bytes(desc, out_bytes);
-    if (!cpu_is_blocked(desc) || !cpu_can_block(desc))
+    const cpu_packing *packing = find_packing(desc->format);
+    if (packing)
+        return packing->bytes(desc, out_bytes);
+    bool has_format = cpu_is_nchw16n(desc) || cpu_is_nchw16c(desc);
+    if (!has_format || !cpu_can_block(desc))
         return cpu_fail(LINNET_UNSUPPORTED, "cpu: no such format");
-    uint64_t blocks = (uint64_t)cpu_ceil(desc->dims[0], CPU_LANES), item = (uint64_t)cpu_dims(desc, 1, desc->rank);
-    if (__builtin_mul_overflow(blocks * CPU_LANES * sizeof(float), item, out_bytes))
+    uint32_t axis = cpu_is_nchw16n(desc) ? 0 : 1; /* whose elements lie in the lanes */
+    uint64_t blocks = (uint64_t)cpu_ceil(desc->dims[axis], CPU_LANES);
+    uint64_t others = (uint64_t)(desc->dims[1 - axis] * cpu_dims(desc, 2, desc->rank)); /* checked by the host */
+    if (__builtin_mul_overflow(blocks * CPU_LANES * sizeof(float), others, out_bytes))
         return cpu_fail(LINNET_LIMIT, "cpu: a blocked tensor is too large");
     return LINNET_OK;
 }
 
 const char *cpu_format_name(uint32_t format)
 {
-    return format == CPU_FORMAT_NCHW16N ? "nchw16n" : format == CPU_FORMAT_PANELS ? "panels" : "?";
+    const cpu_packing *packing = find_packing(format);
+    if (packing)
+        return packing->name;
+    return format == CPU_FORMAT_NCHW16N ? "nchw16n" : format == CPU_FORMAT_NCHW16C ? "nchw16c" : NULL;
 }
 
 /* ---- Conversion ---- */
@@ -56,52 +95,128 @@ const char *cpu_format_name(uint32_t format)
 typedef struct conversion {
     const float *source;
     float *destination;
-    cpu_extent blocked, dense;
-    bool to_blocked;
+    cpu_extent batch, dense; /* nchw16n's and NCHW's, where they take part */
+    channel_extent channels; /* nchw16c's */
+    int64_t items;
+    bool forth; /* into nchw16n from NCHW; into nchw16c from any other */
 } conversion;
 
-static void convert_block(const void *context, int64_t block, uint32_t worker)
+/* A block of 16 images: NCHW and nchw16n. */
+static void batch_task(const void *context, int64_t block, uint32_t worker)
 {
     (void)worker;
     const conversion *c = context;
     int32_t rows = (int32_t)cpu_min(CPU_LANES, c->dense.items - block * CPU_LANES);
-    int64_t dense = block * CPU_LANES * c->dense.stride, blocked = block * c->blocked.stride;
-    if (c->to_blocked)
+    int64_t dense = block * CPU_LANES * c->dense.stride, blocked = block * c->batch.stride;
+    if (c->forth)
         cpu_table.lanes_from_rows(c->source + dense, c->dense.stride, rows, c->dense.item, c->destination + blocked,
                                   CPU_LANES, CPU_LANES);
     else
         cpu_table.rows_from_lanes(c->source + blocked, c->dense.item, c->destination + dense, c->dense.stride, rows);
 }
 
+static int32_t block_channels(const conversion *c, int64_t block)
+{
+    return (int32_t)(block == c->channels.blocks - 1 ? c->channels.tail : CPU_LANES);
+}
+
+/* A block of 16 channels of an image: NCHW and nchw16c. */
+static void channel_task(const void *context, int64_t task, uint32_t worker)
+{
+    (void)worker;
+    const conversion *c = context;
+    int64_t item = task / c->channels.blocks, block = task % c->channels.blocks, plane = c->channels.plane;
+    int64_t dense = item * c->dense.stride + block * CPU_LANES * plane;
+    int64_t blocked = item * c->channels.stride + block * CPU_LANES * plane;
+    int32_t rows = block_channels(c, block);
+    if (c->forth)
+        cpu_table.lanes_from_rows(c->source + dense, plane, rows, plane, c->destination + blocked, CPU_LANES,
+                                  CPU_LANES);
+    else
+        cpu_table.rows_from_lanes(c->source + blocked, plane, c->destination + dense, plane, rows);
+}
+
+/* A block of 16 channels of a block of 16 images: nchw16n and nchw16c, 16 x 16 for every element of the plane. */
+static void both_task(const void *context, int64_t task, uint32_t worker)
+{
+    (void)worker;
+    const conversion *c = context;
+    int64_t images = task / c->channels.blocks, block = task % c->channels.blocks, plane = c->channels.plane;
+    int32_t rows = (int32_t)cpu_min(CPU_LANES, c->items - images * CPU_LANES), channels = block_channels(c, block);
+    int64_t by_batch = images * c->batch.stride + block * CPU_LANES * plane * CPU_LANES;
+    int64_t by_channel = images * CPU_LANES * c->channels.stride + block * CPU_LANES * plane;
+    for (int64_t at = 0; at < plane * CPU_LANES; at += CPU_LANES)
+        if (c->forth)
+            cpu_table.lanes_from_rows(c->source + by_batch + at, plane * CPU_LANES, channels, rows,
+                                      c->destination + by_channel + at, c->channels.stride, CPU_LANES);
+        else
+            cpu_table.lanes_from_rows(c->source + by_channel + at, c->channels.stride, rows, channels,
+                                      c->destination + by_batch + at, plane * CPU_LANES, CPU_LANES);
+}
+
+/* Converts by the rule of the pair of formats; false: there is none. */
+static bool convert_pair(conversion *c, const linnet_tensor_desc *to, const linnet_tensor_desc *from)
+{
+    const linnet_tensor_desc *batch = cpu_is_nchw16n(to) ? to : cpu_is_nchw16n(from) ? from : NULL;
+    const linnet_tensor_desc *channels = cpu_is_nchw16c(to) ? to : cpu_is_nchw16c(from) ? from : NULL;
+    const linnet_tensor_desc *dense = to->format == LINNET_FORMAT_NCHW     ? to
+                                      : from->format == LINNET_FORMAT_NCHW ? from
+                                                                           : NULL;
+    int count = (batch != NULL) + (channels != NULL) + (dense != NULL);
+    if (count != 2 || !cpu_can_block(to) || (batch && batch->outer_stride))
+        return false;
+    int64_t work = cpu_extent_of(batch ? batch : channels).item * cpu_extent_of(batch ? batch : channels).items;
+    c->items = to->dims[0];
+    c->forth = channels ? to == channels : to == batch;
+    if (batch)
+        c->batch = cpu_extent_of(batch);
+    if (dense)
+        c->dense = cpu_extent_of(dense);
+    if (channels)
+        c->channels = channel_extent_of(channels);
+    if (!channels)
+        cpu_parallel(c->batch.items, work, batch_task, c);
+    else if (!batch)
+        cpu_parallel(c->items * c->channels.blocks, work, channel_task, c);
+    else
+        cpu_parallel(c->batch.items * c->channels.blocks, work, both_task, c);
+    return true;
+}
+
 linnet_status cpu_convert(linnet_backend_queue *queue, const linnet_tensor_desc *destination_desc,
                           linnet_view destination, const linnet_tensor_desc *source_desc, linnet_view source)
 {
     (void)queue;
-    if (destination_desc->format == CPU_FORMAT_PANELS || source_desc->format == CPU_FORMAT_PANELS)
-        return cpu_panels_convert(destination_desc, destination, source_desc, source);
-    bool to_blocked = cpu_is_blocked(destination_desc), from_blocked = cpu_is_blocked(source_desc);
-    const linnet_tensor_desc *blocked = to_blocked ? destination_desc : source_desc;
-    const linnet_tensor_desc *dense = to_blocked ? source_desc : destination_desc;
-    if (to_blocked == from_blocked || dense->format != LINNET_FORMAT_NCHW || !cpu_can_block(blocked))
-        return cpu_fail(LINNET_UNSUPPORTED, "cpu: converts only between NCHW and a format of its own");
-    conversion c = {.source = cpu_view(source),
-                    .destination = cpu_view(destination),
-                    .blocked = cpu_extent_of(blocked),
-                    .dense = cpu_extent_of(dense),
-                    .to_blocked = to_blocked};
-    cpu_parallel(c.blocked.items, c.blocked.items * c.blocked.item, convert_block, &c);
+    const cpu_packing *packing = find_packing(destination_desc->format);
+    packing = packing ? packing : find_packing(source_desc->format);
+    if (packing)
+        return packing->convert(destination_desc, destination, source_desc, source);
+    conversion c = {.source = cpu_view(source), .destination = cpu_view(destination)};
+    if (!convert_pair(&c, destination_desc, source_desc))
+        return cpu_fail(LINNET_UNSUPPORTED, "cpu: converts only between NCHW and formats of its own");
     return LINNET_OK;
+}
+
+/* Of a block of lanes elements each. */
+static void clear_lanes(float *block, int64_t elements, int64_t tail)
+{
+    for (int64_t i = 0; i < elements; i++)
+        for (int64_t lane = tail; lane < CPU_LANES; lane++)
+            block[i * CPU_LANES + lane] = 0;
 }
 
 void cpu_clear_spare_lanes(const linnet_tensor_desc *desc, float *data)
 {
-    cpu_extent extent = cpu_extent_of(desc);
-    if (extent.tail == extent.lanes)
-        return;
-    float *block = data + (extent.items - 1) * extent.stride;
-    for (int64_t i = 0; i < extent.item; i += extent.lanes)
-        for (int64_t lane = extent.tail; lane < extent.lanes; lane++)
-            block[i + lane] = 0;
+    if (cpu_is_nchw16c(desc)) {
+        channel_extent extent = channel_extent_of(desc);
+        for (int64_t item = 0; item < desc->dims[0] && extent.tail < CPU_LANES; item++)
+            clear_lanes(data + item * extent.stride + (extent.blocks - 1) * extent.plane * CPU_LANES, extent.plane,
+                        extent.tail);
+    } else if (cpu_is_nchw16n(desc)) {
+        cpu_extent extent = cpu_extent_of(desc);
+        if (extent.tail < CPU_LANES)
+            clear_lanes(data + (extent.items - 1) * extent.stride, extent.item / CPU_LANES, extent.tail);
+    }
 }
 
 /* ---- For describe ---- */
@@ -125,21 +240,29 @@ bool cpu_has_stride(const linnet_layer_desc *desc)
     return false;
 }
 
-void cpu_want_same(const linnet_layer_desc *desc, linnet_candidate *out, bool takes_strides)
+/* The tensor's format when the layer takes it, else NCHW. */
+static uint32_t taken_format(const linnet_tensor_desc *desc, uint32_t takes)
 {
-    bool blocked = false;
-    for (uint32_t i = 0; i < desc->input_count; i++)
-        blocked = blocked || cpu_is_blocked(&desc->inputs[i]);
-    for (uint32_t i = 0; i < desc->output_count; i++)
-        blocked = blocked || (desc->direction == LINNET_BACKWARD && cpu_is_blocked(&desc->outputs[i]));
-    cpu_want(desc, out, blocked ? CPU_FORMAT_NCHW16N : LINNET_FORMAT_NCHW);
-    if ((blocked || !takes_strides) && cpu_has_stride(desc))
+    bool taken =
+        (cpu_is_nchw16n(desc) && takes & CPU_TAKES_NCHW16N) || (cpu_is_nchw16c(desc) && takes & CPU_TAKES_NCHW16C);
+    return taken ? desc->format : LINNET_FORMAT_NCHW;
+}
+
+void cpu_want_same(const linnet_layer_desc *desc, linnet_candidate *out, uint32_t takes)
+{
+    uint32_t format = LINNET_FORMAT_NCHW;
+    for (uint32_t i = 0; i < desc->input_count && format == LINNET_FORMAT_NCHW; i++)
+        format = taken_format(&desc->inputs[i], takes);
+    for (uint32_t i = 0; i < desc->output_count && format == LINNET_FORMAT_NCHW; i++)
+        format = desc->direction == LINNET_BACKWARD ? taken_format(&desc->outputs[i], takes) : LINNET_FORMAT_NCHW;
+    cpu_want(desc, out, format);
+    if ((format != LINNET_FORMAT_NCHW || !(takes & CPU_TAKES_STRIDES)) && cpu_has_stride(desc))
         out->refusal = "needs dense tensors";
 }
 
 void cpu_want_axis(const linnet_layer_desc *desc, linnet_candidate *out, uint32_t axis)
 {
-    cpu_want_same(desc, out, false);
+    cpu_want_same(desc, out, CPU_TAKES_NCHW16N);
     if (axis == 0)
         cpu_want(desc, out, LINNET_FORMAT_NCHW);
 }

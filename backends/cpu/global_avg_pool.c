@@ -23,7 +23,7 @@ static job job_of(const linnet_layer_desc *desc)
 
 static int describe(const linnet_layer_desc *desc, linnet_candidate *out)
 {
-    cpu_want_same(desc, out, desc->direction == LINNET_FORWARD);
+    cpu_want_same(desc, out, CPU_TAKES_NCHW16N | (desc->direction == LINNET_FORWARD ? CPU_TAKES_STRIDES : 0));
     return 0;
 }
 

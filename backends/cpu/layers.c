@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { MAX_ALGORITHMS = 8 };
+enum { MAX_ALGORITHMS = 32 };
 
 struct linnet_backend_plan {
     const cpu_algorithm *algorithm;

@@ -164,7 +164,7 @@ int cpu_linear_describe_blocked(const linnet_layer_desc *desc, linnet_candidate 
             return strcmp(desc->forward, out->name) == 0 ? CPU_PREFER : CPU_AVOID;
     }
     /* Measured: the matrix product in NCHW packs its weights anew in every run, which costs it about a third. */
-    return cpu_fills_lanes(s.n, cpu_is_blocked(&desc->inputs[0]) ? 37 : 60) ? CPU_PREFER : CPU_AVOID;
+    return cpu_fills_lanes(s.n, cpu_is_nchw16n(&desc->inputs[0]) ? 37 : 60) ? CPU_PREFER : CPU_AVOID;
 }
 
 void cpu_linear_forward_blocked(const linnet_layer_desc *desc, const linnet_layer_args *args)

@@ -18,7 +18,7 @@ static bool can_pack(const linnet_tensor_desc *desc)
     return desc->type == LINNET_F32 && desc->rank == 2;
 }
 
-linnet_status cpu_panels_bytes(const linnet_tensor_desc *desc, uint64_t *out_bytes)
+static linnet_status panels_bytes(const linnet_tensor_desc *desc, uint64_t *out_bytes)
 {
     if (!can_pack(desc))
         return cpu_fail(LINNET_UNSUPPORTED, "cpu: only matrices are packed into panels");
@@ -37,8 +37,8 @@ static void unpack(const float *packed, int64_t outputs, int64_t depth, float *o
             out[o * depth + i] = packed[(o / width * depth + i) * width + o % width];
 }
 
-linnet_status cpu_panels_convert(const linnet_tensor_desc *destination_desc, linnet_view destination,
-                                 const linnet_tensor_desc *source_desc, linnet_view source)
+static linnet_status panels_convert(const linnet_tensor_desc *destination_desc, linnet_view destination,
+                                    const linnet_tensor_desc *source_desc, linnet_view source)
 {
     int64_t outputs = source_desc->dims[0], depth = source_desc->dims[1];
     if (!can_pack(source_desc) || source_desc->outer_stride != 0 || destination_desc->outer_stride != 0)
@@ -51,6 +51,8 @@ linnet_status cpu_panels_convert(const linnet_tensor_desc *destination_desc, lin
         return cpu_fail(LINNET_UNSUPPORTED, "cpu: converts only between NCHW and a format of its own");
     return LINNET_OK;
 }
+
+const cpu_packing cpu_panels_packing = {CPU_FORMAT_PANELS, "panels", panels_bytes, panels_convert};
 
 /* ---- The layer ---- */
 

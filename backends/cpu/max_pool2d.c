@@ -122,7 +122,7 @@ static void forward(const linnet_layer_desc *desc, const linnet_layer_args *args
     planes.x = cpu_view(args->inputs[0]);
     planes.y = cpu_view(args->outputs[0]);
     planes.winners = desc->differentiate && args->saved_count > 0 ? cpu_view_at(args->saved, 0) : NULL;
-    cpu_parallel(planes.count, planes.work, cpu_is_blocked(&desc->inputs[0]) ? forward_lanes : forward_plane, &planes);
+    cpu_parallel(planes.count, planes.work, cpu_is_nchw16n(&desc->inputs[0]) ? forward_lanes : forward_plane, &planes);
 }
 
 static void backward(const linnet_layer_desc *desc, const linnet_layer_args *args)
@@ -133,7 +133,7 @@ static void backward(const linnet_layer_desc *desc, const linnet_layer_args *arg
     planes.winners = cpu_view_at(args->saved, 0);
     planes.accumulate = args->accumulate_inputs & 1;
     if (planes.dx)
-        cpu_parallel(planes.count, planes.work, cpu_is_blocked(&desc->inputs[0]) ? backward_lanes : backward_plane,
+        cpu_parallel(planes.count, planes.work, cpu_is_nchw16n(&desc->inputs[0]) ? backward_lanes : backward_plane,
                      &planes);
 }
 

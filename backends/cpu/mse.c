@@ -28,7 +28,7 @@ static job job_of(const linnet_layer_desc *desc)
 
 static int describe(const linnet_layer_desc *desc, linnet_candidate *out)
 {
-    cpu_want_same(desc, out, false);
+    cpu_want_same(desc, out, CPU_TAKES_NCHW16N);
     if (desc->direction == LINNET_BACKWARD) {
         out->reads_inputs = 3;
     } else {

@@ -30,7 +30,7 @@ cpu_planes cpu_planes_of(const linnet_layer_desc *desc)
 int cpu_pool_describe(const linnet_layer_desc *desc, linnet_candidate *out, bool blocked)
 {
     bool is_blocked =
-        cpu_is_blocked(&desc->inputs[0]) || (desc->direction == LINNET_BACKWARD && cpu_is_blocked(&desc->outputs[0]));
+        cpu_is_nchw16n(&desc->inputs[0]) || (desc->direction == LINNET_BACKWARD && cpu_is_nchw16n(&desc->outputs[0]));
     cpu_want(desc, out, blocked ? CPU_FORMAT_NCHW16N : LINNET_FORMAT_NCHW);
     if ((blocked || desc->direction == LINNET_BACKWARD) && cpu_has_stride(desc))
         out->refusal = "needs dense tensors";

@@ -25,7 +25,7 @@ static int describe(const linnet_layer_desc *desc, linnet_candidate *out)
 {
     bool keeps_batch = cpu_can_block(&desc->inputs[0]) && cpu_can_block(&desc->outputs[0]) &&
                        desc->inputs[0].dims[0] == desc->outputs[0].dims[0];
-    cpu_want_same(desc, out, false);
+    cpu_want_same(desc, out, CPU_TAKES_NCHW16N);
     if (!keeps_batch)
         cpu_want(desc, out, LINNET_FORMAT_NCHW);
     out->in_place = 1;

@@ -10,7 +10,7 @@ typedef struct job {
 
 static int describe_forward(const linnet_layer_desc *desc, linnet_candidate *out)
 {
-    cpu_want_same(desc, out, true);
+    cpu_want_same(desc, out, CPU_TAKES_NCHW16N | CPU_TAKES_NCHW16C | CPU_TAKES_STRIDES);
     out->in_place = 1;
     return 0;
 }
@@ -30,12 +30,14 @@ static void forward(const linnet_layer_desc *desc, const linnet_layer_args *args
     cpu_spans_add(&j.spans, &desc->outputs[0], cpu_view(args->outputs[0]));
     cpu_spans_add(&j.spans, &desc->inputs[0], cpu_view(args->inputs[0]));
     cpu_parallel(cpu_spans_tasks(&j.spans), j.spans.items * j.spans.item, forward_task, &j);
+    if (cpu_is_nchw16c(&desc->outputs[0])) /* sigmoid(0) is not 0 */
+        cpu_clear_spare_lanes(&desc->outputs[0], cpu_view(args->outputs[0]));
 }
 
 static int describe_backward(const linnet_layer_desc *desc, linnet_candidate *out)
 {
     const linnet_unary_attributes *attributes = desc->attributes;
-    cpu_want_same(desc, out, false);
+    cpu_want_same(desc, out, CPU_TAKES_NCHW16N | CPU_TAKES_NCHW16C);
     out->reads_outputs = attributes->op != LINNET_UNARY_SCALE;
     out->in_place = 1;
     return 0;

@@ -24,6 +24,7 @@ static bool always(void)
     static void init_##set(cpu_table_type *table)                                                                      \
     {                                                                                                                  \
         cpu_tile_init_##set(table);                                                                                    \
+        cpu_batch_reduce_init_##set(table);                                                                            \
         cpu_blocked_init_##set(table);                                                                                 \
         cpu_elementwise_init_##set(table);                                                                             \
         cpu_reduce_init_##set(table);                                                                                  \

@@ -30,6 +30,34 @@ typedef struct cpu_tile {
     float low, high;
 } cpu_tile;
 
+/* ---- Batch-reduce matrix products (batch_reduce.c): the inner loop of everything in nchw16c ---- */
+
+/* How the elements of a lie: CPU_BATCH_PIXELS a row is 16 floats (a pixel), a step is the next float (channel);
+   CPU_BATCH_CHANNELS the other way round; CPU_BATCH_PLAIN both are the next float. */
+enum { CPU_BATCH_PIXELS, CPU_BATCH_CHANNELS, CPU_BATCH_PLAIN, CPU_BATCH_LAYOUTS };
+enum { CPU_BATCH_COLUMNS = 4 };
+
+/* One product of the sum: where its factors begin, in floats from a and b. */
+typedef struct cpu_batch_term {
+    int64_t a, b;
+} cpu_batch_term;
+
+/* out[r][t] = clamp(bias[t] + add[r][t] + sum over i < count, k < depth of
+                     a[terms[i].a + r a_r + k a_k] b[terms[i].b + t b_t + 16 k])
+   for rows r and columns t; a column is 16 floats (one per channel). (a_r, a_k) is (16, 1), (1, 16) or (1, 1). */
+typedef struct cpu_batch_reduce {
+    float *out;
+    const float *a, *b;
+    const cpu_batch_term *terms;
+    const float *bias; /* [columns][16], or NULL */
+    const float *add;  /* strides of out, may be out; or NULL */
+    int64_t count, depth;
+    int64_t out_r, out_t, b_t; /* strides, floats */
+    int32_t rows, columns;     /* columns at most table.batch_columns, rows at most table.batch_rows[columns - 1] */
+    int32_t layout;            /* CPU_BATCH_... */
+    float low, high;
+} cpu_batch_reduce;
+
 /* ---- Convolutions in nchw16n: a column is 16 floats, one per image. ---- */
 
 /* A row or a column of the kernel as one output tile meets it. Column taps: in[index] + offset + t * in_t lies inside
@@ -101,6 +129,11 @@ typedef struct cpu_table_type {
 
     /* tile.c */
     void (*tile)(const cpu_tile *tile);
+
+    /* batch_reduce.c */
+    void (*batch_reduce)(const cpu_batch_reduce *product);
+    int32_t batch_columns;                 /* most columns of a product, at most CPU_BATCH_COLUMNS */
+    int32_t batch_rows[CPU_BATCH_COLUMNS]; /* most rows, by columns - 1 */
 
     /* blocked.c */
     void (*gather)(const cpu_gather *gather);
@@ -180,6 +213,7 @@ void cpu_vendor(char *out, unsigned long size);
 
 #define CPU_KERNEL_FILES(isa)                                                                                          \
     void cpu_tile_init_##isa(cpu_table_type *table);                                                                   \
+    void cpu_batch_reduce_init_##isa(cpu_table_type *table);                                                           \
     void cpu_blocked_init_##isa(cpu_table_type *table);                                                                \
     void cpu_elementwise_init_##isa(cpu_table_type *table);                                                            \
     void cpu_reduce_init_##isa(cpu_table_type *table);                                                                 \

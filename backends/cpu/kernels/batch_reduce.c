@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Batch-reduce matrix product (Georganas et al. 2020, "Harnessing deep learning via a single building block"): the sum
+ * of a list of products, in one register tile. A step multiplies a column of a, broadcast, by a row of b:
+ *
+ *              b[k]:   | 16 floats | 16 floats |       columns: 1..4 blocks of 16, 16 / VEC vectors each
+ *      a[0][k]  x      |  sum[0][0]   sum[0][1]  |
+ *      a[1][k]  x      |  sum[1][0]   sum[1][1]  |      rows: as many as leave registers for b and the broadcast;
+ *         :            |      :           :      |      ROWS_1 for one block, ROWS_2 for two, ...
+ *
+ *                 AVX-512 (32 registers)    AVX2 (16)       portable (16)
+ *      rows       16 / 14 / 9 / 6           6 / - / - / -   3 / - / - / -
+ *      sums       16 / 28 / 27 / 24         12              12
+ */
+#include "simd.h"
+
+enum { LANES = 16, PARTS = LANES / VEC };
+#if defined(CPU_ISA_AVX512)
+enum { MOST_COLUMNS = 4, ROWS_1 = 16, ROWS_2 = 14, ROWS_3 = 9, ROWS_4 = 6 };
+#elif defined(CPU_ISA_AVX2)
+enum { MOST_COLUMNS = 1, ROWS_1 = 6, ROWS_2 = 0, ROWS_3 = 0, ROWS_4 = 0 };
+#else
+enum { MOST_COLUMNS = 1, ROWS_1 = 3, ROWS_2 = 0, ROWS_3 = 0, ROWS_4 = 0 };
+#endif
+
+typedef vec sums_tile[ROWS_1][MOST_COLUMNS * PARTS];
+
+/* Adds, clamps and stores the sums. */
+static ALWAYS_INLINE void finish(const cpu_batch_reduce *p, sums_tile sum, const int rows, const int columns)
+{
+    const int vectors = columns * PARTS;
+    const int64_t out_r = p->out_r, out_t = p->out_t;
+    float *out = p->out;
+    if (p->add) {
+        const float *add = p->add;
+        UNROLL
+        for (int r = 0; r < rows; r++) {
+            UNROLL
+            for (int t = 0; t < vectors; t++)
+                sum[r][t] = sum[r][t] + vec_load(add + r * out_r + t / PARTS * out_t + t % PARTS * VEC);
+        }
+    }
+    if (p->low > -INFINITY || p->high < INFINITY) {
+        const vec low = vec_set(p->low), high = vec_set(p->high);
+        UNROLL
+        for (int r = 0; r < rows; r++) {
+            UNROLL
+            for (int t = 0; t < vectors; t++)
+                sum[r][t] = vec_min(high, vec_max(low, sum[r][t]));
+        }
+    }
+    UNROLL
+    for (int r = 0; r < rows; r++) {
+        UNROLL
+        for (int t = 0; t < vectors; t++)
+            vec_store(out + r * out_r + t / PARTS * out_t + t % PARTS * VEC, sum[r][t]);
+    }
+}
+
+/* rows, columns, a_r and a_k are constants where this is inlined, so that sum lives in registers. */
+static ALWAYS_INLINE void product(const cpu_batch_reduce *p, const int rows, const int columns, const int64_t a_r,
+                                  const int64_t a_k)
+{
+    sums_tile sum;
+    const int vectors = columns * PARTS;
+    const int64_t b_t = p->b_t, depth = p->depth;
+    UNROLL
+    for (int r = 0; r < rows; r++) {
+        UNROLL
+        for (int t = 0; t < vectors; t++)
+            sum[r][t] = p->bias ? vec_load(p->bias + t * VEC) : vec_set(0);
+    }
+    const cpu_batch_term *end = p->terms + p->count;
+    for (const cpu_batch_term *term = p->terms; term < end; term++) {
+        const float *a = p->a + term->a, *b = p->b + term->b;
+        for (int64_t k = depth; k > 0; k--) {
+            vec x[MOST_COLUMNS * PARTS];
+            UNROLL
+            for (int t = 0; t < vectors; t++)
+                x[t] = vec_load(b + t / PARTS * b_t + t % PARTS * VEC);
+            UNROLL
+            for (int r = 0; r < rows; r++) {
+                vec w = vec_set(a[r * a_r]);
+                UNROLL
+                for (int t = 0; t < vectors; t++)
+                    sum[r][t] = vec_fma(w, x[t], sum[r][t]);
+            }
+            a += a_k;
+            b += LANES;
+        }
+    }
+    finish(p, sum, rows, columns);
+}
+
+/* clang-format off */
+#define TO_3(each, columns) each(1, columns) each(2, columns) each(3, columns)
+#define TO_6(each, columns) TO_3(each, columns) each(4, columns) each(5, columns) each(6, columns)
+#define TO_9(each, columns) TO_6(each, columns) each(7, columns) each(8, columns) each(9, columns)
+#define TO_14(each, columns) TO_9(each, columns) each(10, columns) each(11, columns) each(12, columns) \
+    each(13, columns) each(14, columns)
+#define TO_16(each, columns) TO_14(each, columns) each(15, columns) each(16, columns)
+#if defined(CPU_ISA_AVX512)
+#define ALL(each) TO_16(each, 1) TO_14(each, 2) TO_9(each, 3) TO_6(each, 4)
+#elif defined(CPU_ISA_AVX2)
+#define ALL(each) TO_6(each, 1)
+#else
+#define ALL(each) TO_3(each, 1)
+#endif
+#define PRODUCT(rows, columns) \
+    static void pixels_##rows##x##columns(const cpu_batch_reduce *p) { product(p, rows, columns, LANES, 1); } \
+    static void channels_##rows##x##columns(const cpu_batch_reduce *p) { product(p, rows, columns, 1, LANES); } \
+    static void taps_##rows##x##columns(const cpu_batch_reduce *p) { product(p, rows, columns, 1, 1); }
+#define ENTRY(rows, columns) \
+    [columns - 1][rows - 1] = {pixels_##rows##x##columns, channels_##rows##x##columns, taps_##rows##x##columns},
+ALL(PRODUCT)
+/* clang-format on */
+
+typedef void product_function(const cpu_batch_reduce *p);
+
+static void batch_reduce(const cpu_batch_reduce *p)
+{
+    static product_function *const functions[MOST_COLUMNS][ROWS_1][3] = {ALL(ENTRY)};
+    functions[p->columns - 1][p->rows - 1][p->layout](p);
+}
+
+void KERNEL(cpu_batch_reduce_init)(cpu_table_type *table)
+{
+    static const int32_t rows[CPU_BATCH_COLUMNS] = {ROWS_1, ROWS_2, ROWS_3, ROWS_4};
+    table->batch_reduce = batch_reduce;
+    table->batch_columns = MOST_COLUMNS;
+    memcpy(table->batch_rows, rows, sizeof rows);
+}

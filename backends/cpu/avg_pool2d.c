@@ -5,12 +5,17 @@
 
 static int describe_planar(const linnet_layer_desc *desc, linnet_candidate *out)
 {
-    return cpu_pool_describe(desc, out, false);
+    return cpu_pool_describe(desc, out, LINNET_FORMAT_NCHW);
 }
 
-static int describe_blocked(const linnet_layer_desc *desc, linnet_candidate *out)
+static int describe_nchw16n(const linnet_layer_desc *desc, linnet_candidate *out)
 {
-    return cpu_pool_describe(desc, out, true);
+    return cpu_pool_describe(desc, out, CPU_FORMAT_NCHW16N);
+}
+
+static int describe_nchw16c(const linnet_layer_desc *desc, linnet_candidate *out)
+{
+    return cpu_pool_describe(desc, out, CPU_FORMAT_NCHW16C);
 }
 
 /* ---- NCHW ---- */
@@ -64,7 +69,7 @@ static void backward_plane(const void *context, int64_t plane, uint32_t worker)
         }
 }
 
-/* ---- nchw16n ---- */
+/* ---- Planes of 16 lanes ---- */
 
 static void forward_lanes(const void *context, int64_t plane, uint32_t worker)
 {
@@ -80,14 +85,15 @@ static void backward_lanes(const void *context, int64_t plane, uint32_t worker)
     cpu_table.avg_pool_gradient(&p->pool, p->dy + cpu_plane_y(p, plane), p->dx + cpu_plane_x(p, plane), p->accumulate);
 }
 
-/* ---- Both ---- */
+/* ---- All ---- */
 
 static void forward(const linnet_layer_desc *desc, const linnet_layer_args *args)
 {
     cpu_planes planes = cpu_planes_of(desc);
     planes.x = cpu_view(args->inputs[0]);
     planes.y = cpu_view(args->outputs[0]);
-    cpu_parallel(planes.count, planes.work, cpu_is_nchw16n(&desc->inputs[0]) ? forward_lanes : forward_plane, &planes);
+    cpu_parallel(planes.count, planes.work, cpu_plane_lanes(&desc->inputs[0]) > 1 ? forward_lanes : forward_plane,
+                 &planes);
 }
 
 static void backward(const linnet_layer_desc *desc, const linnet_layer_args *args)
@@ -97,14 +103,16 @@ static void backward(const linnet_layer_desc *desc, const linnet_layer_args *arg
     planes.dx = cpu_view_at(args->input_gradients, 0);
     planes.accumulate = args->accumulate_inputs & 1;
     if (planes.dx)
-        cpu_parallel(planes.count, planes.work, cpu_is_nchw16n(&desc->inputs[0]) ? backward_lanes : backward_plane,
+        cpu_parallel(planes.count, planes.work, cpu_plane_lanes(&desc->inputs[0]) > 1 ? backward_lanes : backward_plane,
                      &planes);
 }
 
 static const cpu_algorithm algorithms[] = {
     {"nchw", LINNET_FORWARD, false, describe_planar, forward},
-    {"nchw16n", LINNET_FORWARD, false, describe_blocked, forward},
+    {"nchw16n", LINNET_FORWARD, false, describe_nchw16n, forward},
+    {"nchw16c", LINNET_FORWARD, false, describe_nchw16c, forward},
     {"nchw", LINNET_BACKWARD, false, describe_planar, backward},
-    {"nchw16n", LINNET_BACKWARD, false, describe_blocked, backward},
+    {"nchw16n", LINNET_BACKWARD, false, describe_nchw16n, backward},
+    {"nchw16c", LINNET_BACKWARD, false, describe_nchw16c, backward},
 };
 CPU_LAYER(avg_pool2d, algorithms);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One task per channel. Forward keeps the mean and 1 / sqrt(variance + epsilon) that it used, [2][C], in both
  * behaviours. */
-#include "cpu.h"
+#include "batch_norm.h"
 #include "kernels/kernels.h"
 
 #include <math.h>
@@ -67,13 +67,24 @@ static double channel_sum(const job *j, enum sum_kind kind, int64_t channel, con
 
 /* ---- Forward ---- */
 
-static int describe_forward(const linnet_layer_desc *desc, linnet_candidate *out)
+void cpu_batch_norm_describe_saved(const linnet_layer_desc *desc, linnet_candidate *out)
+{
+    if (desc->direction == LINNET_BACKWARD) {
+        out->reads_inputs = 1;
+        out->reads_parameters = desc->parameter_count > 0 ? 1u << LINNET_BATCH_NORM_WEIGHT : 0;
+        out->reads_saved = 1;
+    } else if (desc->differentiate) {
+        out->saved_count = 1;
+        out->saved_bytes[0] = (uint64_t)desc->inputs[0].dims[1] * 2 * sizeof(float);
+    }
+}
+
+static int describe(const linnet_layer_desc *desc, linnet_candidate *out)
 {
     cpu_want_same(desc, out, CPU_TAKES_NCHW16N);
+    cpu_batch_norm_describe_saved(desc, out);
     out->in_place = 1;
-    out->saved_count = desc->differentiate ? 1 : 0;
-    out->saved_bytes[0] = desc->differentiate ? (uint64_t)desc->inputs[0].dims[1] * 2 * sizeof(float) : 0;
-    return 0;
+    return CPU_NEUTRAL;
 }
 
 static void update_running(const job *j, int64_t channel, double mean, double variance)
@@ -129,16 +140,6 @@ static void forward(const linnet_layer_desc *desc, const linnet_layer_args *args
 
 /* ---- Backward ---- */
 
-static int describe_backward(const linnet_layer_desc *desc, linnet_candidate *out)
-{
-    cpu_want_same(desc, out, CPU_TAKES_NCHW16N);
-    out->in_place = 1;
-    out->reads_inputs = 1;
-    out->reads_parameters = desc->parameter_count > 0 ? 1u << LINNET_BATCH_NORM_WEIGHT : 0;
-    out->reads_saved = 1;
-    return 0;
-}
-
 /* With x^ = (x - mean) inverse: dweight = sum dy x^, dbias = sum dy, and where the statistics were the batch's
    dx = weight inverse (dy - mean(dy) - x^ mean(dy x^)), else dx = weight inverse dy. */
 static void backward_channel(const void *context, int64_t channel, uint32_t worker)
@@ -185,7 +186,9 @@ static void backward(const linnet_layer_desc *desc, const linnet_layer_args *arg
 }
 
 static const cpu_algorithm algorithms[] = {
-    {"vector", LINNET_FORWARD, false, describe_forward, forward},
-    {"vector", LINNET_BACKWARD, false, describe_backward, backward},
+    {"vector", LINNET_FORWARD, false, describe, forward},
+    {"nchw16c", LINNET_FORWARD, true, cpu_batch_norm_describe_nchw16c, cpu_batch_norm_forward_nchw16c},
+    {"vector", LINNET_BACKWARD, false, describe, backward},
+    {"nchw16c", LINNET_BACKWARD, false, cpu_batch_norm_describe_nchw16c, cpu_batch_norm_backward_nchw16c},
 };
 CPU_LAYER(batch_norm, algorithms);

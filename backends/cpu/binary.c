@@ -10,7 +10,7 @@ typedef struct job {
 
 static int describe_forward(const linnet_layer_desc *desc, linnet_candidate *out)
 {
-    cpu_want_same(desc, out, CPU_TAKES_NCHW16N | CPU_TAKES_STRIDES);
+    cpu_want_same(desc, out, CPU_TAKES_NCHW16N | CPU_TAKES_NCHW16C | CPU_TAKES_STRIDES);
     out->in_place = 3;
     return 0;
 }
@@ -38,7 +38,7 @@ static void forward(const linnet_layer_desc *desc, const linnet_layer_args *args
 static int describe_backward(const linnet_layer_desc *desc, linnet_candidate *out)
 {
     const linnet_binary_attributes *attributes = desc->attributes;
-    cpu_want_same(desc, out, CPU_TAKES_NCHW16N);
+    cpu_want_same(desc, out, CPU_TAKES_NCHW16N | CPU_TAKES_NCHW16C);
     if (attributes->op == LINNET_BINARY_MUL)
         out->reads_inputs = (desc->want_inputs & 1 ? 2u : 0u) | (desc->want_inputs & 2 ? 1u : 0u);
     out->in_place = 1;

@@ -139,6 +139,23 @@ typedef struct cpu_extent {
     int64_t tail;  /* lanes of the last item that hold data: 1..lanes */
 } cpu_extent;
 cpu_extent cpu_extent_of(const linnet_tensor_desc *desc);
+/* A tensor in nchw16c: blocks of 16 channels in an item, elements (of 16 lanes) of a plane, floats of an item and from
+   one to the next. */
+typedef struct cpu_channel_extent {
+    int64_t blocks, plane, item, stride;
+    int64_t tail; /* lanes of the last block that hold data: 1..16 */
+} cpu_channel_extent;
+cpu_channel_extent cpu_channel_extent_of(const linnet_tensor_desc *desc);
+/* Of an item, as stored: planes of the dims behind the channels, one after the other, lanes (1 or 16) per element. */
+static inline int64_t cpu_planes_per_item(const linnet_tensor_desc *desc)
+{
+    return cpu_is_nchw16c(desc) ? (desc->dims[1] + CPU_LANES - 1) / CPU_LANES : desc->dims[1];
+}
+
+static inline int64_t cpu_plane_lanes(const linnet_tensor_desc *desc)
+{
+    return cpu_is_nchw16c(desc) || cpu_is_nchw16n(desc) ? CPU_LANES : 1;
+}
 
 linnet_status cpu_format_bytes(linnet_backend_device *device, const linnet_tensor_desc *desc, uint64_t *out_bytes);
 linnet_status cpu_convert(linnet_backend_queue *queue, const linnet_tensor_desc *destination_desc,
@@ -196,6 +213,8 @@ typedef struct cpu_epilogue {
 
 cpu_epilogue cpu_epilogue_of(const linnet_layer_desc *desc);
 void cpu_epilogue_apply(const cpu_epilogue *epilogue, float *y, int64_t count);
+/* Does a linnet_unary_op leave 0 what it is? Where not, spare lanes have to be cleared. */
+bool cpu_keeps_zero(uint32_t op, float alpha, float beta);
 
 /* ---- optimizer.c ---- */
 linnet_status cpu_optimizer_step(linnet_backend_queue *queue, const linnet_optimizer_desc *desc, linnet_view parameters,

@@ -11,7 +11,10 @@ typedef struct job {
     float *y;
     int64_t count; /* of the dense tensor */
     int64_t item;  /* elements per image */
-    bool blocked, accumulate;
+    int64_t plane; /* elements per channel */
+    int64_t stride;
+    uint32_t format;
+    bool accumulate;
     float probability, factor;
 } job;
 
@@ -23,7 +26,7 @@ static bool is_identity(const linnet_layer_desc *desc)
 
 static int describe(const linnet_layer_desc *desc, linnet_candidate *out)
 {
-    cpu_want_same(desc, out, CPU_TAKES_NCHW16N);
+    cpu_want_same(desc, out, CPU_TAKES_NCHW16N | CPU_TAKES_NCHW16C);
     out->in_place = 1;
     out->alias = is_identity(desc);
     return 0;
@@ -44,10 +47,12 @@ static void draw(const job *j, uint64_t block, float factors[4])
 /* Where dense element i lies. */
 static int64_t place_of(const job *j, int64_t i)
 {
-    if (!j->blocked)
+    if (j->format == LINNET_FORMAT_NCHW)
         return i;
-    int64_t image = i / j->item;
-    return (image / CPU_LANES * j->item + i % j->item) * CPU_LANES + image % CPU_LANES;
+    int64_t image = i / j->item, rest = i % j->item, channel = rest / j->plane;
+    if (j->format == CPU_FORMAT_NCHW16N)
+        return (image / CPU_LANES * j->item + rest) * CPU_LANES + image % CPU_LANES;
+    return image * j->stride + (channel / CPU_LANES * j->plane + rest % j->plane) * CPU_LANES + channel % CPU_LANES;
 }
 
 static void task(const void *context, int64_t number, uint32_t worker)
@@ -81,7 +86,9 @@ static void drop(const linnet_layer_desc *desc, const linnet_layer_args *args, c
              .y = y,
              .count = linnet_desc_count(shape),
              .item = cpu_dims(shape, 1, shape->rank),
-             .blocked = cpu_is_nchw16n(shape),
+             .plane = cpu_dims(shape, 2, shape->rank),
+             .stride = cpu_extent_of(shape).stride,
+             .format = shape->format,
              .accumulate = accumulate,
              .probability = attributes->probability,
              .factor = 1.0f / (1.0f - attributes->probability)};

@@ -28,3 +28,19 @@ void cpu_epilogue_apply(const cpu_epilogue *epilogue, float *y, int64_t count)
     for (uint32_t i = 0; i < epilogue->count; i++)
         cpu_table.unary(epilogue->ops[i].op, epilogue->ops[i].alpha, epilogue->ops[i].beta, y, y, count);
 }
+
+bool cpu_keeps_zero(uint32_t op, float alpha, float beta)
+{
+    switch (op) {
+    case LINNET_UNARY_RELU:
+    case LINNET_UNARY_LEAKY_RELU:
+    case LINNET_UNARY_TANH:
+        return true;
+    case LINNET_UNARY_CLIP:
+        return alpha <= 0 && beta >= 0;
+    case LINNET_UNARY_SCALE:
+        return beta == 0;
+    default:
+        return false;
+    }
+}

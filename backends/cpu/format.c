@@ -16,28 +16,22 @@ bool cpu_can_block(const linnet_tensor_desc *desc)
     return desc->type == LINNET_F32 && desc->rank >= 2;
 }
 
-/* Channel blocks, elements of a plane, floats of an item in nchw16c. */
-typedef struct channel_extent {
-    int64_t blocks, plane, item, stride;
-    int64_t tail; /* lanes of the last block that hold data */
-} channel_extent;
-
-static channel_extent channel_extent_of(const linnet_tensor_desc *desc)
+cpu_channel_extent cpu_channel_extent_of(const linnet_tensor_desc *desc)
 {
     int64_t channels = desc->dims[1], blocks = cpu_ceil(channels, CPU_LANES), plane = cpu_dims(desc, 2, desc->rank);
     int64_t item = blocks * plane * CPU_LANES;
-    return (channel_extent){.blocks = blocks,
-                            .plane = plane,
-                            .item = item,
-                            .stride = desc->outer_stride ? desc->outer_stride : item,
-                            .tail = channels - (blocks - 1) * CPU_LANES};
+    return (cpu_channel_extent){.blocks = blocks,
+                                .plane = plane,
+                                .item = item,
+                                .stride = desc->outer_stride ? desc->outer_stride : item,
+                                .tail = channels - (blocks - 1) * CPU_LANES};
 }
 
 cpu_extent cpu_extent_of(const linnet_tensor_desc *desc)
 {
     int64_t items = desc->rank > 0 ? desc->dims[0] : 1, item = cpu_dims(desc, 1, desc->rank);
     if (cpu_is_nchw16c(desc))
-        item = channel_extent_of(desc).item;
+        item = cpu_channel_extent_of(desc).item;
     if (!cpu_is_nchw16n(desc))
         return (cpu_extent){.items = items,
                             .item = item,
@@ -95,8 +89,8 @@ const char *cpu_format_name(uint32_t format)
 typedef struct conversion {
     const float *source;
     float *destination;
-    cpu_extent batch, dense; /* nchw16n's and NCHW's, where they take part */
-    channel_extent channels; /* nchw16c's */
+    cpu_extent batch, dense;     /* nchw16n's and NCHW's, where they take part */
+    cpu_channel_extent channels; /* nchw16c's */
     int64_t items;
     bool forth; /* into nchw16n from NCHW; into nchw16c from any other */
 } conversion;
@@ -173,7 +167,7 @@ static bool convert_pair(conversion *c, const linnet_tensor_desc *to, const linn
     if (dense)
         c->dense = cpu_extent_of(dense);
     if (channels)
-        c->channels = channel_extent_of(channels);
+        c->channels = cpu_channel_extent_of(channels);
     if (!channels)
         cpu_parallel(c->batch.items, work, batch_task, c);
     else if (!batch)
@@ -208,7 +202,7 @@ static void clear_lanes(float *block, int64_t elements, int64_t tail)
 void cpu_clear_spare_lanes(const linnet_tensor_desc *desc, float *data)
 {
     if (cpu_is_nchw16c(desc)) {
-        channel_extent extent = channel_extent_of(desc);
+        cpu_channel_extent extent = cpu_channel_extent_of(desc);
         for (int64_t item = 0; item < desc->dims[0] && extent.tail < CPU_LANES; item++)
             clear_lanes(data + item * extent.stride + (extent.blocks - 1) * extent.plane * CPU_LANES, extent.plane,
                         extent.tail);

@@ -1,27 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Forward keeps which element of each window won: an int32 in NCHW (-1: none), a byte in nchw16n. */
+/* Forward keeps which element of each window won: an int32 in NCHW (-1: none), a byte in the blocked formats. */
 #include "pool.h"
 
 #include <math.h>
 #include <string.h>
 
-static const char planar_name[] = "nchw", blocked_name[] = "nchw16n";
+/* Bytes of the winners in this format. */
+static uint64_t winner_bytes(const linnet_layer_desc *desc, uint32_t format)
+{
+    linnet_tensor_desc y = desc->outputs[0];
+    y.format = format;
+    y.outer_stride = 0;
+    cpu_extent extent = cpu_extent_of(&y);
+    uint64_t elements = (uint64_t)(extent.items * extent.item);
+    return format == LINNET_FORMAT_NCHW ? elements * sizeof(int32_t) : elements;
+}
 
-static int describe(const linnet_layer_desc *desc, linnet_candidate *out, bool blocked)
+static int describe(const linnet_layer_desc *desc, linnet_candidate *out, uint32_t format)
 {
     const linnet_pool2d_attributes *a = desc->attributes;
-    int preference = cpu_pool_describe(desc, out, blocked);
-    if (blocked && (a->kernel[0] > 255 || a->kernel[1] > 255 / a->kernel[0]))
+    int preference = cpu_pool_describe(desc, out, format);
+    if (format != LINNET_FORMAT_NCHW && (a->kernel[0] > 255 || a->kernel[1] > 255 / a->kernel[0]))
         out->refusal = "needs a window of at most 255 elements";
     if (desc->direction == LINNET_FORWARD) {
-        uint64_t count = (uint64_t)linnet_desc_count(&desc->outputs[0]);
-        linnet_tensor_desc lanes = desc->outputs[0];
-        lanes.format = CPU_FORMAT_NCHW16N;
-        cpu_extent extent = cpu_extent_of(&lanes);
         out->saved_count = desc->differentiate ? 1 : 0;
-        out->saved_bytes[0] = !desc->differentiate ? 0
-                              : blocked            ? (uint64_t)(extent.items * extent.item)
-                                                   : count * sizeof(int32_t);
+        out->saved_bytes[0] = desc->differentiate ? winner_bytes(desc, format) : 0;
         return preference;
     }
     out->reads_saved = 1;
@@ -32,12 +35,17 @@ static int describe(const linnet_layer_desc *desc, linnet_candidate *out, bool b
 
 static int describe_planar(const linnet_layer_desc *desc, linnet_candidate *out)
 {
-    return describe(desc, out, false);
+    return describe(desc, out, LINNET_FORMAT_NCHW);
 }
 
-static int describe_blocked(const linnet_layer_desc *desc, linnet_candidate *out)
+static int describe_nchw16n(const linnet_layer_desc *desc, linnet_candidate *out)
 {
-    return describe(desc, out, true);
+    return describe(desc, out, CPU_FORMAT_NCHW16N);
+}
+
+static int describe_nchw16c(const linnet_layer_desc *desc, linnet_candidate *out)
+{
+    return describe(desc, out, CPU_FORMAT_NCHW16C);
 }
 
 /* ---- NCHW ---- */
@@ -96,7 +104,7 @@ static void backward_plane(const void *context, int64_t plane, uint32_t worker)
         }
 }
 
-/* ---- nchw16n ---- */
+/* ---- Planes of 16 lanes ---- */
 
 static void forward_lanes(const void *context, int64_t plane, uint32_t worker)
 {
@@ -114,7 +122,7 @@ static void backward_lanes(const void *context, int64_t plane, uint32_t worker)
                                 p->dy + cpu_plane_y(p, plane), p->dx + cpu_plane_x(p, plane), p->accumulate);
 }
 
-/* ---- Both ---- */
+/* ---- All ---- */
 
 static void forward(const linnet_layer_desc *desc, const linnet_layer_args *args)
 {
@@ -122,7 +130,8 @@ static void forward(const linnet_layer_desc *desc, const linnet_layer_args *args
     planes.x = cpu_view(args->inputs[0]);
     planes.y = cpu_view(args->outputs[0]);
     planes.winners = desc->differentiate && args->saved_count > 0 ? cpu_view_at(args->saved, 0) : NULL;
-    cpu_parallel(planes.count, planes.work, cpu_is_nchw16n(&desc->inputs[0]) ? forward_lanes : forward_plane, &planes);
+    cpu_parallel(planes.count, planes.work, cpu_plane_lanes(&desc->inputs[0]) > 1 ? forward_lanes : forward_plane,
+                 &planes);
 }
 
 static void backward(const linnet_layer_desc *desc, const linnet_layer_args *args)
@@ -133,14 +142,16 @@ static void backward(const linnet_layer_desc *desc, const linnet_layer_args *arg
     planes.winners = cpu_view_at(args->saved, 0);
     planes.accumulate = args->accumulate_inputs & 1;
     if (planes.dx)
-        cpu_parallel(planes.count, planes.work, cpu_is_nchw16n(&desc->inputs[0]) ? backward_lanes : backward_plane,
+        cpu_parallel(planes.count, planes.work, cpu_plane_lanes(&desc->inputs[0]) > 1 ? backward_lanes : backward_plane,
                      &planes);
 }
 
 static const cpu_algorithm algorithms[] = {
-    {planar_name, LINNET_FORWARD, false, describe_planar, forward},
-    {blocked_name, LINNET_FORWARD, false, describe_blocked, forward},
-    {planar_name, LINNET_BACKWARD, false, describe_planar, backward},
-    {blocked_name, LINNET_BACKWARD, false, describe_blocked, backward},
+    {"nchw", LINNET_FORWARD, false, describe_planar, forward},
+    {"nchw16n", LINNET_FORWARD, false, describe_nchw16n, forward},
+    {"nchw16c", LINNET_FORWARD, false, describe_nchw16c, forward},
+    {"nchw", LINNET_BACKWARD, false, describe_planar, backward},
+    {"nchw16n", LINNET_BACKWARD, false, describe_nchw16n, backward},
+    {"nchw16c", LINNET_BACKWARD, false, describe_nchw16c, backward},
 };
 CPU_LAYER(max_pool2d, algorithms);

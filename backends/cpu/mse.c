@@ -14,7 +14,7 @@ typedef struct job {
     bool accumulate;
 } job;
 
-/* Dense tensors are one item. */
+/* Dense tensors are one item; so are those in nchw16c, whose spare lanes do not differ. */
 static job job_of(const linnet_layer_desc *desc)
 {
     job j = {.extent = cpu_extent_of(&desc->inputs[0])};
@@ -28,7 +28,7 @@ static job job_of(const linnet_layer_desc *desc)
 
 static int describe(const linnet_layer_desc *desc, linnet_candidate *out)
 {
-    cpu_want_same(desc, out, CPU_TAKES_NCHW16N);
+    cpu_want_same(desc, out, CPU_TAKES_NCHW16N | CPU_TAKES_NCHW16C);
     if (desc->direction == LINNET_BACKWARD) {
         out->reads_inputs = 3;
     } else {

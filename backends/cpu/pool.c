@@ -17,22 +17,23 @@ cpu_planes cpu_planes_of(const linnet_layer_desc *desc)
                                   .top = a->padding[0],
                                   .left = a->padding[1],
                                   .exclude_padding = a->exclude_padding != 0},
-                         .channels = x->dims[1],
+                         .channels = cpu_planes_per_item(x),
                          .x_item = from.stride,
                          .y_item = to.stride};
     planes.count = from.items * planes.channels;
-    planes.x_plane = x->dims[2] * x->dims[3] * from.lanes;
-    planes.y_plane = y->dims[2] * y->dims[3] * from.lanes;
+    planes.x_plane = x->dims[2] * x->dims[3] * cpu_plane_lanes(x);
+    planes.y_plane = y->dims[2] * y->dims[3] * cpu_plane_lanes(x);
     planes.work = planes.count * (planes.x_plane + planes.y_plane);
     return planes;
 }
 
-int cpu_pool_describe(const linnet_layer_desc *desc, linnet_candidate *out, bool blocked)
+int cpu_pool_describe(const linnet_layer_desc *desc, linnet_candidate *out, uint32_t format)
 {
-    bool is_blocked =
-        cpu_is_nchw16n(&desc->inputs[0]) || (desc->direction == LINNET_BACKWARD && cpu_is_nchw16n(&desc->outputs[0]));
-    cpu_want(desc, out, blocked ? CPU_FORMAT_NCHW16N : LINNET_FORMAT_NCHW);
-    if ((blocked || desc->direction == LINNET_BACKWARD) && cpu_has_stride(desc))
+    uint32_t given = desc->inputs[0].format;
+    if (given == LINNET_FORMAT_NCHW && desc->direction == LINNET_BACKWARD)
+        given = desc->outputs[0].format;
+    cpu_want(desc, out, format);
+    if ((format != LINNET_FORMAT_NCHW || desc->direction == LINNET_BACKWARD) && cpu_has_stride(desc))
         out->refusal = "needs dense tensors";
-    return blocked == is_blocked;
+    return format == given;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Nothing moves: an alias, in nchw16n too as long as the batch stays. */
+/* Nothing moves: an alias, in nchw16n too as long as the batch stays, in nchw16c as long as the channels stay, and from
+   nchw16c to NCHW where both are the same storage: planes of one element, whole blocks. */
 #include "cpu.h"
 
 #include <string.h>
@@ -21,13 +22,22 @@ static size_t type_bytes(uint32_t type)
     }
 }
 
+/* The formats between which nothing moves. */
+static void want_formats(const linnet_layer_desc *desc, linnet_candidate *out)
+{
+    const linnet_tensor_desc *x = &desc->inputs[0], *y = &desc->outputs[0];
+    bool keeps_batch = cpu_can_block(x) && cpu_can_block(y) && x->dims[0] == y->dims[0];
+    bool keeps_channels = keeps_batch && x->dims[1] == y->dims[1];
+    cpu_want_same(desc, out, (keeps_batch ? CPU_TAKES_NCHW16N : 0) | (keeps_channels ? CPU_TAKES_NCHW16C : 0));
+    if (cpu_is_nchw16c(x) && x->dims[1] % CPU_LANES == 0 && cpu_dims(x, 2, x->rank) == 1) {
+        out->input_formats[0] = CPU_FORMAT_NCHW16C;
+        out->output_formats[0] = LINNET_FORMAT_NCHW;
+    }
+}
+
 static int describe(const linnet_layer_desc *desc, linnet_candidate *out)
 {
-    bool keeps_batch = cpu_can_block(&desc->inputs[0]) && cpu_can_block(&desc->outputs[0]) &&
-                       desc->inputs[0].dims[0] == desc->outputs[0].dims[0];
-    cpu_want_same(desc, out, CPU_TAKES_NCHW16N);
-    if (!keeps_batch)
-        cpu_want(desc, out, LINNET_FORMAT_NCHW);
+    want_formats(desc, out);
     out->in_place = 1;
     out->alias = 1;
     return 0;

@@ -30,7 +30,7 @@ static void forward(const linnet_layer_desc *desc, const linnet_layer_args *args
     cpu_spans_add(&j.spans, &desc->outputs[0], cpu_view(args->outputs[0]));
     cpu_spans_add(&j.spans, &desc->inputs[0], cpu_view(args->inputs[0]));
     cpu_parallel(cpu_spans_tasks(&j.spans), j.spans.items * j.spans.item, forward_task, &j);
-    if (cpu_is_nchw16c(&desc->outputs[0])) /* sigmoid(0) is not 0 */
+    if (cpu_is_nchw16c(&desc->outputs[0]) && !cpu_keeps_zero(j.attributes->op, j.attributes->alpha, j.attributes->beta))
         cpu_clear_spare_lanes(&desc->outputs[0], cpu_view(args->outputs[0]));
 }
 

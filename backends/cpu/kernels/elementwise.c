@@ -170,6 +170,49 @@ static void affine(float factor, const float *x, float mean, float shift, const 
     }
 }
 
+/* count is a multiple of 16, so that a vector's lanes are the same in every step. */
+static ALWAYS_INLINE void affine_loop(const cpu_affine_lanes *a, const float *x, const float *z, float *y,
+                                      int64_t count, const bool has_z, const bool accumulate)
+{
+    const vec low = vec_set(a->low), high = vec_set(a->high);
+    for (int part = 0; part < 16; part += VEC) {
+        const vec factor = vec_load(a->factor + part), mean = vec_load(a->mean + part);
+        const vec shift = vec_load(a->shift + part), offset = vec_load(a->offset + part);
+        for (int64_t i = part; i < count; i += 16) {
+            vec v = vec_fma(factor, vec_load(x + i) - mean, offset);
+            if (has_z)
+                v = vec_fma(shift, vec_load(z + i), v);
+            else
+                v = vec_min(high, vec_max(low, v));
+            vec_put(y + i, v, VEC, accumulate);
+        }
+    }
+}
+
+static void affine_lanes(const cpu_affine_lanes *a, const float *x, const float *z, float *y, int64_t count,
+                         bool accumulate)
+{
+    if (!z)
+        affine_loop(a, x, x, y, count, false, accumulate);
+    else if (accumulate)
+        affine_loop(a, x, z, y, count, true, true);
+    else
+        affine_loop(a, x, z, y, count, true, false);
+}
+
+static void fill_lanes(const float values[16], float *y, int64_t count, bool accumulate)
+{
+    for (int64_t i = 0; i < count; i += VEC)
+        vec_put(y + i, vec_load(values + i % 16), count - i, accumulate);
+}
+
+static void move_lanes(const float *x, float *y, int64_t elements, int32_t lanes, bool accumulate)
+{
+    for (int part = 0; part < lanes; part += VEC)
+        for (int64_t i = part; i < elements * 16; i += 16)
+            vec_put(y + i, vec_load_upto(x + i, lanes - part), lanes - part, accumulate);
+}
+
 static void exp_lanes(const float *x, const float factors[16], float *y, int64_t count, bool accumulate)
 {
     for (int64_t i = 0; i < count; i += VEC) {
@@ -188,5 +231,8 @@ void KERNEL(cpu_elementwise_init)(cpu_table_type *table)
     table->scale = scale;
     table->multiply = multiply;
     table->affine = affine;
+    table->affine_lanes = affine_lanes;
+    table->fill_lanes = fill_lanes;
+    table->move_lanes = move_lanes;
     table->exp_lanes = exp_lanes;
 }

@@ -121,6 +121,12 @@ static inline void cpu_window(int64_t at, int64_t stride, int64_t before, int64_
     *last = start + kernel > size ? size - start : kernel;
 }
 
+/* Per lane of nchw16c: y (+)= factor (x - mean) + shift z + offset, brought into [low, high]. */
+typedef struct cpu_affine_lanes {
+    float factor[16], mean[16], shift[16], offset[16];
+    float low, high; /* NaN stays */
+} cpu_affine_lanes;
+
 typedef struct cpu_table_type {
     const char *isa;
     int32_t score;
@@ -151,6 +157,13 @@ typedef struct cpu_table_type {
     /* y (+)= factor (x - mean) + shift z + offset; z may be NULL; y may be x or z */
     void (*affine)(float factor, const float *x, float mean, float shift, const float *z, float offset, float *y,
                    int64_t count, bool accumulate);
+    /* The same with everything per lane; z may be NULL, y may be x or z; count is a multiple of 16. */
+    void (*affine_lanes)(const cpu_affine_lanes *lanes, const float *x, const float *z, float *y, int64_t count,
+                         bool accumulate);
+    /* y[i] (+)= values[i % 16] */
+    void (*fill_lanes)(const float values[16], float *y, int64_t count, bool accumulate);
+    /* y[p][lane] (+)= x[p][lane] for p < elements, lane < lanes (0..16), elements 16 apart */
+    void (*move_lanes)(const float *x, float *y, int64_t elements, int32_t lanes, bool accumulate);
     /* y[i] (+)= factors[i % 16] e^x[i], 0 where the factor is 0 */
     void (*exp_lanes)(const float *x, const float factors[16], float *y, int64_t count, bool accumulate);
 
@@ -159,6 +172,12 @@ typedef struct cpu_table_type {
     void (*lane_squares)(const float *x, float mean, int64_t count, float sums[16]);                  /* (x - mean)^2 */
     void (*lane_products)(const float *x, float mean, const float *y, int64_t count, float sums[16]); /* (x - mean) y */
     void (*lane_distances)(const float *x, const float *y, int64_t count, float sums[16]);            /* (x - y)^2 */
+    /* Overwrite: of each lane the sum, a mean (rounded) and the sum of (x - mean)^2. count is a multiple of 16; x is
+       read twice, and should fit into the nearest cache. */
+    void (*lane_moments)(const float *x, int64_t count, float sums[16], float means[16], float squares[16]);
+    /* Added to sums and products: dy and dy (x - mean). */
+    void (*lane_gradient_sums)(const float *x, const float mean[16], const float *dy, int64_t count, float sums[16],
+                               float products[16]);
     /* softmax over `length` rows of inner elements each, rows inner apart; logarithm: log softmax. */
     void (*softmax)(const float *x, float *y, int64_t length, int64_t inner, bool logarithm);
     void (*softmax_gradient)(const float *y, const float *dy, float *dx, int64_t length, int64_t inner, bool logarithm,

@@ -56,6 +56,96 @@ static void lane_distances(const float *x, const float *y, int64_t count, float 
     lane_loop(DISTANCE, x, 0, y, count, sums);
 }
 
+/* Vectors under way, so that an addition need not wait for the one before. */
+enum { ROWS = 4 / PARTS, STEP = ROWS * LANES };
+
+static ALWAYS_INLINE void clear_sums(vec sums[ROWS * PARTS])
+{
+    UNROLL
+    for (int p = 0; p < ROWS * PARTS; p++)
+        sums[p] = vec_set(0);
+}
+
+/* Adds up the rows: out[lane], or added to what is there. */
+static ALWAYS_INLINE void store_sums(const vec sums[ROWS * PARTS], float out[16], bool accumulate)
+{
+    for (int p = 0; p < PARTS; p++) {
+        vec total = sums[p];
+        for (int row = 1; row < ROWS; row++)
+            total = total + sums[row * PARTS + p];
+        vec_put(out + p * VEC, total, VEC, accumulate);
+    }
+}
+
+static void lane_moments(const float *x, int64_t count, float sums[16], float means[16], float squares[16])
+{
+    vec sum[ROWS * PARTS], square[ROWS * PARTS], mean[PARTS];
+    int64_t i = 0;
+    clear_sums(sum);
+    for (; i + STEP <= count; i += STEP) {
+        UNROLL
+        for (int p = 0; p < ROWS * PARTS; p++)
+            sum[p] = sum[p] + vec_load(x + i + p * VEC);
+    }
+    for (; i < count; i += LANES) {
+        UNROLL
+        for (int p = 0; p < PARTS; p++)
+            sum[p] = sum[p] + vec_load(x + i + p * VEC);
+    }
+    store_sums(sum, sums, false);
+    UNROLL
+    for (int p = 0; p < PARTS; p++) {
+        mean[p] = vec_load(sums + p * VEC) * vec_set((float)LANES / (float)count);
+        vec_store(means + p * VEC, mean[p]);
+    }
+    clear_sums(square);
+    for (i = 0; i + STEP <= count; i += STEP) {
+        UNROLL
+        for (int p = 0; p < ROWS * PARTS; p++) {
+            vec d = vec_load(x + i + p * VEC) - mean[p % PARTS];
+            square[p] = vec_fma(d, d, square[p]);
+        }
+    }
+    for (; i < count; i += LANES) {
+        UNROLL
+        for (int p = 0; p < PARTS; p++) {
+            vec d = vec_load(x + i + p * VEC) - mean[p];
+            square[p] = vec_fma(d, d, square[p]);
+        }
+    }
+    store_sums(square, squares, false);
+}
+
+static void lane_gradient_sums(const float *x, const float mean[16], const float *dy, int64_t count, float sums[16],
+                               float products[16])
+{
+    vec sum[ROWS * PARTS], product[ROWS * PARTS], m[PARTS];
+    int64_t i = 0;
+    clear_sums(sum);
+    clear_sums(product);
+    UNROLL
+    for (int p = 0; p < PARTS; p++)
+        m[p] = vec_load(mean + p * VEC);
+    for (; i + STEP <= count; i += STEP) {
+        UNROLL
+        for (int p = 0; p < ROWS * PARTS; p++) {
+            vec g = vec_load(dy + i + p * VEC);
+            sum[p] = sum[p] + g;
+            product[p] = vec_fma(vec_load(x + i + p * VEC) - m[p % PARTS], g, product[p]);
+        }
+    }
+    for (; i < count; i += LANES) {
+        UNROLL
+        for (int p = 0; p < PARTS; p++) {
+            vec g = vec_load(dy + i + p * VEC);
+            sum[p] = sum[p] + g;
+            product[p] = vec_fma(vec_load(x + i + p * VEC) - m[p], g, product[p]);
+        }
+    }
+    store_sums(sum, sums, true);
+    store_sums(product, products, true);
+}
+
 /* One row of neighbours. */
 static void softmax_row(const float *x, float *y, int64_t length, bool logarithm)
 {
@@ -163,6 +253,8 @@ void KERNEL(cpu_reduce_init)(cpu_table_type *table)
     table->lane_squares = lane_squares;
     table->lane_products = lane_products;
     table->lane_distances = lane_distances;
+    table->lane_moments = lane_moments;
+    table->lane_gradient_sums = lane_gradient_sums;
     table->softmax = softmax;
     table->softmax_gradient = softmax_gradient;
 }

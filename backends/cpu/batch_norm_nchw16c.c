@@ -216,7 +216,7 @@ static void forward_task(const void *context, int64_t task, uint32_t worker)
 
 void cpu_batch_norm_forward_nchw16c(const linnet_layer_desc *desc, const linnet_layer_args *args)
 {
-    cpu_epilogue epilogue = cpu_epilogue_of(desc);
+    cpu_epilogue epilogue = cpu_epilogue_of(desc, args);
     job j = job_of(desc);
     j.low = epilogue.low;
     j.high = epilogue.high;

@@ -36,8 +36,8 @@ cpu_conv2d_data cpu_conv2d_data_of(const linnet_layer_desc *desc, const linnet_l
     cpu_conv2d_data d = {.s = cpu_conv2d_sizes_of(desc), .x = cpu_view_at(args->inputs, 0)};
     d.weight = cpu_view_at(args->parameters, LINNET_CONV2D_WEIGHT);
     d.workspace = cpu_view(args->workspace);
-    d.epilogue = cpu_epilogue_of(desc);
     if (desc->direction == LINNET_FORWARD) {
+        d.epilogue = cpu_epilogue_of(desc, args);
         d.y = cpu_view(args->outputs[0]);
         d.bias = has_bias ? cpu_view(args->parameters[LINNET_CONV2D_BIAS]) : NULL;
         return d;

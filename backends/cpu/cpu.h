@@ -203,18 +203,37 @@ int64_t cpu_spans_task(const cpu_spans *spans, int64_t task, float *out[4]);
 void cpu_copy_scaled(const linnet_tensor_desc *destination_desc, float *destination,
                      const linnet_tensor_desc *source_desc, const float *source, float scale, bool accumulate);
 
-/* ---- Epilogues (epilogue.c): a first relu or clip is a clamp in the kernel, the rest a pass over the result. ---- */
-
+/*
+ * ---- Epilogues (epilogue.c) ----
+ *
+ * Every kernel clamps what it writes to low..high. What the epilogue wants besides (count > 0) is a pass over parts of
+ * the result as they are finished: cpu_epilogue_apply. A kernel that adds a residual by itself asks for
+ * cpu_epilogue_with_residual and writes
+ *
+ *     y[i] = min(max(sum + residual[i], low), high)        residual NULL: there is none
+ *
+ * where i is the element of the storage: the residual lies exactly as the output does. It may set in_place bit 1 (input
+ * 1 is the residual: then both are one place) if it reads every element before it writes it; a kernel that passes over
+ * the output several times may start from it (accumulate) instead.
+ */
 typedef struct cpu_epilogue {
+    const float *residual; /* of cpu_epilogue_with_residual; else NULL */
     float low, high;
     uint32_t count;
-    const linnet_epilogue *ops;
+    const linnet_epilogue *ops; /* for cpu_epilogue_apply */
+    const float *y, *added;     /* where the output begins, and what ops add to it */
 } cpu_epilogue;
 
-cpu_epilogue cpu_epilogue_of(const linnet_layer_desc *desc);
+/* A first relu or clip is in low and high, everything else in ops. */
+cpu_epilogue cpu_epilogue_of(const linnet_layer_desc *desc, const linnet_layer_args *args);
+/* A first add is in residual, a relu or clip behind it in low and high, everything else in ops. */
+cpu_epilogue cpu_epilogue_with_residual(const linnet_layer_desc *desc, const linnet_layer_args *args);
+/* count elements of the output's storage from y on, which have their sums and clamps. */
 void cpu_epilogue_apply(const cpu_epilogue *epilogue, float *y, int64_t count);
 /* Does a linnet_unary_op leave 0 what it is? Where not, spare lanes have to be cleared. */
 bool cpu_keeps_zero(uint32_t op, float alpha, float beta);
+/* For describe: NULL, or what is wrong with it (more than one residual, or one that lies otherwise than the output). */
+const char *cpu_epilogue_refusal(const linnet_layer_desc *desc);
 
 /* ---- optimizer.c ---- */
 linnet_status cpu_optimizer_step(linnet_backend_queue *queue, const linnet_optimizer_desc *desc, linnet_view parameters,

@@ -75,6 +75,7 @@ static int describe(const cpu_algorithm *algorithm, const linnet_layer_desc *des
         out->refusal = "takes no epilogue";
         return 0;
     }
+    out->refusal = cpu_epilogue_refusal(desc);
     return algorithm->describe(desc, out);
 }
 

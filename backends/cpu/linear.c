@@ -53,7 +53,7 @@ static void forward_gemm(const linnet_layer_desc *desc, const linnet_layer_args 
                      .c = cpu_view(args->outputs[0]),
                      .c_m = s.y_stride,
                      .bias_n = desc->parameter_count > 1 ? cpu_view(args->parameters[LINNET_LINEAR_BIAS]) : NULL,
-                     .epilogue = cpu_epilogue_of(desc),
+                     .epilogue = cpu_epilogue_of(desc, args),
                      .workspace = cpu_view(args->workspace)};
     cpu_gemm_run(&gemm);
 }

@@ -179,7 +179,7 @@ void cpu_linear_forward_blocked(const linnet_layer_desc *desc, const linnet_laye
                  .in = cpu_view(args->inputs[0]),
                  .bias = desc->parameter_count > 1 ? cpu_view(args->parameters[LINNET_LINEAR_BIAS]) : NULL,
                  .out = cpu_view(args->outputs[0]),
-                 .epilogue = cpu_epilogue_of(desc)};
+                 .epilogue = cpu_epilogue_of(desc, args)};
     product_run(&p);
 }
 

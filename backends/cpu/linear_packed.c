@@ -100,6 +100,6 @@ void cpu_linear_forward_packed(const linnet_layer_desc *desc, const linnet_layer
              .weight = cpu_view(args->parameters[LINNET_LINEAR_WEIGHT]),
              .bias = desc->parameter_count > 1 ? cpu_view(args->parameters[LINNET_LINEAR_BIAS]) : NULL,
              .y = cpu_view(args->outputs[0]),
-             .epilogue = cpu_epilogue_of(desc)};
+             .epilogue = cpu_epilogue_of(desc, args)};
     cpu_parallel(cpu_ceil(j.s.o, cpu_gemm_padded_columns(TASK_COLUMNS)), j.s.o * j.s.i, columns_task, &j);
 }

@@ -40,7 +40,8 @@ static void forward(const reference_call *call)
                 for (int64_t j = 0; j < y.dims[3]; j++) {
                     double sum = window_sum(a, &x, &weight, (const int64_t[4]){n, o, i, j});
                     sum += bias.data ? *reference_item(&bias, o) : 0;
-                    *reference_at(&y, n, o, i, j) = (float)reference_epilogue(call->desc, sum);
+                    int64_t at = (o * y.dims[2] + i) * y.dims[3] + j;
+                    reference_item(&y, n)[at] = (float)reference_epilogue(call, n, at, sum);
                 }
 }
 

@@ -115,10 +115,19 @@ int64_t reference_window_source(int64_t position, int64_t before, int64_t tap, i
     return start / stride;
 }
 
-double reference_epilogue(const linnet_layer_desc *desc, double value)
+double reference_epilogue(const reference_call *call, int64_t n, int64_t at, double value)
 {
-    for (uint32_t i = 0; i < desc->epilogue_count; i++)
-        value = reference_unary(desc->epilogue[i].op, desc->epilogue[i].alpha, desc->epilogue[i].beta, value);
+    const linnet_layer_desc *desc = call->desc;
+    uint32_t added = desc->input_count - linnet_epilogue_inputs(desc);
+    for (uint32_t i = 0; i < desc->epilogue_count; i++) {
+        const linnet_epilogue *e = &desc->epilogue[i];
+        if (e->op == LINNET_EPILOGUE_ADD) {
+            reference_tensor residual = reference_input(call, added++);
+            value += reference_item(&residual, n)[at];
+        } else {
+            value = reference_unary(e->op, e->alpha, e->beta, value);
+        }
+    }
     return value;
 }
 

@@ -20,7 +20,7 @@ static void forward(const reference_call *call)
             double sum = bias.data ? *reference_item(&bias, o) : 0;
             for (int64_t i = 0; i < x.inner; i++)
                 sum += (double)reference_item(&x, n)[i] * reference_item(&weight, o)[i];
-            reference_item(&y, n)[o] = (float)reference_epilogue(call->desc, sum);
+            reference_item(&y, n)[o] = (float)reference_epilogue(call, n, o, sum);
         }
 }
 

@@ -113,8 +113,8 @@ int64_t reference_window_source(int64_t position, int64_t before, int64_t tap, i
                                 int64_t length);
 
 double reference_unary(uint32_t op, double alpha, double beta, double x);
-/* The desc's chain of operators. */
-double reference_epilogue(const linnet_layer_desc *desc, double value);
+/* The desc's chain of operators, at element `at` of item n of the output. */
+double reference_epilogue(const reference_call *call, int64_t n, int64_t at, double value);
 
 /* ---- backend.c ---- */
 

@@ -113,9 +113,14 @@ typedef struct linnet_view {
 typedef enum linnet_direction { LINNET_FORWARD = 1, LINNET_BACKWARD = 2 } linnet_direction;
 typedef enum linnet_behaviour { LINNET_EVALUATE = 1, LINNET_TRAIN = 2 } linnet_behaviour;
 
+/* An operator of an epilogue besides linnet_unary_op: adds a tensor to the output (a residual). Each has a further
+   input of the desc, behind the layer's own and in the order of the epilogue, with type, dims and format of output 0.
+ */
+enum { LINNET_EPILOGUE_ADD = 0x100 };
+
 /* Frozen. One operator applied to the output before it is written. */
 typedef struct linnet_epilogue {
-    uint32_t op; /* linnet_unary_op */
+    uint32_t op; /* linnet_unary_op, LINNET_EPILOGUE_ADD */
     float alpha, beta;
 } linnet_epilogue;
 
@@ -127,7 +132,8 @@ typedef struct linnet_layer_desc {
     uint32_t behaviour;     /* linnet_behaviour */
     uint32_t differentiate; /* forward: a backward of this run will follow, so save what it reads */
     uint32_t epilogue_count;
-    uint32_t input_count, output_count, parameter_count, state_count; /* an absent bias is not counted */
+    /* An absent bias is not counted, what an epilogue adds is an input. */
+    uint32_t input_count, output_count, parameter_count, state_count;
     uint32_t want_inputs;     /* backward: bit i set when the gradient of input i is wanted */
     uint32_t want_parameters; /* backward: bit i set when the gradient of parameter i is wanted */
     const void *attributes;   /* linnet_conv2d_attributes, ... by kind; NULL where the kind has none */
@@ -317,6 +323,15 @@ static inline int64_t linnet_desc_count(const linnet_tensor_desc *desc)
     int64_t count = 1;
     for (uint32_t i = 0; i < desc->rank; i++)
         count *= desc->dims[i];
+    return count;
+}
+
+/* How many inputs the epilogue has: the last ones of the desc. */
+static inline uint32_t linnet_epilogue_inputs(const linnet_layer_desc *desc)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < desc->epilogue_count; i++)
+        count += desc->epilogue[i].op == LINNET_EPILOGUE_ADD;
     return count;
 }
 

@@ -30,7 +30,7 @@
  *   x               multiplies the inputs of the random fill
  *   nan             some inputs are NaN
  *   bad             cross_entropy: some labels are outside the classes
- *   +relu, ...      an epilogue, fused by the implementations that take it
+ *   +relu, ...      an epilogue, fused by the implementations that take it; +add: adds a further input
  *
  * Two kinds are no layers: optimizer:sgd|adam_i1000_... (lr wd m nesterov steps) and queue:memory|events.
  */

@@ -210,12 +210,19 @@ static void operator_defaults(uint32_t op, float *alpha, float *beta, const doub
     *beta = given[1] == given[1] ? (float)given[1] : *beta;
 }
 
+/* A unary operator, or "add". */
+static uint32_t read_epilogue_op(const char **text)
+{
+    static const char *const add[] = {NULL, "add"};
+    return linnet_case_operator_read(text, add, 2) ? LINNET_EPILOGUE_ADD : read_unary_op(text);
+}
+
 /* *text is at a '+'. */
 static bool read_epilogue(const char **text, linnet_case *c)
 {
     double given[2] = {strtod("nan", NULL), strtod("nan", NULL)};
     (*text)++;
-    uint32_t op = read_unary_op(text);
+    uint32_t op = read_epilogue_op(text);
     if (!op || c->epilogue_count == LINNET_MAX_EPILOGUE)
         return false;
     while (**text && **text != '+') {
@@ -396,6 +403,20 @@ static void fill_descs(const linnet_shape *shapes, uint32_t count, linnet_tensor
     }
 }
 
+/* What the epilogue adds is of the output's shape. */
+static linnet_status append_inputs(linnet_context *context, linnet_case *c)
+{
+    c->layer_inputs = c->input_count;
+    for (uint32_t i = 0; i < c->epilogue_count; i++) {
+        if (c->epilogue[i].op != LINNET_EPILOGUE_ADD)
+            continue;
+        if (c->input_count == LINNET_MAX_INPUTS)
+            return linnet_fail(context, LINNET_INVALID, "case '%s': too many inputs", c->text);
+        c->inputs[c->input_count++] = c->outputs[0];
+    }
+    return LINNET_OK;
+}
+
 static linnet_status infer(linnet_context *context, linnet_case *c, const draft *d)
 {
     linnet_shape_job *job = linnet_allocate(1, sizeof *job);
@@ -414,6 +435,7 @@ static linnet_status infer(linnet_context *context, linnet_case *c, const draft 
         fill_descs(job->parameters, c->parameter_count, c->parameters);
         fill_descs(job->states, c->state_count, c->states);
         c->multiply_adds = c->layer->multiply_adds ? c->layer->multiply_adds(job) : 0;
+        status = append_inputs(context, c);
     }
     linnet_release(job);
     return status;
@@ -462,7 +484,7 @@ linnet_layer_desc linnet_case_desc(const linnet_case *c, linnet_direction direct
                                .kind = c->layer->kind,
                                .direction = direction,
                                .behaviour = c->behaviour,
-                               .input_count = c->input_count,
+                               .input_count = direction == LINNET_FORWARD ? c->input_count : c->layer_inputs,
                                .output_count = c->output_count,
                                .parameter_count = c->parameter_count,
                                .state_count = c->state_count,

@@ -34,6 +34,7 @@ typedef struct linnet_case {
     const void *attributes_pointer; /* into attributes, or NULL: as a desc wants it. A case is not copied. */
     linnet_behaviour behaviour;
     uint32_t input_count, output_count, parameter_count, state_count, epilogue_count;
+    uint32_t layer_inputs; /* the layer's own; the others are what the epilogue adds */
     /* Dense NCHW. */
     linnet_tensor_desc inputs[LINNET_MAX_INPUTS];
     linnet_tensor_desc outputs[LINNET_MAX_OUTPUTS];

@@ -30,6 +30,7 @@ static bool forward(linnet_arena *arena, const linnet_case *c, const linnet_valu
     linnet_trial_begin(&t, arena, c, LINNET_FORWARD);
     t.desc.differentiate = 1;
     t.desc.epilogue_count = 0;
+    t.desc.input_count = c->layer_inputs;
     bool done = linnet_trial_plan_first(&t) && linnet_values_saved(out, &t.candidate) &&
                 linnet_trial_forward(&t, operands, -1, out);
     *out_name = t.candidate.name;
@@ -45,7 +46,7 @@ static bool backward(linnet_arena *arena, const linnet_case *c, const linnet_val
     memcpy(all.inputs, operands->inputs, sizeof all.inputs);
     memcpy(all.parameters, operands->parameters, sizeof all.parameters);
     memcpy(all.output_gradients, operands->output_gradients, sizeof all.output_gradients);
-    uint32_t inputs = c->layer->differentiable_inputs & (uint32_t)((UINT64_C(1) << c->input_count) - 1);
+    uint32_t inputs = c->layer->differentiable_inputs & (uint32_t)((UINT64_C(1) << c->layer_inputs) - 1);
     uint32_t parameters = (1u << c->parameter_count) - 1;
     bool done = true;
     for (uint32_t part = 0; part < 2 && done; part++) {
@@ -62,14 +63,26 @@ static bool backward(linnet_arena *arena, const linnet_case *c, const linnet_val
     return done;
 }
 
-/* y = f(y) for each operator of the epilogue, by the reference's unary layer. */
-static bool apply_epilogue(linnet_arena *arena, const linnet_case *c, linnet_values *out)
+static void add(float *values, const float *others, const linnet_tensor_desc *desc)
 {
+    for (int64_t i = 0, count = linnet_desc_count(desc); i < count; i++)
+        values[i] += others[i];
+}
+
+/* y = f(y) for each operator of the epilogue, by the reference's unary layer. */
+static bool apply_epilogue(linnet_arena *arena, const linnet_case *c, const linnet_values *operands, linnet_values *out)
+{
+    uint32_t added = c->layer_inputs;
     for (uint32_t i = 0; i < c->epilogue_count; i++) {
+        if (c->epilogue[i].op == LINNET_EPILOGUE_ADD) {
+            add(out->outputs[0], operands->inputs[added++], &c->outputs[0]);
+            continue;
+        }
         linnet_case unary = {.text = c->text,
                              .layer = linnet_layer_find(LINNET_LAYER_UNARY),
                              .behaviour = c->behaviour,
                              .input_count = 1,
+                             .layer_inputs = 1,
                              .output_count = 1};
         unary.inputs[0] = unary.outputs[0] = c->outputs[0];
         unary.attributes.unary = (linnet_unary_attributes){.struct_size = sizeof unary.attributes.unary,
@@ -93,7 +106,7 @@ bool linnet_expected_compute(linnet_arena *arena, const linnet_case *c, const li
     const char *name = NULL;
     snprintf(arena->check->where, sizeof arena->check->where, "reference");
     return forward(arena, c, operands, out, &name) && backward(arena, c, operands, out, name) &&
-           apply_epilogue(arena, c, out);
+           apply_epilogue(arena, c, operands, out);
 }
 
 static void absolute(float *values, const linnet_tensor_desc *desc)
@@ -126,6 +139,8 @@ static bool magnitudes(linnet_arena *arena, const linnet_case *c, const linnet_v
         absolute(magnitude.output_gradients[i], &c->outputs[i]);
     }
     bool done = forward(arena, c, &magnitude, out, &name) && backward(arena, c, &magnitude, out, name);
+    for (uint32_t i = c->layer_inputs; i < c->input_count && done; i++)
+        add(out->outputs[0], magnitude.inputs[i], &c->outputs[0]);
     linnet_values_free(&magnitude);
     for (uint32_t i = 0; i < c->output_count; i++)
         absolute(out->outputs[i], &c->outputs[i]);

@@ -119,6 +119,7 @@ void linnet_check_gradient(linnet_check *check, const linnet_case *problem)
         snprintf(check->where, sizeof check->where, "numeric gradient");
         linnet_trial_begin(&n.trial, &arena, problem, LINNET_FORWARD);
         n.trial.desc.epilogue_count = 0;
+        n.trial.desc.input_count = problem->layer_inputs;
         if (ready && linnet_trial_plan_first(&n.trial))
             check_all(&n);
         linnet_trial_end(&n.trial);

@@ -115,7 +115,7 @@ static exactness exactness_of(const linnet_case *c, linnet_role role)
         return picture_exactness(c, role);
     }
     for (uint32_t i = 0; i < c->epilogue_count && role == LINNET_ROLE_OUTPUT; i++)
-        if (unary_exactness(c->epilogue[i].op) == NEVER)
+        if (c->epilogue[i].op != LINNET_EPILOGUE_ADD && unary_exactness(c->epilogue[i].op) == NEVER)
             result = NEVER;
     return result;
 }

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Engines take turns, a block of runs each. The first run of a block is not timed: it brings the engine's operands back
+ * into the caches. Between blocks the process sleeps until the last engine's threads have stopped spinning.
+ */
+#include "peers.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+enum { ROUNDS = 9, ENGINES_AT_MOST = 8 };
+
+static double now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+static void rest(double seconds)
+{
+    struct timespec time = {.tv_nsec = (long)(1e9 * seconds)};
+    if (seconds > 0)
+        nanosleep(&time, NULL);
+}
+
+/* Seconds of one run; negative: it failed. */
+static double block(const peer_engine *engine, void *state, int64_t runs)
+{
+    if (!engine->run(state))
+        return -1;
+    double start = now();
+    for (int64_t i = 0; i < runs; i++)
+        if (!engine->run(state))
+            return -1;
+    return (now() - start) / (double)runs;
+}
+
+/* Runs that fill a block of so many seconds. */
+static int64_t calibrate(const peer_engine *engine, void *state, double seconds)
+{
+    double once = block(engine, state, 1);
+    for (double start = now(); once >= 0 && now() - start < 0.5 * seconds;) {
+        double again = block(engine, state, 1);
+        once = again < once ? again : once;
+    }
+    return once < 0 ? -1 : 1 + (int64_t)(seconds / (once + 1e-9));
+}
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+bool peer_measure(const peer_engine *const *engines, void *const *states, size_t count, double seconds,
+                  double pause_seconds, peer_times *out_times)
+{
+    static double times[ENGINES_AT_MOST][ROUNDS];
+    int64_t runs[ENGINES_AT_MOST];
+    if (count > ENGINES_AT_MOST)
+        return false;
+    for (size_t e = 0; e < count; e++) {
+        if (states[e] && (runs[e] = calibrate(engines[e], states[e], seconds / ROUNDS)) < 0)
+            return false;
+        rest(pause_seconds);
+    }
+    for (int round = 0; round < ROUNDS; round++)
+        for (size_t i = 0; i < count; i++) {
+            size_t e = round % 2 ? count - 1 - i : i;
+            if (!states[e])
+                continue;
+            rest(pause_seconds);
+            if ((times[e][round] = block(engines[e], states[e], runs[e])) < 0)
+                return false;
+        }
+    for (size_t e = 0; e < count; e++) {
+        if (states[e])
+            qsort(times[e], ROUNDS, sizeof times[e][0], compare);
+        out_times[e] =
+            states[e] ? (peer_times){times[e][ROUNDS / 2], times[e][0], times[e][ROUNDS - 1]} : (peer_times){0};
+    }
+    return true;
+}

@@ -71,9 +71,12 @@ typedef enum linnet_initial {
         0, /* U(-bound, bound), bound = 1 / sqrt(fan_in), which is Kaiming's with a = sqrt(5) */
     LINNET_INITIAL_ZERO = 1,
     LINNET_INITIAL_ONE = 2,
-    LINNET_INITIAL_VALUES = 3,    /* as options.values says, whatever the seed: filters made by hand */
-    LINNET_INITIAL_HE_UNIFORM = 4 /* U(-bound, bound), bound = sqrt(6 / fan_in): keeps the variance through many layers
-                                     with a relu behind each (He, Zhang, Ren and Sun 2015) */
+    LINNET_INITIAL_VALUES = 3,     /* as options.values says, whatever the seed: filters made by hand */
+    LINNET_INITIAL_HE_UNIFORM = 4, /* U(-bound, bound), bound = sqrt(6 / fan_in): keeps the variance through many layers
+                                      with a relu behind each (He, Zhang, Ren and Sun 2015) */
+    LINNET_INITIAL_HE_NORMAL = 5,  /* N(0, 2 / fan_out): the same for the gradient; as torchvision starts deep networks.
+                                      fan_out is the product of all dims but the second */
+    LINNET_INITIAL_SMALL_NORMAL = 6 /* N(0, 0.01^2) */
 } linnet_initial;
 
 typedef struct linnet_parameter_options {
@@ -117,7 +120,7 @@ typedef struct linnet_conv2d_options {
     int64_t padding_top, padding_left, padding_bottom, padding_right; /* where not 0, instead of padding */
     int64_t groups;                                                   /* default 1 */
     linnet_value weight, bias;                                        /* shared parameters; default: the layer's own */
-    linnet_initial initial; /* of an own weight; with LINNET_INITIAL_HE_UNIFORM an own bias starts at 0 */
+    linnet_initial initial; /* of an own weight; from LINNET_INITIAL_HE_UNIFORM on, an own bias starts at 0 */
 } linnet_conv2d_options;
 #define linnet_conv2d(net, x, ...)                                                                                     \
     linnet_conv2d_with(net, x, &(linnet_conv2d_options){.struct_size = sizeof(linnet_conv2d_options), __VA_ARGS__})
@@ -147,6 +150,7 @@ typedef struct linnet_linear_options {
     const char *name;
     int64_t out_features; /* needed, unless weight is given */
     linnet_value weight, bias;
+    linnet_initial initial; /* as of conv2d */
 } linnet_linear_options;
 /* x [N,...] -> [N,out_features]; what lies behind N is flattened. */
 #define linnet_linear(net, x, ...)                                                                                     \

@@ -201,6 +201,12 @@ static bool copy_values(linnet_net *net, const char *name, const linnet_paramete
     return *out_values != NULL;
 }
 
+/* All dims but the second: of a convolution the places that one input has an effect on, groups aside. */
+static int64_t fan_out_of(const linnet_shape *weight)
+{
+    return linnet_shape_product(weight, 0, 1) * linnet_shape_product(weight, 2, weight->rank);
+}
+
 linnet_value linnet_parameter_with(linnet_net *net, const char *name, size_t rank, const int64_t *dims,
                                    const linnet_parameter_options *options)
 {
@@ -210,7 +216,7 @@ linnet_value linnet_parameter_with(linnet_net *net, const char *name, size_t ran
         return (linnet_value){0};
     if (!name || !shape_from(net, name, LINNET_F32, rank, dims, false, &shape))
         return linnet_net_fail(net, LINNET_INVALID, "a parameter needs a name");
-    if (o.initial > LINNET_INITIAL_HE_UNIFORM || o.fan_in < 0)
+    if (o.initial > LINNET_INITIAL_SMALL_NORMAL || o.fan_in < 0)
         return linnet_net_fail(net, LINNET_INVALID, "parameter '%s': %s is %lld", name,
                                o.fan_in < 0 ? "fan_in" : "initial", o.fan_in < 0 ? (long long)o.fan_in : o.initial);
     float *values = NULL;
@@ -225,6 +231,7 @@ linnet_value linnet_parameter_with(linnet_net *net, const char *name, size_t ran
     value->initial = o.initial;
     value->values = values;
     value->fan_in = o.fan_in ? o.fan_in : linnet_shape_product(&shape, rank > 1, shape.rank);
+    value->fan_out = fan_out_of(&shape);
     return (linnet_value){index + 1};
 }
 
@@ -345,9 +352,10 @@ static uint32_t make_parameter(linnet_net *net, const linnet_layer *layer, const
     linnet_net_value *value = &net->values[index];
     uint32_t from = layer->fan_in_from ? layer->fan_in_from : job->parameters[0].rank > 1;
     value->fan_in = linnet_shape_product(&job->parameters[0], from, job->parameters[0].rank);
+    value->fan_out = fan_out_of(&job->parameters[0]);
     if (role == 0)
         value->initial = initial;
-    else if (initial == LINNET_INITIAL_HE_UNIFORM)
+    else if (initial >= LINNET_INITIAL_HE_UNIFORM)
         value->initial = LINNET_INITIAL_ZERO;
     if (layer->kind == LINNET_LAYER_BATCH_NORM)
         value->initial = role == LINNET_BATCH_NORM_WEIGHT ? LINNET_INITIAL_ONE : LINNET_INITIAL_ZERO;
@@ -368,8 +376,9 @@ static bool make_own(linnet_net *net, const linnet_node_request *request, linnet
                      const linnet_shape_job *job)
 {
     for (uint32_t i = 0; i < request->parameter_count; i++) {
-        node->parameters[i] = request->parameters[i].id ? request->parameters[i].id - 1
-                                                        : make_parameter(net, node->layer, node->name, i, job, request->initial);
+        node->parameters[i] = request->parameters[i].id
+                                  ? request->parameters[i].id - 1
+                                  : make_parameter(net, node->layer, node->name, i, job, request->initial);
         if (node->parameters[i] == UINT32_MAX)
             return false;
     }

@@ -25,6 +25,7 @@ typedef struct linnet_net_value {
     bool frozen;       /* parameter */
     uint32_t initial;  /* parameter, state: linnet_initial */
     int64_t fan_in;    /* parameter */
+    int64_t fan_out;   /* parameter: for LINNET_INITIAL_HE_NORMAL */
     float *values;     /* LINNET_INITIAL_VALUES: all of them, else NULL */
 } linnet_net_value;
 

@@ -22,6 +22,12 @@ bool linnet_net_take_options(linnet_net *net, const char *kind, const void *give
     return true;
 }
 
+/* Whether a layer's own weight can start so. */
+static bool is_initial(linnet_initial initial)
+{
+    return initial <= LINNET_INITIAL_SMALL_NORMAL && initial != LINNET_INITIAL_ONE && initial != LINNET_INITIAL_VALUES;
+}
+
 /* The first that is not zero. */
 static int64_t first_of(int64_t a, int64_t b, int64_t otherwise)
 {
@@ -64,8 +70,7 @@ linnet_value linnet_conv2d_with(linnet_net *net, linnet_value x, const linnet_co
     };
     if (o.groups < 0 || o.groups > UINT32_MAX)
         return linnet_net_fail(net, LINNET_INVALID, "conv2d: groups is %lld", (long long)o.groups);
-    if (o.initial != LINNET_INITIAL_KAIMING_UNIFORM && o.initial != LINNET_INITIAL_HE_UNIFORM &&
-        o.initial != LINNET_INITIAL_ZERO)
+    if (!is_initial(o.initial))
         return linnet_net_fail(net, LINNET_INVALID, "conv2d: initial is %d", (int)o.initial);
     take_kernel(net, o.weight, 4, attributes.kernel);
     linnet_node_request request = {.kind = LINNET_LAYER_CONV2D,
@@ -105,8 +110,14 @@ linnet_value linnet_linear_with(linnet_net *net, linnet_value x, const linnet_li
     linnet_linear_options o;
     if (!linnet_net_take_options(net, "linear", options, &o, sizeof o))
         return (linnet_value){0};
-    linnet_node_request request = {
-        .kind = LINNET_LAYER_LINEAR, .name = o.name, .input_count = 1, .inputs = &x, .features = o.out_features};
+    if (!is_initial(o.initial))
+        return linnet_net_fail(net, LINNET_INVALID, "linear: initial is %d", (int)o.initial);
+    linnet_node_request request = {.kind = LINNET_LAYER_LINEAR,
+                                   .initial = o.initial,
+                                   .name = o.name,
+                                   .input_count = 1,
+                                   .inputs = &x,
+                                   .features = o.out_features};
     return with_bias(net, &request, o.weight, o.bias, o.no_bias);
 }
 

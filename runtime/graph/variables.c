@@ -157,10 +157,28 @@ linnet_status linnet_gradients_settle(linnet_session *session)
 /* A domain of its own in Philox's step, so that initialisation and dropout never draw the same numbers. */
 #define INITIAL_STEP UINT64_C(0xF000000000000000)
 
+/* Normal numbers in pairs from two uniform ones (Box and Muller 1958). */
+static void draw_normal(uint32_t number, uint64_t seed, float deviation, float *out, uint64_t count)
+{
+    for (uint64_t i = 0; i < count; i += 2) {
+        float u = linnet_philox_uniform(seed, number, INITIAL_STEP, i);
+        float v = linnet_philox_uniform(seed, number, INITIAL_STEP, i + 1);
+        float radius = deviation * sqrtf(-2.0f * logf(1.0f - u)), angle = 6.2831853f * v;
+        out[i] = radius * cosf(angle);
+        if (i + 1 < count)
+            out[i + 1] = radius * sinf(angle);
+    }
+}
+
 static void draw(const linnet_net_value *value, uint32_t number, uint64_t seed, float *out, uint64_t count)
 {
     if (value->initial == LINNET_INITIAL_VALUES) {
         memcpy(out, value->values, count * sizeof *out);
+        return;
+    }
+    bool small = value->initial == LINNET_INITIAL_SMALL_NORMAL;
+    if (small || value->initial == LINNET_INITIAL_HE_NORMAL) {
+        draw_normal(number, seed, small ? 0.01f : sqrtf(2.0f / (float)value->fan_out), out, count);
         return;
     }
     bool he = value->initial == LINNET_INITIAL_HE_UNIFORM,

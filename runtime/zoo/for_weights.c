@@ -92,6 +92,22 @@ static linnet_status build(linnet_context *context, const linnet_safetensors *fi
     return status;
 }
 
+/* A file that does not say what it is for: the network of the table that it fits, tensor by tensor. */
+static linnet_status recognise(linnet_context *context, const linnet_safetensors *file, const char *path,
+                               const linnet_model_options *options, linnet_model *out_model)
+{
+    const char *name;
+    for (size_t i = 0; (name = linnet_model_name(i, NULL)); i++) {
+        if (!linnet_zoo_find(name)->fit)
+            continue;
+        linnet_status status = build(context, file, path, name, options, out_model);
+        if (status == LINNET_OK || status == LINNET_OUT_OF_MEMORY)
+            return status;
+    }
+    return linnet_fail(context, LINNET_BAD_FILE, "%s does not say which network it is for, and fits none that is known",
+                       path);
+}
+
 linnet_status linnet_model_for_weights(linnet_context *context, const char *path, const char *name,
                                        const linnet_model_options *options, linnet_model *out_model)
 {
@@ -109,7 +125,7 @@ linnet_status linnet_model_for_weights(linnet_context *context, const char *path
     if (!own)
         status = linnet_fail(context, LINNET_OUT_OF_MEMORY, "no memory for a name");
     else if (!name && !*own)
-        status = linnet_fail(context, LINNET_BAD_FILE, "%s does not say which network it is for", path);
+        status = recognise(context, file, path, options, out_model);
     else if (!name && !linnet_zoo_find(own) && !linnet_netdef_is_text(own))
         status =
             linnet_fail(context, LINNET_BAD_FILE, "%s is for the network '%.200s', which is not known here", path, own);

@@ -22,11 +22,12 @@ static linnet_value fire(linnet_net *net, linnet_value x, int number, int featur
         snprintf(parameters[i], sizeof parameters[i], "features.%d.%s", feature, parts[i]);
     }
     snprintf(name, sizeof name, "fire%d", number);
-    x = linnet_zoo_conv_relu(net, x, layer[0], parameters[0], relu[0], .channels = squeeze, .kernel = 1);
-    linnet_value narrow =
-        linnet_zoo_conv_relu(net, x, layer[1], parameters[1], relu[1], .channels = expand, .kernel = 1);
-    linnet_value wide =
-        linnet_zoo_conv_relu(net, x, layer[2], parameters[2], relu[2], .channels = expand, .kernel = 3, .padding = 1);
+    x = linnet_zoo_conv_relu(net, x, layer[0], parameters[0], relu[0], .channels = squeeze, .kernel = 1,
+                             .initial = LINNET_INITIAL_HE_UNIFORM);
+    linnet_value narrow = linnet_zoo_conv_relu(net, x, layer[1], parameters[1], relu[1], .channels = expand,
+                                               .kernel = 1, .initial = LINNET_INITIAL_HE_UNIFORM);
+    linnet_value wide = linnet_zoo_conv_relu(net, x, layer[2], parameters[2], relu[2], .channels = expand, .kernel = 3,
+                                             .padding = 1, .initial = LINNET_INITIAL_HE_UNIFORM);
     return linnet_name(net, linnet_concat(net, (const linnet_value[]){narrow, wide}, 2, 1), name);
 }
 
@@ -38,7 +39,8 @@ static linnet_value pool(linnet_net *net, linnet_value x, const char *name)
 
 linnet_value linnet_zoo_squeezenet1_1(linnet_net *net, linnet_value x, const linnet_model_options *options)
 {
-    x = linnet_zoo_conv_relu(net, x, "conv1", "features.0", "relu1", .channels = 64, .kernel = 3, .stride = 2);
+    x = linnet_zoo_conv_relu(net, x, "conv1", "features.0", "relu1", .channels = 64, .kernel = 3, .stride = 2,
+                             .initial = LINNET_INITIAL_HE_UNIFORM);
     x = pool(net, x, "pool1");
     x = fire(net, x, 2, 3, 16, 64);
     x = fire(net, x, 3, 4, 16, 64);
@@ -51,7 +53,8 @@ linnet_value linnet_zoo_squeezenet1_1(linnet_net *net, linnet_value x, const lin
     x = fire(net, x, 8, 11, 64, 256);
     x = fire(net, x, 9, 12, 64, 256);
     x = linnet_dropout(net, x, 0.5f);
-    x = linnet_zoo_conv_relu(net, x, "conv10", "classifier.1", "relu10", .channels = options->classes, .kernel = 1);
+    x = linnet_zoo_conv_relu(net, x, "conv10", "classifier.1", "relu10", .channels = options->classes, .kernel = 1,
+                             .initial = LINNET_INITIAL_SMALL_NORMAL);
     x = linnet_name(net, linnet_global_avg_pool(net, x), "pool10");
     return linnet_flatten(net, x);
 }

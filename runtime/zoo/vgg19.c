@@ -8,45 +8,12 @@
  * convolutions wants 7x7 maps, that is images of 224x224.
  */
 #include "../graph/net.h"
-#include "zoo.h"
+#include "vgg.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* How many convolutions of how many channels stand before each pooling. */
-static const struct {
-    int convolutions;
-    int64_t channels;
-} blocks[] = {{2, 64}, {2, 128}, {4, 256}, {4, 512}, {4, 512}};
-
-#define BLOCK_COUNT (sizeof blocks / sizeof blocks[0])
-
-static linnet_value pool(linnet_net *net, linnet_value x, size_t block, int average)
-{
-    char name[32];
-    snprintf(name, sizeof name, "pool%zu", block + 1);
-    return average ? linnet_avg_pool2d(net, x, .name = name, .kernel = 2)
-                   : linnet_max_pool2d(net, x, .name = name, .kernel = 2);
-}
-
-static linnet_value features(linnet_net *net, linnet_value x, const linnet_model_options *options)
-{
-    int left = options->depth, feature = 0;
-    for (size_t b = 0; b < BLOCK_COUNT && left > 0; b++) {
-        for (int i = 1; i <= blocks[b].convolutions && left > 0; i++, left--, feature += 2) {
-            char layer[40], relu[40], parameters[40];
-            snprintf(layer, sizeof layer, "conv%zu_%d", b + 1, i);
-            snprintf(relu, sizeof relu, "relu%zu_%d", b + 1, i);
-            snprintf(parameters, sizeof parameters, "features.%d", feature);
-            x = linnet_zoo_conv_relu(net, x, layer, parameters, relu, .channels = blocks[b].channels, .kernel = 3,
-                                     .padding = 1);
-            if (i == blocks[b].convolutions)
-                x = pool(net, x, b, options->average_pooling);
-        }
-        feature++; /* torchvision numbers the pooling, too */
-    }
-    return x;
-}
+static const linnet_vgg_block blocks[LINNET_VGG_BLOCKS] = {{2, 64}, {2, 128}, {4, 256}, {4, 512}, {4, 512}};
 
 /* Whether all of VGG-19 has a parameter called so. */
 static bool is_parameter(const char *tensor)
@@ -60,7 +27,7 @@ static bool is_parameter(const char *tensor)
         if (strlen(classifier[i]) == length && strncmp(tensor, classifier[i], length) == 0)
             return true;
     int feature = 0;
-    for (size_t b = 0; b < BLOCK_COUNT; b++, feature++)
+    for (size_t b = 0; b < LINNET_VGG_BLOCKS; b++, feature++)
         for (int i = 0; i < blocks[b].convolutions; i++, feature += 2) {
             char name[40];
             snprintf(name, sizeof name, "features.%d", feature);
@@ -73,24 +40,17 @@ static bool is_parameter(const char *tensor)
 linnet_value linnet_zoo_vgg19(linnet_net *net, linnet_value x, const linnet_model_options *options)
 {
     net->published = is_parameter;
-    x = features(net, x, options);
+    x = linnet_vgg_features(net, x, blocks, options);
     if (options->average_pooling)
         linnet_net_set_note(net, "pooling", "average"); /* read by linnet_zoo_vgg19_fit */
-    if (!options->classes)
-        return x;
-    x = linnet_flatten(net, x);
-    x = linnet_relu(net, linnet_zoo_linear(net, x, "fc6", "classifier.0", 4096));
-    x = linnet_dropout(net, x, 0.5f);
-    x = linnet_relu(net, linnet_zoo_linear(net, x, "fc7", "classifier.3", 4096));
-    x = linnet_dropout(net, x, 0.5f);
-    return linnet_zoo_linear(net, x, "fc8", "classifier.6", options->classes);
+    return options->classes ? linnet_vgg_classifier(net, x, options->classes) : x;
 }
 
 /* How many convolutions it takes to have the file's last one: a gap before it is then found missing. */
 static int depth_of(const linnet_safetensors *file)
 {
     int depth = 0, convolution = 0, feature = 0;
-    for (size_t b = 0; b < BLOCK_COUNT; b++, feature++)
+    for (size_t b = 0; b < LINNET_VGG_BLOCKS; b++, feature++)
         for (int i = 0; i < blocks[b].convolutions; i++, feature += 2) {
             char name[40];
             snprintf(name, sizeof name, "features.%d.weight", feature);

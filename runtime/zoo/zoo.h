@@ -14,6 +14,10 @@ linnet_value linnet_zoo_lenet5_local(linnet_net *net, linnet_value image, const 
 linnet_value linnet_zoo_mlp(linnet_net *net, linnet_value image, const linnet_model_options *options);
 linnet_value linnet_zoo_vgg_cifar(linnet_net *net, linnet_value image, const linnet_model_options *options);
 linnet_value linnet_zoo_squeezenet1_1(linnet_net *net, linnet_value image, const linnet_model_options *options);
+linnet_value linnet_zoo_vgg16(linnet_net *net, linnet_value image, const linnet_model_options *options);
+linnet_value linnet_zoo_resnet18(linnet_net *net, linnet_value image, const linnet_model_options *options);
+linnet_value linnet_zoo_resnet50(linnet_net *net, linnet_value image, const linnet_model_options *options);
+linnet_value linnet_zoo_mobilenet_v2(linnet_net *net, linnet_value image, const linnet_model_options *options);
 linnet_value linnet_zoo_vgg19(linnet_net *net, linnet_value image, const linnet_model_options *options);
 linnet_value linnet_zoo_textures(linnet_net *net, linnet_value image, const linnet_model_options *options);
 
@@ -33,6 +37,9 @@ const char *linnet_zoo_take_options(const linnet_model_options *options, linnet_
 /* NULL when there is none called so. */
 const linnet_zoo_entry *linnet_zoo_find(const char *name);
 void linnet_zoo_squeezenet1_1_fit(const linnet_safetensors *file, linnet_model_options *options);
+void linnet_zoo_vgg16_fit(const linnet_safetensors *file, linnet_model_options *options);
+void linnet_zoo_resnet_fit(const linnet_safetensors *file, linnet_model_options *options);
+void linnet_zoo_mobilenet_v2_fit(const linnet_safetensors *file, linnet_model_options *options);
 void linnet_zoo_vgg19_fit(const linnet_safetensors *file, linnet_model_options *options);
 /* Labels, scores called "logits" and the loss of a model whose net has just made scores [N,classes]. */
 void linnet_zoo_add_classes(linnet_model *model, linnet_value scores);
@@ -48,10 +55,11 @@ bool linnet_preprocess_parse(const char *note, linnet_preprocess *out);
 typedef struct linnet_zoo_conv_options {
     const char *layer, *parameters, *relu;
     int64_t channels, kernel, stride, padding; /* stride 0: 1 */
+    linnet_initial initial; /* of the weight; from LINNET_INITIAL_HE_UNIFORM on the bias starts at 0 */
 } linnet_zoo_conv_options;
 #define linnet_zoo_conv_relu(net, x, ...) linnet_zoo_conv_relu_with(net, x, &(linnet_zoo_conv_options){__VA_ARGS__})
 linnet_value linnet_zoo_conv_relu_with(linnet_net *net, linnet_value x, const linnet_zoo_conv_options *options);
-/* The same for a linear layer, without relu. */
+/* The same for a linear layer, without relu; its weight starts small and normal, its bias at 0. */
 linnet_value linnet_zoo_linear(linnet_net *net, linnet_value x, const char *layer, const char *parameters,
                                int64_t features);
 

@@ -321,6 +321,43 @@ static void weights_start_for_relu_when_asked(void **state)
     finish(&net, &session);
 }
 
+/* Mean and deviation of a weight's start. */
+static void assert_normal(linnet_session *session, const char *name, double deviation)
+{
+    enum { COUNT = 64 * 8 * 9 };
+    static float weight[COUNT];
+    double sum = 0, squares = 0;
+    assert_ok(linnet_session_get(session, name, weight, sizeof weight));
+    for (int i = 0; i < COUNT; i++) {
+        sum += (double)weight[i];
+        squares += (double)weight[i] * (double)weight[i];
+    }
+    assert_true(fabs(sum / COUNT) < 0.05 * deviation);
+    assert_true(fabs(sqrt(squares / COUNT) / deviation - 1) < 0.05);
+}
+
+/* As torchvision starts its networks: by fan_out, which takes no notice of groups; the bias at 0. */
+static void weights_start_normal_when_asked(void **state)
+{
+    float bias[64];
+    linnet_net *net = linnet_net_new(NULL);
+    linnet_value x = linnet_input(net, "x", 8, 4, 4), grouped = linnet_input(net, "y", 16, 4, 4);
+    linnet_conv2d(net, x, .name = "a", .out_channels = 64, .kernel = 3, .initial = LINNET_INITIAL_HE_NORMAL);
+    linnet_conv2d(net, grouped, .name = "b", .out_channels = 64, .kernel = 3, .groups = 2,
+                  .initial = LINNET_INITIAL_HE_NORMAL);
+    x = linnet_input(net, "z", 72);
+    linnet_linear(net, x, .name = "c", .out_features = 64, .initial = LINNET_INITIAL_SMALL_NORMAL);
+    linnet_session *session = linnet_session_new(net, DEVICE(state));
+    assert_non_null(session);
+    assert_normal(session, "a.weight", sqrt(2.0 / (64 * 9)));
+    assert_normal(session, "b.weight", sqrt(2.0 / (64 * 9)));
+    assert_normal(session, "c.weight", 0.01);
+    assert_ok(linnet_session_get(session, "c.bias", bias, sizeof bias));
+    for (int i = 0; i < 64; i++)
+        assert_true(bias[i] == 0);
+    finish(&net, &session);
+}
+
 static void parameters_start_with_given_values(void **state)
 {
     const float given[3] = {-1, 0.5f, 2};
@@ -352,6 +389,7 @@ static const device_test tests[] = {
     DEVICE_TEST(input_gradients_in_evaluate_behaviour),
     DEVICE_TEST(fused_is_the_same_as_unfused),
     DEVICE_TEST(weights_start_for_relu_when_asked),
+    DEVICE_TEST(weights_start_normal_when_asked),
     DEVICE_TEST(parameters_start_with_given_values),
 };
 

@@ -42,8 +42,10 @@ static void parameters_are_counted(void **state)
         const char *name;
         int32_t classes;
         uint64_t parameters;
-    } nets[] = {{"lenet5", 0, 61706},          {"mlp", 0, 669706},     {"vgg_cifar", 0, 1186378},
-                {"squeezenet1_1", 0, 1235496}, {"vgg19", 0, 20024384}, {"vgg19", 1000, 143667240}};
+    } nets[] = {{"lenet5", 0, 61706},          {"mlp", 0, 669706},           {"vgg_cifar", 0, 1186378},
+                {"squeezenet1_1", 0, 1235496}, {"mobilenet_v2", 0, 3504872}, {"resnet18", 0, 11689512},
+                {"resnet50", 0, 25557032},     {"vgg16", 0, 138357544},      {"resnet18", 10, 11181642},
+                {"vgg19", 0, 20024384},        {"vgg19", 1000, 143667240}};
     for (size_t i = 0; i < sizeof nets / sizeof nets[0]; i++) {
         linnet_model model = open_model(nets[i].name, (linnet_model_options){.classes = nets[i].classes});
         assert_int_equal(linnet_net_parameter_count(model.net), nets[i].parameters);
@@ -94,6 +96,38 @@ static void squeezenet_names_and_free_sizes(void **state)
     linnet_model_free(&model);
 }
 
+static void parameters_are_called_as_torchvisions(void **state)
+{
+    (void)state;
+    const linnet_model_options options = {.classes = 7, .height = 64, .width = 50};
+    linnet_model model = open_model("resnet18", options);
+    PARAMETER(&model, "conv1.weight", 64, 3, 7, 7);
+    PARAMETER(&model, "layer1.0.bn2.bias", 64);
+    PARAMETER(&model, "layer4.0.downsample.0.weight", 512, 256, 1, 1);
+    PARAMETER(&model, "fc.weight", 7, 512);
+    assert_int_equal(linnet_net_parameter(model.net, "layer1.0.downsample.0.weight").id, 0);
+    assert_shape(&model, "layer4.1", 512, 2, 2);
+    linnet_model_free(&model);
+    model = open_model("resnet50", options);
+    PARAMETER(&model, "layer1.0.downsample.1.weight", 256);
+    PARAMETER(&model, "layer3.5.conv2.weight", 256, 256, 3, 3);
+    PARAMETER(&model, "layer4.2.conv3.weight", 2048, 512, 1, 1);
+    assert_shape(&model, "layer3.0.relu1", 256, 8, 7);
+    linnet_model_free(&model);
+    model = open_model("mobilenet_v2", options);
+    PARAMETER(&model, "features.1.conv.0.0.weight", 32, 1, 3, 3);
+    PARAMETER(&model, "features.2.conv.2.weight", 24, 96, 1, 1);
+    PARAMETER(&model, "features.17.conv.3.weight", 320);
+    PARAMETER(&model, "classifier.1.weight", 7, 1280);
+    assert_shape(&model, "features.3", 24, 16, 13);
+    linnet_model_free(&model);
+    model = open_model("vgg16", options);
+    PARAMETER(&model, "features.28.weight", 512, 512, 3, 3);
+    PARAMETER(&model, "classifier.0.weight", 4096, 1024);
+    PARAMETER(&model, "classifier.6.weight", 7, 4096);
+    linnet_model_free(&model);
+}
+
 static void vgg19_is_as_deep_as_asked(void **state)
 {
     (void)state;
@@ -141,7 +175,11 @@ static void nonsense_is_refused(void **state)
         {"vgg19", {.depth = 8, .classes = 10}, LINNET_INVALID, "all convolutions"},
         {"vgg19", {.classes = 10, .width = LINNET_FREE}, LINNET_INVALID, "224 x 224"},
         {"squeezenet1_1", {.height = 16, .width = 64}, LINNET_SHAPE, "pool5"},
-        {"lenet6", {0}, LINNET_NOT_FOUND, "lenet5, lenet5_local, mlp, vgg_cifar, squeezenet1_1, vgg19"},
+        {"lenet6",
+         {0},
+         LINNET_NOT_FOUND,
+         "lenet5, lenet5_local, mlp, vgg_cifar, squeezenet1_1, mobilenet_v2, "
+         "resnet18, resnet50, vgg16, vgg19, textures"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         linnet_model_options options = cases[i].options;
@@ -154,11 +192,9 @@ static void nonsense_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(parameters_are_counted),
-        cmocka_unit_test(squeezenet_pools_as_torchvision),
-        cmocka_unit_test(squeezenet_names_and_free_sizes),
-        cmocka_unit_test(vgg19_is_as_deep_as_asked),
-        cmocka_unit_test(nonsense_is_refused),
+        cmocka_unit_test(parameters_are_counted),          cmocka_unit_test(squeezenet_pools_as_torchvision),
+        cmocka_unit_test(squeezenet_names_and_free_sizes), cmocka_unit_test(parameters_are_called_as_torchvisions),
+        cmocka_unit_test(vgg19_is_as_deep_as_asked),       cmocka_unit_test(nonsense_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

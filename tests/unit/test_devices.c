@@ -181,7 +181,7 @@ static void results_do_not_depend_on_the_number_of_threads(void **state)
 {
     (void)state;
     static float one[WEIGHTS], several[WEIGHTS];
-    static const char *const numbers[] = {"2", "3", "8"};
+    static const char *const numbers[] = {"2", "3", "5"};
     linnet_dataset *digits = linnet_dataset_digits(NULL, 1, STEPS * BATCH - 5);
     assert_non_null(digits);
     train_with_threads("1", digits, one);
@@ -245,7 +245,7 @@ static void pictures_do_not_depend_on_the_number_of_threads(void **state)
     (void)state;
     enum { FILTERS = 38 * 33 * 2 * 20 * 4, SIZE = 3 * (PICTURE + 1) + FILTERS };
     static float picture[PICTURE], one[SIZE], several[SIZE];
-    static const char *const numbers[] = {"2", "3", "8"};
+    static const char *const numbers[] = {"2", "3", "5"};
     for (uint64_t i = 0; i < PICTURE; i++)
         picture[i] = 2 * linnet_philox_uniform(1, 2, 3, i) - 1;
     look_with_threads("1", picture, one, SIZE);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "environment.h"
+#include "processors.h"
 
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,9 +100,7 @@ uint32_t linnet_thread_count(void)
     long threads;
     if (text && parse_number(text, 1, MAX_THREADS, &threads))
         return (uint32_t)threads;
-    cpu_set_t set;
-    int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-    return count < 1 ? 1 : (uint32_t)count;
+    return linnet_processor_count();
 }
 
 static char *cache_path(void)

@@ -19,7 +19,7 @@ typedef struct linnet_settings {
 linnet_status linnet_settings_read(linnet_settings *out, char *message, size_t size);
 void linnet_settings_clear(linnet_settings *settings);
 
-/* LINNET_NUM_THREADS, else the CPUs that this process may run on. At least 1. */
+/* LINNET_NUM_THREADS, else linnet_processor_count. */
 uint32_t linnet_thread_count(void);
 /* LINNET_CACHE_DIR, else $XDG_CACHE_HOME/linnet, else ~/.cache/linnet; made with mode 0700 when absent. NULL: none. The
    string lives as long as the process. */

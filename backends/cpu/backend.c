@@ -293,6 +293,7 @@ static const linnet_backend backend = {
     .optimizer_step = cpu_optimizer_step,
     .live_objects = cpu_object_count,
     .diagnose = diagnose,
+    .format_is_exact = cpu_format_is_exact,
 };
 
 const linnet_backend *linnet_backend_query(uint32_t host_abi, const linnet_host *host)

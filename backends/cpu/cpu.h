@@ -161,6 +161,7 @@ linnet_status cpu_format_bytes(linnet_backend_device *device, const linnet_tenso
 linnet_status cpu_convert(linnet_backend_queue *queue, const linnet_tensor_desc *destination_desc,
                           linnet_view destination, const linnet_tensor_desc *source_desc, linnet_view source);
 const char *cpu_format_name(uint32_t format);
+uint32_t cpu_format_is_exact(uint32_t format);
 
 /* Zeros the last block's spare lanes, where a kernel left something in them. Nothing to do for a dense tensor. */
 void cpu_clear_spare_lanes(const linnet_tensor_desc *desc, float *data);

@@ -84,6 +84,11 @@ const char *cpu_format_name(uint32_t format)
     return format == CPU_FORMAT_NCHW16N ? "nchw16n" : format == CPU_FORMAT_NCHW16C ? "nchw16c" : NULL;
 }
 
+uint32_t cpu_format_is_exact(uint32_t format)
+{
+    return format == CPU_FORMAT_NCHW16C;
+}
+
 /* ---- Conversion ---- */
 
 typedef struct conversion {

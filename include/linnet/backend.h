@@ -305,6 +305,9 @@ typedef struct linnet_backend {
     uint64_t (*live_objects)(void);
     /* Lines for `linnet doctor` ("name: value\n"...), NUL-terminated, cut to size. */
     void (*diagnose)(char *out_text, size_t size);
+    /* 1: what lies in a tensor of this private format is always, but for the signs of zeros, what convert would make of
+       its values, places that hold none (spare lanes) included; every layer relies on it and keeps it. NULL: of none. */
+    uint32_t (*format_is_exact)(uint32_t format);
 } linnet_backend;
 
 enum { LINNET_QUEUE_TIMESTAMPS = 1 };

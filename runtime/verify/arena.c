@@ -74,8 +74,8 @@ static int32_t add_slot(linnet_arena *arena, uint64_t bytes, const linnet_tensor
         return -1;
     fill_words(arena->before + arena->used, end - arena->used, guard_word);
     fill_words(arena->before + offset, bytes, poison_word);
-    arena->slots[arena->slot_count] =
-        (linnet_slot){.offset = offset, .bytes = bytes, .staging = -1, .desc = desc ? *desc : (linnet_tensor_desc){0}};
+    arena->slots[arena->slot_count] = (linnet_slot){
+        .offset = offset, .bytes = bytes, .staging = -1, .exact = -1, .desc = desc ? *desc : (linnet_tensor_desc){0}};
     arena->used = end;
     return (int32_t)arena->slot_count++;
 }
@@ -141,6 +141,14 @@ int32_t linnet_arena_tensor(linnet_arena *arena, const linnet_tensor_desc *desc,
     arena->slots[slot].written = !values;
     arena->slots[slot].filled = values;
     arena->converted = arena->converted || values;
+    if (desc->format >= LINNET_FORMAT_PRIVATE && LINNET_HAS(backend, linnet_backend, format_is_exact) &&
+        backend->format_is_exact && backend->format_is_exact(desc->format)) {
+        int32_t exact = add_slot(arena, bytes, desc);
+        if (exact < 0)
+            return -1;
+        arena->slots[exact].written = true;
+        arena->slots[slot].exact = exact;
+    }
     return slot;
 }
 
@@ -214,6 +222,21 @@ static bool transfer(linnet_arena *arena, uint8_t *image, bool up)
              up ? backend->upload(arena->queue, view, place, arena->slots[i].bytes, NULL)
                 : backend->read(arena->queue, view, place, arena->slots[i].bytes, NULL),
              up ? "upload" : "read");
+    }
+    return !arena->failed;
+}
+
+/* After the run: the values of exact formats once more into their format. */
+static bool convert_again(linnet_arena *arena)
+{
+    const linnet_backend *backend = arena->device->backend;
+    for (size_t i = 0; i < arena->slot_count && !arena->failed; i++) {
+        const linnet_slot *slot = &arena->slots[i];
+        if (slot->exact >= 0 && slot->written)
+            fail(arena,
+                 backend->convert(arena->queue, &slot->desc, linnet_arena_view(arena, slot->exact),
+                                  &arena->slots[slot->staging].desc, linnet_arena_view(arena, slot->staging)),
+                 "convert");
     }
     return !arena->failed;
 }
@@ -296,12 +319,43 @@ static bool check_unchanged(linnet_arena *arena)
     return false;
 }
 
+/* The first byte of the first word that differs, zeros of either sign apart; bytes where there is none. */
+static uint64_t first_difference(const uint8_t *a, const uint8_t *b, uint64_t bytes)
+{
+    for (uint64_t at = 0; at + 4 <= bytes; at += 4) {
+        uint32_t x, y;
+        memcpy(&x, a + at, 4);
+        memcpy(&y, b + at, 4);
+        if (x != y && ((x | y) & 0x7FFFFFFFu) != 0)
+            return at;
+    }
+    return bytes;
+}
+
+/* Do tensors of exact formats hold what convert makes of their values, and nothing else? */
+static bool check_exact(const linnet_arena *arena)
+{
+    for (size_t i = 0; i < arena->slot_count; i++) {
+        const linnet_slot *slot = &arena->slots[i];
+        if (slot->exact < 0 || !slot->written)
+            continue;
+        uint64_t at =
+            first_difference(arena->after + slot->offset, arena->after + arena->slots[slot->exact].offset, slot->bytes);
+        if (at < slot->bytes) {
+            linnet_check_fail(arena->check, "left something at byte %llu of tensor %d where its format has nothing",
+                              (unsigned long long)at, (int)i);
+            return false;
+        }
+    }
+    return true;
+}
+
 bool linnet_arena_download(linnet_arena *arena)
 {
-    if (arena->failed || !convert_all(arena, false) ||
+    if (arena->failed || !convert_all(arena, false) || !convert_again(arena) ||
         !fail(arena, arena->device->backend->finish(arena->queue), "finish") || !transfer(arena, arena->after, false))
         return false;
-    return check_unchanged(arena);
+    return check_unchanged(arena) && check_exact(arena);
 }
 
 void linnet_arena_values(const linnet_arena *arena, int32_t index, void *out)

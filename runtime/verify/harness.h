@@ -73,6 +73,7 @@ typedef struct linnet_slot {
     uint64_t offset, bytes;  /* in the images, and in the buffer unless buffers are separate */
     linnet_backend_buffer *buffer;
     int32_t staging; /* the NCHW slot it is converted from and to, or -1 */
+    int32_t exact;   /* where its values are converted again, to be compared with it, or -1 */
     bool filled;     /* has contents before the run */
     bool written;    /* the run may change it */
 } linnet_slot;

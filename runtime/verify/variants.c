@@ -9,7 +9,16 @@
 #include <stdio.h>
 #include <string.h>
 
-typedef enum variant { PLAIN, NO_GRADIENTS, EXACT_BUFFERS, STRIDED_INPUTS, STRIDED_OUTPUTS, STRIDED, FORMAT } variant;
+typedef enum variant {
+    PLAIN,
+    NO_GRADIENTS,
+    EXACT_BUFFERS,
+    STRIDED_INPUTS,
+    STRIDED_OUTPUTS,
+    STRIDED,
+    FORMAT,
+    FORMAT_EXACT_BUFFERS
+} variant;
 
 enum { STRIDE_GAP = 7, FORMATS_AT_MOST = 16, CANDIDATES_AT_MOST = 64, MASKS_AT_MOST = 16 };
 
@@ -22,7 +31,7 @@ typedef struct layer_check {
     const linnet_case *problem;
     linnet_fill fill;
     linnet_values operands, expected, scale, first, again, third;
-    uint32_t format; /* of variant FORMAT */
+    uint32_t format; /* of variants FORMAT and FORMAT_EXACT_BUFFERS */
     const char *format_name;
     uint32_t accepted; /* forward candidates of this variant that ran */
 } layer_check;
@@ -30,6 +39,11 @@ typedef struct layer_check {
 typedef struct wanted {
     uint32_t inputs, parameters;
 } wanted;
+
+static bool has_format(variant v)
+{
+    return v == FORMAT || v == FORMAT_EXACT_BUFFERS;
+}
 
 static const char *variant_text(const layer_check *l, variant v)
 {
@@ -39,14 +53,14 @@ static const char *variant_text(const layer_check *l, variant v)
                                         ", strided inputs",
                                         ", strided outputs",
                                         ", strided inputs and outputs"};
-    return v == FORMAT ? l->format_name : texts[v];
+    return has_format(v) ? l->format_name : texts[v];
 }
 
 static void say_where(layer_check *l, const char *direction, const char *candidate, variant v, const char *more)
 {
-    snprintf(l->check->where, sizeof l->check->where, "%s %s, %s fill%s%s%s", direction, candidate,
-             l->fill == LINNET_FILL_INTEGER ? "integer" : "random", v == FORMAT ? ", format " : "", variant_text(l, v),
-             more);
+    snprintf(l->check->where, sizeof l->check->where, "%s %s, %s fill%s%s%s%s", direction, candidate,
+             l->fill == LINNET_FILL_INTEGER ? "integer" : "random", has_format(v) ? ", format " : "",
+             variant_text(l, v), v == FORMAT_EXACT_BUFFERS ? ", a buffer per tensor" : "", more);
 }
 
 static void stride_all(linnet_tensor_desc *descs, uint32_t count)
@@ -81,7 +95,7 @@ static void apply_variant(const layer_check *l, linnet_trial *t, variant v)
         stride_all(t->inputs, t->desc.input_count);
     if (v == STRIDED_OUTPUTS || v == STRIDED)
         stride_all(t->outputs, t->desc.output_count);
-    if (v == FORMAT) {
+    if (has_format(v)) {
         format_all(l, t->inputs, t->desc.input_count);
         format_all(l, t->outputs, t->desc.output_count);
     }
@@ -99,7 +113,7 @@ static bool candidate_keeps(const layer_check *l, const linnet_trial *t, variant
         used |= t->candidate.output_formats[i] == l->format;
         changed |= t->outputs[i].outer_stride && t->candidate.output_formats[i] != LINNET_FORMAT_NCHW;
     }
-    return v == FORMAT ? used : !changed;
+    return has_format(v) ? used : !changed;
 }
 
 static void compare_forward(layer_check *l, const linnet_trial *t, const linnet_values *got)
@@ -222,7 +236,7 @@ static void run_backward(layer_check *l, linnet_trial *t, const linnet_values *o
             continue;
         compare_backward(l, t, numerics, &l->again, modes[i].inputs, modes[i].parameters);
     }
-    if (again || v != PLAIN)
+    if (again || (v != PLAIN && v != FORMAT))
         return;
     if (l->fill == LINNET_FILL_RANDOM)
         run_backward_again(l, t, operands, v);
@@ -324,9 +338,9 @@ static void run_forward(layer_check *l, linnet_trial *t, variant v)
         !linnet_trial_forward(t, &l->operands, -1, &l->first))
         return;
     compare_forward(l, t, &l->first);
-    if (v == PLAIN && l->fill == LINNET_FILL_RANDOM)
+    if ((v == PLAIN || v == FORMAT) && l->fill == LINNET_FILL_RANDOM)
         run_forward_again(l, t, v);
-    if (v == PLAIN || v == NO_GRADIENTS)
+    if (v == PLAIN || v == NO_GRADIENTS || v == FORMAT)
         run_forward_in_place(l, t, v);
     if (v != NO_GRADIENTS)
         check_backward(l, t, v);
@@ -349,7 +363,7 @@ static visit visit_forward(layer_check *l, uint32_t index, variant v)
     } else if (!status && candidate_keeps(l, &t, v) &&
                (!l->check->only || strcmp(l->check->only, t.candidate.name) == 0)) {
         say_where(l, "forward", t.candidate.name, v, "");
-        l->arena.separate = v == EXACT_BUFFERS;
+        l->arena.separate = v == EXACT_BUFFERS || v == FORMAT_EXACT_BUFFERS;
         result = VISIT_RUN;
         run_forward(l, &t, v);
         linnet_arena_reset(&l->arena);
@@ -427,6 +441,7 @@ static void visit_formats(layer_check *l)
         if (i > 0)
             check_convert(l, &l->problem->inputs[0]);
         visit_all(l, FORMAT);
+        visit_all(l, FORMAT_EXACT_BUFFERS);
     }
 }
 

@@ -172,7 +172,8 @@ AT(linnet_backend, format_name, 200);
 AT(linnet_backend, optimizer_step, 208);
 AT(linnet_backend, live_objects, 216);
 AT(linnet_backend, diagnose, 224);
-SIZE(linnet_backend, 232);
+AT(linnet_backend, format_is_exact, 232);
+SIZE(linnet_backend, 240);
 
 AT(linnet_conv2d_attributes, struct_size, 0);
 AT(linnet_conv2d_attributes, groups, 4);

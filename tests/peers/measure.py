@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Measures everything that docs/performance.md shows and writes the raw results there, one JSON object a line. Takes
+about fifteen minutes; see README.md.
+
+usage: measure.py [--build DIR] [--models DIR] [--out DIR] [--quick] [--only NETWORK]
+                  [networks] [convolutions] [scaling] [memory]
+"""
+import argparse
+import datetime
+import json
+import os
+import platform
+import subprocess
+import sys
+
+import engines
+
+ROOT = os.path.dirname(os.path.dirname(engines.HERE))
+INFER = ['vgg16', 'resnet50', 'resnet18', 'squeezenet1_1', 'mobilenet_v2', 'lenet5']
+TRAIN = {'lenet5': 64, 'mlp': 64, 'vgg_cifar': 64, 'resnet18': 8}
+BATCHED = [('train', 'lenet5'), ('train', 'vgg_cifar'), ('infer', 'mobilenet_v2'), ('infer', 'resnet18')]
+THREADS = sorted({1, min(2, os.cpu_count()), os.cpu_count()})
+
+
+def first(command, otherwise=''):
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[0]
+    except (OSError, IndexError, subprocess.CalledProcessError):
+        return otherwise
+
+
+def processor():
+    with open('/proc/cpuinfo') as lines:
+        return next((line.split(':')[1].strip() for line in lines if line.startswith('model name')), platform.machine())
+
+
+def about(options):
+    version = "import {0}; print({0}.__version__)"
+    memory = os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')
+    return {'bench': 'about', 'date': datetime.datetime.now().strftime('%Y-%m-%d %H:%M'), 'processor': processor(),
+            'cores': os.cpu_count(), 'memory_gib': round(memory / 2**30, 1), 'kernel': platform.release(),
+            'compiler': first(['gcc', '--version']),
+            'linnet': first(['git', '-C', ROOT, 'rev-parse', '--short', 'HEAD']),
+            'torch': first([options.torch or 'false', '-c', version.format('torch')]),
+            'onnxruntime': first([options.ort or 'false', '-c', version.format('onnxruntime')]),
+            'onednn': first(['dpkg-query', '-Wf', '${Version}', 'libdnnl2']),
+            'openblas': first(['pkg-config', '--modversion', 'openblas'])}
+
+
+class Writer:
+    """One file of raw results: what was measured on, then a line for each measurement."""
+
+    def __init__(self, options, name):
+        os.makedirs(options.out, exist_ok=True)
+        self.path = os.path.join(options.out, name + '.jsonl')
+        self.file = open(self.path + '.part', 'w')
+        self.line(about(options))
+
+    def line(self, record):
+        rounded = {k: float('%.5g' % v) if isinstance(v, float) else v for k, v in record.items()}
+        self.file.write(json.dumps(rounded, separators=(',', ':')) + '\n')
+        self.file.flush()
+        print(json.dumps(rounded), file=sys.stderr)
+
+    def close(self):
+        self.file.close()
+        os.rename(self.path + '.part', self.path)
+
+
+def linnet(options, arguments, threads):
+    return engines.Linnet(os.path.join(options.build, 'bin', 'linnet'), arguments, threads)
+
+
+def peers(options, mode, network, threads, several=True):
+    """The other engines that can do it, each in its good variants."""
+    found = []
+    if mode == 'infer' and options.ort:
+        model = os.path.join(options.models, network + '.onnx')
+        found.append(engines.Worker('onnxruntime', options.ort, mode, network, threads, model))
+    if options.torch and (mode != 'infer' or several):
+        variants = {'infer': [None], 'train': ['nhwc', 'nchw'], 'style': ['max', 'avg']}[mode]
+        variants = ['nchw'] if network == 'mlp' else variants if several else variants[:1]
+        for variant in variants:
+            name = 'torch-' + variant if variant else 'torch-jit'
+            found.append(engines.Worker(name, options.torch, mode, network, threads, variant))
+    return found
+
+
+def compare(options, writer, mode, network, batch, threads, arguments, seconds, rounds=3, several=True, **more):
+    """Linnet and its peers, taking turns."""
+    takers = [linnet(options, arguments, threads)] + peers(options, mode, network, threads, several)
+    keep = ('median_ms', 'min_ms', 'max_ms', 'runs', 'error')
+    for name, number, answer in engines.alternate(takers, rounds, seconds, batch):
+        writer.line(dict({'bench': 'network', 'network': str(network), 'mode': mode, 'batch': batch, 'threads': threads,
+                          'engine': name, 'round': number}, **{k: answer[k] for k in keep if k in answer}, **more))
+    return [(taker.name, taker.close()) for taker in takers]
+
+
+def style_arguments(size):
+    return ['style', '--size', str(size)]
+
+
+def networks(options):
+    writer = Writer(options, 'networks')
+    machine(options, writer)
+    for threads in THREADS:
+        for network in (n for n in INFER if options.only in (None, n)):
+            compare(options, writer, 'infer', network, 1, threads, [network], options.seconds)
+        for network, batch in ((n, b) for n, b in TRAIN.items() if options.only in (None, n)):
+            compare(options, writer, 'train', network, batch, threads, [network, '--train'], options.seconds)
+        if options.only in (None, 'style'):
+            compare(options, writer, 'style', 256, None, threads, style_arguments(256), options.seconds)
+    writer.close()
+
+
+def machine(options, writer):
+    """This machine's multiply-adds and memory bandwidth."""
+    for threads in THREADS:
+        answer = linnet(options, ['machine'], threads).time(options.seconds, None)
+        writer.line(dict(answer, bench='machine', threads=threads))
+
+
+def paired(options, writer, arguments, **more):
+    command = [os.path.join(options.build, 'bin', 'paired'), '--json', '--time', str(options.paired_seconds)]
+    with subprocess.Popen(command + arguments, stdout=subprocess.PIPE, text=True) as process:
+        for text in process.stdout:
+            record = json.loads(text)
+            for engine in [k for k, v in record.items() if isinstance(v, dict)]:
+                record[engine] = {k: float('%.4g' % v) if isinstance(v, float) else v
+                                  for k, v in record[engine].items() if k != 'max_ms'}
+            writer.line(dict(record, **more))
+
+
+def convolutions(options):
+    writer = Writer(options, 'convolutions')
+    paired(options, writer, ['--threads', ','.join(map(str, THREADS))])
+    writer.close()
+
+
+def scaling(options):
+    """What becomes of the speed as batch, images and channels grow; on all cores."""
+    writer, cores = Writer(options, 'scaling'), os.cpu_count()
+    batches = [2**i for i in range(0, 9, 2 if options.quick else 1)]
+    once = {'seconds': 0.5 * options.seconds, 'rounds': 1, 'several': False}
+    for mode, network in BATCHED:
+        for batch in batches:
+            arguments = [network] + (['--train'] if mode == 'train' else [])
+            compare(options, writer, mode, network, batch, cores, arguments, scale='batch', **once)
+    for size in (64, 128, 256, 384, 512)[::2 if options.quick else 1]:
+        compare(options, writer, 'style', size, None, cores, style_arguments(size), scale='size', **once)
+    for size in (7, 14, 28, 56, 112, 224):
+        case = 'conv2d:n1c64h%dw%d_oc64k3p1' % (size, size)
+        paired(options, writer, ['--threads', str(cores), '--case', case], scale='size', value=size)
+    for channels in (16, 32, 64, 128, 256, 512):
+        case = 'conv2d:n1c%dh28w28_oc%dk3p1' % (channels, channels)
+        paired(options, writer, ['--threads', str(cores), '--case', case], scale='channels', value=channels)
+    writer.close()
+
+
+def memory(options):
+    """The largest resident set of a process that does nothing else."""
+    writer = Writer(options, 'memory')
+    for mode, network, batch, arguments in (('infer', 'resnet50', 1, ['resnet50']),
+                                            ('train', 'vgg_cifar', 64, ['vgg_cifar', '--train']),
+                                            ('style', 512, None, style_arguments(512))):
+        takers = [linnet(options, arguments, os.cpu_count())] + peers(options, mode, network, os.cpu_count())
+        for taker in takers:
+            answer = taker.time(0.1, batch)
+            record = {'bench': 'memory', 'network': str(network), 'mode': mode, 'batch': batch, 'engine': taker.name}
+            writer.line(dict(record, **taker.close(), **{k: v for k, v in answer.items() if k == 'error'}))
+    writer.close()
+
+
+PARTS = {'networks': networks, 'convolutions': convolutions, 'scaling': scaling, 'memory': memory}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split('\n\n')[0])
+    parser.add_argument('--build', default=os.path.join(ROOT, 'build', 'release'), help='with LINNET_PEERS=ON')
+    parser.add_argument('--models', default=os.path.join(ROOT, 'build', 'peers'), help='where ONNX files are or go')
+    parser.add_argument('--out', default=os.path.join(ROOT, 'docs', 'performance'))
+    parser.add_argument('--quick', action='store_true', help='shorter: to try it out')
+    parser.add_argument('--only', metavar='NETWORK', help='to try it out: this one of the networks')
+    parser.add_argument('parts', nargs='*', metavar='PART', help=', '.join(PARTS) + ' (default: all)')
+    options = parser.parse_args()
+    if set(options.parts) - set(PARTS):
+        parser.error('no such part: ' + ' '.join(set(options.parts) - set(PARTS)))
+    options.ort, options.torch = engines.find_python('onnxruntime'), engines.find_python('torchvision')
+    options.seconds, options.paired_seconds = (0.3, 0.02) if options.quick else (1.0, 0.05)
+    if options.torch:
+        export = [options.torch, os.path.join(engines.HERE, 'torch_networks.py'), options.models]
+        subprocess.run(export + INFER, check=True, stdout=subprocess.DEVNULL)
+    else:
+        options.ort = options.ort if os.path.isdir(options.models) else None
+    for part in options.parts or PARTS:
+        PARTS[part](options)
+
+
+if __name__ == '__main__':
+    main()

@@ -287,7 +287,7 @@ def page():
     _, scaling = load('scaling')
     _, memories = load('memory')
     with open(os.path.join(HERE, 'performance.md.in')) as source:
-        text = source.read()
+        text = source.read().split('\n', 1)[1]  # the first line is the licence
     drawn = plots(networks, scaling, about.get('cores', 1))
     pictures = '\n\n'.join('![%s](performance/%s.svg)' % (name, name) for name in drawn)
     parts = {'machine': lambda: machine_table(networks), 'about': lambda: about_text(about),

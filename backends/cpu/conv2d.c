@@ -85,6 +85,8 @@ void cpu_conv2d_bias_gradient(const cpu_conv2d_data *data)
 static const cpu_algorithm algorithms[] = {
     {"nchw16n", LINNET_FORWARD, true, cpu_conv2d_describe_blocked, cpu_conv2d_forward_blocked},
     {"nchw16n", LINNET_BACKWARD, false, cpu_conv2d_describe_blocked, cpu_conv2d_backward_blocked},
+    {"channels", LINNET_FORWARD, true, cpu_conv2d_describe_channels, cpu_conv2d_forward_channels},
+    {"channels", LINNET_BACKWARD, false, cpu_conv2d_describe_channels, cpu_conv2d_backward_channels},
     {"im2col_gemm", LINNET_FORWARD, true, cpu_conv2d_describe_im2col, cpu_conv2d_forward_im2col},
     {"im2col_gemm", LINNET_BACKWARD, false, cpu_conv2d_describe_im2col, cpu_conv2d_backward_im2col},
     {"direct", LINNET_FORWARD, true, cpu_conv2d_describe_direct, cpu_conv2d_forward_direct},

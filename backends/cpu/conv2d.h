@@ -5,6 +5,13 @@
 
 #include "cpu.h"
 
+/* Packed weights (conv2d_channels_packing.c). */
+enum {
+    CPU_FORMAT_CONV2D_FORWARD = CPU_FORMAT_PACKED,
+    CPU_FORMAT_CONV2D_BACKWARD,
+    CPU_FORMAT_CONV2D_PLANES,
+};
+
 typedef struct cpu_conv2d_sizes {
     int64_t n, c, h, w, o, oh, ow;
     int64_t groups, group_c, group_o; /* channels of one group */
@@ -60,5 +67,9 @@ void cpu_conv2d_backward_im2col(const linnet_layer_desc *desc, const linnet_laye
 int cpu_conv2d_describe_blocked(const linnet_layer_desc *desc, linnet_candidate *out);
 void cpu_conv2d_forward_blocked(const linnet_layer_desc *desc, const linnet_layer_args *args);
 void cpu_conv2d_backward_blocked(const linnet_layer_desc *desc, const linnet_layer_args *args);
+/* conv2d_channels.c */
+int cpu_conv2d_describe_channels(const linnet_layer_desc *desc, linnet_candidate *out);
+void cpu_conv2d_forward_channels(const linnet_layer_desc *desc, const linnet_layer_args *args);
+void cpu_conv2d_backward_channels(const linnet_layer_desc *desc, const linnet_layer_args *args);
 
 #endif

@@ -126,6 +126,8 @@ typedef struct cpu_packing {
 } cpu_packing;
 
 extern const cpu_packing cpu_panels_packing; /* linear_packed.c */
+extern const cpu_packing cpu_conv2d_forward_packing, cpu_conv2d_backward_packing,
+    cpu_conv2d_planes_packing; /* conv2d_channels_packing.c */
 
 /* Product of dims [first, last). */
 int64_t cpu_dims(const linnet_tensor_desc *desc, uint32_t first, uint32_t last);

@@ -217,6 +217,8 @@ typedef struct cpu_table_type {
                             int32_t lanes);
     /* The inverse, from lanes of 16: y[r][c] = x[c][r] for r < rows. */
     void (*rows_from_lanes)(const float *x, int64_t columns, float *y, int64_t y_stride, int32_t rows);
+    /* Lines of 16 floats: y[i][0..16) = x[i * x_stride + 0..16) for i < count. */
+    void (*copy_lines)(const float *x, int64_t x_stride, float *y, int64_t count);
     /* y[c] = sum of x[c][0..16) */
     void (*fold_lanes)(const float *x, int64_t columns, float *y);
 } cpu_table_type;

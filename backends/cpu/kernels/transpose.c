@@ -54,6 +54,15 @@ static void rows_from_lanes(const float *x, int64_t columns, float *y, int64_t y
         }
 }
 
+static void copy_lines(const float *x, int64_t x_stride, float *y, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++, x += x_stride, y += LANES) {
+        UNROLL
+        for (int part = 0; part < LANES; part += VEC)
+            vec_store(y + part, vec_load(x + part));
+    }
+}
+
 static void fold_lanes(const float *x, int64_t columns, float *y)
 {
     for (int64_t c = 0; c < columns; c += VEC) {
@@ -76,5 +85,6 @@ void KERNEL(cpu_transpose_init)(cpu_table_type *table)
 {
     table->lanes_from_rows = lanes_from_rows;
     table->rows_from_lanes = rows_from_lanes;
+    table->copy_lines = copy_lines;
     table->fold_lanes = fold_lanes;
 }

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The weight's gradient in nchw16c. For a pair of blocks (16 outputs, 16 inputs) and a tap it is a 16 x 16 product with
+ * the pixels as its depth: dweight[o][c] = sum over pixels of dy[p][o] x[p + tap][c]. A unit is some blocks of outputs
+ * by some blocks of inputs; it goes through the batch and the plane in chunks that stay in the caches. Where there are
+ * few units, the chunks are split too, and the parts added up in a fixed order.
+ */
+#include "conv2d_channels.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { WANTED_TASKS = 8, CHUNK_PIXELS = 192, PAIR = CPU_LANES * CPU_LANES, MOST_UNIT = 1 << 15, MOST_SET = 8 };
+
+typedef struct weight_job {
+    const cpu_conv2d_data *d;
+    cpu_channels_window window;
+    int64_t in_blocks, out_blocks; /* of a group */
+    int64_t row_pixels, rows, rows_per_chunk, row_chunks, chunks;
+    int64_t in_set, out_set, in_units, out_units, units; /* blocks of a unit; units of a group and of all */
+    int64_t splits, chunks_per_split;
+    int64_t spread, scratch; /* floats of a channel block, of a thread */
+    float *scratches, *biases, *partials;
+} weight_job;
+
+static void choose_chunks(weight_job *j)
+{
+    const cpu_channels_window *w = &j->window;
+    j->row_pixels = w->in_place ? 1 : w->ow;
+    j->rows = w->in_place ? w->oh * w->ow : w->oh;
+    int64_t count = cpu_max(1, j->rows * j->row_pixels / CHUNK_PIXELS);
+    j->rows_per_chunk = cpu_ceil(j->rows, count);
+    j->row_chunks = cpu_ceil(j->rows, j->rows_per_chunk);
+    j->chunks = j->d->s.n * j->row_chunks;
+    j->spread = cpu_channels_spread_floats(w, j->rows_per_chunk);
+}
+
+static void choose_units(weight_job *j)
+{
+    int64_t area = j->window.taps;
+    j->out_set = cpu_min(j->out_blocks, MOST_SET);
+    j->in_set = cpu_min(j->in_blocks, cpu_max(1, MOST_UNIT / (j->out_set * area * PAIR)));
+    j->in_units = cpu_ceil(j->in_blocks, j->in_set);
+    j->out_units = cpu_ceil(j->out_blocks, j->out_set);
+    j->units = j->d->s.groups * j->in_units * j->out_units;
+    j->chunks_per_split = cpu_ceil(j->chunks, cpu_min(j->chunks, cpu_ceil(WANTED_TASKS, j->units)));
+    j->splits = cpu_ceil(j->chunks, j->chunks_per_split);
+}
+
+static int64_t unit_floats(const weight_job *j)
+{
+    return j->out_set * j->in_set * j->window.taps * PAIR;
+}
+
+/* Floats of a split's partial bias gradient and, where there are several, weight gradient. */
+static int64_t bias_floats(const weight_job *j)
+{
+    return j->d->s.groups * j->out_blocks * CPU_LANES;
+}
+
+static int64_t partial_floats(const weight_job *j)
+{
+    return j->splits == 1 ? 0 : j->units * unit_floats(j);
+}
+
+static void weight_job_of(const cpu_conv2d_data *d, weight_job *out)
+{
+    const cpu_conv2d_sizes *s = &d->s;
+    *out = (weight_job){
+        .d = d, .in_blocks = cpu_ceil(s->group_c, CPU_LANES), .out_blocks = cpu_ceil(s->group_o, CPU_LANES)};
+    cpu_channels_forward_window(s, &out->window);
+    choose_chunks(out);
+    choose_units(out);
+    out->scratch = out->spread * out->in_set + (out->splits == 1 ? unit_floats(out) : 0);
+}
+
+uint64_t cpu_channels_weight_workspace(const cpu_conv2d_sizes *s)
+{
+    cpu_conv2d_data d = {.s = *s};
+    weight_job j;
+    weight_job_of(&d, &j);
+    return ((uint64_t)j.scratch * cpu_worker_count() +
+            (uint64_t)j.splits * (uint64_t)(bias_floats(&j) + partial_floats(&j))) *
+           sizeof(float);
+}
+
+/* ---- A unit's part of the gradient, [out_set][in_set][tap][16 o][16 c] ---- */
+
+typedef struct unit {
+    int64_t group, out_first, out_last, in_first, in_last; /* blocks of the group */
+} unit;
+
+static unit unit_of(const weight_job *j, int64_t number)
+{
+    unit u = {.group = number / (j->in_units * j->out_units),
+              .out_first = number / j->in_units % j->out_units * j->out_set,
+              .in_first = number % j->in_units * j->in_set};
+    u.out_last = cpu_min(j->out_blocks, u.out_first + j->out_set);
+    u.in_last = cpu_min(j->in_blocks, u.in_first + j->in_set);
+    return u;
+}
+
+/* One chunk's products of a pair of blocks, tap by tap. */
+static void add_pair(const weight_job *j, const float *dy, const float *x, int64_t pixels, bool accumulate, float *out)
+{
+    static const cpu_batch_term whole = {0, 0};
+    cpu_batch_reduce p = {.terms = &whole,
+                          .count = 1,
+                          .depth = pixels,
+                          .out_r = CPU_LANES,
+                          .columns = 1,
+                          .layout = CPU_BATCH_CHANNELS,
+                          .low = -INFINITY,
+                          .high = INFINITY};
+    for (int64_t i = 0; i < j->window.taps; i++, out += PAIR) {
+        p.b = x + cpu_channels_tap_offset(&j->window, &j->window.tap[i], j->rows_per_chunk);
+        for (int32_t row = 0; row < CPU_LANES; row += p.rows) {
+            p.rows = (int32_t)cpu_min(CPU_LANES - row, cpu_table.batch_rows[0]);
+            p.a = dy + row;
+            p.out = out + row * CPU_LANES;
+            p.add = accumulate ? p.out : NULL;
+            cpu_table.batch_reduce(&p);
+        }
+    }
+}
+
+static void add_chunk(const weight_job *j, const unit *u, int64_t chunk, bool accumulate, float *spread, float *out,
+                      float *bias)
+{
+    const cpu_conv2d_sizes *s = &j->d->s;
+    const cpu_channels_window *w = &j->window;
+    int64_t item = chunk / j->row_chunks, row = chunk % j->row_chunks * j->rows_per_chunk;
+    int64_t pixels = cpu_min(j->rows_per_chunk, j->rows - row) * j->row_pixels, plane = s->h * s->w * CPU_LANES;
+    const float *x = j->d->x ? j->d->x + item * s->x_stride + u->group * j->in_blocks * plane : NULL;
+    const float *dy = j->d->dy + item * s->y_stride + row * j->row_pixels * CPU_LANES +
+                      u->group * j->out_blocks * s->oh * s->ow * CPU_LANES;
+    for (int64_t c = u->in_first; c < u->in_last && j->d->dweight && !w->in_place; c++)
+        cpu_channels_spread(w, x + c * plane, row, j->rows_per_chunk, spread + (c - u->in_first) * j->spread);
+    for (int64_t o = u->out_first; o < u->out_last; o++, bias += CPU_LANES) {
+        const float *dy_block = dy + o * s->oh * s->ow * CPU_LANES;
+        for (int64_t c = 0; c < u->in_last - u->in_first && j->d->dweight; c++, out += w->taps * PAIR)
+            add_pair(j, dy_block,
+                     w->in_place ? x + (u->in_first + c) * plane + row * j->row_pixels * CPU_LANES
+                                 : spread + c * j->spread,
+                     pixels, accumulate, out);
+        if (u->in_first == 0)
+            cpu_table.lane_sums(dy_block, pixels * CPU_LANES, bias);
+    }
+}
+
+/* ---- From pairs to [O,C,kh,kw] ---- */
+
+/* One output's gradients: taps [tap][..][16 c], PAIR apart, to [channels][tap]. */
+static void store_output(const float *pair, int64_t taps, int64_t channels, bool accumulate, float *out)
+{
+    float line[CPU_CHANNELS_MOST_TAPS * CPU_LANES + CPU_LANES];
+    if (taps == 1) {
+        cpu_table.scale(1, pair, out, channels, accumulate);
+        return;
+    }
+    /* A last group that is not full writes beyond itself, into what the groups before it write afterwards. */
+    int64_t width = cpu_table.vector;
+    for (int64_t group = (taps - 1) / width * width; group >= 0; group -= width)
+        cpu_table.lanes_from_rows(pair + group * PAIR, PAIR, (int32_t)cpu_min(width, taps - group), channels,
+                                  line + group, taps, (int32_t)width);
+    cpu_table.scale(1, line, out, channels * taps, accumulate);
+}
+
+/* A unit's gradients, added to what is there where accumulate says so. */
+static void store_unit(const weight_job *j, const unit *u, const float *pair, bool accumulate)
+{
+    const cpu_conv2d_sizes *s = &j->d->s;
+    int64_t taps = j->window.taps;
+    for (int64_t o = u->out_first; o < u->out_last; o++)
+        for (int64_t c = u->in_first; c < u->in_last; c++, pair += taps * PAIR)
+            for (int64_t lane = 0; lane < cpu_min(CPU_LANES, s->group_o - o * CPU_LANES); lane++)
+                store_output(pair + lane * CPU_LANES, taps, cpu_min(CPU_LANES, s->group_c - c * CPU_LANES), accumulate,
+                             j->d->dweight +
+                                 ((u->group * s->group_o + o * CPU_LANES + lane) * s->group_c + c * CPU_LANES) * taps);
+}
+
+static void weight_task(const void *context, int64_t task, uint32_t worker)
+{
+    const weight_job *j = context;
+    int64_t split = task / j->units, number = task % j->units;
+    int64_t first = split * j->chunks_per_split, last = cpu_min(j->chunks, first + j->chunks_per_split);
+    unit u = unit_of(j, number);
+    float *spread = j->scratches + worker * j->scratch, *sums = spread + j->spread * j->in_set;
+    float *bias = j->biases + split * bias_floats(j) + (u.group * j->out_blocks + u.out_first) * CPU_LANES;
+    if (j->splits > 1)
+        sums = j->partials + (split * j->units + number) * unit_floats(j);
+    if (u.in_first == 0)
+        memset(bias, 0, (size_t)((u.out_last - u.out_first) * CPU_LANES) * sizeof *bias);
+    for (int64_t chunk = first; chunk < last; chunk++)
+        add_chunk(j, &u, chunk, chunk > first, spread, sums, bias);
+    if (j->splits == 1 && j->d->dweight)
+        store_unit(j, &u, sums, j->d->accumulate_weight);
+}
+
+/* Adds up the splits of a unit, in their order. */
+static void store_task(const void *context, int64_t number, uint32_t worker)
+{
+    (void)worker;
+    const weight_job *j = context;
+    unit u = unit_of(j, number);
+    float *sums = j->partials + number * unit_floats(j);
+    for (int64_t split = 1; split < j->splits; split++)
+        cpu_table.scale(1, sums + split * j->units * unit_floats(j), sums, unit_floats(j), true);
+    store_unit(j, &u, sums, j->d->accumulate_weight);
+}
+
+static void store_bias(const weight_job *j)
+{
+    const cpu_conv2d_sizes *s = &j->d->s;
+    for (int64_t split = 0; split < j->splits && j->d->dbias; split++)
+        cpu_table.scale(1, j->biases + split * bias_floats(j), j->d->dbias, s->o, split > 0 || j->d->accumulate_bias);
+}
+
+void cpu_channels_weight_gradient(const cpu_conv2d_data *d)
+{
+    weight_job j;
+    weight_job_of(d, &j);
+    j.scratches = (float *)(void *)d->workspace;
+    j.biases = j.scratches + j.scratch * cpu_worker_count();
+    j.partials = j.biases + j.splits * bias_floats(&j);
+    cpu_parallel(j.units * j.splits, cpu_conv2d_work(&d->s), weight_task, &j);
+    if (j.splits > 1 && d->dweight)
+        cpu_parallel(j.units, j.units * unit_floats(&j), store_task, &j);
+    store_bias(&j);
+}

@@ -313,5 +313,5 @@ static void *open_alone(const peer_problem *problem, const peer_settings *settin
     return open_as(problem, settings, true, out_how);
 }
 
-const peer_engine peer_linnet = {"linnet", open_inside, run, result, close_state};
-const peer_engine peer_linnet_alone = {"linnet-nchw", open_alone, run, result, close_state};
+const peer_engine peer_linnet = {"linnet", open_inside, run, result, close_state, false};
+const peer_engine peer_linnet_alone = {"linnet-nchw", open_alone, run, result, close_state, false};

@@ -196,6 +196,6 @@ static bool result(void *memory, float *out)
     return done;
 }
 
-const peer_engine peer_onednn = {"onednn", open_any, run, result, close_state};
-const peer_engine peer_onednn_plain = {"onednn-plain", open_plain, run, result, close_state};
-const peer_engine peer_onednn_winograd = {"onednn-winograd", open_winograd, run, result, close_state};
+const peer_engine peer_onednn = {"onednn", open_any, run, result, close_state, true};
+const peer_engine peer_onednn_plain = {"onednn-plain", open_plain, run, result, close_state, true};
+const peer_engine peer_onednn_winograd = {"onednn-winograd", open_winograd, run, result, close_state, true};

@@ -75,4 +75,4 @@ static bool result(void *memory, float *out)
     return false;
 }
 
-const peer_engine peer_openblas = {"openblas", open_state, run, result, close_state};
+const peer_engine peer_openblas = {"openblas", open_state, run, result, close_state, false};

@@ -194,6 +194,7 @@ int main(int argc, char **argv)
     int code = settings_read(argc, argv, &o);
     if (code >= 0)
         return code;
+    peer_clock_start();
     o.peers.device = linnet_device_open(NULL, o.backend);
     if (!o.peers.device) {
         fprintf(stderr, "%s\n", linnet_context_message(NULL));

@@ -40,6 +40,7 @@ typedef struct peer_engine {
     /* Dense NCHW; false: the engine does not compute the whole layer, nothing can be compared. */
     bool (*result)(void *state, float *out);
     void (*close)(void *state);
+    bool bound; /* its first thread keeps to one processor, the one that OpenMP bound it to */
 } peer_engine;
 
 /* linnet.c: activations stay in the format that the candidate wants; the second converts from and to NCHW in every
@@ -59,7 +60,9 @@ const peer_shape *peer_shape_at(size_t index);
 /* How many times oneDNN's best is asked for; 0: nothing is. */
 double peer_bar(const char *network, const linnet_case *layer, peer_direction direction, int threads);
 
-/* clock.c: seconds of one run of each engine, alternating. */
+/* clock.c: seconds of one run of each engine, alternating. First in main: the calling thread, which OpenMP may have
+   bound already, may run again where the parent process may. */
+void peer_clock_start(void);
 typedef struct peer_times {
     double median, least, most;
 } peer_times;

@@ -72,7 +72,7 @@ static int spawn(char **argv, const char *threads)
     setenv("OPENBLAS_THREAD_TIMEOUT", "20", 1);
     setenv("OPENBLAS_CORETYPE", "SKYLAKEX", 0);
     setenv("GOMP_SPINCOUNT", "30000", 0);
-    setenv("OMP_DYNAMIC", "false", 1);
+    setenv("OMP_PROC_BIND", strcmp(threads, "1") == 0 ? "false" : "true", 1);
     int error = posix_spawn(&pid, "/proc/self/exe", NULL, NULL, argv, environ);
     while (!error && waitpid(pid, &status, 0) < 0)
         error = errno == EINTR ? 0 : errno;

@@ -35,7 +35,7 @@ double text_now(void);
 
 /* ---- Tables: cells are copied; printed with the columns as wide as their widest cell. ---- */
 
-#define TABLE_COLUMNS 10
+#define TABLE_COLUMNS 12
 
 typedef struct table {
     size_t columns, rows, capacity;

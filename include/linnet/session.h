@@ -52,8 +52,8 @@ LINNET_API linnet_status linnet_session_want_gradient(linnet_session *session, l
 /* Gradients of parameters: on by default where gradients are on. Off: only wanted values (adversarial examples, style).
  */
 LINNET_API void linnet_session_set_parameter_gradients(linnet_session *session, int on);
-/* Makes what a layer makes differentiable: a scalar by linnet_backward, anything by linnet_backward_from. Losses that no
-   other layer uses are, without being asked for. At most 64. */
+/* Makes what a layer makes differentiable: a scalar by linnet_backward, anything by linnet_backward_from. Losses that
+   no other layer uses are, without being asked for. At most 64. */
 LINNET_API linnet_status linnet_session_add_loss(linnet_session *session, linnet_value loss);
 /* Keeps a value readable after every run (outputs are anyway). */
 LINNET_API linnet_status linnet_session_keep(linnet_session *session, linnet_value value);
@@ -111,6 +111,24 @@ LINNET_API linnet_status linnet_session_get_stats(const linnet_session *session,
    other candidates refused. Compiles it if need be. Free with linnet_text_free. */
 LINNET_API linnet_status linnet_session_describe(linnet_session *session, const linnet_batch *batch, int json,
                                                  char **out_text);
+
+/* Whether runs time each of their steps from now on (default: no): the device is waited for behind every one. */
+LINNET_API void linnet_session_set_profile(linnet_session *session, int on);
+/* A step of the plan that ran last. */
+typedef struct linnet_step_info {
+    uint32_t struct_size;       /* set by the caller */
+    int32_t backward;           /* 1: it belongs to a backward */
+    const char *node;           /* the layer's name; "" for one that is no node's */
+    const char *layer;          /* "conv2d"; "convert", "transfer", "seed", "alias" */
+    const char *epilogue;       /* "relu" where it is applied at once, else "" */
+    const char *implementation; /* "winograd"; "" where there is no choice */
+    uint64_t multiply_adds;     /* of the layer's direct form, whatever the implementation */
+    uint64_t bytes;             /* of all tensors that it has in hand, each counted once */
+    double seconds;             /* its last run took, by the host's clock; 0 before one with profile on */
+} linnet_step_info;
+/* Number index of them, in their order: forward, then each loss's backward. LINNET_END behind the last. Texts live as
+   long as the plan. */
+LINNET_API linnet_status linnet_session_step(const linnet_session *session, size_t index, linnet_step_info *out_info);
 LINNET_API void linnet_text_free(char **text);
 
 LINNET_END_DECLS

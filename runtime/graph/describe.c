@@ -65,10 +65,10 @@ static bool shares_storage(const linnet_plan *plan, uint32_t a, uint32_t b)
            linnet_plan_storage_root(plan, plan->tensors[b].storage);
 }
 
-static void fill_row(const linnet_session *session, const linnet_plan *plan, const linnet_plan_step *step, row *out)
+/* The texts of a row but its tensors. */
+static void name_step(const linnet_session *session, const linnet_plan_step *step, row *out)
 {
     static const char *const types[] = {"", "convert", "transfer", "seed", "alias"};
-    const linnet_step_operands *o = &step->operands;
     *out = (row){.segment = step->segment ? "backward" : "forward", .node = "", .refusals = step->refusals};
     if (step->node != LINNET_NO_NODE)
         out->node = session->net->nodes[step->node].name;
@@ -77,6 +77,13 @@ static void fill_row(const linnet_session *session, const linnet_plan *plan, con
     out->implementation = layer ? step->candidate.name : "";
     if (step->type == LINNET_STEP_NOTHING)
         out->implementation = types[step->type];
+}
+
+static void fill_row(const linnet_session *session, const linnet_plan *plan, const linnet_plan_step *step, row *out)
+{
+    const linnet_step_operands *o = &step->operands;
+    bool layer = step->type == LINNET_STEP_LAYER || step->type == LINNET_STEP_NOTHING;
+    name_step(session, step, out);
     out->workspace = step->candidate.workspace_bytes;
     for (uint32_t i = 0; layer && step->desc.direction == LINNET_FORWARD && i < step->candidate.saved_count; i++)
         out->saved += step->candidate.saved_bytes[i];
@@ -97,6 +104,17 @@ static const char *epilogue_name(const linnet_plan_step *step)
 #include "linnet/layers.def"
     }
     return "";
+}
+
+void linnet_step_names(const linnet_session *session, const linnet_plan_step *step, linnet_step_info *out_info)
+{
+    row r;
+    name_step(session, step, &r);
+    const char *epilogue = epilogue_name(step);
+    out_info->node = r.node;
+    out_info->layer = r.layer;
+    out_info->implementation = r.implementation;
+    out_info->epilogue = *epilogue ? epilogue + 1 : "";
 }
 
 static void append_row(linnet_text *text, const linnet_session *session, const linnet_plan_step *step, const row *r,

@@ -12,6 +12,7 @@
  *   memory_plan.c  in place, then every tensor's offset in the arena
  *   compile.c      runs the passes and builds the plugins' plans
  *   run.c          runs the steps
+ *   profile.c      times them
  *   describe.c     prints them
  *
  * Internal.
@@ -20,11 +21,10 @@
 #define LINNET_GRAPH_PLAN_H
 
 #include "../device/device.h"
+#include "linnet/session.h"
 #include "net.h"
 
 #define LINNET_NONE UINT32_MAX /* no tensor, no storage, no value */
-
-typedef struct linnet_session linnet_session;
 
 typedef enum linnet_home {
     LINNET_HOME_ARENA,    /* an activation, a gradient of one, saved, workspace */
@@ -104,6 +104,7 @@ typedef struct linnet_plan_step {
     /* CONVERT, TRANSFER, SEED */
     uint32_t source, destination;
     linnet_step_views views;
+    double seconds; /* the last run of it took, where the session times its steps */
 } linnet_plan_step;
 
 /* Where a net value is in a plan: one entry per (place, format) in which it exists. */
@@ -230,13 +231,19 @@ void linnet_plan_free(linnet_session *session, linnet_plan *plan);
 
 /* run.c */
 linnet_status linnet_plan_run(linnet_session *session, linnet_plan *plan, uint32_t segment);
+linnet_status linnet_step_run(linnet_session *session, const linnet_plan *plan, linnet_plan_step *step);
 /* Fills in where every tensor lies; again after the arena grew. */
 linnet_status linnet_plan_resolve(linnet_session *session, linnet_plan *plan);
 linnet_view linnet_plan_view(const linnet_session *session, const linnet_plan *plan, uint32_t tensor);
 /* The storage that holds this one after merging. */
 uint32_t linnet_plan_storage_root(const linnet_plan *plan, uint32_t storage);
 
+/* profile.c */
+linnet_status linnet_plan_run_timed(linnet_session *session, linnet_plan *plan, uint32_t first, uint32_t end);
+
 /* describe.c */
+/* Node, layer, epilogue and implementation of a step. */
+void linnet_step_names(const linnet_session *session, const linnet_plan_step *step, linnet_step_info *out_info);
 char *linnet_plan_describe(const linnet_session *session, const linnet_plan *plan, bool json);
 
 #endif

@@ -120,7 +120,7 @@ static linnet_status run_transfer(linnet_session *session, const linnet_plan *pl
         "writing a tensor");
 }
 
-static linnet_status run_step(linnet_session *session, const linnet_plan *plan, linnet_plan_step *step)
+linnet_status linnet_step_run(linnet_session *session, const linnet_plan *plan, linnet_plan_step *step)
 {
     const linnet_place *place = &session->places[step->place];
     const linnet_backend *backend = place->device->backend;
@@ -150,8 +150,10 @@ linnet_status linnet_plan_run(linnet_session *session, linnet_plan *plan, uint32
 {
     uint32_t first = segment ? plan->segment_starts[segment] : 0;
     uint32_t end = plan->segment_starts[segment + 1];
+    if (session->profile)
+        return linnet_plan_run_timed(session, plan, first, end);
     for (uint32_t i = first; i < end; i++) {
-        linnet_status status = run_step(session, plan, &plan->steps[i]);
+        linnet_status status = linnet_step_run(session, plan, &plan->steps[i]);
         if (status != LINNET_OK)
             return status;
     }

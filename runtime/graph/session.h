@@ -92,6 +92,7 @@ struct linnet_session {
     uint64_t backward_done;      /* bit i: loss i of the current forward has been differentiated */
     uint32_t last_segment;       /* of the last backward, for reading gradients of values */
     const void *output_gradient; /* during a backward: where its segment starts from */
+    bool profile;                /* time every step */
     linnet_status round_status;  /* first failure since zero_gradients, for the optimiser */
 };
 

@@ -371,6 +371,39 @@ static void two_hundred_layers_compile_at_once(void **state)
     linnet_net_free(&net);
 }
 
+/* Work is that of the direct form: 3x3 over 2 channels to 4, at 5x6 places of 3 items; backwards twice. */
+static void steps_are_timed_when_asked(void **state)
+{
+    float image[3 * 2 * 7 * 8];
+    const int32_t classes[3] = {0, 1, 2};
+    double forward = 0, backward = 0, seconds = 0;
+    linnet_step_info info = {.struct_size = sizeof info};
+    linnet_net *net = linnet_net_new(NULL);
+    linnet_value x = linnet_input(net, "x", 2, 7, 8);
+    linnet_value y = linnet_conv2d(net, x, .name = "c", .out_channels = 4, .kernel = 3);
+    linnet_value loss = linnet_cross_entropy(net, linnet_flatten(net, y), linnet_labels(net, "label"));
+    linnet_session *session = linnet_session_new(net, DEVICE(state));
+    linnet_session_set_gradients(session, 1);
+    assert_ok(linnet_session_want_gradient(session, x));
+    linnet_batch batch = {.feed_count = 0};
+    fill_random(image, 3 * 2 * 7 * 8, 5, 5);
+    FEED(&batch, "x", image, 3, 2, 7, 8);
+    FEED_LABELS(&batch, "label", classes, 3);
+    assert_int_equal(linnet_session_step(session, 0, &info), LINNET_END);
+    linnet_session_set_profile(session, 1);
+    assert_ok(linnet_forward(session, &batch));
+    assert_ok(linnet_backward(session, loss));
+    for (size_t i = 0; linnet_session_step(session, i, &info) == LINNET_OK; i++) {
+        *(info.backward ? &backward : &forward) += (double)info.multiply_adds;
+        seconds += info.seconds;
+        assert_true(info.seconds >= 0 && *info.layer);
+        assert_true(strcmp(info.node, "c") != 0 || info.bytes >= sizeof image);
+    }
+    assert_true(forward == 3 * 4 * 5 * 6 * 2 * 9 && backward == 2 * forward && seconds > 0);
+    linnet_session_free(&session);
+    linnet_net_free(&net);
+}
+
 static const device_test tests[] = {
     DEVICE_TEST(batches_of_any_size_share_a_session),
     DEVICE_TEST(plans_are_evicted_and_made_again),
@@ -382,6 +415,7 @@ static const device_test tests[] = {
     DEVICE_TEST(overwritten_values_are_not_readable),
     DEVICE_TEST(a_net_that_grew_is_refused),
     DEVICE_TEST(two_hundred_layers_compile_at_once),
+    DEVICE_TEST(steps_are_timed_when_asked),
 };
 
 int main(int argc, char **argv)

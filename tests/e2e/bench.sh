@@ -1,0 +1,39 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# What `linnet bench` says: rows, members of the JSON lines, lists. No number is judged.
+# usage: bench.sh PROGRAM WORK_ROOT SELECTION
+LINNET=$1
+WORK_ROOT=$2
+LINNET_BACKEND=$3
+export LINNET_BACKEND
+. "$(dirname "$0")/lib.sh"
+need_device "$LINNET_BACKEND"
+
+lines() {
+    [ "$(wc -l <"$WORK/out")" -eq "$1" ] || fail "$(wc -l <"$WORK/out") lines instead of $1"
+}
+
+must bench lenet5 mlp --batch 1..4,3 --threads 1,2 --repeat 2 --json
+json_only
+lines 16
+head -n 1 "$WORK/out" | grep -q '"name":"lenet5".*"mode":"infer","batch":1,"threads":1,' || fail "the first row"
+[ "$(field name) $(field batch) $(field threads)" = "mlp 3 2" ] || fail "the last row"
+for key in median_ms min_ms max_ms lower_quartile_ms upper_quartile_ms images_per_second gflops percent_of_peak; do
+    at_least 0 "$key"
+done
+must bench lenet5 --repeat 2
+grep -q '^lenet5  *infer  *64 ' "$WORK/out" || fail "no row"
+refuses 2 "is no list of numbers" bench lenet5 --batch 4,,8
+refuses 2 "is no list of numbers" bench lenet5 --batch 0
+refuses 2 "is no list of numbers" bench lenet5 --threads 9..3
+
+must bench lenet5 --layers --train --batch 2 --repeat 2 --json
+json_only
+grep -q '"node":"conv1","direction":"forward","layer":"conv2d"' "$WORK/out" || fail "no conv1"
+grep -q '"node":"conv2","direction":"backward","layer":"conv2d"' "$WORK/out" || fail "no conv2 backwards"
+grep '"node":"fc1","direction":"forward"' "$WORK/out" | grep -q '"multiply_adds":96000,' || fail "work of fc1"
+
+must bench machine --threads 1 --json
+json_only
+grep -q '"name":"multiply-adds",.*"unit":"GFLOP/s"' "$WORK/out" || fail "no peak"
+grep -q '"name":"triad memory",.*"unit":"GB/s"' "$WORK/out" || fail "no bandwidth"

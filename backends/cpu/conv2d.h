@@ -53,6 +53,9 @@ cpu_conv2d_data cpu_conv2d_data_of(const linnet_layer_desc *desc, const linnet_l
 /* Formats, what backward reads, and the refusal of outer strides in backward. */
 void cpu_conv2d_describe(const linnet_layer_desc *desc, linnet_candidate *out, uint32_t format);
 
+/* How much an algorithm in nchw16c is preferred for the desc (conv2d_rules.c). */
+int cpu_conv2d_preference(const linnet_layer_desc *desc, const char *algorithm);
+
 /* dbias (+)= sum of dy over batch and plane; NCHW. */
 void cpu_conv2d_bias_gradient(const cpu_conv2d_data *data);
 

@@ -337,5 +337,5 @@ int cpu_conv2d_describe_channels(const linnet_layer_desc *desc, linnet_candidate
     if (desc->direction == LINNET_BACKWARD && desc->want_parameters &&
         cpu_channels_weight_workspace(&s) > out->workspace_bytes)
         out->workspace_bytes = cpu_channels_weight_workspace(&s);
-    return CPU_AVOID;
+    return cpu_conv2d_preference(desc, out->name);
 }

@@ -99,6 +99,9 @@ typedef struct cpu_layer {
 #define CPU_LAYER(name, algorithm_list)                                                                                \
     const cpu_layer cpu_##name = {algorithm_list, sizeof(algorithm_list) / sizeof(algorithm_list[0])}
 
+/* cost.c: what a candidate costs that does not set cost in describe, microseconds. */
+float cpu_cost(const linnet_layer_desc *desc, int preference);
+
 extern const linnet_layer_ops cpu_layer_ops;
 /* NULL for a kind that is none. */
 const cpu_layer *cpu_layer_find(uint32_t kind);

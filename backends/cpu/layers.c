@@ -6,6 +6,8 @@
 
 enum { MAX_ALGORITHMS = 32 };
 
+static const float ALIAS_COST = 0.01f; /* 0 would be unknown */
+
 struct linnet_backend_plan {
     const cpu_algorithm *algorithm;
     linnet_layer_desc desc; /* points into what follows the plan in memory */
@@ -76,7 +78,10 @@ static int describe(const cpu_algorithm *algorithm, const linnet_layer_desc *des
         return 0;
     }
     out->refusal = cpu_epilogue_refusal(desc);
-    return algorithm->describe(desc, out);
+    int preference = algorithm->describe(desc, out);
+    if (out->cost <= 0)
+        out->cost = out->alias ? ALIAS_COST : cpu_cost(desc, preference);
+    return preference;
 }
 
 /* Algorithms for the desc's direction, by falling preference. Returns how many. */

@@ -172,7 +172,9 @@ typedef struct linnet_candidate {
     /* Forward: bit i set when output 0 may lie where input i lies. Backward: when the gradient of input i may lie where
        the gradient of output 0 lies (never together with accumulation). */
     uint32_t in_place;
-    uint32_t reserved;
+    /* About how long one run takes, microseconds; 0: unknown. Only the proportions matter: between candidates, and to
+       the conversions of formats that they cause, which count with the memory that they move (8 GB/s). */
+    float cost;
     uint64_t workspace_bytes; /* scratch during run, contents undefined */
 } linnet_candidate;
 
@@ -202,7 +204,8 @@ typedef struct linnet_layer_ops {
     uint32_t struct_size;
     uint32_t reserved;
     /* Candidate number index for this desc, in order of preference, refusing ones included; LINNET_END behind the last.
-       The first that accepts is taken unless a tuned choice names another. Cheap and without side effects. */
+       Where all costs are known the host takes what makes the whole plan cheap, else the first that accepts. What a
+       candidate says for its own formats has to agree with what it said. Cheap and without side effects. */
     linnet_status (*candidate)(linnet_backend_device *device, const linnet_layer_desc *desc, uint32_t index,
                                linnet_candidate *out);
     /* Builds the named candidate for these shapes; the desc holds the candidate's formats now. */

@@ -39,7 +39,7 @@ static bool can_sum(linnet_compiler *c, uint32_t place, const void *subject)
 {
     linnet_plan_step step;
     draft_sum(c, place, subject, &step);
-    bool good = linnet_emit_choose(c, &step) == LINNET_OK;
+    bool good = linnet_emit_choose(c, &step, NULL) == LINNET_OK;
     linnet_release(step.refusals);
     return good;
 }
@@ -65,7 +65,7 @@ static uint32_t emit_sum(linnet_compiler *c, uint32_t a, uint32_t b)
     if (place == LINNET_NONE)
         return LINNET_NONE;
     draft_sum(c, place, &desc, &step);
-    if (linnet_emit_choose(c, &step) != LINNET_OK) {
+    if (linnet_emit_choose(c, &step, NULL) != LINNET_OK) {
         linnet_release(step.refusals);
         return LINNET_NONE;
     }
@@ -96,6 +96,21 @@ static linnet_status contribute(linnet_compiler *c, uint32_t value, uint32_t ten
     if (fitting == LINNET_NONE)
         return last_error(c);
     c->gradient[value] = fitting;
+    c->gradient_shared[value] = false;
+    return LINNET_OK;
+}
+
+/* The gradient of a sum is its parts' gradient, too: nothing is copied. only: nobody else reads the tensor any more. */
+static linnet_status pass_on(linnet_compiler *c, uint32_t value, uint32_t tensor, bool only)
+{
+    const linnet_plan_tensor *primary = &c->plan->tensors[linnet_emit_primary(c, value)];
+    const linnet_plan_tensor *given = &c->plan->tensors[tensor];
+    bool fits = primary->place == given->place && primary->desc.format == given->desc.format &&
+                primary->desc.outer_stride == given->desc.outer_stride;
+    if (!fits || c->gradient[value] != LINNET_NONE)
+        return contribute(c, value, tensor);
+    c->gradient[value] = tensor;
+    c->gradient_shared[value] = !only;
     return LINNET_OK;
 }
 
@@ -122,6 +137,7 @@ static bool place_input_gradient(linnet_compiler *c, linnet_plan_step *step, uin
     /* A value that the node reads twice gets its second contribution by a sum, so that no run writes one place twice.
      */
     bool twice = in_pending(now, value) || in_pending(later, value);
+    fits = fits && !c->gradient_shared[value]; /* then the sum goes elsewhere */
     if (fits && !twice && c->gradient[value] != LINNET_NONE) {
         step->operands.input_gradients[i] = c->gradient[value];
         step->accumulate_inputs |= 1u << i;
@@ -207,7 +223,7 @@ static linnet_status emit_backward(linnet_compiler *c, uint32_t n, linnet_plan_s
         forward_operands = forward->operands;
         step->saved_count = forward->saved_count;
     }
-    linnet_status status = linnet_emit_choose(c, step);
+    linnet_status status = linnet_emit_choose(c, step, NULL);
     if (status != LINNET_OK)
         goto fail;
     bool good = gather_reads(c, step, node, output, forward ? &forward_operands : NULL);
@@ -224,8 +240,8 @@ fail:
     return status;
 }
 
-/* Which gradients of node n are wanted. */
-static void want(const linnet_compiler *c, const linnet_node *node, uint32_t *out_inputs, uint32_t *out_parameters)
+void linnet_node_wants(const linnet_compiler *c, const linnet_node *node, uint32_t *out_inputs,
+                       uint32_t *out_parameters)
 {
     *out_inputs = *out_parameters = 0;
     for (uint32_t i = 0; i < node->input_count; i++)
@@ -253,7 +269,7 @@ static linnet_status differentiate_node(linnet_compiler *c, uint32_t n, uint32_t
     uint32_t inputs, parameters;
     const linnet_node *node = &c->net->nodes[n];
     linnet_status status = LINNET_OK;
-    want(c, node, &inputs, &parameters);
+    linnet_node_wants(c, node, &inputs, &parameters);
     if (node->layer->split_backward && inputs && parameters) {
         draft_backward(c, n, &step);
         step.desc.want_parameters = parameters;
@@ -268,15 +284,16 @@ static linnet_status differentiate_node(linnet_compiler *c, uint32_t n, uint32_t
     return emit_backward(c, n, &step, gradient, node->output);
 }
 
-/* The activation in n's epilogue, whose gradient reads only its own output. Gives the gradient before it. */
-static linnet_status differentiate_epilogue(linnet_compiler *c, uint32_t n, uint32_t gradient, uint32_t *out_gradient)
+/* An activation in n's epilogue, whose gradient reads only its own output. Gives the gradient before it. */
+static linnet_status differentiate_activation(linnet_compiler *c, uint32_t n, uint32_t activation, uint32_t gradient,
+                                              uint32_t *out_gradient)
 {
     linnet_plan_step step;
-    uint32_t activation = c->fused_by[n], place = c->node_place[n];
+    uint32_t place = c->node_place[n];
     linnet_step_draft(c, place, activation, &step);
     linnet_emit_describe_node(c, activation, LINNET_FORWARD, &step);
     step.inputs[0].format = step.outputs[0].format = c->plan->steps[c->forward_step[n]].outputs[0].format;
-    linnet_status status = linnet_emit_choose(c, &step); /* the candidate that would have run forward */
+    linnet_status status = linnet_emit_choose(c, &step, NULL); /* the candidate that would have run forward */
     const char *forward = step.candidate.name;
     linnet_release(step.refusals);
     if (status != LINNET_OK)
@@ -286,7 +303,7 @@ static linnet_status differentiate_epilogue(linnet_compiler *c, uint32_t n, uint
     step.inputs[0].format = step.outputs[0].format = c->plan->steps[c->forward_step[n]].outputs[0].format;
     step.desc.forward = forward;
     step.desc.want_inputs = 1;
-    status = linnet_emit_choose(c, &step);
+    status = linnet_emit_choose(c, &step, NULL);
     linnet_step_operands *o = &step.operands;
     if (status == LINNET_OK && (step.candidate.reads_inputs || step.candidate.reads_saved))
         status = linnet_fail(c->context, LINNET_INTERNAL, "%s: the gradient of a unary layer may read only its output",
@@ -305,6 +322,63 @@ static linnet_status differentiate_epilogue(linnet_compiler *c, uint32_t n, uint
     status = last_error(c);
 fail:
     linnet_release(step.refusals);
+    return status;
+}
+
+/* Can tensor, the gradient of value, become another value's once value's own step is done with it? */
+static bool is_free(const linnet_compiler *c, uint32_t value)
+{
+    return !c->gradient_shared[value] && !linnet_value_list_has(&c->session->settings.wanted, value);
+}
+
+/* A sum that is a step of its own in forward. */
+static bool is_sum(const linnet_node *node)
+{
+    return node->layer->kind == LINNET_LAYER_BINARY &&
+           ((const linnet_binary_attributes *)node->attributes)->op == LINNET_BINARY_ADD;
+}
+
+static linnet_status differentiate_sum(linnet_compiler *c, const linnet_node *node, uint32_t gradient, uint32_t wanted)
+{
+    linnet_status status = LINNET_OK;
+    bool only = wanted != 3 && is_free(c, node->output);
+    for (uint32_t i = 0; i < 2 && status == LINNET_OK; i++)
+        if (wanted >> i & 1)
+            status = pass_on(c, node->inputs[i], gradient, only);
+    return status;
+}
+
+/* Is there anything to be differentiated by in the step of node n? */
+static bool is_wanted(const linnet_compiler *c, uint32_t n, uint32_t *out_inputs, uint32_t *out_parameters)
+{
+    bool wanted = false;
+    linnet_node_wants(c, &c->net->nodes[n], out_inputs, out_parameters);
+    for (uint32_t i = 0; i < c->fusions[n].count; i++)
+        wanted = wanted || (c->fusions[n].added[i] != LINNET_NONE && c->requires_gradient[c->fusions[n].added[i]]);
+    return wanted || *out_inputs || *out_parameters;
+}
+
+/* The step of node n backwards: its activation, itself, what it added. */
+static linnet_status differentiate_unit(linnet_compiler *c, uint32_t n)
+{
+    linnet_status status = LINNET_OK;
+    const linnet_fusion *fusion = &c->fusions[n];
+    uint32_t inputs, parameters, output = linnet_fusion_output(c, n), gradient = c->gradient[output];
+    if (gradient == LINNET_NONE || !is_wanted(c, n, &inputs, &parameters))
+        return LINNET_OK; /* a wanted value may itself be as far as gradients go */
+    if (is_sum(&c->net->nodes[n]))
+        return differentiate_sum(c, &c->net->nodes[n], gradient, inputs);
+    bool only = is_free(c, output);
+    for (uint32_t i = fusion->count; i-- > 0 && status == LINNET_OK;)
+        if (fusion->added[i] == LINNET_NONE) {
+            status = differentiate_activation(c, n, fusion->nodes[i], gradient, &gradient);
+            only = true;
+        }
+    if (status == LINNET_OK && (inputs || parameters))
+        status = differentiate_node(c, n, gradient);
+    for (uint32_t i = fusion->count; i-- > 0 && status == LINNET_OK;)
+        if (fusion->added[i] != LINNET_NONE && c->requires_gradient[fusion->added[i]])
+            status = pass_on(c, fusion->added[i], gradient, only);
     return status;
 }
 
@@ -349,20 +423,12 @@ static linnet_status seed(linnet_compiler *c, uint32_t loss)
 static linnet_status differentiate_loss(linnet_compiler *c, uint32_t loss)
 {
     memset(c->gradient, 0xff, c->net->value_count * sizeof *c->gradient); /* LINNET_NONE */
+    memset(c->gradient_shared, 0, c->net->value_count * sizeof *c->gradient_shared);
     linnet_status status = seed(c, loss);
     for (uint32_t n = (uint32_t)c->net->node_count; n-- > 0 && status == LINNET_OK;) {
-        if (!c->active[n] || c->fused_into[n] != LINNET_NO_NODE)
-            continue; /* a fused activation is differentiated with its layer */
-        uint32_t last = c->fused_by[n] == LINNET_NO_NODE ? n : c->fused_by[n];
-        uint32_t gradient = c->gradient[c->net->nodes[last].output];
-        uint32_t inputs, parameters;
-        want(c, &c->net->nodes[n], &inputs, &parameters);
-        if (gradient == LINNET_NONE || !(inputs || parameters))
-            continue; /* a wanted value may itself be as far as gradients go */
-        if (last != n)
-            status = differentiate_epilogue(c, n, gradient, &gradient);
-        if (status == LINNET_OK)
-            status = differentiate_node(c, n, gradient);
+        uint32_t head = linnet_fusion_head(c, n);
+        if (head != LINNET_NO_NODE)
+            status = differentiate_unit(c, head);
     }
     return status == LINNET_OK ? keep_wanted(c) : status;
 }

@@ -4,6 +4,7 @@
 #include "session.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static const char *format_name(const linnet_device *device, uint32_t format)
 {
@@ -93,28 +94,38 @@ static void fill_row(const linnet_session *session, const linnet_plan *plan, con
     name_tensors(session, plan, step, out);
 }
 
-static const char *epilogue_name(const linnet_plan_step *step)
+static const char *operator_name(uint32_t op)
 {
-    if (step->type != LINNET_STEP_LAYER || !step->desc.epilogue_count)
-        return "";
-    switch (step->epilogue[0].op) {
+    switch (op) {
 #define LINNET_UNARY_OP(number, NAME, name)                                                                            \
     case number:                                                                                                       \
-        return "+" #name;
+        return #name;
 #include "linnet/layers.def"
+    case LINNET_EPILOGUE_ADD:
+        return "add";
     }
     return "";
+}
+
+void linnet_step_name_epilogue(linnet_plan_step *step)
+{
+    char *out = step->epilogue_text;
+    *out = '\0';
+    for (uint32_t i = 0; i < step->desc.epilogue_count; i++) {
+        size_t length = strlen(out);
+        snprintf(out + length, sizeof step->epilogue_text - length, "%s%s", i ? "+" : "",
+                 operator_name(step->epilogue[i].op));
+    }
 }
 
 void linnet_step_names(const linnet_session *session, const linnet_plan_step *step, linnet_step_info *out_info)
 {
     row r;
     name_step(session, step, &r);
-    const char *epilogue = epilogue_name(step);
     out_info->node = r.node;
     out_info->layer = r.layer;
     out_info->implementation = r.implementation;
-    out_info->epilogue = *epilogue ? epilogue + 1 : "";
+    out_info->epilogue = step->epilogue_text;
 }
 
 static void append_row(linnet_text *text, const linnet_session *session, const linnet_plan_step *step, const row *r,
@@ -122,8 +133,8 @@ static void append_row(linnet_text *text, const linnet_session *session, const l
 {
     const char *device = session->places[step->place].device->label;
     if (!json) {
-        char work[64];
-        snprintf(work, sizeof work, "%s%s", r->layer, epilogue_name(step));
+        char work[96];
+        snprintf(work, sizeof work, "%s%s%s", r->layer, *step->epilogue_text ? "+" : "", step->epilogue_text);
         linnet_text_append(text, "%-8s  %-14s  %-24s  %-22s  %s", r->segment, r->node, work, r->implementation,
                            r->tensors);
         if (r->workspace)
@@ -144,7 +155,7 @@ static void append_row(linnet_text *text, const linnet_session *session, const l
     } pairs[] = {{"segment", r->segment},
                  {"node", r->node},
                  {"layer", r->layer},
-                 {"epilogue", *epilogue_name(step) ? epilogue_name(step) + 1 : ""},
+                 {"epilogue", step->epilogue_text},
                  {"implementation", r->implementation},
                  {"tensors", r->tensors},
                  {"device", device},

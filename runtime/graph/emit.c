@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tensors and steps of a plan: what forward.c and autodiff.c build with. */
+#include "../device/registry.h"
 #include "session.h"
 
 #include <stdio.h>
@@ -228,6 +229,27 @@ void linnet_emit_describe_node(const linnet_compiler *c, uint32_t n, linnet_dire
     linnet_step_bind_desc(step);
 }
 
+void linnet_emit_describe_unit(const linnet_compiler *c, uint32_t n, bool epilogue, linnet_plan_step *step)
+{
+    linnet_emit_describe_node(c, n, LINNET_FORWARD, step);
+    if (c->fold[n] != LINNET_NONE) { /* folded weights have a bias even where the layer had none */
+        const linnet_fold *fold = &c->session->folds[c->fold[n]];
+        step->desc.parameter_count = 2;
+        step->parameters[1] = linnet_desc_of(&c->shapes[c->session->variables[fold->bias].value]);
+    }
+    const linnet_fusion *fusion = &c->fusions[n];
+    for (uint32_t i = 0; epilogue && i < fusion->count; i++) {
+        if (fusion->added[i] != LINNET_NONE) {
+            step->epilogue[i] = (linnet_epilogue){.op = LINNET_EPILOGUE_ADD};
+            step->inputs[step->desc.input_count++] = linnet_desc_of(&c->shapes[fusion->added[i]]);
+        } else {
+            const linnet_unary_attributes *a = c->net->nodes[fusion->nodes[i]].attributes;
+            step->epilogue[i] = (linnet_epilogue){a->op, a->alpha, a->beta};
+        }
+        step->desc.epilogue_count++;
+    }
+}
+
 /* Zeroes a candidate and presets its formats to the desc's. */
 static void preset(const linnet_layer_desc *desc, linnet_candidate *candidate)
 {
@@ -267,34 +289,109 @@ static bool candidate_is_sane(const linnet_candidate *candidate)
     return candidate->name && candidate->saved_count <= LINNET_MAX_SAVED && (!candidate->alias || candidate->in_place);
 }
 
-linnet_status linnet_emit_choose(linnet_compiler *c, linnet_plan_step *step)
+linnet_status linnet_emit_next(linnet_compiler *c, linnet_plan_step *step, uint32_t *index)
 {
     const linnet_device *device = c->session->places[step->place].device;
     const char *layer = linnet_layer_find(step->desc.kind)->name;
     const char *direction = step->desc.direction == LINNET_FORWARD ? "forward" : "backward";
-    linnet_release(step->refusals);
-    step->refusals = NULL;
     step->ops = device->backend->layer_ops(device->handle, step->desc.kind);
     if (!step->ops)
         return linnet_fail(c->context, LINNET_UNSUPPORTED, "%s has no %s", device->label, layer);
-    for (uint32_t index = 0;; index++) {
+    linnet_step_bind_desc(step);
+    for (;;) {
         preset(&step->desc, &step->candidate);
-        linnet_status status = step->ops->candidate(device->handle, &step->desc, index, &step->candidate);
+        linnet_status status = step->ops->candidate(device->handle, &step->desc, (*index)++, &step->candidate);
         if (status == LINNET_END)
-            break;
+            return status;
         if (status != LINNET_OK)
             return linnet_device_check(c->context, device, status, layer);
         if (step->candidate.refusal) {
             note_refusal(step, &step->candidate);
             continue;
         }
-        if (!candidate_is_sane(&step->candidate))
-            return linnet_fail(c->context, LINNET_INTERNAL, "%s: %s %s: candidate %u breaks the contract",
-                               device->label, layer, direction, index);
+        if (candidate_is_sane(&step->candidate))
+            return LINNET_OK;
+        return linnet_fail(c->context, LINNET_INTERNAL, "%s: %s %s: candidate %u breaks the contract", device->label,
+                           layer, direction, *index - 1);
+    }
+}
+
+double linnet_conversion_cost(double bytes)
+{
+    return 1 + 2 * bytes / 8e3; /* a launch; read and written, at 8 GB/s */
+}
+
+/* Of the conversions between these formats and the candidate's, microseconds. */
+double linnet_emit_conversion_cost(const linnet_plan_step *step, const uint32_t *input_formats,
+                                   const uint32_t *output_formats)
+{
+    double cost = 0;
+    for (uint32_t i = 0; i < step->desc.input_count; i++)
+        if (input_formats[i] != step->candidate.input_formats[i])
+            cost += linnet_conversion_cost((double)linnet_desc_count(&step->inputs[i]) * sizeof(float));
+    for (uint32_t i = 0; i < step->desc.output_count; i++)
+        if (output_formats[i] != step->candidate.output_formats[i])
+            cost += linnet_conversion_cost((double)linnet_desc_count(&step->outputs[i]) * sizeof(float));
+    return cost;
+}
+
+/* Is this candidate better than the best so far? The desc still has the formats that it was asked with. */
+static bool is_better(const linnet_plan_step *step, const char *name, bool found, double *least)
+{
+    uint32_t inputs[LINNET_MAX_INPUTS], outputs[LINNET_MAX_OUTPUTS];
+    for (uint32_t i = 0; i < step->desc.input_count; i++)
+        inputs[i] = step->inputs[i].format;
+    for (uint32_t i = 0; i < step->desc.output_count; i++)
+        outputs[i] = step->outputs[i].format;
+    double cost = step->candidate.cost + linnet_emit_conversion_cost(step, inputs, outputs);
+    if (name && strcmp(name, step->candidate.name) == 0)
+        cost = -1; /* the one that was chosen */
+    if (found && cost >= *least)
+        return false;
+    *least = cost;
+    return true;
+}
+
+linnet_status linnet_emit_choose(linnet_compiler *c, linnet_plan_step *step, const char *name)
+{
+    linnet_candidate best;
+    double least = 0;
+    bool found = false;
+    linnet_status status = LINNET_OK;
+    linnet_release(step->refusals);
+    step->refusals = NULL;
+    for (uint32_t index = 0; (status = linnet_emit_next(c, step, &index)) == LINNET_OK;) {
+        if (is_better(step, name, found, &least))
+            best = step->candidate;
+        found = true;
+        if (step->candidate.cost <= 0 && !name)
+            break; /* unknown: the first */
+    }
+    if (status != LINNET_OK && status != LINNET_END)
+        return status;
+    if (found) {
+        step->candidate = best;
         take_formats(step);
         return LINNET_OK;
     }
-    return linnet_fail(c->context, LINNET_UNSUPPORTED, "%s cannot run %s %s of '%s': %s", device->label, layer,
-                       direction, step->node == LINNET_NO_NODE ? "" : c->net->nodes[step->node].name,
+    return linnet_fail(c->context, LINNET_UNSUPPORTED, "%s cannot run %s %s of '%s': %s",
+                       c->session->places[step->place].device->label, linnet_layer_find(step->desc.kind)->name,
+                       step->desc.direction == LINNET_FORWARD ? "forward" : "backward",
+                       step->node == LINNET_NO_NODE ? "" : c->net->nodes[step->node].name,
                        step->refusals ? step->refusals : "it has no candidates");
+}
+
+bool linnet_emit_can_hold(const linnet_compiler *c, uint32_t place, const linnet_tensor_desc *desc, uint32_t format)
+{
+    uint64_t bytes;
+    linnet_tensor_desc other = *desc;
+    const linnet_device *device = c->session->places[place].device;
+    other.format = format;
+    if (format < LINNET_FORMAT_PRIVATE)
+        return format == LINNET_FORMAT_NCHW || (desc->rank == 4 && desc->type == LINNET_F32);
+    bool holds =
+        device->backend->format_bytes && device->backend->format_bytes(device->handle, &other, &bytes) == LINNET_OK;
+    if (!holds)
+        linnet_host_error_clear();
+    return holds;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The forward steps of a plan, with activations fused into the layer before where the device takes them. */
+/* The forward steps of a plan. */
 #include "session.h"
 
 #include <string.h>
@@ -12,58 +12,14 @@ bool linnet_value_is_tapped(const linnet_compiler *c, uint32_t value)
            linnet_value_list_has(&s->settings.losses, value);
 }
 
-/* The value that node n's step makes before its epilogue: its own, or that of the batch norm folded into it. */
-static uint32_t plain_output(const linnet_compiler *c, uint32_t n)
-{
-    uint32_t fold = c->fold[n];
-    return c->net->nodes[fold == LINNET_NONE ? n : c->session->folds[fold].norm_node].output;
-}
-
-/* The unary node that alone reads what n makes, LINNET_NO_NODE when there is none. */
-static uint32_t sole_activation(const linnet_compiler *c, uint32_t n)
-{
-    uint32_t output = plain_output(c, n);
-    if (c->net->values[output].uses != 1 || linnet_value_is_tapped(c, output))
-        return LINNET_NO_NODE;
-    for (uint32_t m = n + 1; m < c->net->node_count; m++)
-        if (c->net->nodes[m].inputs[0] == output && c->net->nodes[m].layer->kind == LINNET_LAYER_UNARY)
-            return c->active[m] && c->node_place[m] == c->node_place[n] ? m : LINNET_NO_NODE;
-    return LINNET_NO_NODE;
-}
-
-/* Chooses with the activation as epilogue; takes it when the same candidate accepts, else chooses without. */
-static linnet_status choose_with_epilogue(linnet_compiler *c, uint32_t n, linnet_plan_step *step)
-{
-    linnet_status status = linnet_emit_choose(c, step);
-    uint32_t activation = sole_activation(c, n);
-    bool takes_epilogues = step->desc.kind == LINNET_LAYER_CONV2D || step->desc.kind == LINNET_LAYER_LINEAR;
-    if (status != LINNET_OK || !takes_epilogues || activation == LINNET_NO_NODE)
-        return status;
-    const linnet_unary_attributes *a = c->net->nodes[activation].attributes;
-    linnet_plan_step fused = *step;
-    linnet_step_bind_desc(&fused);
-    fused.refusals = NULL;
-    fused.epilogue[0] = (linnet_epilogue){a->op, a->alpha, a->beta};
-    fused.desc.epilogue_count = 1;
-    if (linnet_emit_choose(c, &fused) == LINNET_OK && strcmp(fused.candidate.name, step->candidate.name) == 0) {
-        linnet_release(step->refusals);
-        *step = fused;
-        linnet_step_bind_desc(step);
-        c->fused_by[n] = activation;
-        c->fused_into[activation] = n;
-    } else {
-        linnet_release(fused.refusals);
-    }
-    return LINNET_OK;
-}
-
 static bool gather_inputs(linnet_compiler *c, const linnet_node *node, linnet_plan_step *step)
 {
     uint32_t fold_index = c->fold[step->node];
     const linnet_fold *fold = fold_index == LINNET_NONE ? NULL : &c->session->folds[fold_index];
-    for (uint32_t i = 0; i < node->input_count; i++) {
-        step->operands.inputs[i] =
-            linnet_emit_instance(c, node->inputs[i], step->place, step->candidate.input_formats[i]);
+    uint32_t values[LINNET_MAX_INPUTS];
+    linnet_unit_inputs(c, step->node, values);
+    for (uint32_t i = 0; i < step->desc.input_count; i++) {
+        step->operands.inputs[i] = linnet_emit_instance(c, values[i], step->place, step->candidate.input_formats[i]);
         if (step->operands.inputs[i] == LINNET_NONE)
             return false;
     }
@@ -83,7 +39,7 @@ static bool gather_inputs(linnet_compiler *c, const linnet_node *node, linnet_pl
 
 static bool make_outputs(linnet_compiler *c, uint32_t n, linnet_plan_step *step)
 {
-    uint32_t value = c->fused_by[n] == LINNET_NO_NODE ? plain_output(c, n) : c->net->nodes[c->fused_by[n]].output;
+    uint32_t value = linnet_fusion_output(c, n);
     step->operands.outputs[0] = linnet_emit_tensor(c, step->place, &step->outputs[0]);
     if (step->operands.outputs[0] == LINNET_NONE || !linnet_emit_instance_add(c, value, step->operands.outputs[0]))
         return false;
@@ -97,36 +53,41 @@ static bool make_outputs(linnet_compiler *c, uint32_t n, linnet_plan_step *step)
     return !step->candidate.workspace_bytes || step->operands.workspace != LINNET_NONE;
 }
 
-/* The desc's input formats say what the producers made, so that the device can choose what suits them. */
-static void describe_inputs(const linnet_compiler *c, const linnet_node *node, linnet_plan_step *step)
+/* The candidate that formats.c chose, asked with the formats that it said it wants. */
+static linnet_status choose(linnet_compiler *c, uint32_t n, linnet_plan_step *step)
 {
-    for (uint32_t i = 0; i < node->input_count; i++) {
-        uint32_t primary = linnet_emit_primary(c, node->inputs[i]);
-        const linnet_plan_tensor *tensor = primary == LINNET_NONE ? NULL : &c->plan->tensors[primary];
-        if (tensor && tensor->place == step->place)
-            step->inputs[i].format = tensor->desc.format;
-    }
+    const linnet_choice *choice = c->choices[n];
+    linnet_step_draft(c, c->node_place[n], n, step);
+    linnet_emit_describe_unit(c, n, true, step);
+    for (uint32_t i = 0; choice && i < step->desc.input_count; i++)
+        step->inputs[i].format = choice->input_formats[i];
+    linnet_status status = linnet_emit_choose(c, step, choice ? choice->name : NULL);
+    if (status != LINNET_OK)
+        linnet_release(step->refusals);
+    return status;
 }
 
 static linnet_status emit_node(linnet_compiler *c, uint32_t n)
 {
     linnet_plan_step step;
-    const linnet_node *node = &c->net->nodes[n];
-    linnet_step_draft(c, c->node_place[n], n, &step);
-    linnet_emit_describe_node(c, n, LINNET_FORWARD, &step);
-    describe_inputs(c, node, &step);
-    if (c->fold[n] != LINNET_NONE) { /* folded weights have a bias even where the layer had none */
-        const linnet_fold *fold = &c->session->folds[c->fold[n]];
-        step.desc.parameter_count = 2;
-        step.parameters[1] = linnet_desc_of(&c->shapes[c->session->variables[fold->bias].value]);
-    }
-    linnet_status status = choose_with_epilogue(c, n, &step);
-    if (status == LINNET_OK && (!gather_inputs(c, node, &step) || !make_outputs(c, n, &step)))
-        status = linnet_context_last_status(c->context);
-    if (status != LINNET_OK) {
-        linnet_release(step.refusals);
+    linnet_fusion fusion = c->fusions[n];
+    linnet_status status = choose(c, n, &step);
+    if (status != LINNET_OK && fusion.count > 0) { /* in these formats the device does not take the epilogue */
+        linnet_fusion_undo(c, n);
+        linnet_release(c->choices[n]);
+        c->choices[n] = NULL;
+        status = emit_node(c, n);
+        for (uint32_t i = 0; i < fusion.count && status == LINNET_OK; i++)
+            status = emit_node(c, fusion.nodes[i]);
         return status;
     }
+    if (status != LINNET_OK)
+        return status;
+    if (!gather_inputs(c, &c->net->nodes[n], &step) || !make_outputs(c, n, &step)) {
+        linnet_release(step.refusals);
+        return linnet_context_last_status(c->context);
+    }
+    linnet_step_name_epilogue(&step);
     c->forward_step[n] = linnet_emit_append(c, &step);
     return c->forward_step[n] == LINNET_NONE ? LINNET_OUT_OF_MEMORY : LINNET_OK;
 }
@@ -169,9 +130,11 @@ static linnet_status make_feeds(linnet_compiler *c)
 linnet_status linnet_compile_forward(linnet_compiler *c)
 {
     linnet_status status = make_feeds(c);
-    for (uint32_t n = 0; n < c->net->node_count && status == LINNET_OK; n++)
-        if (c->active[n] && c->fused_into[n] == LINNET_NO_NODE)
-            status = emit_node(c, n);
+    for (uint32_t n = 0; n < c->net->node_count && status == LINNET_OK; n++) {
+        uint32_t head = linnet_fusion_head(c, n);
+        if (head != LINNET_NO_NODE)
+            status = emit_node(c, head);
+    }
     for (uint32_t v = 0; v < c->net->value_count && status == LINNET_OK; v++)
         if (c->net->values[v].kind == LINNET_VALUE_NODE && c->available[v] && linnet_value_is_tapped(c, v))
             status = keep(c, v);

@@ -17,7 +17,7 @@ static bool supports(linnet_compiler *c, uint32_t place, const void *subject)
     uint32_t n = *(const uint32_t *)subject;
     linnet_step_draft(c, place, n, &step);
     linnet_emit_describe_node(c, n, LINNET_FORWARD, &step);
-    bool good = linnet_emit_choose(c, &step) == LINNET_OK;
+    bool good = linnet_emit_choose(c, &step, NULL) == LINNET_OK;
     if (good && step.desc.differentiate) {
         const char *forward = step.candidate.name;
         linnet_emit_describe_node(c, n, LINNET_BACKWARD, &step);
@@ -26,7 +26,7 @@ static bool supports(linnet_compiler *c, uint32_t place, const void *subject)
         for (uint32_t i = 0; i < node->input_count; i++)
             step.desc.want_inputs |= (node->layer->differentiable_inputs >> i & 1) << i;
         step.desc.want_parameters = (1u << node->parameter_count) - 1;
-        good = linnet_emit_choose(c, &step) == LINNET_OK;
+        good = linnet_emit_choose(c, &step, NULL) == LINNET_OK;
     }
     linnet_release(step.refusals);
     return good;

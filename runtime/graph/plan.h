@@ -5,9 +5,11 @@
  *
  *   lower.c        concrete shapes of every node that can run, and what needs a gradient
  *   place.c        which device runs which node
- *   emit.c         choosing candidates, converting formats: tensors and steps
+ *   emit.c         asking for candidates, converting formats: tensors and steps
  *   fold.c         batch norm into the layer before it
- *   forward.c      the forward steps, epilogues fused
+ *   fuse.c         activations and residuals into the layer before them
+ *   formats.c      which implementation for every step, and so every value's format
+ *   forward.c      the forward steps
  *   autodiff.c     the backward steps, one segment per loss
  *   memory_plan.c  in place, then every tensor's offset in the arena
  *   compile.c      runs the passes and builds the plugins' plans
@@ -92,6 +94,7 @@ typedef struct linnet_plan_step {
     linnet_tensor_desc inputs[LINNET_MAX_INPUTS], outputs[LINNET_MAX_OUTPUTS], parameters[LINNET_MAX_PARAMETERS],
         states[LINNET_MAX_STATES];
     linnet_epilogue epilogue[LINNET_MAX_EPILOGUE];
+    char epilogue_text[64]; /* "add+relu" */
     linnet_unary_attributes own_attributes; /* of a backward that has no node of its own: a fused activation's */
     linnet_candidate candidate;
     linnet_step_operands operands;
@@ -152,6 +155,19 @@ typedef struct linnet_plan {
 
 /* ---- What the passes share while a plan is being compiled ---- */
 
+/* The epilogue of a node: fuse.c. */
+typedef struct linnet_fusion {
+    uint32_t count;
+    uint32_t nodes[LINNET_MAX_EPILOGUE]; /* in their order */
+    uint32_t added[LINNET_MAX_EPILOGUE]; /* the value that the node adds; LINNET_NONE for an activation */
+} linnet_fusion;
+
+/* The implementation of a node's forward step: formats.c. */
+typedef struct linnet_choice {
+    const char *name;
+    uint32_t input_formats[LINNET_MAX_INPUTS];
+} linnet_choice;
+
 typedef struct linnet_compiler {
     linnet_session *session;
     linnet_context *context;
@@ -164,11 +180,13 @@ typedef struct linnet_compiler {
     bool *reaches_loss;      /* per value: a loss is computed from it */
     bool *needed;            /* per value: a lazy session computes it, or computes something from it */
     uint32_t *node_place;    /* per node */
-    uint32_t *fused_into;    /* per node: the node whose epilogue it is, LINNET_NO_NODE when none */
-    uint32_t *fused_by;      /* per node: the activation in its epilogue */
+    uint32_t *fused_into;    /* per node: the node whose step it is part of, LINNET_NO_NODE when none */
+    linnet_fusion *fusions;  /* per node */
+    linnet_choice **choices; /* per node; NULL: none */
     uint32_t *fold;          /* per node: the fold that replaces its parameters, LINNET_NONE when none */
     uint32_t *forward_step;  /* per node: its forward step */
     uint32_t *gradient;      /* per value: tensor of its gradient in the segment at hand */
+    bool *gradient_shared;   /* per value: that tensor has other readers still, and may not be added to */
     uint32_t segment;
 } linnet_compiler;
 
@@ -183,11 +201,26 @@ typedef bool (*linnet_place_test)(linnet_compiler *c, uint32_t place, const void
 uint32_t linnet_place_fall_back(linnet_compiler *c, linnet_place_test test, const void *subject, const char *name);
 /* fold.c */
 linnet_status linnet_compile_fold(linnet_compiler *c);
+/* fuse.c */
+void linnet_compile_fuse(linnet_compiler *c);
+/* The value that node n's step makes: behind its epilogue, and behind the batch norm folded into it. */
+uint32_t linnet_fusion_output(const linnet_compiler *c, uint32_t n);
+/* The node whose step runs where node n stands: the one that n is the last part of. LINNET_NO_NODE when none does. */
+uint32_t linnet_fusion_head(const linnet_compiler *c, uint32_t n);
+/* Inputs of node n's step: the node's own values, then what its epilogue adds. Returns how many. */
+uint32_t linnet_unit_inputs(const linnet_compiler *c, uint32_t n, uint32_t out_values[LINNET_MAX_INPUTS]);
+/* Makes n's epilogue nodes of their own again. */
+void linnet_fusion_undo(linnet_compiler *c, uint32_t n);
+/* formats.c */
+linnet_status linnet_compile_formats(linnet_compiler *c);
 /* forward.c */
 linnet_status linnet_compile_forward(linnet_compiler *c);
 /* Will the caller read this value? Then it has to exist by itself. */
 bool linnet_value_is_tapped(const linnet_compiler *c, uint32_t value);
 /* autodiff.c */
+/* Which gradients of a node are wanted, bit i for input i and parameter i. */
+void linnet_node_wants(const linnet_compiler *c, const linnet_node *node, uint32_t *out_inputs,
+                       uint32_t *out_parameters);
 linnet_status linnet_compile_backward(linnet_compiler *c);
 /* memory_plan.c */
 linnet_status linnet_compile_memory(linnet_compiler *c);
@@ -220,9 +253,20 @@ void linnet_step_bind_desc(linnet_plan_step *step);
 /* Fills step->desc for a node in dense formats (direction, behaviour, attributes, shapes). */
 void linnet_emit_describe_node(const linnet_compiler *c, uint32_t node, linnet_direction direction,
                                linnet_plan_step *step);
-/* Asks the device for candidates and keeps the first that accepts: candidate, ops, refusals, formats in the descs.
-   LINNET_UNSUPPORTED (with every reason) when all refuse. */
-linnet_status linnet_emit_choose(linnet_compiler *c, linnet_plan_step *step);
+/* The same forward, with folded weights and, if it is to be, the epilogue with what that adds. */
+void linnet_emit_describe_unit(const linnet_compiler *c, uint32_t node, bool epilogue, linnet_plan_step *step);
+/* Asks the device for candidates and keeps the one called name, else the cheapest with the conversions that it needs
+   (the first that accepts, where costs are unknown): candidate, ops, refusals, formats in the descs. LINNET_UNSUPPORTED
+   (with every reason) when all refuse. */
+linnet_status linnet_emit_choose(linnet_compiler *c, linnet_plan_step *step, const char *name);
+/* The next candidate that accepts, from *index on, as step->candidate; the descs stay. LINNET_END behind the last. */
+linnet_status linnet_emit_next(linnet_compiler *c, linnet_plan_step *step, uint32_t *index);
+/* Microseconds of converting a tensor, and all that the candidate does not take in these formats. */
+double linnet_conversion_cost(double bytes);
+double linnet_emit_conversion_cost(const linnet_plan_step *step, const uint32_t *input_formats,
+                                   const uint32_t *output_formats);
+/* Can the place keep such a tensor in a format? */
+bool linnet_emit_can_hold(const linnet_compiler *c, uint32_t place, const linnet_tensor_desc *desc, uint32_t format);
 
 /* compile.c */
 linnet_status linnet_plan_compile(linnet_session *session, const uint32_t *feed_values, const linnet_shape *feed_shapes,
@@ -242,6 +286,7 @@ uint32_t linnet_plan_storage_root(const linnet_plan *plan, uint32_t storage);
 linnet_status linnet_plan_run_timed(linnet_session *session, linnet_plan *plan, uint32_t first, uint32_t end);
 
 /* describe.c */
+void linnet_step_name_epilogue(linnet_plan_step *step);
 /* Node, layer, epilogue and implementation of a step. */
 void linnet_step_names(const linnet_session *session, const linnet_plan_step *step, linnet_step_info *out_info);
 char *linnet_plan_describe(const linnet_session *session, const linnet_plan *plan, bool json);

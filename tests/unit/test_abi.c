@@ -97,7 +97,7 @@ AT(linnet_candidate, reads_outputs, 228);
 AT(linnet_candidate, reads_parameters, 232);
 AT(linnet_candidate, reads_saved, 236);
 AT(linnet_candidate, in_place, 240);
-AT(linnet_candidate, reserved, 244);
+AT(linnet_candidate, cost, 244);
 AT(linnet_candidate, workspace_bytes, 248);
 SIZE(linnet_candidate, 256);
 

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Residuals and activations fused into the layer before them: the same numbers as by themselves, forwards and
+   backwards, also where a value has several readers. */
+#include "sessions.h"
+
+#include <math.h>
+
+enum { N = 2, C = 3, SIZE = 7, OUT = 18, COUNT = N * OUT * SIZE * SIZE, VALUES = 16 };
+
+typedef struct residual_net {
+    linnet_net *net;
+    linnet_value input, loss, values[VALUES];
+    int value_count;
+} residual_net;
+
+static linnet_value note(residual_net *r, linnet_value value)
+{
+    r->values[r->value_count++] = value;
+    return value;
+}
+
+/* conv-bn-clip, depthwise conv-bn-clip, conv-bn-add-relu, conv-add, and a sum whose parts have other readers. */
+static residual_net make_net(void)
+{
+    residual_net r = {.net = linnet_net_new(NULL)};
+    linnet_net *net = r.net;
+    linnet_value x = r.input = linnet_input(net, "image", C, SIZE, SIZE);
+    x = note(&r, linnet_conv2d(net, x, .out_channels = OUT, .kernel = 3, .padding = 1, .no_bias = 1));
+    x = note(&r, linnet_batch_norm(net, x, .name = "bn1"));
+    linnet_value start = note(&r, linnet_clip(net, x, 0, 6));
+    x = note(&r, linnet_conv2d(net, start, .out_channels = OUT, .kernel = 3, .padding = 1, .groups = OUT));
+    x = note(&r, linnet_batch_norm(net, x, .name = "bn2"));
+    x = note(&r, linnet_clip(net, x, 0, 6));
+    x = note(&r, linnet_conv2d(net, x, .out_channels = OUT, .kernel = 1));
+    x = note(&r, linnet_batch_norm(net, x, .name = "bn3"));
+    x = note(&r, linnet_add(net, x, start));
+    linnet_value middle = note(&r, linnet_relu(net, x));
+    x = note(&r, linnet_conv2d(net, middle, .out_channels = OUT, .kernel = 3, .padding = 1));
+    x = note(&r, linnet_add(net, middle, x)); /* what conv2d reads itself */
+    x = note(&r, linnet_add(net, x, start));  /* a sum of its own: x has one more reader */
+    linnet_value y = note(&r, linnet_mul(net, x, middle));
+    linnet_output(net, y, "y");
+    r.loss = linnet_mse(net, y, linnet_input(net, "target", OUT, SIZE, SIZE));
+    assert_string_equal(linnet_net_message(net), "");
+    return r;
+}
+
+static linnet_batch make_batch(float *image, float *target)
+{
+    linnet_batch batch = {.struct_size = sizeof batch, .feed_count = 2, .size = N};
+    batch.feeds[0] = (linnet_feed){"image", {LINNET_F32, 4, {N, C, SIZE, SIZE}, image}};
+    batch.feeds[1] = (linnet_feed){"target", {LINNET_F32, 4, {N, OUT, SIZE, SIZE}, target}};
+    for (int i = 0; i < N * C * SIZE * SIZE; i++)
+        image[i] = 2.0f * linnet_philox_uniform(1, 0, 0, (uint64_t)i) - 1.0f;
+    for (int i = 0; i < COUNT; i++)
+        target[i] = linnet_philox_uniform(2, 0, 0, (uint64_t)i);
+    return batch;
+}
+
+/* apart: every value is kept, so that nothing is fused. */
+static linnet_session *make_session(const residual_net *r, linnet_device *device, int apart)
+{
+    linnet_session *session = linnet_session_new(r->net, device);
+    assert_non_null(session);
+    assert_ok(linnet_session_initialize(session, 5));
+    for (int i = 0; i < r->value_count && apart; i++)
+        assert_ok(linnet_session_keep(session, r->values[i]));
+    assert_ok(linnet_session_want_gradient(session, r->input));
+    return session;
+}
+
+static void assert_close(const float *got, const float *wanted, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!(fabsf(got[i] - wanted[i]) <= 2e-4f * (1.0f + fabsf(wanted[i]))))
+            fail_msg("element %zu is %g, not %g", i, (double)got[i], (double)wanted[i]);
+}
+
+static void read_gradients(linnet_session *session, const residual_net *r, float *out, size_t *out_count)
+{
+    size_t count = N * C * SIZE * SIZE;
+    assert_ok(linnet_session_read_gradient(session, r->input, out, count * sizeof *out));
+    const char *name;
+    linnet_tensor shape;
+    for (size_t i = 0; linnet_session_variable(session, i, &name, &shape) == LINNET_OK; i++) {
+        linnet_value value = linnet_net_parameter(r->net, name);
+        size_t size = (size_t)linnet_tensor_bytes(&shape) / sizeof *out;
+        if (!value.id)
+            continue; /* a running statistic */
+        assert_ok(linnet_session_read_gradient(session, value, out + count, size * sizeof *out));
+        count += size;
+    }
+    *out_count = count;
+}
+
+static void check_behaviour(void **state, linnet_behaviour behaviour, int gradients)
+{
+    static float image[N * C * SIZE * SIZE], target[COUNT], y[2][COUNT], all[2][20000];
+    size_t count = 0;
+    residual_net r = make_net();
+    linnet_batch batch = make_batch(image, target);
+    for (int apart = 0; apart < 2; apart++) {
+        linnet_session *session = make_session(&r, *state, apart);
+        linnet_session_set_behaviour(session, behaviour);
+        linnet_session_set_gradients(session, gradients);
+        for (int round = 0; round < 2; round++) {
+            assert_ok(linnet_session_zero_gradients(session));
+            assert_ok(linnet_forward(session, &batch));
+            if (gradients)
+                assert_ok(linnet_backward(session, r.loss));
+        }
+        assert_ok(linnet_session_read(session, r.values[r.value_count - 1], y[apart], sizeof y[apart]));
+        if (gradients)
+            read_gradients(session, &r, all[apart], &count);
+        linnet_session_free(&session);
+    }
+    assert_close(y[0], y[1], COUNT);
+    assert_close(all[0], all[1], count);
+    linnet_net_free(&r.net);
+}
+
+static void test_inference(void **state)
+{
+    check_behaviour(state, LINNET_EVALUATE, 0);
+}
+
+static void test_gradients_in_evaluate(void **state)
+{
+    check_behaviour(state, LINNET_EVALUATE, 1);
+}
+
+static void test_training(void **state)
+{
+    check_behaviour(state, LINNET_TRAIN, 1);
+}
+
+static void test_what_is_fused(void **state)
+{
+    static float image[N * C * SIZE * SIZE], target[COUNT];
+    residual_net r = make_net();
+    linnet_batch batch = make_batch(image, target);
+    linnet_session *session = make_session(&r, *state, 0);
+    char *text = NULL;
+    assert_ok(linnet_session_describe(session, &batch, 0, &text));
+    if (strcmp(linnet_device_backend_name(*state), "opencl") != 0) {
+        assert_non_null(strstr(text, "conv2d+add+relu"));
+        assert_null(strstr(text, " unary "));
+    }
+    assert_null(strstr(text, "batch_norm"));
+    linnet_text_free(&text);
+    linnet_session_free(&session);
+    linnet_net_free(&r.net);
+}
+
+int main(int argc, char **argv)
+{
+    static const device_test tests[] = {
+        DEVICE_TEST(test_inference),
+        DEVICE_TEST(test_gradients_in_evaluate),
+        DEVICE_TEST(test_training),
+        DEVICE_TEST(test_what_is_fused),
+    };
+    return run_on_devices("fuse", tests, sizeof tests / sizeof tests[0], argc, argv);
+}

@@ -20,10 +20,17 @@ bool bench_list_read(const char *text, int64_t most, bench_list *out);
 
 typedef struct bench_options {
     bench_list batches, threads; /* threads 0: as the environment says */
-    double seconds, warm_up;
+    double seconds;              /* 0: what is usual */
+    double warm_up;
     int64_t repeat; /* 0: as often as fits into seconds */
     int train, layers;
+    int direction;         /* of layers: an enum bench_direction */
+    const char *candidate; /* of layers: only this forward implementation; NULL: all */
+    int64_t pixels;        /* of style: of a side */
 } bench_options;
+
+/* Forward, unless --train or --direction say otherwise. */
+enum bench_direction { BENCH_USUAL, BENCH_FORWARD, BENCH_BACKWARD_DATA, BENCH_BACKWARD_WEIGHTS, BENCH_ALL };
 
 /* Seconds of a run. */
 typedef struct bench_times {
@@ -75,6 +82,12 @@ double bench_bandwidth(const linnet_device_info *info);
 int bench_net(bench_report *report, const char *name, int train, int64_t batch, const bench_options *options);
 /* Its layers instead. */
 int bench_net_layers(const char *name, int train, int64_t batch, const bench_options *options);
+/* A layer by itself, as linnet/verify.h writes it; every implementation. */
+bool bench_is_case(const char *text);
+int bench_case(table *t, const char *text, const bench_options *options);
+void bench_case_table(table *t);
+/* One evaluation of style transfer's losses and their gradient. */
+int bench_style(bench_report *report, const bench_options *options);
 /* The processor. */
 int bench_machine(const bench_list *threads);
 
@@ -95,5 +108,7 @@ void bench_engine_stop(bench_engine *b);
 linnet_status bench_engine_run(void *b);
 /* Multiply-adds of one image, forward; 0 where sizes are free. */
 double bench_work(const linnet_net *net);
+/* Bytes that a session holds on its devices. */
+uint64_t bench_memory(const linnet_session *session);
 
 #endif

@@ -38,7 +38,7 @@ static linnet_status run_once(bench_engine *b, steps *s)
 static int collect(bench_engine *b, const bench_options *options, bench_times *whole, steps *out)
 {
     bench_options half = *options;
-    half.seconds = 0.5 * options->seconds;
+    half.seconds = options->seconds > 0 ? 0.5 * options->seconds : 1;
     int code = bench_measure(&half, bench_engine_run, b, whole);
     if (code != EXIT_GO_ON)
         return code;

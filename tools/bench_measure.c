@@ -6,6 +6,7 @@
 #include <string.h>
 
 enum { WARM_UP_LEAST = 3, MOST_RUNS = 1000000, FIRST_CAPACITY = 1024 };
+#define USUAL_SECONDS 2
 
 static int compare(const void *a, const void *b)
 {
@@ -46,6 +47,7 @@ static bool grow(double **samples, int64_t *capacity)
 int bench_measure(const bench_options *options, linnet_status (*run)(void *context), void *context, bench_times *out)
 {
     linnet_status status = LINNET_OK;
+    double seconds = options->seconds > 0 ? options->seconds : USUAL_SECONDS;
     int64_t most = options->repeat ? options->repeat : MOST_RUNS, runs = 0, capacity = FIRST_CAPACITY;
     double *samples = malloc((size_t)capacity * sizeof *samples), start = text_now();
     if (!samples)
@@ -61,7 +63,7 @@ int bench_measure(const bench_options *options, linnet_status (*run)(void *conte
             status = LINNET_OUT_OF_MEMORY;
         else
             samples[runs++] = after - before;
-        if (!options->repeat && after - start >= options->seconds)
+        if (!options->repeat && after - start >= seconds)
             break;
     }
     if (status == LINNET_OK)

@@ -27,7 +27,7 @@ double bench_work(const linnet_net *net)
     return sum;
 }
 
-static uint64_t memory(const linnet_session *session)
+uint64_t bench_memory(const linnet_session *session)
 {
     linnet_session_stats s = {.struct_size = sizeof s};
     if (linnet_session_get_stats(session, &s) != LINNET_OK)
@@ -92,7 +92,7 @@ int bench_net(bench_report *report, const char *name, int train, int64_t batch, 
         row.threads = bench_threads(report->info);
         /* A training step takes three times as many: forward, gradients of the input and of the parameters. */
         row.operations = 2 * bench_work(b.e.model.net) * (double)batch * (train ? 3 : 1);
-        row.memory = memory(b.e.session);
+        row.memory = bench_memory(b.e.session);
         bench_report_row(report, &row);
     }
     bench_engine_stop(&b);

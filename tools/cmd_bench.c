@@ -19,9 +19,13 @@ static bool is_small(const char *name)
     return small;
 }
 
-static int bench_batches(bench_report *report, const char *name, int train, const bench_options *o)
+static int bench_batches(bench_report *report, table *cases, const char *name, int train, const bench_options *o)
 {
     int code = EXIT_GO_ON;
+    if (strcmp(name, "style") == 0)
+        return bench_style(report, o);
+    if (bench_is_case(name))
+        return bench_case(cases, name, o);
     for (size_t i = 0; i < o->batches.count && code == EXIT_GO_ON; i++) {
         int64_t batch = o->batches.numbers[i];
         code = o->layers ? bench_net_layers(name, train, batch, o) : bench_net(report, name, train, batch, o);
@@ -30,15 +34,15 @@ static int bench_batches(bench_report *report, const char *name, int train, cons
 }
 
 /* What was asked for, or the small networks in both ways. */
-static int bench_names(bench_report *report, int count, char **names, const bench_options *o)
+static int bench_names(bench_report *report, table *cases, int count, char **names, const bench_options *o)
 {
     int code = EXIT_GO_ON;
     const char *name;
     for (int i = 0; i < count && code == EXIT_GO_ON; i++)
-        code = bench_batches(report, names[i], o->train, o);
+        code = bench_batches(report, cases, names[i], o->train, o);
     for (size_t i = 0; !count && code == EXIT_GO_ON && (name = linnet_model_name(i, NULL)); i++)
         for (int train = o->train; is_small(name) && train < 2 && code == EXIT_GO_ON; train++)
-            code = bench_batches(report, name, train, o);
+            code = bench_batches(report, cases, name, train, o);
     return code;
 }
 
@@ -52,17 +56,21 @@ static void set_threads(int64_t threads)
 static int bench_all(int count, char **names, const bench_options *o)
 {
     bench_report report;
+    table cases;
     bench_report_start(&report);
+    bench_case_table(&cases);
     int code = cli_check_environment();
     if (!o->threads.count && code == EXIT_GO_ON)
-        code = bench_names(&report, count, names, o);
+        code = bench_names(&report, &cases, count, names, o);
     for (size_t i = 0; i < o->threads.count && code == EXIT_GO_ON; i++) {
         set_threads(o->threads.numbers[i]);
         code = cli_check_environment();
         if (code == EXIT_GO_ON)
-            code = bench_names(&report, count, names, o);
+            code = bench_names(&report, &cases, count, names, o);
     }
     bench_report_end(&report);
+    if (cases.rows)
+        table_print(&cases, 0);
     return code == EXIT_GO_ON ? EXIT_DONE : code;
 }
 
@@ -84,7 +92,8 @@ static int run(int argc, char **argv)
 {
     int first;
     const char *batches = "64", *threads = NULL;
-    bench_options o = {.seconds = 2, .warm_up = 0.5};
+    static const char *const directions[] = {"usual", "forward", "backward_data", "backward_weights", "all", NULL};
+    bench_options o = {.warm_up = 0.5, .pixels = 256};
     cli_option options[] = {
         {.name = "train", .kind = CLI_FLAG, .target = &o.train, .help = "time training steps (default: inference)"},
         {.name = "layers", .kind = CLI_FLAG, .target = &o.layers, .help = "time every step of a network by itself"},
@@ -100,13 +109,25 @@ static int run(int argc, char **argv)
          .target = &threads,
          .argument = "LIST",
          .help = "as LINNET_NUM_THREADS=N, for each N of a list"},
+        {.name = "direction",
+         .kind = CLI_CHOICE,
+         .target = &o.direction,
+         .argument = "DIRECTION",
+         .choices = directions,
+         .help = "of layers: forward (default), backward_data, backward_weights or all (default with --train)"},
+        {.name = "candidate",
+         .kind = CLI_TEXT,
+         .target = &o.candidate,
+         .argument = "NAME",
+         .help = "of layers: only this forward implementation, and what goes back from it"},
+        option_pixels("pixels", 0, &o.pixels, "of a side, for style (default: 256)"),
         {.name = "seconds",
          .kind = CLI_REAL,
          .target = &o.seconds,
          .argument = "S",
          .low = 0.01,
          .high = 86400,
-         .help = "how long to measure (default: 2)"},
+         .help = "how long to measure (default: 2; an implementation of a layer: 0.2)"},
         {.name = "repeat",
          .kind = CLI_INTEGER,
          .target = &o.repeat,
@@ -128,13 +149,18 @@ static int run(int argc, char **argv)
 }
 
 const cli_command cmd_bench = {
-    "bench", "[NET...|machine]", "time networks, their layers and the processor",
+    "bench", "[NET|LAYER|style]... | machine", "time networks, their layers and the processor",
     "NET is a network's name, a net in a line or a file that holds one. Without NET: the small networks of the\n"
     "program, inference and training. A training step is: gradients cleared, forward, loss, backward, SGD with\n"
     "momentum; images and labels come from host memory. Inference: forward, scores read back. GFLOP/s counts two\n"
     "operations a multiply-add of the direct form, whatever the implementation does; a training step as three forward\n"
     "passes. OF PEAK is the part of the multiply-adds that the processor was found to do with so many threads, in\n"
     "this run; SPREAD is from the lower to the upper quartile.\n"
+    "\n"
+    "LAYER is a layer with its sizes, as in conv2d:n1c64h56w56_oc64k3p1 (more in linnet/verify.h): each "
+    "implementation\n"
+    "with its tensors in the formats that it wants, * the first that accepts; CONVERT is what it takes to bring them\n"
+    "there from dense NCHW and back. style: a gradient of style transfer with VGG-19 on a picture of 256 x 256.\n"
     "\n"
     "--layers: the device is waited for behind every step. GB/s counts each tensor that a step has in hand once, OF\n"
     "MEMORY is the part of what a triad gets from memory: more than 100 % where data stays in the caches.\n"

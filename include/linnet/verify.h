@@ -78,6 +78,28 @@ LINNET_API linnet_status linnet_verify_case(linnet_device *device, linnet_device
 LINNET_API linnet_status linnet_verify_bench(linnet_device *device, const char *text,
                                              const linnet_verify_options *options, linnet_verify_result *result);
 
+/* How one implementation did. */
+typedef struct linnet_verify_timing {
+    size_t size;            /* set: sizeof(linnet_verify_timing) */
+    uint32_t direction;     /* linnet_direction */
+    uint32_t gradients;     /* backward: 1 of the inputs, 2 of the parameters, 3 both at once */
+    const char *candidate;  /* static */
+    const char *format;     /* that its first input is wanted in: "nchw"; static */
+    int first;              /* 1: the first that accepts dense tensors (backward: those of the first forward) */
+    double median, fastest; /* seconds of one run, tensors in the formats that it wants */
+    double conversion;    /* seconds that it takes to bring inputs (backward: the output's gradient, and what it reads)
+                             there from dense NCHW and its results back */
+    double multiply_adds; /* of the layer's direct form, counted for each gradient */
+    double bytes;         /* of all tensors that it has in hand, as dense ones, each once */
+    uint64_t workspace_bytes;
+} linnet_verify_timing;
+
+/* The same as numbers: every implementation's timing, in order of preference, backwards behind the forward that it
+   belongs to. *out_count: how many there were; those behind capacity are left out. */
+LINNET_API linnet_status linnet_verify_time(linnet_device *device, const char *text,
+                                            const linnet_verify_options *options, linnet_verify_timing *out_timings,
+                                            size_t capacity, size_t *out_count);
+
 /* The built-in table: how many cases a level has, and their texts (NULL behind the last), in the order of layers.def.
  */
 LINNET_API size_t linnet_verify_case_count(linnet_verify_level level);

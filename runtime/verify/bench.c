@@ -5,28 +5,78 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { MOST_TIMINGS = 64 };
+
 typedef struct bench {
     linnet_check *check;
     linnet_arena arena;
     const linnet_case *problem;
     linnet_values operands, result;
     double seconds;
+    linnet_verify_timing *timings;
+    size_t capacity, count;
 } bench;
 
-static void note_time(bench *b, const linnet_trial *t, const char *what, double multiply_adds)
+/* Of a list of dense tensors, those that mask has. */
+static double list_bytes(const linnet_tensor_desc *descs, uint32_t count, uint32_t mask)
 {
-    double gflops = 2e-9 * multiply_adds / t->fastest;
-    if (multiply_adds > 0)
-        linnet_check_note(b->check, "%-20s %-28s %10.4f ms %8.1f GFLOP/s", what, t->candidate.name, 1e3 * t->fastest,
-                          gflops);
-    else
-        linnet_check_note(b->check, "%-20s %-28s %10.4f ms", what, t->candidate.name, 1e3 * t->fastest);
+    double sum = 0;
+    for (uint32_t i = 0; i < count; i++)
+        if (mask >> i & 1)
+            sum += (double)linnet_desc_count(&descs[i]) * (double)linnet_type_size((linnet_type)descs[i].type);
+    return sum;
 }
 
-static void bench_backward(bench *b, const linnet_trial *forward, uint32_t inputs, uint32_t parameters)
+/* Everything that a run has in hand. */
+static double trial_bytes(const linnet_trial *t)
 {
-    char what[32];
-    snprintf(what, sizeof what, "backward%s%s", inputs ? " inputs" : "", parameters ? " params" : "");
+    const linnet_layer_desc *d = &t->desc;
+    const linnet_candidate *c = &t->candidate;
+    if (d->direction == LINNET_FORWARD)
+        return list_bytes(t->inputs, d->input_count, ~0u) + list_bytes(t->outputs, d->output_count, ~0u) +
+               list_bytes(t->parameters, d->parameter_count, ~0u);
+    return list_bytes(t->inputs, d->input_count, c->reads_inputs) +
+           list_bytes(t->outputs, d->output_count, c->reads_outputs) +
+           list_bytes(t->parameters, d->parameter_count, c->reads_parameters) +
+           list_bytes(t->outputs, d->output_count, ~0u) + list_bytes(t->inputs, d->input_count, d->want_inputs) +
+           list_bytes(t->parameters, d->parameter_count, d->want_parameters);
+}
+
+static const char *format_name(const linnet_device *device, uint32_t format)
+{
+    const char *name = NULL;
+    if (format < LINNET_FORMAT_PRIVATE)
+        return format == LINNET_FORMAT_NCHW ? "nchw" : "nhwc";
+    if (device->backend->format_name)
+        name = device->backend->format_name(format);
+    return name ? name : "private";
+}
+
+static void note_time(bench *b, const linnet_trial *t, double multiply_adds, bool first)
+{
+    const linnet_layer_desc *d = &t->desc;
+    if (b->count < b->capacity) {
+        const linnet_tensor_desc *format_of = d->direction == LINNET_FORWARD ? &t->inputs[0] : &t->outputs[0];
+        b->timings[b->count] = (linnet_verify_timing){
+            .size = sizeof(linnet_verify_timing),
+            .direction = d->direction,
+            .gradients = (d->want_inputs ? 1u : 0u) | (d->want_parameters ? 2u : 0u),
+            .candidate = t->candidate.name,
+            .format = format_name(b->check->device, format_of->format),
+            .first = first,
+            .median = t->median,
+            .fastest = t->fastest,
+            .conversion = t->conversion,
+            .multiply_adds = multiply_adds,
+            .bytes = trial_bytes(t),
+            .workspace_bytes = t->candidate.workspace_bytes,
+        };
+    }
+    b->count++;
+}
+
+static void bench_backward(bench *b, const linnet_trial *forward, uint32_t inputs, uint32_t parameters, bool first)
+{
     for (uint32_t i = 0; inputs || parameters; i++) {
         linnet_trial t;
         linnet_trial_begin(&t, &b->arena, b->problem, LINNET_BACKWARD);
@@ -41,8 +91,10 @@ static void bench_backward(bench *b, const linnet_trial *forward, uint32_t input
             t.outputs[j].format = forward->outputs[j].format;
         linnet_status status = linnet_trial_candidate(&t, i);
         if (!status && !t.candidate.refusal && linnet_trial_plan(&t) &&
-            linnet_trial_backward(&t, &b->operands, 0, 0, -1, &b->result))
-            note_time(b, &t, what, (double)b->problem->multiply_adds * ((inputs != 0) + (parameters != 0)));
+            linnet_trial_backward(&t, &b->operands, 0, 0, -1, &b->result)) {
+            note_time(b, &t, (double)b->problem->multiply_adds * ((inputs != 0) + (parameters != 0)), first);
+            first = false;
+        }
         linnet_trial_end(&t);
         if (status)
             return;
@@ -54,6 +106,7 @@ static void bench_forward(bench *b)
     const linnet_case *c = b->problem;
     uint32_t inputs = c->layer->differentiable_inputs & (uint32_t)((UINT64_C(1) << c->input_count) - 1);
     uint32_t parameters = (1u << c->parameter_count) - 1;
+    bool first = true;
     for (uint32_t i = 0;; i++) {
         linnet_trial t;
         linnet_trial_begin(&t, &b->arena, c, LINNET_FORWARD);
@@ -63,14 +116,15 @@ static void bench_forward(bench *b)
         bool chosen = !b->check->only || (!status && strcmp(b->check->only, t.candidate.name) == 0);
         if (!status && chosen && !t.candidate.refusal && linnet_trial_plan(&t) &&
             linnet_values_saved(&b->result, &t.candidate) && linnet_trial_forward(&t, &b->operands, -1, &b->result)) {
-            note_time(b, &t, "forward", (double)c->multiply_adds);
+            note_time(b, &t, (double)c->multiply_adds, first);
             memcpy(b->operands.outputs, b->result.outputs, sizeof b->operands.outputs);
             memcpy(b->operands.saved, b->result.saved, sizeof b->operands.saved);
             memcpy(b->operands.saved_bytes, b->result.saved_bytes, sizeof b->operands.saved_bytes);
             b->operands.saved_count = b->result.saved_count;
-            bench_backward(b, &t, inputs, c->layer->split_backward ? 0 : parameters);
+            bench_backward(b, &t, inputs, c->layer->split_backward ? 0 : parameters, first);
             if (c->layer->split_backward)
-                bench_backward(b, &t, 0, parameters);
+                bench_backward(b, &t, 0, parameters, first);
+            first = false;
         }
         linnet_trial_end(&t);
         if (status)
@@ -94,28 +148,68 @@ static void run_bench(bench *b)
     linnet_values_free(&b->result);
 }
 
+static linnet_status time_case(linnet_check *check, bench *b)
+{
+    linnet_case *problem = linnet_allocate(1, sizeof *problem);
+    if (!problem)
+        return linnet_fail(check->context, LINNET_OUT_OF_MEMORY, "case '%s': out of memory", check->text);
+    linnet_status status = linnet_case_parse(check->context, check->text, problem);
+    b->problem = problem;
+    if (!status && linnet_arena_open(&b->arena, check, check->device)) {
+        snprintf(check->where, sizeof check->where, "bench");
+        run_bench(b);
+        linnet_arena_close(&b->arena);
+    }
+    linnet_release(problem);
+    return status;
+}
+
+static double seconds_of(const linnet_verify_options *options)
+{
+    return options && options->size >= sizeof *options && options->seconds > 0 ? options->seconds : 0.05;
+}
+
+static void note_timing(linnet_check *check, const linnet_verify_timing *t)
+{
+    static const char *const gradients[] = {"", " inputs", " params", " inputs params"};
+    char what[32], rate[32] = "";
+    snprintf(what, sizeof what, "%s%s", t->direction == LINNET_FORWARD ? "forward" : "backward",
+             gradients[t->gradients & 3]);
+    if (t->multiply_adds > 0)
+        snprintf(rate, sizeof rate, " %8.1f GFLOP/s", 2e-9 * t->multiply_adds / t->fastest);
+    linnet_check_note(check, "%-20s %-28s %10.4f ms%s", what, t->candidate, 1e3 * t->fastest, rate);
+}
+
 linnet_status linnet_verify_bench(linnet_device *device, const char *text, const linnet_verify_options *options,
                                   linnet_verify_result *result)
 {
     linnet_check check;
+    linnet_verify_timing timings[MOST_TIMINGS];
     if (!linnet_check_begin(&check, device, device, text, options, result))
         return linnet_fail(device ? device->context : NULL, LINNET_INVALID,
                            "linnet_verify_bench: device, text and result (with its size) must be given");
-    linnet_case *problem = linnet_allocate(1, sizeof *problem);
-    if (!problem)
-        return linnet_fail(check.context, LINNET_OUT_OF_MEMORY, "case '%s': out of memory", text);
-    linnet_status status = linnet_case_parse(check.context, text, problem);
-    bench b = {.check = &check, .problem = problem, .seconds = 0.05};
-    if (options && options->size >= sizeof *options && options->seconds > 0)
-        b.seconds = options->seconds;
-    if (!status && linnet_arena_open(&b.arena, &check, device)) {
-        snprintf(check.where, sizeof check.where, "bench");
-        run_bench(&b);
-        linnet_arena_close(&b.arena);
-    }
-    linnet_release(problem);
+    bench b = {.check = &check, .seconds = seconds_of(options), .timings = timings, .capacity = MOST_TIMINGS};
+    linnet_status status = time_case(&check, &b);
+    for (size_t i = 0; i < b.count && i < MOST_TIMINGS; i++)
+        note_timing(&check, &timings[i]);
     result->outcome = result->failures ? LINNET_VERIFY_FAILED
                       : result->runs   ? LINNET_VERIFY_PASSED
                                        : LINNET_VERIFY_SKIPPED;
+    return status;
+}
+
+linnet_status linnet_verify_time(linnet_device *device, const char *text, const linnet_verify_options *options,
+                                 linnet_verify_timing *out_timings, size_t capacity, size_t *out_count)
+{
+    linnet_check check;
+    linnet_verify_result result = {.size = sizeof result};
+    if (!out_count || (capacity && !out_timings) || !linnet_check_begin(&check, device, device, text, options, &result))
+        return linnet_fail(device ? device->context : NULL, LINNET_INVALID,
+                           "linnet_verify_time: device, text and places for timings and their count must be given");
+    bench b = {.check = &check, .seconds = seconds_of(options), .timings = out_timings, .capacity = capacity};
+    linnet_status status = time_case(&check, &b);
+    *out_count = b.count;
+    if (!status && result.failures)
+        return linnet_fail(device->context, LINNET_DEVICE_ERROR, "%s: %s", text, result.report);
     return status;
 }

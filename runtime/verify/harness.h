@@ -124,7 +124,8 @@ typedef struct linnet_trial {
     linnet_candidate candidate;
     linnet_backend_plan *plan;
     double seconds; /* time every run for so long; 0: do not */
-    double fastest; /* then: seconds of one run */
+    /* Then: seconds of one run, and of the conversions of its inputs, outputs and their gradients. */
+    double fastest, median, conversion;
 } linnet_trial;
 
 /* The case's desc for a direction, to be edited (formats, strides, wanted gradients) before candidates are asked for.

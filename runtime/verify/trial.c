@@ -2,8 +2,11 @@
 /* One candidate of one desc: asked for, planned, run forwards or backwards on an arena. */
 #include "harness.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+enum { MOST_SAMPLES = 256 };
 
 /* Where the tensors of a run lie in the arena; -1: absent. */
 typedef struct places {
@@ -95,22 +98,84 @@ static double now(void)
     return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
-/* Batches that grow until one takes a fifth of the time; the fastest counts. */
+static int compare_seconds(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Seconds a run, of count runs in a row. */
+static linnet_status run_batch(linnet_trial *t, const linnet_layer_args *args, uint64_t count, double *out_seconds)
+{
+    linnet_status status = LINNET_OK;
+    double start = now();
+    for (uint64_t i = 0; i < count && !status; i++)
+        status = t->ops->run(t->plan, t->arena->queue, args);
+    status = status ? status : t->arena->device->backend->finish(t->arena->queue);
+    *out_seconds = (now() - start) / (double)count;
+    return status;
+}
+
+/* Batches grow to a 64th of the time, so that the clock and waiting for the device do not count; then as many as fit
+   into the time. */
 static linnet_status measure(linnet_trial *t, const linnet_layer_args *args)
 {
-    const linnet_backend *backend = t->arena->device->backend;
-    linnet_status status = backend->finish(t->arena->queue);
-    double start = now(), end = start;
-    t->fastest = 1e30;
-    for (uint64_t count = 1; !status && end - start < t->seconds;) {
-        double before = end;
-        for (uint64_t i = 0; i < count && !status; i++)
-            status = t->ops->run(t->plan, t->arena->queue, args);
-        status = status ? status : backend->finish(t->arena->queue);
-        end = now();
-        t->fastest = (end - before) / (double)count < t->fastest ? (end - before) / (double)count : t->fastest;
-        count *= end - before < t->seconds / 5 ? 2 : 1;
+    double samples[MOST_SAMPLES], batch = 0;
+    uint32_t taken = 0;
+    uint64_t count = 1;
+    linnet_status status = t->arena->device->backend->finish(t->arena->queue);
+    double start = now();
+    for (; !status; count *= 2) {
+        status = run_batch(t, args, count, &batch);
+        if (batch * (double)count >= t->seconds / 64)
+            break;
     }
+    while (!status && taken < MOST_SAMPLES && (taken < 3 || now() - start < t->seconds))
+        status = run_batch(t, args, count, &samples[taken++]);
+    if (status)
+        return status;
+    qsort(samples, taken, sizeof samples[0], compare_seconds);
+    t->fastest = samples[0];
+    t->median = samples[taken / 2];
+    return LINNET_OK;
+}
+
+/* Of one tensor between dense NCHW and its format, in the direction in which a run needs it. */
+static double conversion_seconds(linnet_arena *arena, int32_t slot)
+{
+    const linnet_slot *s = slot < 0 ? NULL : &arena->slots[slot];
+    if (!s || s->staging < 0)
+        return 0;
+    const linnet_backend *backend = arena->device->backend;
+    double least = 1e30;
+    int32_t from = s->filled ? s->staging : slot, to = s->filled ? slot : s->staging;
+    for (int i = 0; i < 5; i++) {
+        double start = now();
+        if (backend->convert(arena->queue, &arena->slots[to].desc, linnet_arena_view(arena, to),
+                             &arena->slots[from].desc, linnet_arena_view(arena, from)) ||
+            backend->finish(arena->queue))
+            return 0;
+        least = now() - start < least ? now() - start : least;
+    }
+    return least;
+}
+
+static double list_conversions(linnet_arena *arena, const int32_t *slots, uint32_t count)
+{
+    double sum = 0;
+    for (uint32_t i = 0; i < count; i++)
+        sum += conversion_seconds(arena, slots[i]);
+    return sum;
+}
+
+static linnet_status measure_all(linnet_trial *t, const places *p, const linnet_layer_args *args)
+{
+    linnet_status status = measure(t, args);
+    if (!status)
+        t->conversion = list_conversions(t->arena, p->inputs, t->desc.input_count) +
+                        list_conversions(t->arena, p->outputs, t->desc.output_count) +
+                        list_conversions(t->arena, p->output_gradients, t->desc.output_count) +
+                        list_conversions(t->arena, p->input_gradients, t->desc.input_count);
     return status;
 }
 
@@ -145,7 +210,7 @@ static bool run(linnet_trial *t, const places *p, linnet_layer_args *args)
     t->check->result->runs++;
     linnet_status status = t->ops->run(t->plan, arena->queue, args);
     if (!status && t->seconds > 0)
-        status = measure(t, args);
+        status = measure_all(t, p, args);
     return linnet_check_status(t->check, arena->device, status, "run") && linnet_arena_download(arena);
 }
 

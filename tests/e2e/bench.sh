@@ -33,6 +33,19 @@ grep -q '"node":"conv1","direction":"forward","layer":"conv2d"' "$WORK/out" || f
 grep -q '"node":"conv2","direction":"backward","layer":"conv2d"' "$WORK/out" || fail "no conv2 backwards"
 grep '"node":"fc1","direction":"forward"' "$WORK/out" | grep -q '"multiply_adds":96000,' || fail "work of fc1"
 
+must bench conv2d:n1c4h6w6_oc4k3p1 unary:relu_n1c4h6w6 --train --seconds 0.01 --json
+json_only
+for direction in forward backward_data backward_weights; do
+    grep -q "\"name\":\"conv2d:n1c4h6w6_oc4k3p1\".*\"direction\":\"$direction\"" "$WORK/out" || fail "no $direction"
+done
+[ "$(field name) $(field direction)" = "unary:relu_n1c4h6w6 backward_data" ] || fail "the last row"
+must bench conv2d:n1c4h6w6_oc4k3p1 --seconds 0.01
+grep -q '^conv2d:n1c4h6w6_oc4k3p1  *forward ' "$WORK/out" || fail "no row"
+! grep -q backward "$WORK/out" || fail "backwards without being asked"
+refuses 2 "conv2d" bench conv2d:n1c4h6w6
+must bench style --pixels 32 --repeat 1 --json
+[ "$(field name) $(field mode)" = "style gradient" ] || fail "no style"
+
 must bench machine --threads 1 --json
 json_only
 grep -q '"name":"multiply-adds",.*"unit":"GFLOP/s"' "$WORK/out" || fail "no peak"

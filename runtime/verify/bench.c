@@ -13,6 +13,7 @@ typedef struct bench {
     const linnet_case *problem;
     linnet_values operands, result;
     double seconds;
+    uint32_t format; /* that tensors are offered in */
     linnet_verify_timing *timings;
     size_t capacity, count;
 } bench;
@@ -101,6 +102,42 @@ static void bench_backward(bench *b, const linnet_trial *forward, uint32_t input
     }
 }
 
+/* Formats in which a tensor has more than MOST_ROOM times its size are not for it. */
+enum { FORMATS_AT_MOST = 16, MOST_ROOM = 4 };
+
+static bool has_format(const bench *b, const linnet_tensor_desc *desc)
+{
+    const linnet_device *device = b->arena.device;
+    linnet_tensor_desc other = *desc;
+    uint64_t bytes;
+    other.format = b->format;
+    return desc->type == LINNET_F32 && device->backend->format_bytes &&
+           device->backend->format_bytes(device->handle, &other, &bytes) == LINNET_OK &&
+           bytes / sizeof(float) <= MOST_ROOM * (uint64_t)linnet_desc_count(desc);
+}
+
+static void offer_format(const bench *b, linnet_tensor_desc *descs, uint32_t count)
+{
+    for (uint32_t i = 0; i < count && b->format != LINNET_FORMAT_NCHW; i++)
+        if (has_format(b, &descs[i]))
+            descs[i].format = b->format;
+}
+
+/* Does the candidate do the same when it is offered dense tensors? Then it has been timed. */
+static bool is_timed(bench *b, const linnet_trial *offered)
+{
+    linnet_trial t;
+    bool same = false;
+    linnet_trial_begin(&t, &b->arena, b->problem, LINNET_FORWARD);
+    t.desc.differentiate = 1;
+    for (uint32_t i = 0; b->format != LINNET_FORMAT_NCHW && linnet_trial_candidate(&t, i) == LINNET_OK; i++)
+        if (strcmp(t.candidate.name, offered->candidate.name) == 0)
+            same = memcmp(t.candidate.input_formats, offered->candidate.input_formats,
+                          sizeof t.candidate.input_formats) == 0;
+    linnet_trial_end(&t);
+    return same;
+}
+
 static void bench_forward(bench *b)
 {
     const linnet_case *c = b->problem;
@@ -112,8 +149,11 @@ static void bench_forward(bench *b)
         linnet_trial_begin(&t, &b->arena, c, LINNET_FORWARD);
         t.desc.differentiate = 1;
         t.seconds = b->seconds;
+        offer_format(b, t.inputs, t.desc.input_count);
+        offer_format(b, t.outputs, t.desc.output_count);
         linnet_status status = linnet_trial_candidate(&t, i);
         bool chosen = !b->check->only || (!status && strcmp(b->check->only, t.candidate.name) == 0);
+        chosen = chosen && (status || !is_timed(b, &t));
         if (!status && chosen && !t.candidate.refusal && linnet_trial_plan(&t) &&
             linnet_values_saved(&b->result, &t.candidate) && linnet_trial_forward(&t, &b->operands, -1, &b->result)) {
             note_time(b, &t, (double)c->multiply_adds, first);
@@ -144,6 +184,12 @@ static void run_bench(bench *b)
     own = b->operands;
     linnet_values_fill(&b->operands, b->problem, LINNET_FILL_RANDOM, b->check->seed);
     bench_forward(b);
+    const linnet_backend *backend = b->check->device->backend;
+    for (uint32_t i = 0; i < FORMATS_AT_MOST && backend->format_name; i++) {
+        b->format = LINNET_FORMAT_PRIVATE + i;
+        if (backend->format_name(b->format) && has_format(b, &b->problem->inputs[0]))
+            bench_forward(b);
+    }
     linnet_values_free(&own);
     linnet_values_free(&b->result);
 }
@@ -172,12 +218,15 @@ static double seconds_of(const linnet_verify_options *options)
 static void note_timing(linnet_check *check, const linnet_verify_timing *t)
 {
     static const char *const gradients[] = {"", " inputs", " params", " inputs params"};
-    char what[32], rate[32] = "";
+    char what[32], name[64], rate[32];
     snprintf(what, sizeof what, "%s%s", t->direction == LINNET_FORWARD ? "forward" : "backward",
              gradients[t->gradients & 3]);
     if (t->multiply_adds > 0)
         snprintf(rate, sizeof rate, " %8.1f GFLOP/s", 2e-9 * t->multiply_adds / t->fastest);
-    linnet_check_note(check, "%-20s %-28s %10.4f ms%s", what, t->candidate, 1e3 * t->fastest, rate);
+    else
+        snprintf(rate, sizeof rate, " %8.1f GB/s", 1e-9 * t->bytes / t->fastest);
+    snprintf(name, sizeof name, "%s (%s)", t->candidate, t->format);
+    linnet_check_note(check, "%-20s %-28s %10.4f ms%s", what, name, 1e3 * t->fastest, rate);
 }
 
 linnet_status linnet_verify_bench(linnet_device *device, const char *text, const linnet_verify_options *options,

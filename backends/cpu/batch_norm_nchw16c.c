@@ -11,7 +11,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { CHUNK = 1 << 12, CACHED = 1 << 18 /* floats of a block */, WANTED_TASKS = 8 };
+enum { CHUNK = 1 << 12, CACHED = 1 << 19 /* floats of a block */, WANTED_TASKS = 8 };
 
 /* In double, of each lane: what a part of the batch adds up to. Backward, mean and squares are sums of dy and of dy (x
    - mean). */

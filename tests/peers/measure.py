@@ -97,7 +97,7 @@ def compare(options, writer, mode, network, batch, threads, arguments, seconds, 
 
 
 def style_arguments(size):
-    return ['style', '--size', str(size)]
+    return ['style', '--pixels', str(size)]
 
 
 def networks(options):
@@ -115,9 +115,11 @@ def networks(options):
 
 def machine(options, writer):
     """This machine's multiply-adds and memory bandwidth."""
-    for threads in THREADS:
-        answer = linnet(options, ['machine'], threads).time(options.seconds, None)
-        writer.line(dict(answer, bench='machine', threads=threads))
+    command = [os.path.join(options.build, 'bin', 'linnet'), 'bench', 'machine', '--json']
+    threads = ','.join(map(str, THREADS))
+    answer = subprocess.run(command + ['--threads', threads], capture_output=True, text=True)
+    for line in answer.stdout.splitlines():
+        writer.line(dict(json.loads(line), bench='machine'))
 
 
 def paired(options, writer, arguments, **more):

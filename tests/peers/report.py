@@ -34,7 +34,9 @@ def load(name):
 
 
 def table(head, rows):
-    out = ['| ' + ' | '.join(head) + ' |', '|' + '|'.join(['---'] + ['---:'] * (len(head) - 1)) + '|']
+    """Columns of numbers are on the right."""
+    words = [any(c.isalpha() for row in rows for c in row[i] if '(' not in row[i]) for i in range(len(head))]
+    out = ['| ' + ' | '.join(head) + ' |', '|' + '|'.join('---' if w else '---:' for w in words) + '|']
     return '\n'.join(out + ['| ' + ' | '.join(row) + ' |' for row in rows])
 
 
@@ -57,8 +59,8 @@ def fastest(records, names, **wanted):
 
 
 def verdict(ratio, bar):
-    if ratio is None or not bar:
-        return figure(ratio), figure(bar)
+    if ratio is None:
+        return '', '%.2f' % bar
     return '%.2f' % ratio if ratio >= bar else '**%.2f**' % ratio, '%.2f' % bar
 
 
@@ -269,10 +271,13 @@ def plots(networks, scaling, cores):
 
 
 def machine_table(records):
-    rows = [r for r in records if r['bench'] == 'machine' and 'error' not in r]
-    fields = [k for k in (rows[0] if rows else {}) if isinstance(rows[0][k], (int, float)) and k != 'threads']
-    return table(['threads'] + [f.replace('_', ' ') for f in fields],
-                 [[str(r['threads'])] + [figure(r[f]) for f in fields] for r in rows])
+    found = {}
+    for r in records:
+        if r['bench'] == 'machine':
+            found.setdefault((r['name'], r['instruction_set'], r['unit']), {})[r['threads']] = r['median']
+    threads = sorted({t for row in found.values() for t in row})
+    head = ['what', 'instructions', 'unit'] + ['%d thread%s' % (t, 's' * (t > 1)) for t in threads]
+    return table(head, [list(key) + [figure(row.get(t)) for t in threads] for key, row in found.items()])
 
 
 def about_text(about):

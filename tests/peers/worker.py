@@ -132,7 +132,7 @@ def main():
     last, run = None, None
     for line in sys.stdin:
         job = json.loads(line)
-        if job['batch'] != last:
+        if not run or job['batch'] != last:
             last, run = job['batch'], prepare(job['batch'])
             for _ in range(job.get('warm', 2)):
                 run()

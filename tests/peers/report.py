@@ -247,7 +247,7 @@ def thread_series(records):
                 one = median(records, engine='linnet', network=network, mode=mode, threads=1)
                 many = median(records, engine='linnet', network=network, mode=mode, threads=threads)
                 points += [(threads, one / many)] if one and many else []
-            series.append((network + (' training' if mode == 'train' else ''), points, mode == 'train'))
+            series.append((network + (', training' if mode == 'train' else ''), points, mode == 'train'))
     return [s for s in series if s[1]]
 
 

@@ -4,7 +4,8 @@ import math
 from xml.sax.saxutils import escape
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 640, 400, 74, 150, 40, 52
-COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#000000']
+COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#7f3c8d', '#8c6d31', '#777777', '#000000',
+           '#b22222']
 
 
 def number(value):
@@ -15,8 +16,9 @@ def number(value):
 
 
 def ticks(low, high):
-    """1, 2 and 5 times powers of ten."""
-    found = [m * 10.0**e for e in range(-6, 9) for m in (1, 2, 5)]
+    """1, 2 and 5 times powers of ten; more where there would be few."""
+    steps = (1, 2, 5) if high > 20 * low else (1, 1.2, 1.5, 2, 3, 4, 5, 6, 8)
+    found = [m * 10.0**e for e in range(-6, 9) for m in steps]
     return [v for v in found if low * 0.999 <= v <= high * 1.001]
 
 
@@ -26,7 +28,9 @@ def place(value, low, high, start, end):
 
 
 def chart(title, x_label, y_label, series):
-    """series: [(name, [(x, y), ...], dashed)], both axes logarithmic."""
+    """series: [(name, [(x, y), ...], dashed)], both axes logarithmic. What is called the same up to a comma has one
+    colour."""
+    families = list(dict.fromkeys(name.split(',')[0] for name, _, _ in series))
     xs = sorted({x for _, points, _ in series for x, _ in points})
     ys = [y for _, points, _ in series for _, y in points]
     low, high = min(ys) / 1.3, max(ys) * 1.3
@@ -52,12 +56,12 @@ def chart(title, x_label, y_label, series):
     out.append('<text transform="translate(18 %d) rotate(-90)" text-anchor="middle">%s</text>' % (
         (TOP + HEIGHT - BOTTOM) // 2, escape(y_label)))
     for i, (name, points, dashed) in enumerate(series):
-        out += curve(i, name, [at(x, y) for x, y in sorted(points)], dashed)
+        colour = COLOURS[families.index(name.split(',')[0]) % len(COLOURS)]
+        out += curve(i, name, [at(x, y) for x, y in sorted(points)], dashed, colour)
     return '\n'.join(out + ['</svg>']) + '\n'
 
 
-def curve(index, name, points, dashed):
-    colour = COLOURS[index // 2 % len(COLOURS)]
+def curve(index, name, points, dashed, colour):
     path = 'M' + 'L'.join('%.1f %.1f' % p for p in points)
     style = ' stroke-dasharray="5 4"' if dashed else ''
     out = ['<path d="%s" fill="none" stroke="%s" stroke-width="2"%s/>' % (path, colour, style)]

@@ -13,6 +13,12 @@
 
 enum { X, WEIGHT, BIAS, Y, TENSORS };
 
+/* A copy from one layout to another. */
+typedef struct reordering {
+    dnnl_primitive_t primitive;
+    dnnl_exec_arg_t arguments[2];
+} reordering;
+
 typedef struct state {
     dnnl_primitive_desc_t description;
     dnnl_primitive_t primitive;
@@ -21,6 +27,9 @@ typedef struct state {
     int argument_count;
     dnnl_memory_desc_t plain[TENSORS];
     peer_direction direction;
+    /* Of a layer that stands alone: its tensors in NCHW, and what brings them there and back in every run. */
+    dnnl_memory_t outside[TENSORS];
+    reordering before[2], after;
 } state;
 
 static dnnl_engine_t engine;
@@ -35,11 +44,19 @@ static bool start(void)
 static void close_state(void *memory)
 {
     state *s = memory;
-    for (int i = 0; s && i < TENSORS; i++)
+    if (!s)
+        return;
+    for (int i = 0; i < TENSORS; i++) {
         dnnl_memory_destroy(s->memory[i]);
-    if (s && s->primitive)
+        dnnl_memory_destroy(s->outside[i]);
+    }
+    reordering *all[] = {&s->before[0], &s->before[1], &s->after};
+    for (int i = 0; i < 3; i++)
+        if (all[i]->primitive)
+            dnnl_primitive_destroy(all[i]->primitive);
+    if (s->primitive)
         dnnl_primitive_destroy(s->primitive);
-    if (s && s->description)
+    if (s->description)
         dnnl_primitive_desc_destroy(s->description);
     free(s);
 }
@@ -96,21 +113,31 @@ static bool choose(state *s, const peer_problem *p, const dnnl_memory_desc_t d[T
     return done;
 }
 
-static bool reorder(dnnl_memory_t from, dnnl_memory_t to)
+static bool reordering_new(dnnl_memory_t from, dnnl_memory_t to, reordering *out)
 {
     const dnnl_memory_desc_t *source, *target;
     dnnl_primitive_desc_t description = NULL;
-    dnnl_primitive_t primitive = NULL;
-    dnnl_exec_arg_t arguments[] = {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}};
     dnnl_memory_get_memory_desc(from, &source);
     dnnl_memory_get_memory_desc(to, &target);
+    *out = (reordering){NULL, {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}}};
     bool done =
         dnnl_reorder_primitive_desc_create(&description, source, engine, target, engine, NULL) == dnnl_success &&
-        dnnl_primitive_create(&primitive, description) == dnnl_success &&
-        dnnl_primitive_execute(primitive, stream, 2, arguments) == dnnl_success &&
-        dnnl_stream_wait(stream) == dnnl_success;
-    dnnl_primitive_destroy(primitive);
+        dnnl_primitive_create(&out->primitive, description) == dnnl_success;
     dnnl_primitive_desc_destroy(description);
+    return done;
+}
+
+/* True where there is nothing to reorder. */
+static bool reordering_run(const reordering *r)
+{
+    return !r->primitive || dnnl_primitive_execute(r->primitive, stream, 2, r->arguments) == dnnl_success;
+}
+
+static bool reorder(dnnl_memory_t from, dnnl_memory_t to)
+{
+    reordering once;
+    bool done = reordering_new(from, to, &once) && reordering_run(&once) && dnnl_stream_wait(stream) == dnnl_success;
+    dnnl_primitive_destroy(once.primitive);
     return done;
 }
 
@@ -178,17 +205,43 @@ static void *open_winograd(const peer_problem *p, const peer_settings *settings,
     return open_as(p, settings->train, false, dnnl_convolution_winograd, out_how);
 }
 
+static int result_tensor(const state *s)
+{
+    return s->direction == PEER_FORWARD ? Y : s->direction == PEER_DATA ? X : WEIGHT;
+}
+
+static bool copy_outside(state *s, int tensor, bool in, reordering *out)
+{
+    return dnnl_memory_create(&s->outside[tensor], &s->plain[tensor], engine, DNNL_MEMORY_ALLOCATE) == dnnl_success &&
+           reorder(s->memory[tensor], s->outside[tensor]) &&
+           (in ? reordering_new(s->outside[tensor], s->memory[tensor], out)
+               : reordering_new(s->memory[tensor], s->outside[tensor], out));
+}
+
+/* Packed weights are kept; everything else comes in NCHW and the result goes there. */
+static void *open_alone(const peer_problem *p, const peer_settings *settings, const char **out_how)
+{
+    state *s = open_any(p, settings, out_how);
+    if (s && copy_outside(s, s->direction == PEER_FORWARD ? X : Y, true, &s->before[0]) &&
+        (s->direction != PEER_WEIGHTS || copy_outside(s, X, true, &s->before[1])) &&
+        copy_outside(s, result_tensor(s), false, &s->after))
+        return s;
+    close_state(s);
+    return NULL;
+}
+
 static bool run(void *memory)
 {
     state *s = memory;
-    return dnnl_primitive_execute(s->primitive, stream, s->argument_count, s->arguments) == dnnl_success &&
-           dnnl_stream_wait(stream) == dnnl_success;
+    return reordering_run(&s->before[0]) && reordering_run(&s->before[1]) &&
+           dnnl_primitive_execute(s->primitive, stream, s->argument_count, s->arguments) == dnnl_success &&
+           reordering_run(&s->after) && dnnl_stream_wait(stream) == dnnl_success;
 }
 
 static bool result(void *memory, float *out)
 {
     state *s = memory;
-    int tensor = s->direction == PEER_FORWARD ? Y : s->direction == PEER_DATA ? X : WEIGHT;
+    int tensor = result_tensor(s);
     dnnl_memory_t plain = NULL;
     bool done =
         dnnl_memory_create(&plain, &s->plain[tensor], engine, out) == dnnl_success && reorder(s->memory[tensor], plain);
@@ -197,5 +250,6 @@ static bool result(void *memory, float *out)
 }
 
 const peer_engine peer_onednn = {"onednn", open_any, run, result, close_state, true};
+const peer_engine peer_onednn_alone = {"onednn-nchw", open_alone, run, result, close_state, true};
 const peer_engine peer_onednn_plain = {"onednn-plain", open_plain, run, result, close_state, true};
 const peer_engine peer_onednn_winograd = {"onednn-winograd", open_winograd, run, result, close_state, true};

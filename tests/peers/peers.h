@@ -46,8 +46,9 @@ typedef struct peer_engine {
 /* linnet.c: activations stay in the format that the candidate wants; the second converts from and to NCHW in every
    run. Packed weights are kept, as oneDNN's are. */
 extern const peer_engine peer_linnet, peer_linnet_alone;
-/* onednn.c: the layout that oneDNN picks (reorders left out), NCHW, and Winograd. */
-extern const peer_engine peer_onednn, peer_onednn_plain, peer_onednn_winograd;
+/* onednn.c: the layout that oneDNN picks, the same with reorders from and to NCHW in every run, NCHW throughout, and
+   Winograd. */
+extern const peer_engine peer_onednn, peer_onednn_alone, peer_onednn_plain, peer_onednn_winograd;
 /* openblas.c: the matrix products of im2col without the im2col. */
 extern const peer_engine peer_openblas;
 

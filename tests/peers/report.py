@@ -130,13 +130,14 @@ def memory(records):
 
 # ---- Convolutions ----
 
-def best(record):
-    """oneDNN's best milliseconds: direct, in its own layout or NCHW."""
-    return min([record[e]['median_ms'] for e in ('onednn', 'onednn-plain') if e in record], default=None)
+def conv_ratio(record, engine='linnet', peers=('onednn', 'onednn-plain')):
+    """How many times the better of the peers, by medians."""
+    best = min([record[e]['median_ms'] for e in peers if e in record], default=None)
+    return ratio_of(best, record.get(engine, {}).get('median_ms'))
 
 
-def conv_ratio(record, engine='linnet'):
-    return ratio_of(best(record), record.get(engine, {}).get('median_ms'))
+def alone_ratio(record):
+    return conv_ratio(record, 'linnet-nchw', ('onednn-nchw', 'onednn-plain'))
 
 
 def cell(record):
@@ -176,14 +177,18 @@ def conv_group(record):
 def conv_summary(records):
     groups = {}
     for r in records:
-        ratio = conv_ratio(r)
-        if r['bar'] and ratio:
+        if r['bar'] and conv_ratio(r):
             key = (conv_group(r), r['direction'], r['threads'], r['bar'])
-            groups.setdefault(key, []).append(ratio)
-    rows = [[group, direction, str(threads), '%.2f' % bar, '%d of %d' % (sum(v >= bar for v in values), len(values)),
-             '%.2f' % statistics.geometric_mean(values), '%.2f' % min(values)]
-            for (group, direction, threads, bar), values in sorted(groups.items())]
-    return table(['convolutions', 'direction', 'threads', 'bar', 'reach it', 'geometric mean', 'worst'], rows)
+            groups.setdefault(key, []).append(r)
+    rows = []
+    for (group, direction, threads, bar), members in sorted(groups.items()):
+        ratios, alone = [conv_ratio(r) for r in members], [alone_ratio(r) for r in members if alone_ratio(r)]
+        rows.append([group, direction, str(threads), '%.2f' % bar,
+                     '%d of %d' % (sum(v >= bar for v in ratios), len(ratios)),
+                     '%.2f' % statistics.geometric_mean(ratios), '%.2f' % min(ratios),
+                     '%.2f' % statistics.geometric_mean(alone) if alone else ''])
+    head = ['convolutions', 'direction', 'threads', 'bar', 'reach it', 'geometric mean', 'worst', 'alone']
+    return table(head, rows)
 
 
 def below(records, limit=40):

@@ -21,7 +21,7 @@ static const char usage[] =
     "  --shape TEXT       only shapes whose \"network layer case\" has it, not behind a letter: lenet5, k3p1, h7w7\n"
     "  --case STRING      this case instead: conv2d:n1c64h56w56_oc64k3p1\n"
     "  --direction LIST   forward,data,weights\n"
-    "  --engines LIST     linnet,linnet-nchw,onednn,onednn-plain,onednn-winograd,openblas\n"
+    "  --engines LIST     linnet,linnet-nchw,onednn,onednn-nchw,onednn-plain,onednn-winograd,openblas\n"
     "  --candidate NAME   Linnet's implementation, where it accepts\n"
     "  --format NAME      the backend's format in which activations arrive (default: what the candidate asks for)\n"
     "  --train            forward as in a training step\n"

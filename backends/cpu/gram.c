@@ -5,6 +5,7 @@
  * which depend on the shape alone, and added up in order.
  */
 #include "gemm.h"
+#include "gram.h"
 #include "kernels/kernels.h"
 
 #include <math.h>
@@ -187,6 +188,8 @@ static void backward(const linnet_layer_desc *desc, const linnet_layer_args *arg
 
 static const cpu_algorithm algorithms[] = {
     {"gemm", LINNET_FORWARD, false, describe, forward},
+    {"nchw16c", LINNET_FORWARD, false, cpu_gram_describe_nchw16c, cpu_gram_forward_nchw16c},
     {"gemm", LINNET_BACKWARD, false, describe, backward},
+    {"nchw16c", LINNET_BACKWARD, false, cpu_gram_describe_nchw16c, cpu_gram_backward_nchw16c},
 };
 CPU_LAYER(gram, algorithms);

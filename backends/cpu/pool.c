@@ -35,5 +35,7 @@ int cpu_pool_describe(const linnet_layer_desc *desc, linnet_candidate *out, uint
     cpu_want(desc, out, format);
     if ((format != LINNET_FORMAT_NCHW || desc->direction == LINNET_BACKWARD) && cpu_has_stride(desc))
         out->refusal = "needs dense tensors";
+    if (format == LINNET_FORMAT_NCHW) /* one element at a time */
+        out->cost = 3 * cpu_cost(desc, CPU_AVOID);
     return format == given;
 }

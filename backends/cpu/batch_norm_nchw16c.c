@@ -26,7 +26,7 @@ typedef struct job {
     double count; /* elements of a channel */
     float epsilon, momentum, low, high;
     bool train;
-    const float *x, *dy, *weight, *bias;
+    const float *x, *dy, *weight, *bias, *residual;
     float *y, *dx, *running_mean, *running_variance, *saved, *dweight, *dbias;
     bool accumulate_x, accumulate_weight, accumulate_bias;
     bool needs_sums;   /* backward */
@@ -49,6 +49,19 @@ static job job_of(const linnet_layer_desc *desc)
     return j;
 }
 
+/* What affine_lanes does on the way: a residual and a clamp that leaves spare lanes 0. */
+static bool takes_epilogue(const linnet_layer_desc *desc)
+{
+    uint32_t i = 0;
+    if (i < desc->epilogue_count && desc->epilogue[i].op == LINNET_EPILOGUE_ADD)
+        i++;
+    if (i < desc->epilogue_count &&
+        (desc->epilogue[i].op == LINNET_UNARY_RELU || desc->epilogue[i].op == LINNET_UNARY_CLIP) &&
+        cpu_keeps_zero(desc->epilogue[i].op, desc->epilogue[i].alpha, desc->epilogue[i].beta))
+        i++;
+    return i == desc->epilogue_count;
+}
+
 int cpu_batch_norm_describe_nchw16c(const linnet_layer_desc *desc, linnet_candidate *out)
 {
     const linnet_tensor_desc *x = &desc->inputs[0], *y = &desc->outputs[0];
@@ -59,10 +72,10 @@ int cpu_batch_norm_describe_nchw16c(const linnet_layer_desc *desc, linnet_candid
     out->workspace_bytes = j.parts > 1 ? (uint64_t)(j.extent.blocks * j.parts) * sizeof(moments) : 0;
     if (cpu_has_stride(desc))
         out->refusal = "needs dense tensors";
-    for (uint32_t i = 0; i < desc->epilogue_count; i++)
-        if (i > 0 || (desc->epilogue[i].op != LINNET_UNARY_RELU && desc->epilogue[i].op != LINNET_UNARY_CLIP) ||
-            !cpu_keeps_zero(desc->epilogue[i].op, desc->epilogue[i].alpha, desc->epilogue[i].beta))
-            out->refusal = "takes a relu or a clip round 0";
+    if (!takes_epilogue(desc))
+        out->refusal = "takes a sum, then a relu or a clip round 0";
+    if (desc->direction == LINNET_FORWARD && linnet_epilogue_inputs(desc) > 0)
+        out->in_place |= 1u << (desc->input_count - 1);
     return cpu_is_nchw16c(x) || (desc->direction == LINNET_BACKWARD && cpu_is_nchw16c(y)) ? CPU_PREFER : CPU_AVOID;
 }
 
@@ -92,7 +105,7 @@ static void apply(const job *j, const cpu_affine_lanes *lanes, int64_t block, in
         if (j->dx)
             cpu_table.affine_lanes(lanes, j->x + at, j->dy + at, j->dx + at, plane, j->accumulate_x);
         else
-            cpu_table.affine_lanes(lanes, j->x + at, NULL, j->y + at, plane, false);
+            cpu_table.affine_lanes(lanes, j->x + at, j->residual ? j->residual + at : NULL, j->y + at, plane, false);
     }
 }
 
@@ -177,6 +190,7 @@ static cpu_affine_lanes forward_lanes(const job *j, int64_t block, bool is_first
         double variance = total ? total->squares[i] / j->count : j->running_variance[channel];
         float inverse = (float)(1.0 / sqrt(variance + j->epsilon));
         lanes.mean[i] = (float)mean;
+        lanes.shift[i] = 1; /* of the residual */
         lanes.factor[i] *= inverse;
         if (is_first && total)
             update_running(j, channel, mean, variance);
@@ -216,8 +230,9 @@ static void forward_task(const void *context, int64_t task, uint32_t worker)
 
 void cpu_batch_norm_forward_nchw16c(const linnet_layer_desc *desc, const linnet_layer_args *args)
 {
-    cpu_epilogue epilogue = cpu_epilogue_of(desc, args);
+    cpu_epilogue epilogue = cpu_epilogue_with_residual(desc, args);
     job j = job_of(desc);
+    j.residual = epilogue.residual;
     j.low = epilogue.low;
     j.high = epilogue.high;
     j.x = cpu_view(args->inputs[0]);

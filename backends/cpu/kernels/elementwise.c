@@ -182,8 +182,7 @@ static ALWAYS_INLINE void affine_loop(const cpu_affine_lanes *a, const float *x,
             vec v = vec_fma(factor, vec_load(x + i) - mean, offset);
             if (has_z)
                 v = vec_fma(shift, vec_load(z + i), v);
-            else
-                v = vec_min(high, vec_max(low, v));
+            v = vec_min(high, vec_max(low, v));
             vec_put(y + i, v, VEC, accumulate);
         }
     }

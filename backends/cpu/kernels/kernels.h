@@ -121,7 +121,7 @@ static inline void cpu_window(int64_t at, int64_t stride, int64_t before, int64_
     *last = start + kernel > size ? size - start : kernel;
 }
 
-/* Per lane of nchw16c: y (+)= factor (x - mean) + shift z + offset, brought into [low, high]. */
+/* Per lane of nchw16c: y (+)= what brings factor (x - mean) + shift z + offset into [low, high]. */
 typedef struct cpu_affine_lanes {
     float factor[16], mean[16], shift[16], offset[16];
     float low, high; /* NaN stays */

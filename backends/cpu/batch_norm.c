@@ -18,6 +18,7 @@ typedef struct job {
     const float *x, *dy, *weight, *bias;
     float *y, *dx, *running_mean, *running_variance, *saved, *dweight, *dbias;
     bool accumulate_x, accumulate_weight, accumulate_bias;
+    cpu_epilogue epilogue;
 } job;
 
 static job job_of(const linnet_layer_desc *desc)
@@ -122,12 +123,16 @@ static void forward_channel(const void *context, int64_t channel, uint32_t worke
     for (int64_t item = 0; item < j->extent.items; item++) {
         int64_t at = item * j->extent.stride + channel * j->run;
         cpu_table.affine(scale, j->x + at, (float)mean, 0, NULL, offset, j->y + at, j->run, false);
+        if (j->epilogue.low > -INFINITY || j->epilogue.high < INFINITY)
+            cpu_table.unary(LINNET_UNARY_CLIP, j->epilogue.low, j->epilogue.high, j->y + at, j->y + at, j->run);
+        cpu_epilogue_apply(&j->epilogue, j->y + at, j->run);
     }
 }
 
 static void forward(const linnet_layer_desc *desc, const linnet_layer_args *args)
 {
     job j = job_of(desc);
+    j.epilogue = cpu_epilogue_of(desc, args);
     j.x = cpu_view(args->inputs[0]);
     j.y = cpu_view(args->outputs[0]);
     j.weight = desc->parameter_count > 0 ? cpu_view(args->parameters[LINNET_BATCH_NORM_WEIGHT]) : NULL;
@@ -186,7 +191,7 @@ static void backward(const linnet_layer_desc *desc, const linnet_layer_args *arg
 }
 
 static const cpu_algorithm algorithms[] = {
-    {"vector", LINNET_FORWARD, false, describe, forward},
+    {"vector", LINNET_FORWARD, true, describe, forward},
     {"nchw16c", LINNET_FORWARD, true, cpu_batch_norm_describe_nchw16c, cpu_batch_norm_forward_nchw16c},
     {"vector", LINNET_BACKWARD, false, describe, backward},
     {"nchw16c", LINNET_BACKWARD, false, cpu_batch_norm_describe_nchw16c, cpu_batch_norm_backward_nchw16c},

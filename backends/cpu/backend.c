@@ -294,6 +294,7 @@ static const linnet_backend backend = {
     .live_objects = cpu_object_count,
     .diagnose = diagnose,
     .format_is_exact = cpu_format_is_exact,
+    .format_slice = cpu_format_slice,
 };
 
 const linnet_backend *linnet_backend_query(uint32_t host_abi, const linnet_host *host)

@@ -166,6 +166,10 @@ linnet_status cpu_format_bytes(linnet_backend_device *device, const linnet_tenso
 linnet_status cpu_convert(linnet_backend_queue *queue, const linnet_tensor_desc *destination_desc,
                           linnet_view destination, const linnet_tensor_desc *source_desc, linnet_view source);
 const char *cpu_format_name(uint32_t format);
+/* Channels from a whole block on: in nchw16c of every item, in nchw16n of one block of items. */
+linnet_status cpu_format_slice(linnet_backend_device *device, const linnet_tensor_desc *whole,
+                               const linnet_tensor_desc *part, uint32_t axis, int64_t start, uint64_t *out_offset,
+                               int64_t *out_stride);
 uint32_t cpu_format_is_exact(uint32_t format);
 
 /* Zeros the last block's spare lanes, where a kernel left something in them. Nothing to do for a dense tensor. */

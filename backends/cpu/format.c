@@ -90,6 +90,29 @@ uint32_t cpu_format_is_exact(uint32_t format)
     return format == CPU_FORMAT_NCHW16C;
 }
 
+linnet_status cpu_format_slice(linnet_backend_device *device, const linnet_tensor_desc *whole,
+                               const linnet_tensor_desc *part, uint32_t axis, int64_t start, uint64_t *out_offset,
+                               int64_t *out_stride)
+{
+    (void)device;
+    if (axis != 1 || !cpu_can_block(whole) || part->rank != whole->rank || start + part->dims[1] > whole->dims[1])
+        return cpu_fail(LINNET_UNSUPPORTED, "cpu: only channels are parts of a blocked tensor");
+    int64_t last = start + part->dims[1], plane = cpu_dims(whole, 2, whole->rank);
+    /* Spare lanes are zero: only where the whole has them may the part. */
+    bool blocks = start % CPU_LANES == 0 && (last % CPU_LANES == 0 || last == whole->dims[1]);
+    if (cpu_is_nchw16c(whole) && blocks) {
+        *out_offset = (uint64_t)(start * plane) * sizeof(float);
+        *out_stride = cpu_channel_extent_of(whole).item;
+        return LINNET_OK;
+    }
+    if (cpu_is_nchw16n(whole) && whole->dims[0] <= CPU_LANES) {
+        *out_offset = (uint64_t)(start * plane * CPU_LANES) * sizeof(float);
+        *out_stride = 0;
+        return LINNET_OK;
+    }
+    return cpu_fail(LINNET_UNSUPPORTED, "cpu: these channels are no tensor by themselves");
+}
+
 /* ---- Conversion ---- */
 
 typedef struct conversion {

@@ -99,7 +99,8 @@ typedef struct linnet_tensor_desc {
     uint32_t rank;
     uint32_t reserved;             /* 0 */
     int64_t dims[LINNET_MAX_RANK]; /* logical, outermost first; entries from rank on are 1 */
-    int64_t outer_stride;          /* elements from item n to n+1 of dimension 0; 0: dense. Only with NCHW. */
+    /* Elements from item n to n+1 of dimension 0; 0: dense. With NCHW, and with formats that have a format_slice. */
+    int64_t outer_stride;
 } linnet_tensor_desc;
 
 /* Frozen. Where a tensor is. buffer NULL: absent (no bias, a gradient nobody wants). */
@@ -309,8 +310,15 @@ typedef struct linnet_backend {
     /* Lines for `linnet doctor` ("name: value\n"...), NUL-terminated, cut to size. */
     void (*diagnose)(char *out_text, size_t size);
     /* 1: what lies in a tensor of this private format is always, but for the signs of zeros, what convert would make of
-       its values, places that hold none (spare lanes) included; every layer relies on it and keeps it. NULL: of none. */
+       its values, places that hold none (spare lanes) included; every layer relies on it and keeps it. NULL: of none.
+     */
     uint32_t (*format_is_exact)(uint32_t format);
+    /* A private format: where part lies in whole that is its elements from start on along axis, both of the format. It
+       has to be a tensor of that format by itself, out_offset bytes behind the whole's begin and with out_stride for an
+       outer_stride (which counts where part has several items). LINNET_UNSUPPORTED: it is none. */
+    linnet_status (*format_slice)(linnet_backend_device *device, const linnet_tensor_desc *whole,
+                                  const linnet_tensor_desc *part, uint32_t axis, int64_t start, uint64_t *out_offset,
+                                  int64_t *out_stride);
 } linnet_backend;
 
 enum { LINNET_QUEUE_TIMESTAMPS = 1 };

@@ -252,15 +252,20 @@ void linnet_node_wants(const linnet_compiler *c, const linnet_node *node, uint32
             *out_parameters |= 1u << i;
 }
 
-static void draft_backward(linnet_compiler *c, uint32_t n, linnet_plan_step *step)
+void linnet_draft_backward(const linnet_compiler *c, uint32_t n, const linnet_plan_step *forward,
+                           linnet_plan_step *out_step)
 {
-    const linnet_plan_step *forward = &c->plan->steps[c->forward_step[n]];
+    linnet_plan_step *step = out_step;
     linnet_step_draft(c, c->node_place[n], n, step);
     linnet_emit_describe_node(c, n, LINNET_BACKWARD, step);
     step->desc.forward = forward->candidate.name;
-    for (uint32_t i = 0; i < step->desc.input_count; i++)
+    for (uint32_t i = 0; i < step->desc.input_count; i++) {
         step->inputs[i].format = forward->inputs[i].format;
+        step->inputs[i].outer_stride = forward->inputs[i].outer_stride;
+    }
     step->outputs[0].format = forward->outputs[0].format;
+    if (c->fusions[n].count == 0) /* else the gradient comes from the epilogue's, dense */
+        step->outputs[0].outer_stride = forward->outputs[0].outer_stride;
 }
 
 static linnet_status differentiate_node(linnet_compiler *c, uint32_t n, uint32_t gradient)
@@ -271,17 +276,51 @@ static linnet_status differentiate_node(linnet_compiler *c, uint32_t n, uint32_t
     linnet_status status = LINNET_OK;
     linnet_node_wants(c, node, &inputs, &parameters);
     if (node->layer->split_backward && inputs && parameters) {
-        draft_backward(c, n, &step);
+        linnet_draft_backward(c, n, &c->plan->steps[c->forward_step[n]], &step);
         step.desc.want_parameters = parameters;
         status = emit_backward(c, n, &step, gradient, node->output);
         parameters = 0;
     }
     if (status != LINNET_OK)
         return status;
-    draft_backward(c, n, &step);
+    linnet_draft_backward(c, n, &c->plan->steps[c->forward_step[n]], &step);
     step.desc.want_inputs = inputs;
     step.desc.want_parameters = parameters;
     return emit_backward(c, n, &step, gradient, node->output);
+}
+
+/* Chooses the backward of an activation in n's epilogue: dy lies as the forward step's output does, dx is dense. */
+static linnet_status choose_activation(linnet_compiler *c, uint32_t n, uint32_t activation,
+                                       const linnet_plan_step *forward, linnet_plan_step *step)
+{
+    uint32_t place = c->node_place[n];
+    const char *name = NULL;
+    for (int backward = 0; backward < 2; backward++) {
+        linnet_step_draft(c, place, activation, step);
+        linnet_emit_describe_node(c, activation, backward ? LINNET_BACKWARD : LINNET_FORWARD, step);
+        step->inputs[0].format = step->outputs[0].format = forward->outputs[0].format;
+        step->outputs[0].outer_stride = forward->outputs[0].outer_stride;
+        step->desc.forward = name;
+        step->desc.want_inputs = backward ? 1 : 0;
+        linnet_status status = linnet_emit_choose(c, step, NULL);
+        name = step->candidate.name; /* forward: the candidate that would have run */
+        if (status != LINNET_OK || backward)
+            return status;
+        linnet_release(step->refusals);
+    }
+    return LINNET_OK;
+}
+
+bool linnet_activation_reads_slices(linnet_compiler *c, uint32_t n, const linnet_plan_step *forward)
+{
+    linnet_plan_step step;
+    const linnet_fusion *fusion = &c->fusions[n];
+    if (fusion->added[fusion->count - 1] != LINNET_NONE)
+        return false; /* its gradient becomes that of what it adds */
+    bool reads = choose_activation(c, n, fusion->nodes[fusion->count - 1], forward, &step) == LINNET_OK &&
+                 step.candidate.output_formats[0] == forward->outputs[0].format;
+    linnet_release(step.refusals);
+    return reads;
 }
 
 /* An activation in n's epilogue, whose gradient reads only its own output. Gives the gradient before it. */
@@ -290,20 +329,7 @@ static linnet_status differentiate_activation(linnet_compiler *c, uint32_t n, ui
 {
     linnet_plan_step step;
     uint32_t place = c->node_place[n];
-    linnet_step_draft(c, place, activation, &step);
-    linnet_emit_describe_node(c, activation, LINNET_FORWARD, &step);
-    step.inputs[0].format = step.outputs[0].format = c->plan->steps[c->forward_step[n]].outputs[0].format;
-    linnet_status status = linnet_emit_choose(c, &step, NULL); /* the candidate that would have run forward */
-    const char *forward = step.candidate.name;
-    linnet_release(step.refusals);
-    if (status != LINNET_OK)
-        return status;
-    linnet_step_draft(c, place, activation, &step);
-    linnet_emit_describe_node(c, activation, LINNET_BACKWARD, &step);
-    step.inputs[0].format = step.outputs[0].format = c->plan->steps[c->forward_step[n]].outputs[0].format;
-    step.desc.forward = forward;
-    step.desc.want_inputs = 1;
-    status = linnet_emit_choose(c, &step, NULL);
+    linnet_status status = choose_activation(c, n, activation, &c->plan->steps[c->forward_step[n]], &step);
     linnet_step_operands *o = &step.operands;
     if (status == LINNET_OK && (step.candidate.reads_inputs || step.candidate.reads_saved))
         status = linnet_fail(c->context, LINNET_INTERNAL, "%s: the gradient of a unary layer may read only its output",
@@ -348,6 +374,23 @@ static linnet_status differentiate_sum(linnet_compiler *c, const linnet_node *no
     return status;
 }
 
+/* Parts of a concatenation have their gradients in that of the whole. */
+static linnet_status differentiate_slices(linnet_compiler *c, const linnet_node *node, uint32_t gradient,
+                                          uint32_t wanted)
+{
+    linnet_status status = LINNET_OK;
+    bool only = is_free(c, node->output);
+    for (uint32_t i = 0; i < node->input_count && status == LINNET_OK; i++) {
+        uint32_t value = node->inputs[i];
+        if (!(wanted >> i & 1))
+            continue;
+        linnet_tensor_desc desc = c->plan->tensors[linnet_emit_primary(c, value)].desc;
+        uint32_t part = linnet_emit_part(c, gradient, &desc, c->slices[value].offset);
+        status = part == LINNET_NONE ? last_error(c) : pass_on(c, value, part, only);
+    }
+    return status;
+}
+
 /* Is there anything to be differentiated by in the step of node n? */
 static bool is_wanted(const linnet_compiler *c, uint32_t n, uint32_t *out_inputs, uint32_t *out_parameters)
 {
@@ -368,6 +411,8 @@ static linnet_status differentiate_unit(linnet_compiler *c, uint32_t n)
         return LINNET_OK; /* a wanted value may itself be as far as gradients go */
     if (is_sum(&c->net->nodes[n]))
         return differentiate_sum(c, &c->net->nodes[n], gradient, inputs);
+    if (c->is_sliced[n])
+        return differentiate_slices(c, &c->net->nodes[n], gradient, inputs);
     bool only = is_free(c, output);
     for (uint32_t i = fusion->count; i-- > 0 && status == LINNET_OK;)
         if (fusion->added[i] == LINNET_NONE) {

@@ -15,6 +15,8 @@ static void compiler_clear(linnet_compiler *c)
     linnet_release(c->node_place);
     linnet_release(c->fused_into);
     linnet_release(c->fusions);
+    linnet_release(c->slices);
+    linnet_release(c->is_sliced);
     for (size_t i = 0; c->choices && i < c->net->node_count; i++)
         linnet_release(c->choices[i]);
     linnet_release(c->choices);
@@ -45,13 +47,15 @@ static linnet_status compiler_init(linnet_compiler *c, linnet_session *session, 
     c->node_place = allocate_none(nodes);
     c->fused_into = allocate_none(nodes);
     c->fusions = linnet_allocate(nodes, sizeof *c->fusions);
+    c->slices = linnet_allocate(values, sizeof *c->slices);
+    c->is_sliced = linnet_allocate(nodes, sizeof *c->is_sliced);
     c->choices = linnet_allocate(nodes, sizeof *c->choices);
     c->fold = allocate_none(nodes);
     c->forward_step = allocate_none(nodes);
     c->gradient = allocate_none(values);
     c->gradient_shared = linnet_allocate(values, sizeof *c->gradient_shared);
     if (c->shapes && c->active && c->available && c->requires_gradient && c->reaches_loss && c->needed &&
-        c->node_place && c->fused_into && c->fusions && c->choices && c->fold && c->forward_step && c->gradient &&
+        c->node_place && c->fused_into && c->fusions && c->slices && c->is_sliced && c->choices && c->fold && c->forward_step && c->gradient &&
         c->gradient_shared)
         return LINNET_OK;
     return linnet_fail(session->context, LINNET_OUT_OF_MEMORY, "no memory to compile a plan");
@@ -100,6 +104,8 @@ static linnet_status run_passes(linnet_compiler *c, const linnet_shape *feed_sha
         linnet_compile_fuse(c);
     if (status == LINNET_OK)
         status = linnet_compile_formats(c);
+    if (status == LINNET_OK)
+        linnet_compile_slices(c);
     if (status == LINNET_OK)
         status = linnet_compile_forward(c);
     if (status == LINNET_OK)

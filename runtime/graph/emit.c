@@ -25,7 +25,9 @@ static linnet_status tensor_bytes(linnet_compiler *c, uint32_t place, const linn
 {
     const linnet_device *device = c->session->places[place].device;
     if (desc->format < LINNET_FORMAT_PRIVATE) {
-        *out = (uint64_t)linnet_desc_count(desc) * linnet_type_size(desc->type);
+        uint64_t items = (uint64_t)(desc->rank ? desc->dims[0] : 1), size = linnet_type_size(desc->type);
+        uint64_t item = (uint64_t)linnet_desc_count(desc) / items;
+        *out = (item + (items - 1) * (desc->outer_stride ? (uint64_t)desc->outer_stride : item)) * size;
         return LINNET_OK;
     }
     if (!device->backend->format_bytes)
@@ -70,6 +72,16 @@ uint32_t linnet_emit_bytes(linnet_compiler *c, uint32_t place, uint64_t bytes)
     return add_arena_tensor(c, place, &desc, bytes);
 }
 
+uint32_t linnet_emit_part(linnet_compiler *c, uint32_t whole, const linnet_tensor_desc *desc, uint64_t offset)
+{
+    linnet_plan_tensor part = c->plan->tensors[whole];
+    part.desc = *desc;
+    part.offset += offset;
+    part.is_part = true;
+    part.readable = false;
+    return tensor_bytes(c, part.place, desc, &part.bytes) == LINNET_OK ? add_tensor(c, &part) : LINNET_NONE;
+}
+
 bool linnet_emit_instance_add(linnet_compiler *c, uint32_t value, uint32_t tensor)
 {
     linnet_plan *plan = c->plan;
@@ -89,7 +101,7 @@ uint32_t linnet_emit_primary(const linnet_compiler *c, uint32_t value)
     return LINNET_NONE;
 }
 
-void linnet_step_draft(linnet_compiler *c, uint32_t place, uint32_t node, linnet_plan_step *out_step)
+void linnet_step_draft(const linnet_compiler *c, uint32_t place, uint32_t node, linnet_plan_step *out_step)
 {
     memset(out_step, 0, sizeof *out_step);
     memset(&out_step->operands, 0xff, sizeof out_step->operands); /* LINNET_NONE everywhere */
@@ -143,6 +155,7 @@ uint32_t linnet_emit_as(linnet_compiler *c, uint32_t tensor, uint32_t place, uin
     }
     linnet_tensor_desc desc = source->desc;
     desc.format = transfer ? LINNET_FORMAT_NCHW : format;
+    desc.outer_stride = 0;
     uint32_t destination = linnet_emit_tensor(c, place, &desc);
     linnet_plan_step *step =
         destination == LINNET_NONE
@@ -248,6 +261,24 @@ void linnet_emit_describe_unit(const linnet_compiler *c, uint32_t n, bool epilog
         }
         step->desc.epilogue_count++;
     }
+}
+
+void linnet_emit_describe_choice(linnet_compiler *c, uint32_t n, linnet_plan_step *step)
+{
+    const linnet_choice *choice = c->choices[n];
+    uint32_t values[LINNET_MAX_INPUTS];
+    linnet_step_draft(c, c->node_place[n], n, step);
+    linnet_emit_describe_unit(c, n, true, step);
+    linnet_unit_inputs(c, n, values);
+    for (uint32_t i = 0; i < step->desc.input_count; i++) {
+        if (choice)
+            step->inputs[i].format = choice->input_formats[i];
+        if (c->slices[values[i]].concat != LINNET_NO_NODE && c->slices[values[i]].concat != n)
+            step->inputs[i].outer_stride = c->slices[values[i]].outer_stride;
+    }
+    const linnet_slice *slice = &c->slices[linnet_fusion_output(c, n)];
+    if (slice->concat != LINNET_NO_NODE)
+        step->outputs[0].outer_stride = slice->outer_stride;
 }
 
 /* Zeroes a candidate and presets its formats to the desc's. */

@@ -37,10 +37,31 @@ static bool gather_inputs(linnet_compiler *c, const linnet_node *node, linnet_pl
     return true;
 }
 
+/* The whole that parts are written to: made with the first of them. */
+static uint32_t make_whole(linnet_compiler *c, uint32_t concat, uint32_t place, uint32_t format)
+{
+    uint32_t value = c->net->nodes[concat].output, whole = linnet_emit_primary(c, value);
+    if (whole != LINNET_NONE)
+        return whole;
+    linnet_tensor_desc desc = linnet_desc_of(&c->shapes[value]);
+    desc.format = format;
+    whole = linnet_emit_tensor(c, place, &desc);
+    return whole != LINNET_NONE && linnet_emit_instance_add(c, value, whole) ? whole : LINNET_NONE;
+}
+
+static uint32_t make_output(linnet_compiler *c, uint32_t value, const linnet_plan_step *step)
+{
+    const linnet_slice *slice = &c->slices[value];
+    if (slice->concat == LINNET_NO_NODE)
+        return linnet_emit_tensor(c, step->place, &step->outputs[0]);
+    uint32_t whole = make_whole(c, slice->concat, step->place, step->outputs[0].format);
+    return whole == LINNET_NONE ? LINNET_NONE : linnet_emit_part(c, whole, &step->outputs[0], slice->offset);
+}
+
 static bool make_outputs(linnet_compiler *c, uint32_t n, linnet_plan_step *step)
 {
     uint32_t value = linnet_fusion_output(c, n);
-    step->operands.outputs[0] = linnet_emit_tensor(c, step->place, &step->outputs[0]);
+    step->operands.outputs[0] = make_output(c, value, step);
     if (step->operands.outputs[0] == LINNET_NONE || !linnet_emit_instance_add(c, value, step->operands.outputs[0]))
         return false;
     step->saved_count = step->candidate.saved_count;
@@ -57,20 +78,31 @@ static bool make_outputs(linnet_compiler *c, uint32_t n, linnet_plan_step *step)
 static linnet_status choose(linnet_compiler *c, uint32_t n, linnet_plan_step *step)
 {
     const linnet_choice *choice = c->choices[n];
-    linnet_step_draft(c, c->node_place[n], n, step);
-    linnet_emit_describe_unit(c, n, true, step);
-    for (uint32_t i = 0; choice && i < step->desc.input_count; i++)
-        step->inputs[i].format = choice->input_formats[i];
+    linnet_emit_describe_choice(c, n, step);
     linnet_status status = linnet_emit_choose(c, step, choice ? choice->name : NULL);
     if (status != LINNET_OK)
         linnet_release(step->refusals);
     return status;
 }
 
+/* A concatenation whose parts are in their places: a step for those who read the plan. */
+static linnet_status emit_sliced(linnet_compiler *c, uint32_t n)
+{
+    linnet_plan_step step;
+    linnet_emit_describe_choice(c, n, &step);
+    step.type = LINNET_STEP_NOTHING;
+    step.operands.inputs[0] = linnet_emit_primary(c, c->net->nodes[n].inputs[0]);
+    step.operands.outputs[0] = linnet_emit_primary(c, c->net->nodes[n].output);
+    c->forward_step[n] = linnet_emit_append(c, &step);
+    return c->forward_step[n] == LINNET_NONE ? LINNET_OUT_OF_MEMORY : LINNET_OK;
+}
+
 static linnet_status emit_node(linnet_compiler *c, uint32_t n)
 {
     linnet_plan_step step;
     linnet_fusion fusion = c->fusions[n];
+    if (c->is_sliced[n])
+        return emit_sliced(c, n);
     linnet_status status = choose(c, n, &step);
     if (status != LINNET_OK && fusion.count > 0) { /* in these formats the device does not take the epilogue */
         linnet_fusion_undo(c, n);

@@ -78,7 +78,8 @@ static bool touches_otherwise(linnet_plan *plan, uint32_t index, const linnet_pl
 static bool lay_over(linnet_plan *plan, uint32_t index, uint32_t under, uint32_t over, bool last_reader)
 {
     linnet_plan_storage *below = storage_of(plan, under), *above = storage_of(plan, over);
-    if (!below || !above || below == above || below->place != above->place || below->bytes != above->bytes)
+    if (!below || !above || plan->tensors[under].is_part || plan->tensors[over].is_part || below == above ||
+        below->place != above->place || below->bytes != above->bytes)
         return false;
     if (above->first != index || (last_reader && (below->last != index || below->to_end)))
         return false;

@@ -9,6 +9,7 @@
  *   fold.c         batch norm into the layer before it
  *   fuse.c         activations and residuals into the layer before them
  *   formats.c      which implementation for every step, and so every value's format
+ *   slices.c       concatenation without a copy
  *   forward.c      the forward steps
  *   autodiff.c     the backward steps, one segment per loss
  *   memory_plan.c  in place, then every tensor's offset in the arena
@@ -43,7 +44,9 @@ typedef struct linnet_plan_tensor {
     uint32_t variable; /* VARIABLE, GRADIENT */
     uint32_t packed;   /* PACKED: index into the session's packed copies */
     uint32_t storage;  /* ARENA: index into the plan's storages */
-    bool readable;     /* by the caller after the run: its storage lasts to the end, and nothing is laid over it */
+    uint64_t offset;   /* ARENA: bytes, of a part of what the storage holds; 0: all of it */
+    bool is_part;
+    bool readable; /* by the caller after the run: its storage lasts to the end, and nothing is laid over it */
 } linnet_plan_tensor;
 
 /* A piece of the arena. Several tensors share one when they lie in place. */
@@ -94,7 +97,7 @@ typedef struct linnet_plan_step {
     linnet_tensor_desc inputs[LINNET_MAX_INPUTS], outputs[LINNET_MAX_OUTPUTS], parameters[LINNET_MAX_PARAMETERS],
         states[LINNET_MAX_STATES];
     linnet_epilogue epilogue[LINNET_MAX_EPILOGUE];
-    char epilogue_text[64]; /* "add+relu" */
+    char epilogue_text[64];                 /* "add+relu" */
     linnet_unary_attributes own_attributes; /* of a backward that has no node of its own: a fused activation's */
     linnet_candidate candidate;
     linnet_step_operands operands;
@@ -162,6 +165,13 @@ typedef struct linnet_fusion {
     uint32_t added[LINNET_MAX_EPILOGUE]; /* the value that the node adds; LINNET_NONE for an activation */
 } linnet_fusion;
 
+/* Where a value lies in the concatenation that it is a part of: slices.c. */
+typedef struct linnet_slice {
+    uint32_t concat; /* node; LINNET_NO_NODE: none, the value lies by itself */
+    uint64_t offset; /* bytes */
+    int64_t outer_stride;
+} linnet_slice;
+
 /* The implementation of a node's forward step: formats.c. */
 typedef struct linnet_choice {
     const char *name;
@@ -183,6 +193,8 @@ typedef struct linnet_compiler {
     uint32_t *fused_into;    /* per node: the node whose step it is part of, LINNET_NO_NODE when none */
     linnet_fusion *fusions;  /* per node */
     linnet_choice **choices; /* per node; NULL: none */
+    linnet_slice *slices;    /* per value */
+    bool *is_sliced;         /* per node: a concatenation without a copy */
     uint32_t *fold;          /* per node: the fold that replaces its parameters, LINNET_NONE when none */
     uint32_t *forward_step;  /* per node: its forward step */
     uint32_t *gradient;      /* per value: tensor of its gradient in the segment at hand */
@@ -213,11 +225,18 @@ uint32_t linnet_unit_inputs(const linnet_compiler *c, uint32_t n, uint32_t out_v
 void linnet_fusion_undo(linnet_compiler *c, uint32_t n);
 /* formats.c */
 linnet_status linnet_compile_formats(linnet_compiler *c);
+/* slices.c */
+void linnet_compile_slices(linnet_compiler *c);
 /* forward.c */
 linnet_status linnet_compile_forward(linnet_compiler *c);
 /* Will the caller read this value? Then it has to exist by itself. */
 bool linnet_value_is_tapped(const linnet_compiler *c, uint32_t value);
 /* autodiff.c */
+/* Starts a backward step of node n; nothing is wanted yet. */
+void linnet_draft_backward(const linnet_compiler *c, uint32_t n, const linnet_plan_step *forward,
+                           linnet_plan_step *out_step);
+/* Does the gradient of the activation in n's epilogue take that of its output where the forward step has the output? */
+bool linnet_activation_reads_slices(linnet_compiler *c, uint32_t n, const linnet_plan_step *forward);
 /* Which gradients of a node are wanted, bit i for input i and parameter i. */
 void linnet_node_wants(const linnet_compiler *c, const linnet_node *node, uint32_t *out_inputs,
                        uint32_t *out_parameters);
@@ -245,7 +264,7 @@ uint32_t linnet_emit_variable(linnet_compiler *c, uint32_t variable, uint32_t fo
 /* A new step; NULL with the error said. Valid until the next one is made. */
 linnet_plan_step *linnet_emit_step(linnet_compiler *c, linnet_step_type type, uint32_t place, uint32_t node);
 /* Starts a layer step off the plan: its operands may still emit conversions, which have to come first. */
-void linnet_step_draft(linnet_compiler *c, uint32_t place, uint32_t node, linnet_plan_step *out_step);
+void linnet_step_draft(const linnet_compiler *c, uint32_t place, uint32_t node, linnet_plan_step *out_step);
 /* Appends a draft (taking over what it owns, also on failure); returns its index, LINNET_NONE with the error said. */
 uint32_t linnet_emit_append(linnet_compiler *c, linnet_plan_step *draft);
 /* Points the step's desc at the step's own arrays; again whenever the step has moved. */
@@ -255,6 +274,10 @@ void linnet_emit_describe_node(const linnet_compiler *c, uint32_t node, linnet_d
                                linnet_plan_step *step);
 /* The same forward, with folded weights and, if it is to be, the epilogue with what that adds. */
 void linnet_emit_describe_unit(const linnet_compiler *c, uint32_t node, bool epilogue, linnet_plan_step *step);
+/* Starts the forward step of node n with the formats of its choice and the strides of slices. */
+void linnet_emit_describe_choice(linnet_compiler *c, uint32_t node, linnet_plan_step *out_step);
+/* A tensor that is part of another one. */
+uint32_t linnet_emit_part(linnet_compiler *c, uint32_t whole, const linnet_tensor_desc *desc, uint64_t offset);
 /* Asks the device for candidates and keeps the one called name, else the cheapest with the conversions that it needs
    (the first that accepts, where costs are unknown): candidate, ops, refusals, formats in the descs. LINNET_UNSUPPORTED
    (with every reason) when all refuse. */

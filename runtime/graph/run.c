@@ -20,7 +20,7 @@ linnet_view linnet_plan_view(const linnet_session *session, const linnet_plan *p
         return (linnet_view){session->packed[tensor->packed].buffer, 0};
     case LINNET_HOME_ARENA:
         storage = &plan->storages[linnet_plan_storage_root(plan, tensor->storage)];
-        return (linnet_view){place->blocks[storage->block], storage->offset};
+        return (linnet_view){place->blocks[storage->block], storage->offset + tensor->offset};
     }
     return absent;
 }

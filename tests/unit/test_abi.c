@@ -173,7 +173,8 @@ AT(linnet_backend, optimizer_step, 208);
 AT(linnet_backend, live_objects, 216);
 AT(linnet_backend, diagnose, 224);
 AT(linnet_backend, format_is_exact, 232);
-SIZE(linnet_backend, 240);
+AT(linnet_backend, format_slice, 240);
+SIZE(linnet_backend, 248);
 
 AT(linnet_conv2d_attributes, struct_size, 0);
 AT(linnet_conv2d_attributes, groups, 4);

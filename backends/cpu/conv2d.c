@@ -83,6 +83,8 @@ void cpu_conv2d_bias_gradient(const cpu_conv2d_data *data)
 }
 
 static const cpu_algorithm algorithms[] = {
+    {"depthwise", LINNET_FORWARD, true, cpu_conv2d_describe_depthwise, cpu_conv2d_forward_depthwise},
+    {"depthwise", LINNET_BACKWARD, false, cpu_conv2d_describe_depthwise, cpu_conv2d_backward_depthwise},
     {"nchw16n", LINNET_FORWARD, true, cpu_conv2d_describe_blocked, cpu_conv2d_forward_blocked},
     {"nchw16n", LINNET_BACKWARD, false, cpu_conv2d_describe_blocked, cpu_conv2d_backward_blocked},
     {"channels", LINNET_FORWARD, true, cpu_conv2d_describe_channels, cpu_conv2d_forward_channels},

@@ -10,6 +10,7 @@ enum {
     CPU_FORMAT_CONV2D_FORWARD = CPU_FORMAT_PACKED,
     CPU_FORMAT_CONV2D_BACKWARD,
     CPU_FORMAT_CONV2D_PLANES,
+    CPU_FORMAT_DEPTHWISE = LINNET_FORMAT_PRIVATE + 48, /* conv2d_depthwise.c */
 };
 
 typedef struct cpu_conv2d_sizes {
@@ -70,6 +71,10 @@ void cpu_conv2d_backward_im2col(const linnet_layer_desc *desc, const linnet_laye
 int cpu_conv2d_describe_blocked(const linnet_layer_desc *desc, linnet_candidate *out);
 void cpu_conv2d_forward_blocked(const linnet_layer_desc *desc, const linnet_layer_args *args);
 void cpu_conv2d_backward_blocked(const linnet_layer_desc *desc, const linnet_layer_args *args);
+/* conv2d_depthwise.c */
+int cpu_conv2d_describe_depthwise(const linnet_layer_desc *desc, linnet_candidate *out);
+void cpu_conv2d_forward_depthwise(const linnet_layer_desc *desc, const linnet_layer_args *args);
+void cpu_conv2d_backward_depthwise(const linnet_layer_desc *desc, const linnet_layer_args *args);
 /* conv2d_channels.c */
 int cpu_conv2d_describe_channels(const linnet_layer_desc *desc, linnet_candidate *out);
 void cpu_conv2d_forward_channels(const linnet_layer_desc *desc, const linnet_layer_args *args);

@@ -129,6 +129,7 @@ typedef struct cpu_packing {
 } cpu_packing;
 
 extern const cpu_packing cpu_panels_packing; /* linear_packed.c */
+extern const cpu_packing cpu_depthwise_packing; /* conv2d_depthwise.c */
 extern const cpu_packing cpu_conv2d_forward_packing, cpu_conv2d_backward_packing,
     cpu_conv2d_planes_packing; /* conv2d_channels_packing.c */
 

@@ -26,6 +26,7 @@ static bool always(void)
         cpu_tile_init_##set(table);                                                                                    \
         cpu_batch_reduce_init_##set(table);                                                                            \
         cpu_blocked_init_##set(table);                                                                                 \
+        cpu_depthwise_init_##set(table);                                                                               \
         cpu_elementwise_init_##set(table);                                                                             \
         cpu_reduce_init_##set(table);                                                                                  \
         cpu_pool_init_##set(table);                                                                                    \

@@ -104,6 +104,37 @@ typedef struct cpu_weight_tile {
     int32_t rows, tap_count; /* taps at most table.tile_vectors */
 } cpu_weight_tile;
 
+/* ---- Depthwise convolutions in nchw16c: a column is 16 floats, one per channel. ---- */
+
+/* Along one axis, for one phase of the outputs: output t reads the inputs t * step + offset + k * pitch, k < taps, with
+   the weights `weight` + k * weight_step. Outputs [inside_first, inside_last) read none outside. */
+typedef struct cpu_depthwise_axis {
+    int64_t outputs, step, offset, pitch, taps;
+    int64_t weight, weight_step;
+    int64_t inside_first, inside_last;
+} cpu_depthwise_axis;
+
+enum { CPU_DEPTHWISE_PHASES = 8 };
+
+/* out[i][j] (+)= bias + sum over row and column taps of weights in. Output row i is number i / row_phases of phase
+   i % row_phases, columns likewise: forward has one phase, the input's gradient as many as the stride. */
+typedef struct cpu_depthwise {
+    int64_t in_rows, in_columns, out_columns;
+    int64_t weight_row; /* weights of one row of the kernel */
+    cpu_depthwise_axis rows[CPU_DEPTHWISE_PHASES], columns[CPU_DEPTHWISE_PHASES];
+    int64_t row_phases, column_phases;
+    float low, high;
+    bool accumulate, clamps;
+} cpu_depthwise;
+
+/* sums[u][v] = sum over rows [first_row, last_row) of dy and their columns of dy x; sums[kh kw] = that of dy. */
+typedef struct cpu_depthwise_gradient {
+    const float *x, *dy; /* [h][w][16], [oh][ow][16] */
+    float *sums;         /* [kh * kw + 1][16] */
+    int64_t h, w, ow, kh, kw, sh, sw, dh, dw, top, left;
+    int64_t first_row, last_row;
+} cpu_depthwise_gradient;
+
 /* Geometry of a pooling window, as in linnet_pool2d_attributes. */
 typedef struct cpu_pool {
     int64_t h, w, oh, ow, kh, kw, sh, sw, top, left;
@@ -144,6 +175,13 @@ typedef struct cpu_table_type {
     /* blocked.c */
     void (*gather)(const cpu_gather *gather);
     void (*weight_tile)(const cpu_weight_tile *tile);
+
+    /* depthwise.c */
+    /* Output rows [first_row, last_row) of one block of channels. out, in: [rows][columns][16]; weights:
+       [kh][weight_row][16]; bias: [16] or NULL. */
+    void (*depthwise)(const cpu_depthwise *depthwise, const float *in, const float *weights, const float *bias,
+                      float *out, int64_t first_row, int64_t last_row);
+    void (*depthwise_gradient)(const cpu_depthwise_gradient *gradient);
 
     /* elementwise.c */
     void (*unary)(uint32_t op, float alpha, float beta, const float *x, float *y, int64_t count);
@@ -236,6 +274,7 @@ void cpu_vendor(char *out, unsigned long size);
     void cpu_tile_init_##isa(cpu_table_type *table);                                                                   \
     void cpu_batch_reduce_init_##isa(cpu_table_type *table);                                                           \
     void cpu_blocked_init_##isa(cpu_table_type *table);                                                                \
+    void cpu_depthwise_init_##isa(cpu_table_type *table);                                                              \
     void cpu_elementwise_init_##isa(cpu_table_type *table);                                                            \
     void cpu_reduce_init_##isa(cpu_table_type *table);                                                                 \
     void cpu_pool_init_##isa(cpu_table_type *table);                                                                   \

@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Depthwise convolution in nchw16c: a column is 16 floats, one per channel, so every product is lane by lane.
+ *
+ * Forward, and the input's gradient: a tile is TILE columns of one output row, kept in registers; for each row tap the
+ * weights of its column taps are in registers too, and every input column is loaded once for all of them (3 taps,
+ * step 1):
+ *
+ *        in   q:  0   1   2   3   4   5   6   7   8
+ *                 |\ /|\ /|\ /|\ /|\ /|\ /|\ /|\ /|      sum[t] += w[v] in[t step + v]
+ *        sum  t:    0   1   2   3   4   5   6
+ *
+ * Weight's gradient: sums of U row taps by K column taps are in registers over all rows; a tile of dy's columns is
+ * loaded once for all of them, and every column of x once for a row tap:
+ *
+ *        sum[u][v] += dy[t] x[u][t step + v]
+ *
+ * Tiles at the borders are the same code with a test for each column that is loaded or stored. Where a vector is
+ * shorter than 16 lanes, a row is done once for each part of the lanes.
+ */
+#include "simd.h"
+
+/* GRADIENT_*: columns of a tile and row taps at once, so that sums, dy and one x fit into the registers. */
+#if defined(CPU_ISA_AVX512) || defined(__aarch64__)
+enum { GRADIENT_TILE_3 = 7, GRADIENT_TILE_5 = 4, GRADIENT_ROWS_5 = 5 };
+#else
+enum { GRADIENT_TILE_3 = 4, GRADIENT_TILE_5 = 4, GRADIENT_ROWS_5 = 2 };
+#endif
+enum { LANES = 16, TILE = 7, TILE_ROWS = 2, MAX_TAPS = 5 };
+
+/* The row taps of one output row that lie inside the input. */
+typedef struct row_taps {
+    const float *in, *weights; /* of the first: start of its input row, its column tap 0 */
+    int64_t count, in_step, weight_step;
+} row_taps;
+
+static row_taps row_taps_of(const cpu_depthwise *d, const cpu_depthwise_axis *axis, const float *in,
+                            const float *weights, int64_t at)
+{
+    int64_t row = at * axis->step + axis->offset, first = 0, last = axis->taps;
+    while (first < last && row + first * axis->pitch < 0)
+        first++;
+    while (last > first && row + (last - 1) * axis->pitch >= d->in_rows)
+        last--;
+    row_taps taps = {.count = last - first,
+                     .in_step = axis->pitch * d->in_columns * LANES,
+                     .weight_step = axis->weight_step * d->weight_row * LANES};
+    int64_t weight = axis->weight + first * axis->weight_step;
+    if (taps.count > 0) {
+        taps.in = in + (row + first * axis->pitch) * d->in_columns * LANES;
+        taps.weights = weights + weight * d->weight_row * LANES;
+    }
+    return taps;
+}
+
+/* ---- Forward and input gradient ---- */
+
+/* One row tap, pitch 1. in: the tile's first input, of which those from first on and before last are inside. */
+static ALWAYS_INLINE void tile_row(vec sum[TILE], const int taps, const int step, const bool is_whole, const float *in,
+                                   int64_t first, int64_t last, const float *w, int64_t w_step)
+{
+    vec weight[MAX_TAPS];
+    UNROLL
+    for (int v = 0; v < taps; v++)
+        weight[v] = vec_load(w + v * w_step);
+    UNROLL
+    for (int q = 0; q < (TILE - 1) * step + taps; q++) {
+        if (!is_whole && (q < first || q >= last))
+            continue;
+        vec x = vec_load(in + q * LANES);
+        UNROLL
+        for (int v = 0; v < taps; v++)
+            if (q >= v && (q - v) % step == 0 && (q - v) / step < TILE)
+                sum[(q - v) / step] = vec_fma(x, weight[v], sum[(q - v) / step]);
+    }
+}
+
+/* The same for any number of taps, step and pitch: a load for each product. */
+static ALWAYS_INLINE void tile_row_any(vec sum[TILE], const cpu_depthwise_axis *axis, const bool is_whole,
+                                       const float *in, int64_t first, int64_t last, const float *w, int64_t w_step)
+{
+    for (int64_t v = 0, at = 0; v < axis->taps; v++, at += axis->pitch, w += w_step) {
+        vec weight = vec_load(w);
+        UNROLL
+        for (int t = 0; t < TILE; t++) {
+            int64_t q = at + t * axis->step;
+            if (is_whole || (q >= first && q < last))
+                sum[t] = vec_fma(vec_load(in + q * LANES), weight, sum[t]);
+        }
+    }
+}
+
+/* The first count sums to out, out_t apart. */
+static ALWAYS_INLINE void tile_store(const cpu_depthwise *d, vec sum[TILE], float *out, int64_t out_t, int64_t count)
+{
+    if (d->accumulate) {
+        UNROLL
+        for (int t = 0; t < TILE; t++)
+            if (t < count)
+                sum[t] = sum[t] + vec_load(out + t * out_t);
+    }
+    if (d->clamps) {
+        const vec low = vec_set(d->low), high = vec_set(d->high);
+        UNROLL
+        for (int t = 0; t < TILE; t++)
+            sum[t] = vec_min(high, vec_max(low, sum[t]));
+    }
+    UNROLL
+    for (int t = 0; t < TILE; t++)
+        if (t < count)
+            vec_store(out + t * out_t, sum[t]);
+}
+
+/* TILE outputs from column t on, or as many as there are. taps 0: any. */
+static ALWAYS_INLINE void tile(const cpu_depthwise *d, const row_taps *rows, const cpu_depthwise_axis *axis,
+                               const float *bias, const int taps, const int step, const bool is_whole, int64_t t,
+                               float *out, int part)
+{
+    const int64_t at = t * axis->step + axis->offset, w_step = axis->weight_step * LANES;
+    const float *in = rows->in + at * LANES + part, *w = rows->weights + axis->weight * LANES + part;
+    const int64_t out_t = d->column_phases * LANES;
+    vec sum[TILE], start = bias ? vec_load(bias + part) : vec_set(0);
+    UNROLL
+    for (int i = 0; i < TILE; i++)
+        sum[i] = start;
+    for (int64_t u = 0; u < rows->count; u++, in += rows->in_step, w += rows->weight_step) {
+        if (taps > 0)
+            tile_row(sum, taps, step, is_whole, in, -at, d->in_columns - at, w, w_step);
+        else
+            tile_row_any(sum, axis, is_whole, in, -at, d->in_columns - at, w, w_step);
+    }
+    tile_store(d, sum, out + t * out_t + part, out_t, is_whole ? TILE : axis->outputs - t);
+}
+
+/* One phase of an output row, for each part of the lanes. out: of the phase's first column. */
+static ALWAYS_INLINE void row(const cpu_depthwise *d, const row_taps *rows, const cpu_depthwise_axis *axis,
+                              const float *bias, const int taps, const int step, float *out)
+{
+    for (int part = 0; part < LANES; part += VEC)
+        for (int64_t t = 0; t < axis->outputs; t += TILE) {
+            if (t >= axis->inside_first && t + TILE <= axis->inside_last)
+                tile(d, rows, axis, bias, taps, step, true, t, out, part);
+            else
+                tile(d, rows, axis, bias, taps, step, false, t, out, part);
+        }
+}
+
+typedef void row_function(const cpu_depthwise *d, const row_taps *rows, const cpu_depthwise_axis *axis,
+                          const float *bias, float *out);
+
+/* clang-format off */
+#define ROW(taps, step) \
+    static void row_##taps##_##step(const cpu_depthwise *d, const row_taps *rows, const cpu_depthwise_axis *axis, \
+                                    const float *bias, float *out) { row(d, rows, axis, bias, taps, step, out); }
+ROW(0, 0) ROW(1, 1) ROW(2, 1) ROW(3, 1) ROW(5, 1) ROW(3, 2) ROW(5, 2)
+    /* clang-format on */
+
+    static row_function *row_of(const cpu_depthwise_axis *axis)
+{
+    static row_function *const step_1[MAX_TAPS + 1] = {row_0_0, row_1_1, row_2_1, row_3_1, row_0_0, row_5_1};
+    if (axis->taps > MAX_TAPS || axis->pitch != 1)
+        return row_0_0;
+    if (axis->step == 1)
+        return step_1[axis->taps];
+    return axis->step != 2 ? row_0_0 : axis->taps == 3 ? row_3_2 : axis->taps == 5 ? row_5_2 : row_0_0;
+}
+
+/* ---- Square kernels without dilation ---- */
+
+typedef vec weight_block[MAX_TAPS][MAX_TAPS];
+
+/* What of a tile is there: all inputs; TILE outputs, of whose inputs less than taps on each side are outside; anything.
+ */
+enum reach { INSIDE, EDGE, PARTIAL };
+
+/* Is column q of size a hole? Constant but at the edges. */
+static ALWAYS_INLINE bool is_outside(const enum reach reach, const int taps, const int size, int q, int64_t first,
+                                     int64_t last)
+{
+    bool left = reach == PARTIAL || (reach == EDGE && q < taps - 1);
+    bool right = reach == PARTIAL || (reach == EDGE && q > size - taps);
+    return (left && q < first) || (right && q >= last);
+}
+
+/* A tile of rows by TILE outputs. in: of the first output's first tap. Input rows and columns from first on and before
+   last are inside. */
+static ALWAYS_INLINE void square_tile(const cpu_depthwise *d, const weight_block weight, vec start, const int taps,
+                                      const int step, const int rows, const enum reach reach, const float *in,
+                                      int64_t first_row, int64_t last_row, int64_t first, int64_t last, float *out,
+                                      int64_t count)
+{
+    const int64_t in_row = d->in_columns * LANES;
+    const int size = (TILE - 1) * step + taps;
+    vec sum[TILE_ROWS][TILE];
+    UNROLL
+    for (int r = 0; r < rows; r++) {
+        UNROLL
+        for (int t = 0; t < TILE; t++)
+            sum[r][t] = start;
+    }
+    UNROLL
+    for (int i = 0; i < (rows - 1) * step + taps; i++, in += in_row) {
+        if (i < first_row || i >= last_row)
+            continue;
+        UNROLL
+        for (int q = 0; q < size; q++) {
+            if (is_outside(reach, taps, size, q, first, last))
+                continue;
+            vec x = vec_load(in + q * LANES);
+            UNROLL
+            for (int r = 0; r < rows; r++) {
+                const int u = i - r * step;
+                UNROLL
+                for (int v = 0; v < taps; v++)
+                    if (u >= 0 && u < taps && q >= v && (q - v) % step == 0 && (q - v) / step < TILE)
+                        sum[r][(q - v) / step] = vec_fma(x, weight[u][v], sum[r][(q - v) / step]);
+            }
+        }
+    }
+    UNROLL
+    for (int r = 0; r < rows; r++)
+        tile_store(d, sum[r], out + r * d->out_columns * LANES, LANES, reach == PARTIAL ? count : TILE);
+}
+
+static ALWAYS_INLINE void square_rows(const cpu_depthwise *d, const weight_block weight, vec start, const int taps,
+                                      const int step, const int rows, int64_t i, const float *in, float *out)
+{
+    const cpu_depthwise_axis *axis = d->columns;
+    const int64_t row = i * step + d->rows->offset, last_row = d->in_rows - row, size = (TILE - 1) * step + taps;
+    in += (row * d->in_columns + axis->offset) * LANES;
+    out += i * d->out_columns * LANES;
+    for (int64_t t = 0; t < axis->outputs; t += TILE, in += TILE * step * LANES, out += TILE * LANES) {
+        const int64_t at = t * step + axis->offset, first = -at, last = d->in_columns - at;
+        if (t + TILE > axis->outputs || first >= taps || last <= size - taps)
+            square_tile(d, weight, start, taps, step, rows, PARTIAL, in, -row, last_row, first, last, out,
+                        axis->outputs - t);
+        else if (first > 0 || last < size)
+            square_tile(d, weight, start, taps, step, rows, EDGE, in, -row, last_row, first, last, out, TILE);
+        else
+            square_tile(d, weight, start, taps, step, rows, INSIDE, in, -row, last_row, 0, 0, out, TILE);
+    }
+}
+
+static ALWAYS_INLINE void square(const cpu_depthwise *d, const int taps, const int step, const float *in,
+                                 const float *weights, const float *bias, float *out, int64_t first_row,
+                                 int64_t last_row)
+{
+    for (int part = 0; part < LANES; part += VEC) {
+        weight_block weight;
+        vec start = bias ? vec_load(bias + part) : vec_set(0);
+        UNROLL
+        for (int u = 0; u < taps; u++) {
+            UNROLL
+            for (int v = 0; v < taps; v++) {
+                int64_t row = d->rows->weight + u * d->rows->weight_step;
+                int64_t column = d->columns->weight + v * d->columns->weight_step;
+                weight[u][v] = vec_load(weights + (row * d->weight_row + column) * LANES + part);
+            }
+        }
+        int64_t i = first_row;
+        for (; i + TILE_ROWS <= last_row; i += TILE_ROWS)
+            square_rows(d, weight, start, taps, step, TILE_ROWS, i, in + part, out + part);
+        for (; i < last_row; i++)
+            square_rows(d, weight, start, taps, step, 1, i, in + part, out + part);
+    }
+}
+
+static bool is_square(const cpu_depthwise *d, int taps, int step)
+{
+    const cpu_depthwise_axis *rows = d->rows, *columns = d->columns;
+    return d->row_phases == 1 && d->column_phases == 1 && rows->taps == taps && columns->taps == taps &&
+           rows->step == step && columns->step == step && rows->pitch == 1 && columns->pitch == 1;
+}
+
+static void any(const cpu_depthwise *d, const float *in, const float *weights, const float *bias, float *out,
+                int64_t first_row, int64_t last_row)
+{
+    for (int64_t i = first_row; i < last_row; i++) {
+        row_taps rows = row_taps_of(d, &d->rows[i % d->row_phases], in, weights, i / d->row_phases);
+        for (int64_t phase = 0; phase < d->column_phases; phase++)
+            row_of (&d->columns[phase])(d, &rows, &d->columns[phase], bias, out + (i * d->out_columns + phase) * LANES);
+    }
+}
+
+static void depthwise(const cpu_depthwise *d, const float *in, const float *weights, const float *bias, float *out,
+                      int64_t first_row, int64_t last_row)
+{
+    if (is_square(d, 3, 1))
+        square(d, 3, 1, in, weights, bias, out, first_row, last_row);
+    else if (is_square(d, 3, 2))
+        square(d, 3, 2, in, weights, bias, out, first_row, last_row);
+    else if (is_square(d, 5, 1))
+        square(d, 5, 1, in, weights, bias, out, first_row, last_row);
+    else if (is_square(d, 5, 2))
+        square(d, 5, 2, in, weights, bias, out, first_row, last_row);
+    else
+        any(d, in, weights, bias, out, first_row, last_row);
+}
+
+/* ---- Weight gradient ---- */
+
+/* Columns dy[0 .. tile), of which count are there, and row taps x: of the first column's first tap. Of the row taps
+   those in [first_row, last_row) lie inside, of the columns of x those in [first, last). */
+static ALWAYS_INLINE void gradient_tile(weight_block sum, vec *bias, const int rows, const int taps, const int step,
+                                        const int tile, const enum reach reach, const float *dy, int64_t count,
+                                        const float *x, int64_t x_row, int64_t first_row, int64_t last_row,
+                                        int64_t first, int64_t last)
+{
+    const int size = (tile - 1) * step + taps;
+    vec slope[TILE], total[2] = {vec_set(0), *bias};
+    UNROLL
+    for (int i = 0; i < tile; i++) {
+        slope[i] = reach != PARTIAL || i < count ? vec_load(dy + i * LANES) : vec_set(0);
+        total[i % 2] = total[i % 2] + slope[i];
+    }
+    *bias = total[0] + total[1];
+    UNROLL
+    for (int u = 0; u < rows; u++, x += x_row) {
+        if (u < first_row || u >= last_row)
+            continue;
+        UNROLL
+        for (int q = 0; q < size; q++) {
+            if (is_outside(reach, taps, size, q, first, last))
+                continue;
+            vec value = vec_load(x + q * LANES);
+            UNROLL
+            for (int v = 0; v < taps; v++)
+                if (q >= v && (q - v) % step == 0 && (q - v) / step < tile)
+                    sum[u][v] = vec_fma(value, slope[(q - v) / step], sum[u][v]);
+        }
+    }
+}
+
+/* Row i of dy. */
+static ALWAYS_INLINE void gradient_row(const cpu_depthwise_gradient *g, weight_block sum, vec *bias, const int rows,
+                                       const int taps, const int step, const int tile, int64_t first_tap, int64_t i,
+                                       int part)
+{
+    const int64_t row = i * step - g->top + first_tap, size = (tile - 1) * step + taps, x_row = g->w * LANES;
+    for (int64_t t = 0; t < g->ow; t += tile) {
+        const int64_t at = t * step - g->left, first = -at, last = g->w - at;
+        const float *dy = g->dy + (i * g->ow + t) * LANES + part, *x = g->x + (row * g->w + at) * LANES + part;
+        if (t + tile > g->ow || first >= taps || last <= size - taps)
+            gradient_tile(sum, bias, rows, taps, step, tile, PARTIAL, dy, g->ow - t, x, x_row, -row, g->h - row, first,
+                          last);
+        else if (first > 0 || last < size)
+            gradient_tile(sum, bias, rows, taps, step, tile, EDGE, dy, tile, x, x_row, -row, g->h - row, first, last);
+        else
+            gradient_tile(sum, bias, rows, taps, step, tile, INSIDE, dy, tile, x, x_row, -row, g->h - row, 0, 0);
+    }
+}
+
+/* Row taps [first_tap, first_tap + rows) of a kernel without dilation, one part of the lanes. */
+static ALWAYS_INLINE void gradient_rows(const cpu_depthwise_gradient *g, const int rows, const int taps, const int step,
+                                        const int tile, int64_t first_tap, int part)
+{
+    weight_block sum;
+    vec bias = vec_set(0);
+    UNROLL
+    for (int u = 0; u < rows; u++) {
+        UNROLL
+        for (int v = 0; v < taps; v++)
+            sum[u][v] = vec_set(0);
+    }
+    for (int64_t i = g->first_row; i < g->last_row; i++)
+        gradient_row(g, sum, &bias, rows, taps, step, tile, first_tap, i, part);
+    float *out = g->sums + first_tap * taps * LANES + part;
+    UNROLL
+    for (int u = 0; u < rows; u++) {
+        UNROLL
+        for (int v = 0; v < taps; v++)
+            vec_store(out + (u * taps + v) * LANES, sum[u][v]);
+    }
+    vec_store(g->sums + taps * taps * LANES + part, bias);
+}
+
+static ALWAYS_INLINE void gradient_3x3(const cpu_depthwise_gradient *g, const int step)
+{
+    for (int part = 0; part < LANES; part += VEC)
+        gradient_rows(g, 3, 3, step, GRADIENT_TILE_3, 0, part);
+}
+
+static ALWAYS_INLINE void gradient_5x5(const cpu_depthwise_gradient *g, const int step)
+{
+    for (int part = 0; part < LANES; part += VEC) {
+        int tap = 0;
+        for (; tap + GRADIENT_ROWS_5 <= 5; tap += GRADIENT_ROWS_5)
+            gradient_rows(g, GRADIENT_ROWS_5, 5, step, GRADIENT_TILE_5, tap, part);
+        if (tap < 5)
+            gradient_rows(g, 5 % GRADIENT_ROWS_5, 5, step, GRADIENT_TILE_5, tap, part);
+    }
+}
+
+/* Weight [u, v] of any kernel. Outputs [first, last) of a row read inside the input. */
+static void gradient_tap(const cpu_depthwise_gradient *g, int64_t u, int64_t v, int part)
+{
+    int64_t shift = g->left - v * g->dw, first = shift > 0 ? (shift + g->sw - 1) / g->sw : 0;
+    int64_t last = g->w + shift > 0 ? (g->w + shift - 1) / g->sw + 1 : 0;
+    vec sum[4] = {vec_set(0), vec_set(0), vec_set(0), vec_set(0)};
+    if (last > g->ow)
+        last = g->ow;
+    for (int64_t i = g->first_row; i < g->last_row; i++) {
+        int64_t row = i * g->sh - g->top + u * g->dh;
+        if (row < 0 || row >= g->h)
+            continue;
+        const float *dy = g->dy + i * g->ow * LANES + part, *x = g->x + row * g->w * LANES + part;
+        int64_t t = first;
+        for (; t + 4 <= last; t += 4) {
+            UNROLL
+            for (int k = 0; k < 4; k++)
+                sum[k] =
+                    vec_fma(vec_load(dy + (t + k) * LANES), vec_load(x + ((t + k) * g->sw - shift) * LANES), sum[k]);
+        }
+        for (; t < last; t++)
+            sum[0] = vec_fma(vec_load(dy + t * LANES), vec_load(x + (t * g->sw - shift) * LANES), sum[0]);
+    }
+    vec_store(g->sums + (u * g->kw + v) * LANES + part, (sum[0] + sum[1]) + (sum[2] + sum[3]));
+}
+
+static void gradient_any(const cpu_depthwise_gradient *g)
+{
+    for (int part = 0; part < LANES; part += VEC) {
+        for (int64_t u = 0; u < g->kh; u++)
+            for (int64_t v = 0; v < g->kw; v++)
+                gradient_tap(g, u, v, part);
+        vec bias = vec_set(0);
+        for (int64_t at = g->first_row * g->ow; at < g->last_row * g->ow; at++)
+            bias = bias + vec_load(g->dy + at * LANES + part);
+        vec_store(g->sums + g->kh * g->kw * LANES + part, bias);
+    }
+}
+
+static void depthwise_gradient(const cpu_depthwise_gradient *g)
+{
+    bool is_tuned = g->kh == g->kw && g->sh == g->sw && g->sh <= 2 && g->dh == 1 && g->dw == 1;
+    if (is_tuned && g->kh == 3 && g->sh == 1)
+        gradient_3x3(g, 1);
+    else if (is_tuned && g->kh == 3)
+        gradient_3x3(g, 2);
+    else if (is_tuned && g->kh == 5 && g->sh == 1)
+        gradient_5x5(g, 1);
+    else if (is_tuned && g->kh == 5)
+        gradient_5x5(g, 2);
+    else
+        gradient_any(g);
+}
+
+void KERNEL(cpu_depthwise_init)(cpu_table_type *table)
+{
+    table->depthwise = depthwise;
+    table->depthwise_gradient = depthwise_gradient;
+}

@@ -9,7 +9,6 @@
 #include "kernels/kernels.h"
 
 #include <math.h>
-#include <string.h>
 
 enum { WANTED_TASKS = 16, LEAST_ROWS = 4, MOST_PIXELS = 4096 /* of a chunk: no long sums in single precision */ };
 
@@ -345,7 +344,5 @@ int cpu_conv2d_describe_depthwise(const linnet_layer_desc *desc, linnet_candidat
         return CPU_AVOID;
     if (desc->direction == LINNET_BACKWARD && desc->want_parameters)
         out->workspace_bytes = weight_workspace(&s);
-    if (desc->direction == LINNET_BACKWARD && desc->forward && strcmp(desc->forward, out->name) == 0)
-        return CPU_PREFER;
-    return cpu_fills_lanes(s.c, 50) ? CPU_PREFER : CPU_AVOID;
+    return cpu_fills_lanes(s.c, 50) ? cpu_conv2d_preference(desc, out->name) : CPU_AVOID;
 }

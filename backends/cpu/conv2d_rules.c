@@ -22,6 +22,7 @@ typedef struct rule {
 /* clang-format off */
 static const rule rules[] = {
     /* algorithm  directions  kernel  channels  outputs  plane  preference */
+    {"depthwise", ALL,        ANY,    1,        1,       ANY,   3},
     {"channels",  ALL,        ANY,    16,       16,      ANY,   3},
 };
 /* clang-format on */

@@ -7,9 +7,9 @@
 #include <string.h>
 
 static const cli_command *const commands[] = {
-    &cmd_devices, &cmd_doctor, &cmd_selftest, &cmd_summary, &cmd_plan,
-    &cmd_bench,   &cmd_train,  &cmd_eval,     &cmd_predict, &cmd_filter, &cmd_features, &cmd_equivariance,
-    &cmd_style, &cmd_invert, &cmd_adversarial,
+    &cmd_devices,      &cmd_doctor, &cmd_selftest, &cmd_summary,     &cmd_plan,   &cmd_bench,
+    &cmd_tune,         &cmd_train,  &cmd_eval,     &cmd_predict,     &cmd_filter, &cmd_features,
+    &cmd_equivariance, &cmd_style,  &cmd_invert,   &cmd_adversarial,
 };
 
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])

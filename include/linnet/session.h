@@ -131,5 +131,30 @@ typedef struct linnet_step_info {
 LINNET_API linnet_status linnet_session_step(const linnet_session *session, size_t index, linnet_step_info *out_info);
 LINNET_API void linnet_text_free(char **text);
 
+/* ---- Tuning: measured costs instead of estimated ones ---- */
+
+typedef struct linnet_tune_options {
+    uint32_t struct_size;
+    uint32_t reserved;
+    double seconds; /* for each implementation; default 0.02 */
+    /* Called before each layer's implementations are measured; other than 0 stops. NULL: nobody wants to know. */
+    int (*progress)(void *context, size_t done, size_t all, const char *layer);
+    void *context;
+} linnet_tune_options;
+typedef struct linnet_tune_report {
+    uint32_t struct_size; /* set by the caller */
+    uint32_t layers;      /* different ones, forwards and backwards together */
+    uint32_t measured;    /* implementations */
+    uint32_t wrong;       /* of them: not within the layer's tolerance of the first; they are not used any more */
+    uint32_t skipped;     /* too large, or failed: the estimate stays */
+} linnet_tune_report;
+/* Measures every implementation that a plan for these feeds and the current settings could use, each layer and size
+   once, and compares it with the first that accepts. From then on this session's devices, as long as they are open,
+   choose by what was measured; plans are made anew. options may be NULL. */
+LINNET_API linnet_status linnet_session_tune(linnet_session *session, const linnet_batch *batch,
+                                             const linnet_tune_options *options, linnet_tune_report *out_report);
+/* Keeps it in the cache directory, for every session on these devices from then on. */
+LINNET_API linnet_status linnet_session_keep_tuning(linnet_session *session);
+
 LINNET_END_DECLS
 #endif

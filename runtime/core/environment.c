@@ -103,7 +103,7 @@ uint32_t linnet_thread_count(void)
     return linnet_processor_count();
 }
 
-static char *cache_path(void)
+char *linnet_cache_path(void)
 {
     const char *base;
     if ((base = linnet_environment("LINNET_CACHE_DIR")))
@@ -132,7 +132,7 @@ const char *linnet_cache_directory(void)
     static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
     static char *known; /* kept for the life of the process; a changed environment makes a new one */
     pthread_mutex_lock(&mutex);
-    char *path = cache_path();
+    char *path = linnet_cache_path();
     if (path && (!known || strcmp(known, path) != 0)) {
         if (make_folders(path)) {
             known = path; /* the one before may still be in use somewhere */

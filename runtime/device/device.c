@@ -2,6 +2,7 @@
 #include "device.h"
 
 #include "registry.h"
+#include "tuner.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -75,6 +76,7 @@ void linnet_device_close(linnet_device **device)
     if (__atomic_sub_fetch(&d->references, 1, __ATOMIC_ACQ_REL) > 0)
         return;
     d->backend->close(d->handle);
+    linnet_tuned_free(d);
     linnet_release(d);
 }
 

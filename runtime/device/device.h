@@ -13,6 +13,7 @@ struct linnet_device {
     uint32_t index; /* among the backend's devices */
     int references; /* atomic */
     char label[288];
+    struct linnet_tuned *tuned; /* measured costs; NULL until someone asks: tuner.h */
 };
 
 /* One more hold on an open device; returns it. */

@@ -145,6 +145,8 @@ static void append_row(linnet_text *text, const linnet_session *session, const l
             linnet_text_append(text, "  in place");
         if (step->place)
             linnet_text_append(text, "  on %s", device);
+        if (linnet_tune_has(session, step))
+            linnet_text_append(text, "  tuned");
         if (r->refusals)
             linnet_text_append(text, "\n%26srefused: %s", "", r->refusals);
         linnet_text_append(text, "\n");
@@ -166,8 +168,9 @@ static void append_row(linnet_text *text, const linnet_session *session, const l
         linnet_text_append_json(text, pairs[i].value);
         linnet_text_append(text, ", ");
     }
-    linnet_text_append(text, "\"workspace_bytes\": %llu, \"saved_bytes\": %llu, \"in_place\": %s}\n",
-                       (unsigned long long)r->workspace, (unsigned long long)r->saved, r->in_place ? "true" : "false");
+    linnet_text_append(text, "\"workspace_bytes\": %llu, \"saved_bytes\": %llu, \"in_place\": %s, \"tuned\": %s}\n",
+                       (unsigned long long)r->workspace, (unsigned long long)r->saved, r->in_place ? "true" : "false",
+                       linnet_tune_has(session, step) ? "true" : "false");
 }
 
 char *linnet_plan_describe(const linnet_session *session, const linnet_plan *plan, bool json)

@@ -340,8 +340,10 @@ linnet_status linnet_emit_next(linnet_compiler *c, linnet_plan_step *step, uint3
             note_refusal(step, &step->candidate);
             continue;
         }
-        if (candidate_is_sane(&step->candidate))
+        if (candidate_is_sane(&step->candidate)) {
+            linnet_tune_candidate(c->session, step, &step->candidate);
             return LINNET_OK;
+        }
         return linnet_fail(c->context, LINNET_INTERNAL, "%s: %s %s: candidate %u breaks the contract", device->label,
                            layer, direction, *index - 1);
     }

@@ -13,6 +13,7 @@
  *   forward.c      the forward steps
  *   autodiff.c     the backward steps, one segment per loss
  *   memory_plan.c  in place, then every tensor's offset in the arena
+ *   tune.c         measured costs instead of estimated ones, where there are any
  *   compile.c      runs the passes and builds the plugins' plans
  *   run.c          runs the steps
  *   profile.c      times them
@@ -290,6 +291,12 @@ double linnet_emit_conversion_cost(const linnet_plan_step *step, const uint32_t 
                                    const uint32_t *output_formats);
 /* Can the place keep such a tensor in a format? */
 bool linnet_emit_can_hold(const linnet_compiler *c, uint32_t place, const linnet_tensor_desc *desc, uint32_t format);
+
+/* tune.c */
+/* A candidate that accepts: its measured cost takes the place of the estimated one, and a recorder notes it. */
+void linnet_tune_candidate(linnet_session *session, const linnet_plan_step *step, linnet_candidate *candidate);
+/* Was the step's implementation measured? */
+bool linnet_tune_has(const linnet_session *session, const linnet_plan_step *step);
 
 /* compile.c */
 linnet_status linnet_plan_compile(linnet_session *session, const uint32_t *feed_values, const linnet_shape *feed_shapes,

@@ -88,12 +88,13 @@ struct linnet_session {
     linnet_plan *plans[LINNET_MAX_PLANS];
     size_t plan_count;
     uint64_t clock, compiles, arena_generation;
-    linnet_plan *current;        /* of the last forward; NULL before, and after a failure */
-    uint64_t backward_done;      /* bit i: loss i of the current forward has been differentiated */
-    uint32_t last_segment;       /* of the last backward, for reading gradients of values */
-    const void *output_gradient; /* during a backward: where its segment starts from */
-    bool profile;                /* time every step */
-    linnet_status round_status;  /* first failure since zero_gradients, for the optimiser */
+    linnet_plan *current;             /* of the last forward; NULL before, and after a failure */
+    uint64_t backward_done;           /* bit i: loss i of the current forward has been differentiated */
+    uint32_t last_segment;            /* of the last backward, for reading gradients of values */
+    const void *output_gradient;      /* during a backward: where its segment starts from */
+    struct linnet_recorder *recorder; /* while it is tuned: notes what is asked for */
+    bool profile;                     /* time every step */
+    linnet_status round_status;       /* first failure since zero_gradients, for the optimiser */
 };
 
 /* LINNET_OK, or LINNET_INVALID for no session, LINNET_FORKED, ...: every call asks first. */

@@ -124,8 +124,10 @@ typedef struct linnet_trial {
     linnet_candidate candidate;
     linnet_backend_plan *plan;
     double seconds; /* time every run for so long; 0: do not */
-    /* Then: seconds of one run, and of the conversions of its inputs, outputs and their gradients. */
-    double fastest, median, conversion;
+    double give_up; /* a run that takes longer is timed once; 0: all are timed well */
+    /* Then: seconds of one run, and of the conversions of its inputs, outputs and their gradients,
+       and of its parameters. */
+    double fastest, median, conversion, packing;
 } linnet_trial;
 
 /* The case's desc for a direction, to be edited (formats, strides, wanted gradients) before candidates are asked for.

@@ -8,6 +8,7 @@ set(LINNET_VERIFY_SOURCES
   verify/compare.c
   verify/expected.c
   verify/gradient.c
+  verify/measure.c
   verify/operands.c
   verify/optimizer.c
   verify/queue.c

@@ -127,6 +127,10 @@ static linnet_status measure(linnet_trial *t, const linnet_layer_args *args)
     double start = now();
     for (; !status; count *= 2) {
         status = run_batch(t, args, count, &batch);
+        if (count == 1 && t->give_up > 0 && batch > t->give_up) {
+            t->fastest = t->median = batch;
+            return status;
+        }
         if (batch * (double)count >= t->seconds / 64)
             break;
     }
@@ -176,6 +180,8 @@ static linnet_status measure_all(linnet_trial *t, const places *p, const linnet_
                         list_conversions(t->arena, p->outputs, t->desc.output_count) +
                         list_conversions(t->arena, p->output_gradients, t->desc.output_count) +
                         list_conversions(t->arena, p->input_gradients, t->desc.input_count);
+    if (!status)
+        t->packing = list_conversions(t->arena, p->parameters, t->desc.parameter_count);
     return status;
 }
 

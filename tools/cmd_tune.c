@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bench.h"
+#include "commands.h"
+#include "json_lines.h"
+#include "options.h"
+
+#include <stdio.h>
+
+#define MEASURE_SECONDS 1.0
+#define BETTER          0.99 /* less is noise */
+
+typedef struct tune_options {
+    bench_options bench;
+    int train_only, infer_only, force;
+    double seconds;
+} tune_options;
+
+static int show_progress(void *context, size_t done, size_t all, const char *layer)
+{
+    (void)context;
+    if (!cli_common_options.quiet && !cli_common_options.json && text_colour(stderr))
+        fprintf(stderr, "\r\033[K%zu of %zu: %s", done, all, layer);
+    return 0;
+}
+
+static void clear_progress(void)
+{
+    if (!cli_common_options.quiet && !cli_common_options.json && text_colour(stderr))
+        fputs("\r\033[K", stderr);
+}
+
+static void print(const bench_engine *b, const char *name, int64_t batch, const linnet_tune_report *r,
+                  const double seconds[2], bool kept)
+{
+    const char *mode = b->sgd ? "train" : "infer";
+    if (!cli_common_options.json) {
+        printf("%s, %s, batch %lld: %u layers, %u implementations measured", name, mode, (long long)batch, r->layers,
+               r->measured);
+        if (r->wrong)
+            printf(", %u of them WRONG", r->wrong);
+        if (r->skipped)
+            printf(", %u skipped", r->skipped);
+        printf("; %.3f ms before, %.3f ms now: %s\n", 1e3 * seconds[0], 1e3 * seconds[1],
+               kept ? "kept" : "not kept, it is no faster");
+        return;
+    }
+    json_t *line = json_object();
+    json_text(line, "name", name);
+    json_text(line, "device", engine_device(&b->e));
+    json_text(line, "mode", mode);
+    json_count(line, "batch", (long long)batch);
+    json_count(line, "layers", r->layers);
+    json_count(line, "measured", r->measured);
+    json_count(line, "wrong", r->wrong);
+    json_count(line, "skipped", r->skipped);
+    json_number(line, "before_ms", 1e3 * seconds[0]);
+    json_number(line, "after_ms", 1e3 * seconds[1]);
+    json_bool(line, "kept", kept);
+    json_line(line);
+}
+
+/* Before, tuning, after: what is slower as a whole is not kept. */
+static int tune_engine(bench_engine *b, const char *name, int64_t batch, const tune_options *o)
+{
+    linnet_tune_report report = {.struct_size = sizeof report};
+    const linnet_tune_options options = {
+        .struct_size = sizeof options, .seconds = o->seconds, .progress = show_progress};
+    bench_times before, after;
+    int code = bench_measure(&o->bench, bench_engine_run, b, &before);
+    if (code == EXIT_GO_ON)
+        code = cli_check(linnet_session_tune(b->e.session, &b->sample.batch, &options, &report));
+    clear_progress();
+    if (code == EXIT_GO_ON)
+        code = bench_measure(&o->bench, bench_engine_run, b, &after);
+    if (code != EXIT_GO_ON)
+        return code;
+    bool kept = o->force || report.wrong || after.least < BETTER * before.least;
+    if (kept)
+        code = cli_check(linnet_session_keep_tuning(b->e.session));
+    if (code == EXIT_GO_ON)
+        print(b, name, batch, &report, (const double[]){before.least, after.least}, kept);
+    return code;
+}
+
+static int tune_one(const char *name, int train, int64_t batch, const tune_options *o)
+{
+    bench_engine b;
+    int code = bench_engine_start(&b, name, train, batch);
+    if (code == EXIT_GO_ON)
+        code = tune_engine(&b, name, batch, o);
+    bench_engine_stop(&b);
+    return code;
+}
+
+static bool has_classes(const char *name)
+{
+    linnet_model model = {.net = NULL};
+    bool has = model_open_any(name, &model) == EXIT_GO_ON && model.loss.id;
+    linnet_model_free(&model);
+    return has;
+}
+
+static int tune_net(const char *name, const tune_options *o)
+{
+    int code = EXIT_GO_ON;
+    for (size_t i = 0; i < o->bench.batches.count && code == EXIT_GO_ON; i++)
+        for (int train = o->train_only; train <= !o->infer_only && code == EXIT_GO_ON; train++)
+            if (!train || o->train_only || has_classes(name))
+                code = tune_one(name, train, o->bench.batches.numbers[i], o);
+    return code;
+}
+
+static int run(int argc, char **argv)
+{
+    int first;
+    const char *batches = "1,64";
+    tune_options o = {.bench = {.warm_up = 0.1, .seconds = MEASURE_SECONDS}, .seconds = 0.02};
+    cli_option options[] = {
+        {.name = "batch",
+         .letter = 'b',
+         .kind = CLI_TEXT,
+         .target = &batches,
+         .argument = "LIST",
+         .help = "images at once: 1,8,64 or 1..256, doubled each time (default: 1,64)"},
+        {.name = "train", .kind = CLI_FLAG, .target = &o.train_only, .help = "training steps only"},
+        {.name = "infer", .kind = CLI_FLAG, .target = &o.infer_only, .help = "inference only"},
+        {.name = "seconds",
+         .kind = CLI_REAL,
+         .target = &o.seconds,
+         .argument = "S",
+         .low = 0.0001,
+         .high = 60,
+         .help = "how long to measure each implementation (default: 0.02)"},
+        {.name = "force", .kind = CLI_FLAG, .target = &o.force, .help = "keep it even where the network is no faster"},
+    };
+    int code = cli_parse(&cmd_tune, options, sizeof options / sizeof options[0], argc, argv, &first);
+    if (code == EXIT_GO_ON && !bench_list_read(batches, 65536, &o.bench.batches))
+        code = cli_usage(&cmd_tune, "--batch: '%s' is no list of numbers from 1 to 65536", batches);
+    if (code == EXIT_GO_ON && o.train_only && o.infer_only)
+        code = cli_usage(&cmd_tune, "--train and --infer exclude each other");
+    if (code == EXIT_GO_ON && first == argc)
+        code = cli_usage(&cmd_tune, "which network?");
+    if (code == EXIT_GO_ON)
+        code = cli_check_environment();
+    for (int i = first; i < argc && code == EXIT_GO_ON; i++)
+        code = tune_net(argv[i], &o);
+    return code == EXIT_GO_ON ? EXIT_DONE : code;
+}
+
+const cli_command cmd_tune = {
+    "tune", "NET...", "measure on this device which implementation of each layer is the fastest",
+    "NET is a network's name, a net in a line (one layer is a net, too: \"input 64x56x56; conv 64 k3 p1\") or a file "
+    "that\n"
+    "holds one. Without tuning, implementations are chosen by costs that the backend estimates from shapes alone. "
+    "Here\n"
+    "each one that a plan could use is timed, for every layer and size of the network, inference and training steps, "
+    "and\n"
+    "compared with the first one; one that computes something else is never used again. What was measured is kept in "
+    "the\n"
+    "cache directory (LINNET_CACHE_DIR) for this device, this number of threads and these sizes, where the whole\n"
+    "network is faster with it. 'linnet plan' says which steps were tuned.",
+    run};

@@ -89,6 +89,8 @@ static const cpu_algorithm algorithms[] = {
     {"nchw16n", LINNET_BACKWARD, false, cpu_conv2d_describe_blocked, cpu_conv2d_backward_blocked},
     {"channels", LINNET_FORWARD, true, cpu_conv2d_describe_channels, cpu_conv2d_forward_channels},
     {"channels", LINNET_BACKWARD, false, cpu_conv2d_describe_channels, cpu_conv2d_backward_channels},
+    {"planes", LINNET_FORWARD, true, cpu_conv2d_describe_planes, cpu_conv2d_forward_planes},
+    {"planes", LINNET_BACKWARD, false, cpu_conv2d_describe_planes, cpu_conv2d_backward_planes},
     {"im2col_gemm", LINNET_FORWARD, true, cpu_conv2d_describe_im2col, cpu_conv2d_forward_im2col},
     {"im2col_gemm", LINNET_BACKWARD, false, cpu_conv2d_describe_im2col, cpu_conv2d_backward_im2col},
     {"direct", LINNET_FORWARD, true, cpu_conv2d_describe_direct, cpu_conv2d_forward_direct},

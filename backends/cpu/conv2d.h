@@ -79,5 +79,9 @@ void cpu_conv2d_backward_depthwise(const linnet_layer_desc *desc, const linnet_l
 int cpu_conv2d_describe_channels(const linnet_layer_desc *desc, linnet_candidate *out);
 void cpu_conv2d_forward_channels(const linnet_layer_desc *desc, const linnet_layer_args *args);
 void cpu_conv2d_backward_channels(const linnet_layer_desc *desc, const linnet_layer_args *args);
+/* conv2d_planes.c */
+int cpu_conv2d_describe_planes(const linnet_layer_desc *desc, linnet_candidate *out);
+void cpu_conv2d_forward_planes(const linnet_layer_desc *desc, const linnet_layer_args *args);
+void cpu_conv2d_backward_planes(const linnet_layer_desc *desc, const linnet_layer_args *args);
 
 #endif

@@ -10,7 +10,14 @@
 #include <math.h>
 #include <string.h>
 
-enum { WANTED_TASKS = 8, CHUNK_PIXELS = 192, PAIR = CPU_LANES * CPU_LANES, MOST_UNIT = 1 << 15, MOST_SET = 8 };
+enum {
+    WANTED_TASKS = 8,
+    CHUNK_PIXELS = 192,
+    MOST_ROWS = 2 * CHUNK_PIXELS,
+    PAIR = CPU_LANES * CPU_LANES,
+    MOST_UNIT = 1 << 15,
+    MOST_SET = 8
+};
 
 typedef struct weight_job {
     const cpu_conv2d_data *d;
@@ -19,8 +26,9 @@ typedef struct weight_job {
     int64_t row_pixels, rows, rows_per_chunk, row_chunks, chunks;
     int64_t in_set, out_set, in_units, out_units, units; /* blocks of a unit; units of a group and of all */
     int64_t splits, chunks_per_split;
-    int64_t spread, scratch; /* floats of a channel block, of a thread */
+    int64_t copy, scratch; /* floats of a channel block, of a thread */
     float *scratches, *biases, *partials;
+    cpu_batch_term terms[MOST_ROWS]; /* rows of a chunk */
 } weight_job;
 
 static void choose_chunks(weight_job *j)
@@ -32,7 +40,7 @@ static void choose_chunks(weight_job *j)
     j->rows_per_chunk = cpu_ceil(j->rows, count);
     j->row_chunks = cpu_ceil(j->rows, j->rows_per_chunk);
     j->chunks = j->d->s.n * j->row_chunks;
-    j->spread = cpu_channels_spread_floats(w, j->rows_per_chunk);
+    j->copy = cpu_channels_copy_floats(w, j->rows_per_chunk);
 }
 
 static void choose_units(weight_job *j)
@@ -68,10 +76,10 @@ static void weight_job_of(const cpu_conv2d_data *d, weight_job *out)
     const cpu_conv2d_sizes *s = &d->s;
     *out = (weight_job){
         .d = d, .in_blocks = cpu_ceil(s->group_c, CPU_LANES), .out_blocks = cpu_ceil(s->group_o, CPU_LANES)};
-    cpu_channels_forward_window(s, &out->window);
+    cpu_channels_forward_window(s, CPU_LANES, PAIR, true, &out->window);
     choose_chunks(out);
     choose_units(out);
-    out->scratch = out->spread * out->in_set + (out->splits == 1 ? unit_floats(out) : 0);
+    out->scratch = out->copy * out->in_set + (out->splits == 1 ? unit_floats(out) : 0);
 }
 
 uint64_t cpu_channels_weight_workspace(const cpu_conv2d_sizes *s)
@@ -101,12 +109,12 @@ static unit unit_of(const weight_job *j, int64_t number)
 }
 
 /* One chunk's products of a pair of blocks, tap by tap. */
-static void add_pair(const weight_job *j, const float *dy, const float *x, int64_t pixels, bool accumulate, float *out)
+static void add_pair(const weight_job *j, const float *dy, const float *x, int64_t rows, bool accumulate, float *out)
 {
-    static const cpu_batch_term whole = {0, 0};
-    cpu_batch_reduce p = {.terms = &whole,
-                          .count = 1,
-                          .depth = pixels,
+    bool is_joined = j->window.pitch == j->window.ow;
+    cpu_batch_reduce p = {.terms = j->terms,
+                          .count = is_joined ? 1 : rows,
+                          .depth = is_joined ? rows * j->row_pixels : j->row_pixels,
                           .out_r = CPU_LANES,
                           .columns = 1,
                           .layout = CPU_BATCH_CHANNELS,
@@ -124,27 +132,26 @@ static void add_pair(const weight_job *j, const float *dy, const float *x, int64
     }
 }
 
-static void add_chunk(const weight_job *j, const unit *u, int64_t chunk, bool accumulate, float *spread, float *out,
+static void add_chunk(const weight_job *j, const unit *u, int64_t chunk, bool accumulate, float *copy, float *out,
                       float *bias)
 {
     const cpu_conv2d_sizes *s = &j->d->s;
     const cpu_channels_window *w = &j->window;
     int64_t item = chunk / j->row_chunks, row = chunk % j->row_chunks * j->rows_per_chunk;
-    int64_t pixels = cpu_min(j->rows_per_chunk, j->rows - row) * j->row_pixels, plane = s->h * s->w * CPU_LANES;
+    int64_t rows = cpu_min(j->rows_per_chunk, j->rows - row), plane = s->h * s->w * CPU_LANES;
     const float *x = j->d->x ? j->d->x + item * s->x_stride + u->group * j->in_blocks * plane : NULL;
     const float *dy = j->d->dy + item * s->y_stride + row * j->row_pixels * CPU_LANES +
                       u->group * j->out_blocks * s->oh * s->ow * CPU_LANES;
     for (int64_t c = u->in_first; c < u->in_last && j->d->dweight && !w->in_place; c++)
-        cpu_channels_spread(w, x + c * plane, row, j->rows_per_chunk, spread + (c - u->in_first) * j->spread);
+        cpu_channels_copy(w, x + c * plane, row, j->rows_per_chunk, copy + (c - u->in_first) * j->copy);
     for (int64_t o = u->out_first; o < u->out_last; o++, bias += CPU_LANES) {
         const float *dy_block = dy + o * s->oh * s->ow * CPU_LANES;
         for (int64_t c = 0; c < u->in_last - u->in_first && j->d->dweight; c++, out += w->taps * PAIR)
             add_pair(j, dy_block,
-                     w->in_place ? x + (u->in_first + c) * plane + row * j->row_pixels * CPU_LANES
-                                 : spread + c * j->spread,
-                     pixels, accumulate, out);
+                     w->in_place ? x + (u->in_first + c) * plane + row * j->row_pixels * CPU_LANES : copy + c * j->copy,
+                     rows, accumulate, out);
         if (u->in_first == 0)
-            cpu_table.lane_sums(dy_block, pixels * CPU_LANES, bias);
+            cpu_table.lane_sums(dy_block, rows * j->row_pixels * CPU_LANES, bias);
     }
 }
 
@@ -185,14 +192,14 @@ static void weight_task(const void *context, int64_t task, uint32_t worker)
     int64_t split = task / j->units, number = task % j->units;
     int64_t first = split * j->chunks_per_split, last = cpu_min(j->chunks, first + j->chunks_per_split);
     unit u = unit_of(j, number);
-    float *spread = j->scratches + worker * j->scratch, *sums = spread + j->spread * j->in_set;
+    float *copy = j->scratches + worker * j->scratch, *sums = copy + j->copy * j->in_set;
     float *bias = j->biases + split * bias_floats(j) + (u.group * j->out_blocks + u.out_first) * CPU_LANES;
     if (j->splits > 1)
         sums = j->partials + (split * j->units + number) * unit_floats(j);
     if (u.in_first == 0)
         memset(bias, 0, (size_t)((u.out_last - u.out_first) * CPU_LANES) * sizeof *bias);
     for (int64_t chunk = first; chunk < last; chunk++)
-        add_chunk(j, &u, chunk, chunk > first, spread, sums, bias);
+        add_chunk(j, &u, chunk, chunk > first, copy, sums, bias);
     if (j->splits == 1 && j->d->dweight)
         store_unit(j, &u, sums, j->d->accumulate_weight);
 }
@@ -220,6 +227,8 @@ void cpu_channels_weight_gradient(const cpu_conv2d_data *d)
 {
     weight_job j;
     weight_job_of(d, &j);
+    for (int64_t i = 0; i < cpu_min(j.rows_per_chunk, MOST_ROWS); i++)
+        j.terms[i] = (cpu_batch_term){.a = i * j.row_pixels * CPU_LANES, .b = i * j.window.pitch * CPU_LANES};
     j.scratches = (float *)(void *)d->workspace;
     j.biases = j.scratches + j.scratch * cpu_worker_count();
     j.partials = j.biases + j.splits * bias_floats(&j);

@@ -1,35 +1,53 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the taps of a kernel read in nchw16c, and the spreading of it. */
+/* What the taps of a kernel read, and the copying of it. */
 #include "conv2d_channels.h"
 
 #include <string.h>
 
-static void add_x(cpu_channels_window *w, int64_t x)
+enum { SHORT_ROW = 14 }; /* columns; shorter output rows are joined to one run */
+
+/* The number of x among those of the taps before tap `count`, or how many there are. */
+static int64_t different_x(const cpu_channels_window *w, int64_t count, int64_t x, bool *out_found)
 {
-    for (int64_t i = 0; i < w->xs; i++)
-        if (w->x[i] == x)
-            return;
-    w->x[w->xs++] = x;
+    int64_t number = 0;
+    *out_found = false;
+    for (int64_t i = 0; i < count && !*out_found; i++) {
+        bool is_first = true;
+        for (int64_t k = 0; k < i && is_first; k++)
+            is_first = w->tap[k].x != w->tap[i].x;
+        *out_found = is_first && w->tap[i].x == x;
+        number += is_first && !*out_found;
+    }
+    return number;
 }
 
-void cpu_channels_window_complete(cpu_channels_window *w)
+static int64_t count_x(const cpu_channels_window *w)
 {
-    int64_t high_y = 0;
-    w->low_y = w->xs = w->span_y = 0;
+    bool found;
+    return different_x(w, w->taps, INT64_MIN, &found);
+}
+
+void cpu_channels_window_complete(cpu_channels_window *w, bool joins)
+{
+    int64_t high_y = INT64_MIN, high_x = INT64_MIN;
+    w->low_y = w->low_x = INT64_MAX;
     for (int64_t i = 0; i < w->taps; i++) {
-        const cpu_channels_tap *tap = &w->tap[i];
-        add_x(w, tap->x);
-        w->low_y = i == 0 ? tap->y : cpu_min(w->low_y, tap->y);
-        high_y = i == 0 ? tap->y : cpu_max(high_y, tap->y);
+        w->low_y = cpu_min(w->low_y, w->tap[i].y);
+        w->low_x = cpu_min(w->low_x, w->tap[i].x);
+        high_y = cpu_max(high_y, w->tap[i].y);
+        high_x = cpu_max(high_x, w->tap[i].x);
     }
-    if (w->taps > 0)
-        w->span_y = high_y - w->low_y + 1;
-    w->in_place = w->sh == 1 && w->sw == 1 && w->xs == 1 && w->x[0] == 0 && w->ow == w->w && w->low_y >= 0 &&
+    w->span_y = high_y - w->low_y + 1;
+    w->span_x = high_x - w->low_x + 1;
+    w->in_place = w->sh == 1 && w->sw == 1 && w->low_x == 0 && high_x == 0 && w->ow == w->w && w->low_y >= 0 &&
                   high_y + w->oh <= w->h;
+    w->is_spread = joins && w->ow < SHORT_ROW && !w->in_place;
+    w->copies = w->in_place ? 0 : w->is_spread ? count_x(w) : cpu_min(w->sw, w->span_x);
+    w->pitch = w->in_place || w->is_spread ? w->ow : w->ow + (w->span_x - 1) / w->sw;
 }
 
 /* Phases of the row stride that a tap uses, and rows of each. */
-static int64_t phases(const cpu_channels_window *w)
+static int64_t row_phases(const cpu_channels_window *w)
 {
     return cpu_min(w->sh, w->span_y);
 }
@@ -39,61 +57,71 @@ static int64_t phase_rows(const cpu_channels_window *w, int64_t rows)
     return rows + (w->span_y - 1) / w->sh;
 }
 
-int64_t cpu_channels_spread_floats(const cpu_channels_window *w, int64_t rows)
+int64_t cpu_channels_copy_floats(const cpu_channels_window *w, int64_t rows)
 {
-    return w->in_place ? 0 : w->xs * phases(w) * phase_rows(w, rows) * w->ow * CPU_LANES;
+    return w->copies * row_phases(w) * phase_rows(w, rows) * w->pitch * w->lanes;
 }
 
 int64_t cpu_channels_tap_offset(const cpu_channels_window *w, const cpu_channels_tap *tap, int64_t rows)
 {
-    int64_t x = 0, y = tap->y - w->low_y;
+    int64_t x = tap->x - w->low_x, y = tap->y - w->low_y;
+    bool found;
     if (w->in_place)
-        return tap->y * w->w * CPU_LANES;
-    while (w->x[x] != tap->x)
-        x++;
-    return ((x * phases(w) + y % w->sh) * phase_rows(w, rows) + y / w->sh) * w->ow * CPU_LANES;
+        return tap->y * w->w * w->lanes;
+    int64_t copy = w->is_spread ? different_x(w, w->taps, tap->x, &found) : x % w->sw;
+    int64_t shift = w->is_spread ? 0 : x / w->sw;
+    return (((copy * row_phases(w) + y % w->sh) * phase_rows(w, rows) + y / w->sh) * w->pitch + shift) * w->lanes;
 }
 
-/* One row of the input as a tap sees it, or zeros. */
-static void spread_row(const cpu_channels_window *w, const float *in, int64_t row, int64_t x, float *out)
+/* Pixels of a row, step apart. */
+static void copy_pixels(const cpu_channels_window *w, const float *in, float *out, int64_t count)
+{
+    if (w->lanes == CPU_LANES)
+        cpu_table.copy_lines(in, w->sw * CPU_LANES, out, count);
+    else
+        cpu_table.copy_strided(in, w->sw, out, count);
+}
+
+/* pitch pixels of an input row from column x on, or zeros. */
+static void copy_row(const cpu_channels_window *w, const float *in, int64_t row, int64_t x, float *out)
 {
     int64_t first = 0, last = 0;
     if (row >= 0 && row < w->h)
-        cpu_conv2d_range(w->sw, 0, x, w->w, w->ow, &first, &last);
-    cpu_table.copy_lines(in + (row * w->w + first * w->sw + x) * CPU_LANES, w->sw * CPU_LANES, out + first * CPU_LANES,
-                         last - first);
-    memset(out, 0, (size_t)(first * CPU_LANES) * sizeof *out);
-    memset(out + last * CPU_LANES, 0, (size_t)((w->ow - last) * CPU_LANES) * sizeof *out);
+        cpu_conv2d_range(w->sw, 0, x, w->w, w->pitch, &first, &last);
+    if (last > first)
+        copy_pixels(w, in + (row * w->w + first * w->sw + x) * w->lanes, out + first * w->lanes, last - first);
+    memset(out, 0, (size_t)(first * w->lanes) * sizeof *out);
+    memset(out + last * w->lanes, 0, (size_t)((w->pitch - last) * w->lanes) * sizeof *out);
 }
 
-void cpu_channels_spread(const cpu_channels_window *w, const float *in, int64_t row, int64_t rows, float *out)
+static void copy_rows(const cpu_channels_window *w, const float *in, int64_t row, int64_t rows, int64_t x, float *out)
 {
-    for (int64_t x = 0; x < w->xs; x++)
-        for (int64_t phase = 0; phase < phases(w); phase++)
-            for (int64_t i = 0; i < phase_rows(w, rows); i++, out += w->ow * CPU_LANES)
-                spread_row(w, in, (row + i) * w->sh + w->low_y + phase, w->x[x], out);
+    for (int64_t phase = 0; phase < row_phases(w); phase++)
+        for (int64_t i = 0; i < phase_rows(w, rows); i++, out += w->pitch * w->lanes)
+            copy_row(w, in, (row + i) * w->sh + w->low_y + phase, x, out);
 }
 
-void cpu_channels_forward_window(const cpu_conv2d_sizes *s, cpu_channels_window *out)
+void cpu_channels_copy(const cpu_channels_window *w, const float *plane, int64_t row, int64_t rows, float *out)
 {
-    *out = (cpu_channels_window){.h = s->h, .w = s->w, .oh = s->oh, .ow = s->ow, .sh = s->sh, .sw = s->sw};
+    int64_t floats = row_phases(w) * phase_rows(w, rows) * w->pitch * w->lanes;
+    for (int64_t copy = 0; copy < w->copies && !w->is_spread; copy++)
+        copy_rows(w, plane, row, rows, w->low_x + copy, out + copy * floats);
+    for (int64_t i = 0; i < w->taps && w->is_spread; i++) {
+        bool was_before;
+        int64_t copy = different_x(w, i, w->tap[i].x, &was_before);
+        if (!was_before)
+            copy_rows(w, plane, row, rows, w->tap[i].x, out + copy * floats);
+    }
+}
+
+void cpu_channels_forward_window(const cpu_conv2d_sizes *s, int64_t lanes, int64_t weight_floats, bool joins,
+                                 cpu_channels_window *out)
+{
+    *out =
+        (cpu_channels_window){.h = s->h, .w = s->w, .oh = s->oh, .ow = s->ow, .sh = s->sh, .sw = s->sw, .lanes = lanes};
     for (int64_t u = 0; u < s->kh; u++)
         for (int64_t v = 0; v < s->kw; v++)
             out->tap[out->taps++] = (cpu_channels_tap){
-                .y = u * s->dh - s->top, .x = v * s->dw - s->left, .weight = (u * s->kw + v) * CPU_LANES * CPU_LANES};
-    cpu_channels_window_complete(out);
-}
-
-void cpu_channels_backward_window(const cpu_conv2d_sizes *s, int64_t i0, int64_t j0, cpu_channels_window *out)
-{
-    *out = (cpu_channels_window){
-        .h = s->oh, .w = s->ow, .oh = cpu_ceil(s->h - i0, s->sh), .ow = cpu_ceil(s->w - j0, s->sw), .sh = 1, .sw = 1};
-    for (int64_t u = 0; u < s->kh; u++)
-        for (int64_t v = 0; v < s->kw; v++) {
-            int64_t y = i0 + s->top - u * s->dh, x = j0 + s->left - v * s->dw;
-            if (y % s->sh == 0 && x % s->sw == 0)
-                out->tap[out->taps++] = (cpu_channels_tap){
-                    .y = y / s->sh, .x = x / s->sw, .weight = (u * s->kw + v) * CPU_LANES * CPU_LANES};
-        }
-    cpu_channels_window_complete(out);
+                .y = u * s->dh - s->top, .x = v * s->dw - s->left, .weight = (u * s->kw + v) * weight_floats};
+    cpu_channels_window_complete(out, joins);
 }

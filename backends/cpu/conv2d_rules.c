@@ -24,6 +24,7 @@ static const rule rules[] = {
     /* algorithm  directions  kernel  channels  outputs  plane  preference */
     {"depthwise", ALL,        ANY,    1,        1,       ANY,   3},
     {"channels",  ALL,        ANY,    16,       16,      ANY,   3},
+    {"planes",    ALL,        ANY,    ANY,      32,      ANY,   2},
 };
 /* clang-format on */
 

@@ -77,7 +77,7 @@ static ALWAYS_INLINE void product(const cpu_batch_reduce *p, const int rows, con
             vec x[MOST_COLUMNS * PARTS];
             UNROLL
             for (int t = 0; t < vectors; t++)
-                x[t] = vec_load(b + t / PARTS * b_t + t % PARTS * VEC);
+                x[t] = vec_hold(vec_load(b + t / PARTS * b_t + t % PARTS * VEC));
             UNROLL
             for (int r = 0; r < rows; r++) {
                 vec w = vec_set(a[r * a_r]);
@@ -123,10 +123,95 @@ static void batch_reduce(const cpu_batch_reduce *p)
     functions[p->columns - 1][p->rows - 1][p->layout](p);
 }
 
+/* ---- Dot products: a sum is a vector of partial sums, added up at the end ---- */
+
+#if defined(CPU_ISA_AVX512)
+enum { DOT_1 = 16, DOT_2 = 12, DOT_3 = 9 };
+#else
+enum { DOT_1 = 8, DOT_2 = 5, DOT_3 = 4 };
+#endif
+enum { DOT_SUMS = (DOT_3 * 3 + VEC) / VEC * VEC + VEC };
+
+/* Element i of the result is the sum of x[i]'s. Each round halves the number of vectors: element by element, two of
+   them take turns in one. */
+static ALWAYS_INLINE vec fold(vec x[VEC])
+{
+    UNROLL
+    for (int width = VEC / 2; width > 0; width /= 2) {
+        UNROLL
+        for (int i = 0; i < width; i++)
+            x[i] = vec_zip_low(x[i], x[i + width]) + vec_zip_high(x[i], x[i + width]);
+    }
+    return x[0];
+}
+
+static ALWAYS_INLINE void dot(const cpu_batch_reduce *p, const int rows, const int columns)
+{
+    vec sum[DOT_1][CPU_DOT_COLUMNS], group[VEC];
+    float totals[DOT_SUMS];
+    const int64_t b_t = p->b_t;
+    UNROLL
+    for (int r = 0; r < rows; r++) {
+        UNROLL
+        for (int t = 0; t < columns; t++)
+            sum[r][t] = vec_set(0);
+    }
+    const cpu_batch_term *end = p->terms + p->count;
+    for (const cpu_batch_term *term = p->terms; term < end; term++) {
+        const float *a = p->a + term->a, *b = p->b + term->b;
+        for (int part = 0; part < LANES; part += VEC) {
+            vec x[CPU_DOT_COLUMNS];
+            UNROLL
+            for (int t = 0; t < columns; t++)
+                x[t] = vec_hold(vec_load(b + t * b_t + part));
+            UNROLL
+            for (int r = 0; r < rows; r++) {
+                vec value = vec_load(a + r * LANES + part);
+                UNROLL
+                for (int t = 0; t < columns; t++)
+                    sum[r][t] = vec_fma(value, x[t], sum[r][t]);
+            }
+        }
+    }
+    UNROLL
+    for (int first = 0; first < rows * columns; first += VEC) {
+        UNROLL
+        for (int i = 0; i < VEC; i++)
+            group[i] = first + i < rows * columns ? sum[(first + i) / columns][(first + i) % columns] : vec_set(0);
+        vec_store(totals + first, fold(group));
+    }
+    for (int r = 0; r < rows; r++)
+        for (int t = 0; t < columns; t++) {
+            float *out = p->out + r * p->out_r + t * p->out_t;
+            *out = totals[r * columns + t] + (p->add ? p->add[r * p->out_r + t * p->out_t] : 0);
+        }
+}
+
+/* clang-format off */
+#if defined(CPU_ISA_AVX512)
+#define ALL_DOTS(each) TO_16(each, 1) TO_9(each, 2) each(10, 2) each(11, 2) each(12, 2) TO_9(each, 3)
+#else
+#define ALL_DOTS(each) TO_6(each, 1) each(7, 1) each(8, 1) TO_3(each, 2) each(4, 2) each(5, 2) TO_3(each, 3) each(4, 3)
+#endif
+#define DOT(rows, columns) \
+    static void dot_##rows##x##columns(const cpu_batch_reduce *p) { dot(p, rows, columns); }
+#define DOT_ENTRY(rows, columns) [columns - 1][rows - 1] = dot_##rows##x##columns,
+ALL_DOTS(DOT)
+/* clang-format on */
+
+static void batch_dot(const cpu_batch_reduce *p)
+{
+    static product_function *const functions[CPU_DOT_COLUMNS][DOT_1] = {ALL_DOTS(DOT_ENTRY)};
+    functions[p->columns - 1][p->rows - 1](p);
+}
+
 void KERNEL(cpu_batch_reduce_init)(cpu_table_type *table)
 {
     static const int32_t rows[CPU_BATCH_COLUMNS] = {ROWS_1, ROWS_2, ROWS_3, ROWS_4};
     table->batch_reduce = batch_reduce;
     table->batch_columns = MOST_COLUMNS;
     memcpy(table->batch_rows, rows, sizeof rows);
+    static const int32_t dot_rows[CPU_DOT_COLUMNS] = {DOT_1, DOT_2, DOT_3};
+    table->batch_dot = batch_dot;
+    memcpy(table->dot_rows, dot_rows, sizeof dot_rows);
 }

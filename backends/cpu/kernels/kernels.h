@@ -58,6 +58,11 @@ typedef struct cpu_batch_reduce {
     float low, high;
 } cpu_batch_reduce;
 
+/* Most columns of batch_dot: the same struct, but a product sums over the lanes of a and b too:
+   out[r out_r + t out_t] = add[..] + sum over i, k < 16 of a[terms[i].a + 16 r + k] b[terms[i].b + t b_t + k].
+   bias, depth, layout, low and high are not looked at. */
+enum { CPU_DOT_COLUMNS = 3 };
+
 /* ---- Convolutions in nchw16n: a column is 16 floats, one per image. ---- */
 
 /* A row or a column of the kernel as one output tile meets it. Column taps: in[index] + offset + t * in_t lies inside
@@ -171,6 +176,8 @@ typedef struct cpu_table_type {
     void (*batch_reduce)(const cpu_batch_reduce *product);
     int32_t batch_columns;                 /* most columns of a product, at most CPU_BATCH_COLUMNS */
     int32_t batch_rows[CPU_BATCH_COLUMNS]; /* most rows, by columns - 1 */
+    void (*batch_dot)(const cpu_batch_reduce *product);
+    int32_t dot_rows[CPU_DOT_COLUMNS]; /* its most rows, by columns - 1 */
 
     /* blocked.c */
     void (*gather)(const cpu_gather *gather);
@@ -255,6 +262,8 @@ typedef struct cpu_table_type {
                             int32_t lanes);
     /* The inverse, from lanes of 16: y[r][c] = x[c][r] for r < rows. */
     void (*rows_from_lanes)(const float *x, int64_t columns, float *y, int64_t y_stride, int32_t rows);
+    /* y[i] = x[i * x_stride] for i < count. */
+    void (*copy_strided)(const float *x, int64_t x_stride, float *y, int64_t count);
     /* Lines of 16 floats: y[i][0..16) = x[i * x_stride + 0..16) for i < count. */
     void (*copy_lines)(const float *x, int64_t x_stride, float *y, int64_t count);
     /* y[c] = sum of x[c][0..16) */

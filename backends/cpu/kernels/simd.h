@@ -42,6 +42,13 @@ static ALWAYS_INLINE void vec_store(float *p, vec x)
     _mm512_storeu_ps(p, x);
 }
 
+/* x in a register: what uses it does not load it again. */
+static ALWAYS_INLINE vec vec_hold(vec x)
+{
+    __asm__("" : "+v"(x));
+    return x;
+}
+
 /* The first n elements, zeros behind them; n in 0..VEC. */
 static ALWAYS_INLINE vec vec_load_n(const float *p, int64_t n)
 {
@@ -160,6 +167,12 @@ static ALWAYS_INLINE vec vec_load(const float *p)
 static ALWAYS_INLINE void vec_store(float *p, vec x)
 {
     _mm256_storeu_ps(p, x);
+}
+
+static ALWAYS_INLINE vec vec_hold(vec x)
+{
+    __asm__("" : "+x"(x));
+    return x;
 }
 
 static ALWAYS_INLINE __m256i vec_first(int64_t n)
@@ -282,6 +295,11 @@ static ALWAYS_INLINE vec vec_load(const float *p)
 static ALWAYS_INLINE void vec_store(float *p, vec x)
 {
     memcpy(p, &x, sizeof x);
+}
+
+static ALWAYS_INLINE vec vec_hold(vec x)
+{
+    return x;
 }
 
 static ALWAYS_INLINE vec vec_load_n(const float *p, int64_t n)

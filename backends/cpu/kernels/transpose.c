@@ -63,6 +63,18 @@ static void copy_lines(const float *x, int64_t x_stride, float *y, int64_t count
     }
 }
 
+static void copy_strided(const float *x, int64_t x_stride, float *y, int64_t count)
+{
+    if (x_stride == 1)
+        memcpy(y, x, (size_t)count * sizeof *y);
+    else if (x_stride == 2)
+        for (int64_t i = 0; i < count; i++)
+            y[i] = x[2 * i];
+    else
+        for (int64_t i = 0; i < count; i++)
+            y[i] = x[i * x_stride];
+}
+
 static void fold_lanes(const float *x, int64_t columns, float *y)
 {
     for (int64_t c = 0; c < columns; c += VEC) {
@@ -85,6 +97,7 @@ void KERNEL(cpu_transpose_init)(cpu_table_type *table)
 {
     table->lanes_from_rows = lanes_from_rows;
     table->rows_from_lanes = rows_from_lanes;
+    table->copy_strided = copy_strided;
     table->copy_lines = copy_lines;
     table->fold_lanes = fold_lanes;
 }

@@ -11,7 +11,8 @@ usage() {
 usage: tools/test.sh [--full] [--no-install] [--help]
 
   --full         also: every long test, a clang build, AddressSanitizer with UndefinedBehaviorSanitizer,
-                 ThreadSanitizer, Valgrind
+                 ThreadSanitizer, Valgrind; the cpu backend's NEON kernels by qemu, where cmake/aarch64.cmake finds
+                 what it needs
   --no-install   install nothing: print the line to type instead and stop when something is missing
   --help         this text
 EOT
@@ -36,6 +37,18 @@ built() {
     cmake --build --preset "$1" -j "$jobs"
 }
 
+# NEON kernels: cross-compiled, run by qemu.
+tested_aarch64() {
+    if ! command -v aarch64-linux-gnu-gcc >/dev/null || ! command -v qemu-aarch64-static >/dev/null ||
+        ! cmake --preset aarch64 >/dev/null 2>&1; then
+        say "== Skipped: aarch64. What it needs stands in cmake/aarch64.cmake"
+        return
+    fi
+    say "== Building and testing: aarch64"
+    cmake --build --preset aarch64 -j "$jobs" --target conformance linnet-cpu linnet-reference
+    (cd build/aarch64 && ctest -R '^conformance-cpu' -j "$jobs" --output-on-failure)
+}
+
 say "== What is here"
 describe_machine
 # shellcheck disable=SC2086 # lists
@@ -51,6 +64,7 @@ if [ "$set_name" = full ]; then
         say "== Tests: $preset"
         ctest --preset "$preset" -j "$jobs"
     done
+    tested_aarch64
 fi
 say "== Tests: $set_name"
 ctest --preset "$set_name" -j "$jobs"

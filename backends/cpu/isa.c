@@ -51,6 +51,9 @@ static bool has_avx512(void)
            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
 #endif
+#ifdef CPU_ARM64
+INIT(neon)
+#endif
 
 /* Ascending; each includes those before it. */
 static const struct {
@@ -63,6 +66,9 @@ static const struct {
 #ifdef CPU_X86
     {"avx2", 110, has_avx2, init_avx2},
     {"avx512", 120, has_avx512, init_avx512},
+#endif
+#ifdef CPU_ARM64
+    {"neon", 110, always, init_neon}, /* part of the architecture */
 #endif
 };
 enum { SET_COUNT = sizeof sets / sizeof sets[0] };
@@ -96,7 +102,11 @@ bool cpu_isa_is_valid(void)
 
 const char *cpu_isa_list(void)
 {
+#ifdef CPU_ARM64
+    static const char *const lists[] = {"portable", "portable, neon"};
+#else
     static const char *const lists[] = {"portable", "portable, avx2", "portable, avx2, avx512"};
+#endif
     int here = 0;
     while (here + 1 < SET_COUNT && sets[here + 1].is_here())
         here++;

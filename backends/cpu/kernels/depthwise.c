@@ -21,7 +21,7 @@
 #include "simd.h"
 
 /* GRADIENT_*: columns of a tile and row taps at once, so that sums, dy and one x fit into the registers. */
-#if defined(CPU_ISA_AVX512) || defined(__aarch64__)
+#if defined(CPU_ISA_AVX512) || defined(CPU_ISA_NEON)
 enum { GRADIENT_TILE_3 = 7, GRADIENT_TILE_5 = 4, GRADIENT_ROWS_5 = 5 };
 #else
 enum { GRADIENT_TILE_3 = 4, GRADIENT_TILE_5 = 4, GRADIENT_ROWS_5 = 2 };
@@ -272,13 +272,108 @@ static bool is_square(const cpu_depthwise *d, int taps, int step)
            rows->step == step && columns->step == step && rows->pitch == 1 && columns->pitch == 1;
 }
 
+/* ---- Input gradient with stride 2: the two phases of a row side by side, so that every column of dy is loaded once
+   for both of them ---- */
+
+/* TILE outputs of each phase, taps0 and taps1 for them, phase 1 a column (shift) later. in: of the first phase's first
+   tap. */
+static ALWAYS_INLINE void pair_tile(const cpu_depthwise *d, const row_taps *rows, vec start, const int taps0,
+                                    const int taps1, const int shift, const enum reach reach, const float *in,
+                                    int64_t first, int64_t last, float *out, int64_t t, int part)
+{
+    const cpu_depthwise_axis *columns = d->columns;
+    const int64_t step0 = columns[0].weight_step * LANES, step1 = columns[1].weight_step * LANES;
+    const int span = taps0 > taps1 + shift ? taps0 : taps1 + shift, size = TILE - 1 + span;
+    const float *w = rows->weights + part;
+    vec sum[2][TILE];
+    UNROLL
+    for (int i = 0; i < TILE; i++)
+        sum[0][i] = sum[1][i] = start;
+    for (int64_t u = 0; u < rows->count; u++, in += rows->in_step, w += rows->weight_step) {
+        vec weight[2][MAX_TAPS];
+        UNROLL
+        for (int v = 0; v < taps0; v++)
+            weight[0][v] = vec_load(w + columns[0].weight * LANES + v * step0);
+        UNROLL
+        for (int v = 0; v < taps1; v++)
+            weight[1][v] = vec_load(w + columns[1].weight * LANES + v * step1);
+        UNROLL
+        for (int q = 0; q < size; q++) {
+            if (is_outside(reach, span, size, q, first, last))
+                continue;
+            vec x = vec_load(in + q * LANES);
+            UNROLL
+            for (int v = 0; v < taps0; v++)
+                if (q >= v && q - v < TILE)
+                    sum[0][q - v] = vec_fma(x, weight[0][v], sum[0][q - v]);
+            UNROLL
+            for (int v = 0; v < taps1; v++)
+                if (q - shift >= v && q - shift - v < TILE)
+                    sum[1][q - shift - v] = vec_fma(x, weight[1][v], sum[1][q - shift - v]);
+        }
+    }
+    tile_store(d, sum[0], out, 2 * LANES, reach == PARTIAL ? columns[0].outputs - t : TILE);
+    tile_store(d, sum[1], out + LANES, 2 * LANES, reach == PARTIAL ? columns[1].outputs - t : TILE);
+}
+
+static ALWAYS_INLINE void pair(const cpu_depthwise *d, const row_taps *rows, const float *bias, const int taps0,
+                               const int taps1, const int shift, float *out)
+{
+    const cpu_depthwise_axis *columns = d->columns;
+    const int span = taps0 > taps1 + shift ? taps0 : taps1 + shift, size = TILE - 1 + span;
+    for (int part = 0; part < LANES; part += VEC) {
+        vec start = bias ? vec_load(bias + part) : vec_set(0);
+        for (int64_t t = 0; t < columns[0].outputs; t += TILE) {
+            const int64_t at = t + columns[0].offset, first = -at, last = d->in_columns - at;
+            const float *in = rows->in + at * LANES + part;
+            float *to = out + 2 * t * LANES + part;
+            if (t + TILE > columns[1].outputs || first >= span || last <= size - span)
+                pair_tile(d, rows, start, taps0, taps1, shift, PARTIAL, in, first, last, to, t, part);
+            else if (first > 0 || last < size)
+                pair_tile(d, rows, start, taps0, taps1, shift, EDGE, in, first, last, to, t, part);
+            else
+                pair_tile(d, rows, start, taps0, taps1, shift, INSIDE, in, 0, 0, to, t, part);
+        }
+    }
+}
+
+typedef void pair_function(const cpu_depthwise *d, const row_taps *rows, const float *bias, float *out);
+
+/* clang-format off */
+#define PAIR(taps0, taps1, shift) \
+    static void pair_##taps0##_##taps1(const cpu_depthwise *d, const row_taps *rows, const float *bias, float *out) \
+    { pair(d, rows, bias, taps0, taps1, shift, out); }
+PAIR(1, 2, 0) PAIR(2, 1, 1) PAIR(2, 3, 0) PAIR(3, 2, 1)
+    /* clang-format on */
+
+    /* NULL: this is no such gradient of a kernel 3 or 5 wide. */
+    static pair_function *pair_of(const cpu_depthwise *d)
+{
+    const cpu_depthwise_axis *columns = d->columns;
+    int64_t shift = columns[1].offset - columns[0].offset;
+    if (d->column_phases != 2 || columns[0].taps < 1 || columns[1].taps < 1 || columns[0].pitch != 1 ||
+        columns[1].pitch != 1 || columns[0].step != 1 || columns[1].step != 1)
+        return NULL;
+    if (shift == 0 && columns[1].taps == columns[0].taps + 1 && columns[0].taps <= 2)
+        return columns[0].taps == 1 ? pair_1_2 : pair_2_3;
+    if (shift == 1 && columns[0].taps == columns[1].taps + 1 && columns[1].taps <= 2)
+        return columns[1].taps == 1 ? pair_2_1 : pair_3_2;
+    return NULL;
+}
+
 static void any(const cpu_depthwise *d, const float *in, const float *weights, const float *bias, float *out,
                 int64_t first_row, int64_t last_row)
 {
+    pair_function *both = pair_of(d);
     for (int64_t i = first_row; i < last_row; i++) {
         row_taps rows = row_taps_of(d, &d->rows[i % d->row_phases], in, weights, i / d->row_phases);
+        float *to = out + i * d->out_columns * LANES;
+        if (both) {
+            both(d, &rows, bias, to);
+            continue;
+        }
         for (int64_t phase = 0; phase < d->column_phases; phase++)
-            row_of (&d->columns[phase])(d, &rows, &d->columns[phase], bias, out + (i * d->out_columns + phase) * LANES);
+            row_of (&d->columns[phase])(d, &rows, &d->columns[phase], bias, to + phase * LANES);
     }
 }
 

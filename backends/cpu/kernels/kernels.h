@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The table of inner loops. Every file in this folder is compiled once per instruction set (CPU_ISA is portable, avx2
- * or avx512) and puts its functions into the table with its init function; a later set overwrites an earlier one's. All
- * pointers may be unaligned; nothing outside the described ranges is read or written. accumulate: add, else overwrite.
+ * The table of inner loops. Every file in this folder is compiled once per instruction set (CPU_ISA is portable, avx2,
+ * avx512 or neon) and puts its functions into the table with its init function; a later set overwrites an earlier
+ * one's. All pointers may be unaligned; nothing outside the described ranges is read or written. accumulate: add, else
+ * overwrite.
  */
 #ifndef LINNET_CPU_KERNELS_H
 #define LINNET_CPU_KERNELS_H
@@ -293,6 +294,7 @@ void cpu_vendor(char *out, unsigned long size);
 CPU_KERNEL_FILES(portable)
 CPU_KERNEL_FILES(avx2)
 CPU_KERNEL_FILES(avx512)
+CPU_KERNEL_FILES(neon)
 #undef CPU_KERNEL_FILES
 
 #endif

@@ -275,7 +275,11 @@ static ALWAYS_INLINE vec vec_mantissa(vec x)
 }
 
 #else
-/* The compiler's generic vectors: SSE2 on x86-64, NEON on aarch64, plain code elsewhere. */
+/* The compiler's generic vectors: SSE2 on x86-64, plain code elsewhere. On aarch64 they are NEON's; CPU_ISA_NEON adds
+   what they have no operator for. */
+#if defined(CPU_ISA_NEON)
+#include <arm_neon.h>
+#endif
 enum { VEC = 4, TILE_VECTORS = 2 };
 typedef float vec __attribute__((vector_size(16)));
 typedef int32_t mask __attribute__((vector_size(16)));
@@ -318,7 +322,11 @@ static ALWAYS_INLINE void vec_store_n(float *p, vec x, int64_t n)
 
 static ALWAYS_INLINE vec vec_fma(vec a, vec b, vec c)
 {
+#if defined(CPU_ISA_NEON)
+    return vfmaq_f32(c, a, b);
+#else
     return a * b + c;
+#endif
 }
 
 static ALWAYS_INLINE mask vec_gt(vec a, vec b)
@@ -338,7 +346,11 @@ static ALWAYS_INLINE mask mask_and_not(mask a, mask b)
 
 static ALWAYS_INLINE bool mask_any(mask a)
 {
+#if defined(CPU_ISA_NEON)
+    return vmaxvq_u32((uint32x4_t)a) != 0;
+#else
     return (a[0] | a[1] | a[2] | a[3]) != 0;
+#endif
 }
 
 static ALWAYS_INLINE mask vec_is_nan(vec a)
@@ -348,7 +360,11 @@ static ALWAYS_INLINE mask vec_is_nan(vec a)
 
 static ALWAYS_INLINE vec vec_select(mask m, vec yes, vec no)
 {
+#if defined(CPU_ISA_NEON)
+    return vbslq_f32((uint32x4_t)m, yes, no);
+#else
     return (vec)(((mask)yes & m) | ((mask)no & ~m));
+#endif
 }
 
 static ALWAYS_INLINE vec vec_max(vec bound, vec x)
@@ -363,7 +379,11 @@ static ALWAYS_INLINE vec vec_min(vec bound, vec x)
 
 static ALWAYS_INLINE vec vec_sqrt(vec x)
 {
+#if defined(CPU_ISA_NEON)
+    return vsqrtq_f32(x);
+#else
     return (vec){sqrtf(x[0]), sqrtf(x[1]), sqrtf(x[2]), sqrtf(x[3])};
+#endif
 }
 
 /* For |x| < 2^22: adding 1.5 * 2^23 drops the fraction. */

@@ -113,7 +113,8 @@ static bool is_taken(linnet_compiler *c, uint32_t n)
     linnet_emit_describe_unit(c, n, false, &plain);
     linnet_step_draft(c, c->node_place[n], n, &fused);
     linnet_emit_describe_unit(c, n, true, &fused);
-    bool taken = linnet_emit_choose(c, &plain, NULL) == LINNET_OK && linnet_emit_choose(c, &fused, NULL) == LINNET_OK &&
+    bool taken = linnet_emit_choose(c, &plain, NULL) == LINNET_OK &&
+                 linnet_emit_choose(c, &fused, plain.candidate.name) == LINNET_OK &&
                  strcmp(plain.candidate.name, fused.candidate.name) == 0;
     taken = taken && (!linnet_node_differentiates(c, n) || backward_allows(c, n, &plain));
     linnet_release(plain.refusals);

@@ -64,8 +64,11 @@ static bool same_option(const option *a, const option *b, uint32_t inputs)
 static bool add_option(search *s, unit *u, const option *new)
 {
     for (uint32_t i = 0; i < u->option_count; i++)
-        if (same_option(&u->options[i], new, u->input_count))
+        if (same_option(&u->options[i], new, u->input_count)) {
+            /* A candidate may think less of itself where its formats are not there yet; conversions count here. */
+            u->options[i].cost = new->cost < u->options[i].cost ? new->cost : u->options[i].cost;
             return true;
+        }
     if (!linnet_grow(&u->options, &u->option_capacity, u->option_count + 1, sizeof *u->options)) {
         linnet_fail(s->c->context, LINNET_OUT_OF_MEMORY, "no memory to compile a plan");
         return false;

@@ -183,6 +183,19 @@ void linnet_compare(linnet_check *check, const char *name, uint32_t index, const
 void linnet_compare_bits(linnet_check *check, const char *name, uint32_t index, const linnet_tensor_desc *desc,
                          const float *got, const float *wanted);
 
+/* ---- repeats.c: backward runs of a case under one fill that were made. What reads nothing of the forward run's does
+   the same behind every forward candidate, and in every variant that comes to the same formats. ---- */
+
+enum { LINNET_REPEATS_AT_MOST = 1024 };
+
+typedef struct linnet_repeats {
+    uint64_t keys[LINNET_REPEATS_AT_MOST];
+    uint32_t count;
+} linnet_repeats;
+
+/* Was this planned backward run made before, in the variant (any number)? Notes it when not. */
+bool linnet_is_repeated(linnet_repeats *seen, const linnet_trial *trial, uint32_t variant);
+
 /* ---- The checks of a case; each fails the check by itself. ---- */
 
 /* variants.c: every candidate of the device, forwards and backwards, in every variant. false: the device lacks the

@@ -12,6 +12,7 @@ set(LINNET_VERIFY_SOURCES
   verify/operands.c
   verify/optimizer.c
   verify/queue.c
+  verify/repeats.c
   verify/tolerance.c
   verify/trial.c
   verify/variants.c

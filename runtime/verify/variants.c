@@ -34,6 +34,7 @@ typedef struct layer_check {
     uint32_t format; /* of variants FORMAT and FORMAT_EXACT_BUFFERS */
     const char *format_name;
     uint32_t accepted; /* forward candidates of this variant that ran */
+    linnet_repeats repeats;
 } layer_check;
 
 typedef struct wanted {
@@ -226,9 +227,7 @@ static void run_backward(layer_check *l, linnet_trial *t, const linnet_values *o
     } modes[] = {{0, 0, ""},
                  {t->desc.want_inputs, t->desc.want_parameters, ", accumulating"},
                  {0, t->desc.want_parameters, ", accumulating parameters only"}};
-    /* What reads nothing saved does the same behind every forward candidate: once in all modes is enough. */
-    bool again = l->accepted > 0 && !t->candidate.reads_saved;
-    for (size_t i = 0; i < (again ? 1 : 3); i++) {
+    for (size_t i = 0; i < 3; i++) {
         if (i == 2 && (!t->desc.want_inputs || !t->desc.want_parameters))
             continue;
         say_where(l, "backward", t->candidate.name, v, modes[i].text);
@@ -236,7 +235,7 @@ static void run_backward(layer_check *l, linnet_trial *t, const linnet_values *o
             continue;
         compare_backward(l, t, numerics, &l->again, modes[i].inputs, modes[i].parameters);
     }
-    if (again || (v != PLAIN && v != FORMAT))
+    if (v != PLAIN && v != FORMAT)
         return;
     if (l->fill == LINNET_FILL_RANDOM)
         run_backward_again(l, t, operands, v);
@@ -268,7 +267,7 @@ static visit visit_backward(layer_check *l, const linnet_trial *forward, const l
         result = VISIT_RUN;
         if (l->problem->layer->kind == LINNET_LAYER_UNARY && (t.candidate.reads_inputs || t.candidate.reads_saved))
             linnet_check_fail(l->check, "the gradient of a unary layer may read only its output");
-        if (linnet_trial_plan(&t))
+        if (!linnet_is_repeated(&l->repeats, &t, v == FORMAT ? PLAIN : v) && linnet_trial_plan(&t))
             run_backward(l, &t, operands, v, forward->candidate.numerics);
     }
     linnet_trial_end(&t);
@@ -448,6 +447,7 @@ static void visit_formats(layer_check *l)
 static bool check_fill(layer_check *l, linnet_arena *reference, linnet_fill fill)
 {
     l->fill = fill;
+    l->repeats.count = 0;
     linnet_values_fill(&l->operands, l->problem, fill, l->check->seed);
     if (!linnet_expected_compute(reference, l->problem, &l->operands, &l->expected) ||
         !linnet_expected_scale(reference, l->problem, &l->operands, &l->expected, &l->scale))

@@ -18,11 +18,11 @@ static job job_of(const linnet_layer_desc *desc, const void *x)
 
 static int describe(const linnet_layer_desc *desc, linnet_candidate *out)
 {
-    linnet_tensor_desc dense = desc->inputs[LINNET_ALPHA_NORM_X]; /* as run will see it */
+    linnet_tensor_desc x = desc->inputs[LINNET_ALPHA_NORM_X]; /* as run will see it */
     cpu_spans spans = {0};
-    cpu_want(desc, out, LINNET_FORMAT_NCHW);
-    dense.format = LINNET_FORMAT_NCHW;
-    cpu_spans_add(&spans, &dense, NULL);
+    cpu_want_same(desc, out, CPU_TAKES_NCHW16C | CPU_TAKES_STRIDES); /* spare lanes are 0 and add nothing */
+    x.format = out->input_formats[LINNET_ALPHA_NORM_X];
+    cpu_spans_add(&spans, &x, NULL);
     if (desc->direction == LINNET_BACKWARD)
         out->reads_inputs = 1u << LINNET_ALPHA_NORM_X;
     else

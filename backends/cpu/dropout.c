@@ -1,21 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The mask is drawn again in backward: nothing is saved. Element numbers are those of the dense tensor in every format.
+/*
+ * The mask is drawn again in backward: nothing is saved. Numbers are drawn in the order of the dense tensor in every
+ * format. A lane of a blocked format is a row of the dense one (an image, or a channel of one), so that a task draws
+ * the masks of 16 rows and turns them round.
  */
 #include "cpu.h"
+#include "kernels/kernels.h"
 
-enum { CHUNK = 1 << 12 };
+#include <string.h>
+
+enum { CHUNK = 1 << 12, COLUMNS = CHUNK / CPU_LANES };
 
 typedef struct job {
-    const linnet_layer_args *args;
+    cpu_mask mask;
     const float *x;
     float *y;
-    int64_t count; /* of the dense tensor */
-    int64_t item;  /* elements per image */
-    int64_t plane; /* elements per channel */
-    int64_t stride;
-    uint32_t format;
+    int64_t count; /* elements of the dense tensor, or of a row */
     bool accumulate;
-    float probability, factor;
+    /* Blocked formats: blocks of 16 rows, `group` of them before a gap (the channels of an image, which may fill the
+       last block in part). */
+    int64_t blocks, group, group_rows;
 } job;
 
 static bool is_identity(const linnet_layer_desc *desc)
@@ -32,44 +36,39 @@ static int describe(const linnet_layer_desc *desc, linnet_candidate *out)
     return 0;
 }
 
-/* Factors of the four elements of a block of random words: 1 / (1 - p) or 0. */
-static void draw(const job *j, uint64_t block, float factors[4])
+/* Factors of the dense tensor's elements [first, first + count), count at most COLUMNS. */
+static void draw(const job *j, int64_t first, int64_t count, float *out)
 {
-    const linnet_layer_args *args = j->args;
-    uint32_t counter[4] = {(uint32_t)block, (uint32_t)(block >> 32) ^ args->node, (uint32_t)args->step,
-                           (uint32_t)(args->step >> 32)};
-    uint32_t key[2] = {(uint32_t)args->seed, (uint32_t)(args->seed >> 32)}, words[4];
-    linnet_philox(counter, key, words);
-    for (int i = 0; i < 4; i++)
-        factors[i] = (float)(words[i] >> 8) * (1.0f / 16777216.0f) >= j->probability ? j->factor : 0.0f;
+    float drawn[COLUMNS + 4];
+    int64_t rest = first % 4;
+    cpu_table.draw_mask(&j->mask, (uint64_t)(first - rest), count + rest, drawn);
+    memcpy(out, drawn + rest, (size_t)count * sizeof *out);
 }
 
-/* Where dense element i lies. */
-static int64_t place_of(const job *j, int64_t i)
-{
-    if (j->format == LINNET_FORMAT_NCHW)
-        return i;
-    int64_t image = i / j->item, rest = i % j->item, channel = rest / j->plane;
-    if (j->format == CPU_FORMAT_NCHW16N)
-        return (image / CPU_LANES * j->item + rest) * CPU_LANES + image % CPU_LANES;
-    return image * j->stride + (channel / CPU_LANES * j->plane + rest % j->plane) * CPU_LANES + channel % CPU_LANES;
-}
-
-static void task(const void *context, int64_t number, uint32_t worker)
+static void dense_task(const void *context, int64_t task, uint32_t worker)
 {
     (void)worker;
     const job *j = context;
-    int64_t last = cpu_min(j->count, (number + 1) * CHUNK);
-    for (int64_t i = number * CHUNK; i < last; i += 4) {
-        float factors[4];
-        draw(j, (uint64_t)i / 4, factors);
-        for (int64_t k = i; k < cpu_min(i + 4, last); k++) {
-            int64_t at = place_of(j, k);
-            /* A dropped element is 0 whatever it was. */
-            float y = factors[k - i] != 0 ? j->x[at] * factors[k - i] : 0.0f;
-            j->y[at] = j->accumulate ? j->y[at] + y : y;
-        }
-    }
+    float factors[CHUNK];
+    int64_t first = task * CHUNK, count = cpu_min(CHUNK, j->count - first);
+    cpu_table.draw_mask(&j->mask, (uint64_t)first, count, factors);
+    cpu_table.apply_mask(factors, j->x + first, j->y + first, count, j->accumulate);
+}
+
+/* Up to COLUMNS elements of a block's rows. */
+static void lanes_task(const void *context, int64_t task, uint32_t worker)
+{
+    (void)worker;
+    const job *j = context;
+    float rows[CPU_LANES * COLUMNS], lanes[CPU_LANES * COLUMNS];
+    int64_t chunks = cpu_ceil(j->count, COLUMNS), block = task / chunks, first = task % chunks * COLUMNS;
+    int64_t count = cpu_min(COLUMNS, j->count - first), at = (block * j->count + first) * CPU_LANES;
+    int64_t in_group = block % j->group * CPU_LANES, there = cpu_min(CPU_LANES, j->group_rows - in_group);
+    int64_t row = block / j->group * j->group_rows + in_group;
+    for (int64_t i = 0; i < there; i++)
+        draw(j, (row + i) * j->count + first, count, rows + i * COLUMNS);
+    cpu_table.lanes_from_rows(rows, COLUMNS, (int32_t)there, count, lanes, CPU_LANES, CPU_LANES);
+    cpu_table.apply_mask(lanes, j->x + at, j->y + at, count * CPU_LANES, j->accumulate);
 }
 
 static void drop(const linnet_layer_desc *desc, const linnet_layer_args *args, const float *x, float *y,
@@ -81,19 +80,26 @@ static void drop(const linnet_layer_desc *desc, const linnet_layer_args *args, c
         cpu_copy_scaled(shape, y, shape, x, 1, accumulate);
         return;
     }
-    job j = {.args = args,
+    job j = {.mask = {.seed = args->seed,
+                      .step = args->step,
+                      .node = args->node,
+                      .probability = attributes->probability,
+                      .factor = 1.0f / (1.0f - attributes->probability)},
              .x = x,
              .y = y,
              .count = linnet_desc_count(shape),
-             .item = cpu_dims(shape, 1, shape->rank),
-             .plane = cpu_dims(shape, 2, shape->rank),
-             .stride = cpu_extent_of(shape).stride,
-             .format = shape->format,
-             .accumulate = accumulate,
-             .probability = attributes->probability,
-             .factor = 1.0f / (1.0f - attributes->probability)};
-    cpu_parallel(cpu_ceil(j.count, CHUNK), j.count * 8, task, &j);
-    cpu_clear_spare_lanes(shape, y);
+             .accumulate = accumulate};
+    int64_t work = j.count * 4;
+    bool by_channel = cpu_is_nchw16c(shape);
+    if (cpu_plane_lanes(shape) == 1) {
+        cpu_parallel(cpu_ceil(j.count, CHUNK), work, dense_task, &j);
+        return;
+    }
+    j.count = cpu_dims(shape, by_channel ? 2 : 1, shape->rank);
+    j.group_rows = shape->dims[by_channel];
+    j.group = cpu_ceil(j.group_rows, CPU_LANES);
+    j.blocks = by_channel ? shape->dims[0] * j.group : j.group;
+    cpu_parallel(j.blocks * cpu_ceil(j.count, COLUMNS), work, lanes_task, &j);
 }
 
 static void forward(const linnet_layer_desc *desc, const linnet_layer_args *args)

@@ -31,6 +31,7 @@ static bool always(void)
         cpu_reduce_init_##set(table);                                                                                  \
         cpu_pool_init_##set(table);                                                                                    \
         cpu_picture_init_##set(table);                                                                                 \
+        cpu_random_init_##set(table);                                                                                  \
         cpu_optimizer_init_##set(table);                                                                               \
         cpu_transpose_init_##set(table);                                                                               \
     }

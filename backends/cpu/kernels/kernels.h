@@ -164,6 +164,13 @@ typedef struct cpu_affine_lanes {
     float low, high; /* NaN stays */
 } cpu_affine_lanes;
 
+/* What dropout draws. */
+typedef struct cpu_mask {
+    uint64_t seed, step;
+    uint32_t node;
+    float probability, factor;
+} cpu_mask;
+
 typedef struct cpu_table_type {
     const char *isa;
     int32_t score;
@@ -237,6 +244,12 @@ typedef struct cpu_table_type {
     void (*avg_pool)(const cpu_pool *pool, const float *x, float *y);
     void (*avg_pool_gradient)(const cpu_pool *pool, const float *dy, float *dx, bool accumulate);
 
+    /* random.c. out[i] = the number linnet_philox_uniform draws for element first + i is below probability ? 0 :
+       factor; first is a multiple of 4. */
+    void (*draw_mask)(const cpu_mask *mask, uint64_t first, int64_t count, float *out);
+    /* y (+)= factors x, 0 where the factor is, whatever x is */
+    void (*apply_mask)(const float *factors, const float *x, float *y, int64_t count, bool accumulate);
+
     /* picture.c. power_sums: |x|^power of element i is added to sums[i % 16]; power_gradient:
        dx (+)= factor power |x|^(power-1) sign(x), 0 where x is 0. */
     void (*power_sums)(float power, const float *x, int64_t count, float sums[16]);
@@ -289,6 +302,7 @@ void cpu_vendor(char *out, unsigned long size);
     void cpu_reduce_init_##isa(cpu_table_type *table);                                                                 \
     void cpu_pool_init_##isa(cpu_table_type *table);                                                                   \
     void cpu_picture_init_##isa(cpu_table_type *table);                                                                \
+    void cpu_random_init_##isa(cpu_table_type *table);                                                                 \
     void cpu_optimizer_init_##isa(cpu_table_type *table);                                                              \
     void cpu_transpose_init_##isa(cpu_table_type *table);
 CPU_KERNEL_FILES(portable)

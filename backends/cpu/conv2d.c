@@ -52,6 +52,13 @@ cpu_conv2d_data cpu_conv2d_data_of(const linnet_layer_desc *desc, const linnet_l
     return d;
 }
 
+/* Is a tensor strided in another format than nchw16c? */
+static bool has_other_stride(const linnet_layer_desc *desc)
+{
+    const linnet_tensor_desc *x = &desc->inputs[0], *y = &desc->outputs[0];
+    return (x->outer_stride != 0 && !cpu_is_nchw16c(x)) || (y->outer_stride != 0 && !cpu_is_nchw16c(y));
+}
+
 void cpu_conv2d_describe(const linnet_layer_desc *desc, linnet_candidate *out, uint32_t format)
 {
     cpu_want(desc, out, format);
@@ -59,7 +66,10 @@ void cpu_conv2d_describe(const linnet_layer_desc *desc, linnet_candidate *out, u
         out->reads_inputs = desc->want_parameters & 1u << LINNET_CONV2D_WEIGHT ? 1 : 0;
         out->reads_parameters = desc->want_inputs & 1 ? 1u << LINNET_CONV2D_WEIGHT : 0;
     }
-    if ((desc->direction == LINNET_BACKWARD || format != LINNET_FORMAT_NCHW) && cpu_has_stride(desc))
+    bool takes_strides = format == CPU_FORMAT_NCHW16C
+                             ? !has_other_stride(desc)
+                             : format == LINNET_FORMAT_NCHW && desc->direction == LINNET_FORWARD;
+    if (!takes_strides && cpu_has_stride(desc))
         out->refusal = "needs dense tensors";
 }
 

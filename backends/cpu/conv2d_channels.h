@@ -74,8 +74,10 @@ typedef struct cpu_channels_job {
     /* The split. A row is one pixel where planes are read in place and the output has no gaps. */
     bool joined; /* the output pixels of a row follow those of the row above, and so do their inputs */
     int64_t row_pixels, rows, rows_per_task, row_chunks, blocks_per_task, block_chunks;
-    int64_t scratch; /* floats of a thread */
-    float *scratches;
+    /* Copies of the input: made by each task for itself, or, where several tasks would make the same, all before. */
+    bool is_shared;
+    int64_t copied_rows, copy; /* of a plane's copy, floats of it */
+    float *copies;
     cpu_batch_term *terms; /* [phase][in_planes][taps] */
 } cpu_channels_job;
 

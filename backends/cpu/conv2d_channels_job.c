@@ -10,7 +10,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { WANTED_TASKS = 8, TASK_FLOATS = 1 << 17, SMALL_WEIGHTS = 1 << 17, LEAST_PIXELS = 56 };
+enum { WANTED_TASKS = 8, TASK_FLOATS = 1 << 17, SMALL_WEIGHTS = 1 << 17, LEAST_PIXELS = 56, SHARED_FLOATS = 1 << 22 };
 
 /* ---- The split: by shape alone, so that sums do not depend on the number of threads ---- */
 
@@ -42,7 +42,16 @@ static void split(cpu_channels_job *j)
     j->blocks_per_task = blocks;
     j->row_chunks = cpu_ceil(j->rows, rows);
     j->block_chunks = cpu_ceil(j->out_blocks, blocks);
-    j->scratch = cpu_channels_copy_floats(w, rows) * j->in_planes;
+    j->is_shared = !w->in_place && j->block_chunks > 1 &&
+                   items * j->in_planes * cpu_channels_copy_floats(w, j->rows) <= SHARED_FLOATS;
+    j->copied_rows = j->is_shared ? j->rows : rows;
+    j->copy = cpu_channels_copy_floats(w, j->copied_rows);
+}
+
+/* Planes that are copied at the same time. */
+static int64_t copied_planes(const cpu_channels_job *j)
+{
+    return j->in_planes * (j->is_shared ? j->items * j->groups : cpu_worker_count());
 }
 
 static uint64_t terms_bytes(const cpu_channels_job *j)
@@ -54,19 +63,19 @@ static uint64_t terms_bytes(const cpu_channels_job *j)
 uint64_t cpu_channels_job_workspace(cpu_channels_job *j)
 {
     split(j);
-    return terms_bytes(j) + (uint64_t)j->scratch * sizeof(float) * cpu_worker_count();
+    return terms_bytes(j) + (uint64_t)(copied_planes(j) * j->copy) * sizeof(float);
 }
 
 static void fill_terms(const cpu_channels_job *j)
 {
     const cpu_channels_window *w = &j->window;
-    int64_t rows = j->rows_per_task, plane = w->in_place ? w->h * w->w * w->lanes : cpu_channels_copy_floats(w, rows);
+    int64_t plane = w->in_place ? w->h * w->w * w->lanes : j->copy;
     cpu_batch_term *term = j->terms;
     for (const cpu_channels_phase *phase = j->phase; phase < j->phase + j->phases; phase++)
         for (int64_t c = 0; c < j->in_planes; c++)
             for (const cpu_channels_tap *tap = w->tap + phase->first_tap; tap < w->tap + phase->first_tap + phase->taps;
                  tap++)
-                *term++ = (cpu_batch_term){.a = c * plane + cpu_channels_tap_offset(w, tap, rows),
+                *term++ = (cpu_batch_term){.a = c * plane + cpu_channels_tap_offset(w, tap, j->copied_rows),
                                            .b = c * j->weight_in + tap->weight};
 }
 
@@ -123,16 +132,37 @@ static void run_phases(const cpu_channels_job *j, const cpu_batch_reduce *block,
     }
 }
 
-/* Where the products of a task find the input: in place, or in the scratch after it was copied there. */
-static const float *task_input(const cpu_channels_job *j, const float *in, int64_t row, float *scratch)
+/* The first plane of an item's group. */
+static const float *group_input(const cpu_channels_job *j, int64_t item, int64_t group)
 {
     const cpu_channels_window *w = &j->window;
-    int64_t rows = j->rows_per_task, floats = cpu_channels_copy_floats(w, rows);
+    return j->in + item * j->in_item + group * j->in_planes * w->h * w->w * w->lanes;
+}
+
+static void copy_task(const void *context, int64_t number, uint32_t worker)
+{
+    (void)worker;
+    const cpu_channels_job *j = context;
+    const cpu_channels_window *w = &j->window;
+    int64_t c = number % j->in_planes, group = number / j->in_planes % j->groups,
+            item = number / j->in_planes / j->groups;
+    cpu_channels_copy(w, group_input(j, item, group) + c * w->h * w->w * w->lanes, 0, j->copied_rows,
+                      j->copies + number * j->copy);
+}
+
+/* Where the products of a task find the input: in place, in the shared copies, or in its own. */
+static const float *task_input(const cpu_channels_job *j, int64_t item, int64_t group, int64_t row, uint32_t worker)
+{
+    const cpu_channels_window *w = &j->window;
+    const float *in = group_input(j, item, group);
+    float *copies = j->copies + worker * j->in_planes * j->copy;
     if (w->in_place)
         return in + row * j->row_pixels * w->lanes;
+    if (j->is_shared)
+        return j->copies + (item * j->groups + group) * j->in_planes * j->copy + row * w->pitch * w->lanes;
     for (int64_t c = 0; c < j->in_planes; c++)
-        cpu_channels_copy(w, in + c * w->h * w->w * w->lanes, row, rows, scratch + c * floats);
-    return scratch;
+        cpu_channels_copy(w, in + c * w->h * w->w * w->lanes, row, j->copied_rows, copies + c * j->copy);
+    return copies;
 }
 
 static void task(const void *context, int64_t number, uint32_t worker)
@@ -143,9 +173,8 @@ static void task(const void *context, int64_t number, uint32_t worker)
     int64_t chunk = number / (j->row_chunks * j->items), group = chunk / j->block_chunks;
     int64_t block = chunk % j->block_chunks * j->blocks_per_task;
     int64_t last = cpu_min(j->out_blocks, block + j->blocks_per_task);
-    const float *in = j->in + item * j->in_item + group * j->in_planes * w->h * w->w * w->lanes;
     float *out = j->out + item * j->out_item + row * (j->joined ? j->row_pixels * j->out_column : j->out_row);
-    cpu_batch_reduce p = {.a = task_input(j, in, row, j->scratches + worker * j->scratch),
+    cpu_batch_reduce p = {.a = task_input(j, item, group, row, worker),
                           .depth = w->lanes,
                           .out_r = j->out_column,
                           .out_t = j->out_plane,
@@ -170,8 +199,10 @@ void cpu_channels_job_run(cpu_channels_job *j, unsigned char *workspace, int64_t
 {
     split(j);
     j->terms = (cpu_batch_term *)(void *)workspace;
-    j->scratches = (float *)(void *)(workspace + terms_bytes(j));
+    j->copies = (float *)(void *)(workspace + terms_bytes(j));
     fill_terms(j);
+    if (j->is_shared)
+        cpu_parallel(copied_planes(j), copied_planes(j) * j->copy, copy_task, j);
     cpu_parallel(j->items * j->groups * j->row_chunks * j->block_chunks, work, task, j);
 }
 

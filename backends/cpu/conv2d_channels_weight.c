@@ -16,7 +16,8 @@ enum {
     MOST_ROWS = 2 * CHUNK_PIXELS,
     PAIR = CPU_LANES * CPU_LANES,
     MOST_UNIT = 1 << 15,
-    MOST_SET = 8
+    MOST_SET = 8,
+    SHARED_FLOATS = 1 << 22
 };
 
 typedef struct weight_job {
@@ -26,8 +27,13 @@ typedef struct weight_job {
     int64_t row_pixels, rows, rows_per_chunk, row_chunks, chunks;
     int64_t in_set, out_set, in_units, out_units, units; /* blocks of a unit; units of a group and of all */
     int64_t splits, chunks_per_split;
-    int64_t copy, scratch; /* floats of a channel block, of a thread */
-    float *scratches, *biases, *partials;
+    /* Copies of the input: made by each unit for itself, or, where several would make the same, all before. */
+    bool is_shared;
+    int64_t copied_rows, copy; /* of a block's copy, floats of it */
+    bool in_gradient;          /* sums are made where the gradient lies */
+    int64_t scratch;           /* floats of a thread */
+    float *scratches, *copies, *biases, *partials;
+    int64_t tap_offset[CPU_CHANNELS_MOST_TAPS];
     cpu_batch_term terms[MOST_ROWS]; /* rows of a chunk */
 } weight_job;
 
@@ -40,7 +46,6 @@ static void choose_chunks(weight_job *j)
     j->rows_per_chunk = cpu_ceil(j->rows, count);
     j->row_chunks = cpu_ceil(j->rows, j->rows_per_chunk);
     j->chunks = j->d->s.n * j->row_chunks;
-    j->copy = cpu_channels_copy_floats(w, j->rows_per_chunk);
 }
 
 static void choose_units(weight_job *j)
@@ -71,6 +76,22 @@ static int64_t partial_floats(const weight_job *j)
     return j->splits == 1 ? 0 : j->units * unit_floats(j);
 }
 
+static int64_t shared_floats(const weight_job *j)
+{
+    return j->is_shared ? j->d->s.n * j->d->s.groups * j->in_blocks * j->copy : 0;
+}
+
+static void choose_memory(weight_job *j)
+{
+    const cpu_conv2d_sizes *s = &j->d->s;
+    int64_t all = s->n * s->groups * j->in_blocks * cpu_channels_copy_floats(&j->window, j->rows);
+    j->is_shared = !j->window.in_place && j->out_units > 1 && all <= SHARED_FLOATS;
+    j->copied_rows = j->is_shared ? j->rows : j->rows_per_chunk;
+    j->copy = cpu_channels_copy_floats(&j->window, j->copied_rows);
+    j->in_gradient = j->splits == 1 && j->window.taps == 1 && s->group_c % CPU_LANES == 0;
+    j->scratch = (j->is_shared ? 0 : j->copy * j->in_set) + (j->splits == 1 ? unit_floats(j) : 0);
+}
+
 static void weight_job_of(const cpu_conv2d_data *d, weight_job *out)
 {
     const cpu_conv2d_sizes *s = &d->s;
@@ -79,7 +100,7 @@ static void weight_job_of(const cpu_conv2d_data *d, weight_job *out)
     cpu_channels_forward_window(s, CPU_LANES, PAIR, true, &out->window);
     choose_chunks(out);
     choose_units(out);
-    out->scratch = out->copy * out->in_set + (out->splits == 1 ? unit_floats(out) : 0);
+    choose_memory(out);
 }
 
 uint64_t cpu_channels_weight_workspace(const cpu_conv2d_sizes *s)
@@ -87,7 +108,7 @@ uint64_t cpu_channels_weight_workspace(const cpu_conv2d_sizes *s)
     cpu_conv2d_data d = {.s = *s};
     weight_job j;
     weight_job_of(&d, &j);
-    return ((uint64_t)j.scratch * cpu_worker_count() +
+    return ((uint64_t)j.scratch * cpu_worker_count() + (uint64_t)shared_floats(&j) +
             (uint64_t)j.splits * (uint64_t)(bias_floats(&j) + partial_floats(&j))) *
            sizeof(float);
 }
@@ -108,51 +129,73 @@ static unit unit_of(const weight_job *j, int64_t number)
     return u;
 }
 
-/* One chunk's products of a pair of blocks, tap by tap. */
-static void add_pair(const weight_job *j, const float *dy, const float *x, int64_t rows, bool accumulate, float *out)
+/* Products of `rows` rows of pixels for a pair of blocks, tap by tap: to out, whose rows of `outputs` are out_r apart.
+ */
+static void add_pair(const weight_job *j, const float *dy, const float *x, int64_t rows, int64_t outputs, int64_t out_r,
+                     bool accumulate, float *out)
 {
     bool is_joined = j->window.pitch == j->window.ow;
     cpu_batch_reduce p = {.terms = j->terms,
                           .count = is_joined ? 1 : rows,
                           .depth = is_joined ? rows * j->row_pixels : j->row_pixels,
-                          .out_r = CPU_LANES,
+                          .out_r = out_r,
                           .columns = 1,
                           .layout = CPU_BATCH_CHANNELS,
                           .low = -INFINITY,
                           .high = INFINITY};
     for (int64_t i = 0; i < j->window.taps; i++, out += PAIR) {
-        p.b = x + cpu_channels_tap_offset(&j->window, &j->window.tap[i], j->rows_per_chunk);
-        for (int32_t row = 0; row < CPU_LANES; row += p.rows) {
-            p.rows = (int32_t)cpu_min(CPU_LANES - row, cpu_table.batch_rows[0]);
+        p.b = x + j->tap_offset[i];
+        for (int64_t row = 0; row < outputs; row += p.rows) {
+            p.rows = (int32_t)cpu_min(outputs - row, cpu_table.batch_rows[0]);
             p.a = dy + row;
-            p.out = out + row * CPU_LANES;
+            p.out = out + row * out_r;
             p.add = accumulate ? p.out : NULL;
             cpu_table.batch_reduce(&p);
         }
     }
 }
 
+/* The block's input at a chunk's first row, copied where that has to be. */
+static const float *chunk_input(const weight_job *j, const unit *u, int64_t item, int64_t block, int64_t row,
+                                float *copy)
+{
+    const cpu_conv2d_sizes *s = &j->d->s;
+    int64_t plane = s->h * s->w * CPU_LANES, at = u->group * j->in_blocks + block;
+    const float *x = j->d->x + item * s->x_stride + at * plane;
+    if (j->window.in_place)
+        return x + row * j->row_pixels * CPU_LANES;
+    if (j->is_shared)
+        return j->copies + (item * s->groups * j->in_blocks + at) * j->copy + row * j->window.pitch * CPU_LANES;
+    copy += (block - u->in_first) * j->copy;
+    cpu_channels_copy(&j->window, x, row, j->copied_rows, copy);
+    return copy;
+}
+
 static void add_chunk(const weight_job *j, const unit *u, int64_t chunk, bool accumulate, float *copy, float *out,
                       float *bias)
 {
     const cpu_conv2d_sizes *s = &j->d->s;
-    const cpu_channels_window *w = &j->window;
-    int64_t item = chunk / j->row_chunks, row = chunk % j->row_chunks * j->rows_per_chunk;
-    int64_t rows = cpu_min(j->rows_per_chunk, j->rows - row), plane = s->h * s->w * CPU_LANES;
-    const float *x = j->d->x ? j->d->x + item * s->x_stride + u->group * j->in_blocks * plane : NULL;
+    int64_t item = chunk / j->row_chunks, row = chunk % j->row_chunks * j->rows_per_chunk,
+            count = u->in_last - u->in_first;
+    int64_t rows = cpu_min(j->rows_per_chunk, j->rows - row), plane = s->oh * s->ow * CPU_LANES;
     const float *dy = j->d->dy + item * s->y_stride + row * j->row_pixels * CPU_LANES +
-                      u->group * j->out_blocks * s->oh * s->ow * CPU_LANES;
-    for (int64_t c = u->in_first; c < u->in_last && j->d->dweight && !w->in_place; c++)
-        cpu_channels_copy(w, x + c * plane, row, j->rows_per_chunk, copy + (c - u->in_first) * j->copy);
-    for (int64_t o = u->out_first; o < u->out_last; o++, bias += CPU_LANES) {
-        const float *dy_block = dy + o * s->oh * s->ow * CPU_LANES;
-        for (int64_t c = 0; c < u->in_last - u->in_first && j->d->dweight; c++, out += w->taps * PAIR)
-            add_pair(j, dy_block,
-                     w->in_place ? x + (u->in_first + c) * plane + row * j->row_pixels * CPU_LANES : copy + c * j->copy,
-                     rows, accumulate, out);
-        if (u->in_first == 0)
-            cpu_table.lane_sums(dy_block, rows * j->row_pixels * CPU_LANES, bias);
+                      (u->group * j->out_blocks + u->out_first) * plane;
+    for (int64_t c = 0; c < count && j->d->dweight; c++) {
+        const float *x = chunk_input(j, u, item, u->in_first + c, row, copy);
+        for (int64_t o = 0; o < u->out_last - u->out_first; o++) {
+            int64_t first = (u->out_first + o) * CPU_LANES, outputs = cpu_min(CPU_LANES, s->group_o - first);
+            float *gradient =
+                j->d->dweight + (u->group * s->group_o + first) * s->group_c + (u->in_first + c) * CPU_LANES;
+            if (j->in_gradient)
+                add_pair(j, dy + o * plane, x, rows, outputs, s->group_c, accumulate || j->d->accumulate_weight,
+                         gradient);
+            else
+                add_pair(j, dy + o * plane, x, rows, CPU_LANES, CPU_LANES, accumulate,
+                         out + (o * count + c) * j->window.taps * PAIR);
+        }
     }
+    for (int64_t o = 0; o < u->out_last - u->out_first && u->in_first == 0; o++)
+        cpu_table.lane_sums(dy + o * plane, rows * j->row_pixels * CPU_LANES, bias + o * CPU_LANES);
 }
 
 /* ---- From pairs to [O,C,kh,kw] ---- */
@@ -186,13 +229,23 @@ static void store_unit(const weight_job *j, const unit *u, const float *pair, bo
                                  ((u->group * s->group_o + o * CPU_LANES + lane) * s->group_c + c * CPU_LANES) * taps);
 }
 
+static void copy_task(const void *context, int64_t number, uint32_t worker)
+{
+    (void)worker;
+    const weight_job *j = context;
+    const cpu_conv2d_sizes *s = &j->d->s;
+    int64_t planes = s->groups * j->in_blocks;
+    const float *x = j->d->x + number / planes * s->x_stride + number % planes * s->h * s->w * CPU_LANES;
+    cpu_channels_copy(&j->window, x, 0, j->copied_rows, j->copies + number * j->copy);
+}
+
 static void weight_task(const void *context, int64_t task, uint32_t worker)
 {
     const weight_job *j = context;
     int64_t split = task / j->units, number = task % j->units;
     int64_t first = split * j->chunks_per_split, last = cpu_min(j->chunks, first + j->chunks_per_split);
     unit u = unit_of(j, number);
-    float *copy = j->scratches + worker * j->scratch, *sums = copy + j->copy * j->in_set;
+    float *copy = j->scratches + worker * j->scratch, *sums = copy + (j->is_shared ? 0 : j->copy * j->in_set);
     float *bias = j->biases + split * bias_floats(j) + (u.group * j->out_blocks + u.out_first) * CPU_LANES;
     if (j->splits > 1)
         sums = j->partials + (split * j->units + number) * unit_floats(j);
@@ -200,7 +253,7 @@ static void weight_task(const void *context, int64_t task, uint32_t worker)
         memset(bias, 0, (size_t)((u.out_last - u.out_first) * CPU_LANES) * sizeof *bias);
     for (int64_t chunk = first; chunk < last; chunk++)
         add_chunk(j, &u, chunk, chunk > first, copy, sums, bias);
-    if (j->splits == 1 && j->d->dweight)
+    if (j->splits == 1 && j->d->dweight && !j->in_gradient)
         store_unit(j, &u, sums, j->d->accumulate_weight);
 }
 
@@ -229,9 +282,14 @@ void cpu_channels_weight_gradient(const cpu_conv2d_data *d)
     weight_job_of(d, &j);
     for (int64_t i = 0; i < cpu_min(j.rows_per_chunk, MOST_ROWS); i++)
         j.terms[i] = (cpu_batch_term){.a = i * j.row_pixels * CPU_LANES, .b = i * j.window.pitch * CPU_LANES};
-    j.scratches = (float *)(void *)d->workspace;
+    for (int64_t i = 0; i < j.window.taps; i++)
+        j.tap_offset[i] = cpu_channels_tap_offset(&j.window, &j.window.tap[i], j.copied_rows);
+    j.copies = (float *)(void *)d->workspace;
+    j.scratches = j.copies + shared_floats(&j);
     j.biases = j.scratches + j.scratch * cpu_worker_count();
     j.partials = j.biases + j.splits * bias_floats(&j);
+    if (j.is_shared && d->dweight)
+        cpu_parallel(d->s.n * d->s.groups * j.in_blocks, shared_floats(&j), copy_task, &j);
     cpu_parallel(j.units * j.splits, cpu_conv2d_work(&d->s), weight_task, &j);
     if (j.splits > 1 && d->dweight)
         cpu_parallel(j.units, j.units * unit_floats(&j), store_task, &j);

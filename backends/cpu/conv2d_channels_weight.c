@@ -129,30 +129,26 @@ static unit unit_of(const weight_job *j, int64_t number)
     return u;
 }
 
-/* Products of `rows` rows of pixels for a pair of blocks, tap by tap: to out, whose rows of `outputs` are out_r apart.
- */
-static void add_pair(const weight_job *j, const float *dy, const float *x, int64_t rows, int64_t outputs, int64_t out_r,
-                     bool accumulate, float *out)
+/* Products of `rows` rows of pixels for a block of outputs and some of inputs, tap by tap. first: out, out_r and out_t,
+   b of the first tap and b_t, columns. */
+static void add_pairs(const weight_job *j, const cpu_batch_reduce *first, int64_t rows, int64_t outputs,
+                      bool accumulate)
 {
     bool is_joined = j->window.pitch == j->window.ow;
-    cpu_batch_reduce p = {.terms = j->terms,
-                          .count = is_joined ? 1 : rows,
-                          .depth = is_joined ? rows * j->row_pixels : j->row_pixels,
-                          .out_r = out_r,
-                          .columns = 1,
-                          .layout = CPU_BATCH_CHANNELS,
-                          .low = -INFINITY,
-                          .high = INFINITY};
-    for (int64_t i = 0; i < j->window.taps; i++, out += PAIR) {
-        p.b = x + j->tap_offset[i];
-        for (int64_t row = 0; row < outputs; row += p.rows) {
-            p.rows = (int32_t)cpu_min(outputs - row, cpu_table.batch_rows[0]);
-            p.a = dy + row;
-            p.out = out + row * out_r;
+    cpu_batch_reduce p = *first;
+    int64_t tiles = cpu_ceil(outputs, cpu_table.batch_rows[p.columns - 1]);
+    p.terms = j->terms;
+    p.count = is_joined ? 1 : rows;
+    p.depth = is_joined ? rows * j->row_pixels : j->row_pixels;
+    for (int64_t i = 0; i < j->window.taps; i++)
+        for (int64_t tile = 0, row = 0; tile < tiles; tile++, row += p.rows) {
+            p.rows = (int32_t)cpu_ceil(outputs - row, tiles - tile);
+            p.a = first->a + row;
+            p.b = first->b + j->tap_offset[i];
+            p.out = first->out + i * PAIR + row * p.out_r;
             p.add = accumulate ? p.out : NULL;
             cpu_table.batch_reduce(&p);
         }
-    }
 }
 
 /* The block's input at a chunk's first row, copied where that has to be. */
@@ -171,6 +167,13 @@ static const float *chunk_input(const weight_job *j, const unit *u, int64_t item
     return copy;
 }
 
+/* Input blocks of a product: an odd one rather in a product of three than alone. */
+static int32_t next_columns(int64_t blocks)
+{
+    int64_t most = cpu_min(blocks, cpu_table.batch_columns);
+    return (int32_t)(most < 3 ? most : blocks % 2 ? 3 : 2);
+}
+
 static void add_chunk(const weight_job *j, const unit *u, int64_t chunk, bool accumulate, float *copy, float *out,
                       float *bias)
 {
@@ -180,18 +183,25 @@ static void add_chunk(const weight_job *j, const unit *u, int64_t chunk, bool ac
     int64_t rows = cpu_min(j->rows_per_chunk, j->rows - row), plane = s->oh * s->ow * CPU_LANES;
     const float *dy = j->d->dy + item * s->y_stride + row * j->row_pixels * CPU_LANES +
                       (u->group * j->out_blocks + u->out_first) * plane;
-    for (int64_t c = 0; c < count && j->d->dweight; c++) {
-        const float *x = chunk_input(j, u, item, u->in_first + c, row, copy);
+    cpu_batch_reduce p = {.out_r = j->in_gradient ? s->group_c : CPU_LANES,
+                          .out_t = j->in_gradient ? CPU_LANES : j->window.taps * PAIR,
+                          .b_t = j->window.in_place ? s->h * s->w * CPU_LANES : j->copy,
+                          .layout = CPU_BATCH_CHANNELS,
+                          .low = -INFINITY,
+                          .high = INFINITY};
+    for (int64_t c = 0; c < count && j->d->dweight; c += p.columns) {
+        p.columns = next_columns(count - c);
+        p.b = chunk_input(j, u, item, u->in_first + c, row, copy);
+        for (int64_t t = 1; t < p.columns; t++)
+            chunk_input(j, u, item, u->in_first + c + t, row, copy);
         for (int64_t o = 0; o < u->out_last - u->out_first; o++) {
             int64_t first = (u->out_first + o) * CPU_LANES, outputs = cpu_min(CPU_LANES, s->group_o - first);
-            float *gradient =
-                j->d->dweight + (u->group * s->group_o + first) * s->group_c + (u->in_first + c) * CPU_LANES;
-            if (j->in_gradient)
-                add_pair(j, dy + o * plane, x, rows, outputs, s->group_c, accumulate || j->d->accumulate_weight,
-                         gradient);
-            else
-                add_pair(j, dy + o * plane, x, rows, CPU_LANES, CPU_LANES, accumulate,
-                         out + (o * count + c) * j->window.taps * PAIR);
+            p.a = dy + o * plane;
+            p.out = j->in_gradient
+                        ? j->d->dweight + (u->group * s->group_o + first) * s->group_c + (u->in_first + c) * CPU_LANES
+                        : out + (o * count + c) * j->window.taps * PAIR;
+            add_pairs(j, &p, rows, j->in_gradient ? outputs : CPU_LANES,
+                      accumulate || (j->in_gradient && j->d->accumulate_weight));
         }
     }
     for (int64_t o = 0; o < u->out_last - u->out_first && u->in_first == 0; o++)

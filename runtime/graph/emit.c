@@ -203,8 +203,11 @@ uint32_t linnet_emit_variable(linnet_compiler *c, uint32_t index, uint32_t forma
                                  .place = variable->place,
                                  .home = LINNET_HOME_VARIABLE,
                                  .variable = index};
-    if (format == LINNET_FORMAT_NCHW)
+    if (format == LINNET_FORMAT_NCHW) {
+        if (variable->is_transient && linnet_fold_keep(session, index) != LINNET_OK)
+            return LINNET_NONE;
         return add_tensor(c, &tensor);
+    }
     tensor.desc.format = format;
     tensor.home = LINNET_HOME_PACKED;
     if (tensor_bytes(c, variable->place, &tensor.desc, &tensor.bytes) != LINNET_OK)

@@ -47,23 +47,40 @@ static uint32_t find_norm(const linnet_compiler *c, uint32_t n)
     return LINNET_NO_NODE;
 }
 
-/* A new variable that belongs to the fold, with a buffer of its own. */
+/* The buffer of a folded variable. */
+static linnet_status allocate(linnet_session *session, linnet_variable *variable)
+{
+    const linnet_device *device = session->places[variable->place].device;
+    if (variable->own)
+        return LINNET_OK;
+    return linnet_device_check(session->context, device,
+                               device->backend->buffer_new(device->handle, variable->bytes, &variable->own),
+                               "allocating folded weights");
+}
+
+linnet_status linnet_fold_keep(linnet_session *session, uint32_t index)
+{
+    linnet_status status = allocate(session, &session->variables[index]);
+    for (size_t i = 0; i < session->fold_count; i++)
+        if (session->folds[i].weight == index || session->folds[i].bias == index)
+            session->folds[i].version = 0; /* to be computed again */
+    session->variables[index].is_transient = status != LINNET_OK;
+    return status;
+}
+
+/* A new variable that belongs to the fold. */
 static uint32_t add_variable(linnet_compiler *c, uint32_t value, uint32_t place)
 {
     linnet_session *session = c->session;
-    const linnet_device *device = session->places[place].device;
     const linnet_shape *shape = &c->net->values[value].shape;
-    linnet_variable variable = {.value = value, .place = place, .is_state = true, .gradient_is_zero = true};
+    linnet_variable variable = {
+        .value = value, .place = place, .is_state = true, .gradient_is_zero = true, .is_transient = true};
     variable.bytes = (uint64_t)linnet_shape_product(shape, 0, shape->rank) * sizeof(float);
     if (!linnet_grow(&session->variables, &session->variable_capacity, session->variable_total + 1,
                      sizeof *session->variables)) {
         linnet_fail(c->context, LINNET_OUT_OF_MEMORY, "no memory for folded weights");
         return LINNET_NONE;
     }
-    if (linnet_device_check(c->context, device,
-                            device->backend->buffer_new(device->handle, variable.bytes, &variable.own),
-                            "allocating folded weights") != LINNET_OK)
-        return LINNET_NONE;
     session->variables[session->variable_total] = variable;
     return (uint32_t)session->variable_total++;
 }
@@ -130,6 +147,9 @@ static linnet_status write_variable(linnet_session *session, uint32_t index, con
     linnet_variable *variable = &session->variables[index];
     const linnet_place *place = &session->places[variable->place];
     variable->version++;
+    linnet_status status = allocate(session, variable);
+    if (status != LINNET_OK)
+        return status;
     return linnet_device_check(session->context, place->device,
                                place->device->backend->upload(place->queue, linnet_variable_view(session, variable),
                                                               data, variable->bytes, NULL),
@@ -148,13 +168,37 @@ static void fold_arrays(float *const data[SOURCE_COUNT], float epsilon, int64_t 
     }
 }
 
+/* All packed copies of a folded variable; then nobody needs it by itself, if nobody reads it so. */
+static linnet_status pack(linnet_session *session, uint32_t index)
+{
+    linnet_status status = LINNET_OK;
+    linnet_variable *variable = &session->variables[index];
+    const linnet_place *place = &session->places[variable->place];
+    for (size_t i = 0; i < session->packed_count && status == LINNET_OK; i++)
+        if (session->packed[i].variable == index)
+            status = linnet_packed_update(session, &session->packed[i]);
+    if (status == LINNET_OK && variable->is_transient && variable->own) {
+        status = linnet_device_check(session->context, place->device, place->device->backend->finish(place->queue),
+                                     "packing folded weights");
+        place->device->backend->buffer_free(variable->own);
+        variable->own = NULL;
+    }
+    return status;
+}
+
+/* Is there what plans read of the fold? A packed copy that came later has to be filled. */
+static bool is_current(const linnet_session *session, const linnet_fold *fold, uint64_t version)
+{
+    return fold->version == version && fold->packed_count == session->packed_count;
+}
+
 linnet_status linnet_fold_update(linnet_session *session, linnet_fold *fold)
 {
     uint32_t sources[SOURCE_COUNT];
     float *data[SOURCE_COUNT] = {0};
     find_sources(session, fold, sources);
     uint64_t version = source_version(session, sources);
-    if (fold->version == version)
+    if (is_current(session, fold, version))
         return LINNET_OK;
     linnet_status status = LINNET_OK;
     for (int i = 0; i < SOURCE_COUNT && status == LINNET_OK; i++)
@@ -169,7 +213,13 @@ linnet_status linnet_fold_update(linnet_session *session, linnet_fold *fold)
     if (status == LINNET_OK)
         status = write_variable(session, fold->bias, data[BN_BIAS]);
     if (status == LINNET_OK)
+        status = pack(session, fold->weight);
+    if (status == LINNET_OK)
+        status = pack(session, fold->bias);
+    if (status == LINNET_OK) {
         fold->version = version;
+        fold->packed_count = session->packed_count;
+    }
     for (int i = 0; i < SOURCE_COUNT; i++)
         linnet_release(data[i]);
     return status;

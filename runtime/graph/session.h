@@ -30,6 +30,7 @@ typedef struct linnet_variable {
     uint64_t offset, bytes;     /* in the place's parameters (or states) */
     uint64_t version;           /* changes with every write; packed copies of an older one are stale */
     linnet_backend_buffer *own; /* of folded weights: a buffer by themselves; NULL for the net's own variables */
+    bool is_transient;          /* folded weights of which only packed copies are read: own comes and goes with them */
 } linnet_variable;
 
 /* A batch norm folded into the layer before it: fold.c. */
@@ -37,6 +38,7 @@ typedef struct linnet_fold {
     uint32_t layer_node, norm_node;
     uint32_t weight, bias; /* variables */
     uint64_t version;      /* of what it was computed from; 0: never */
+    size_t packed_count;   /* packed copies that the session had then */
 } linnet_fold;
 
 /* A parameter in a private format. */
@@ -122,8 +124,10 @@ uint32_t linnet_packed_get(linnet_session *session, uint32_t variable, uint32_t 
 linnet_status linnet_packed_update(linnet_session *session, linnet_packed *packed);
 
 /* ---- fold.c ---- */
-/* Brings folded weights up to date. */
+/* Brings folded weights and their packed copies up to date. */
 linnet_status linnet_fold_update(linnet_session *session, linnet_fold *fold);
+/* A plan reads this transient variable as it is: from now on it stays. */
+linnet_status linnet_fold_keep(linnet_session *session, uint32_t variable);
 
 /* ---- places.c ---- */
 /* Opens a queue on the device (taking a hold of it) as a new place; UINT32_MAX with the error said. */

@@ -54,6 +54,9 @@ cpu_conv2d_data cpu_conv2d_data_of(const linnet_layer_desc *desc, const linnet_l
 /* Formats, what backward reads, and the refusal of outer strides in backward. */
 void cpu_conv2d_describe(const linnet_layer_desc *desc, linnet_candidate *out, uint32_t format);
 
+/* The size of Winograd's tiles (2, 4, 6) for a 3x3 convolution, 0 where another algorithm is faster (conv2d_rules.c).
+ */
+int64_t cpu_conv2d_winograd_choice(const cpu_conv2d_sizes *s, bool backward);
 /* How much an algorithm in nchw16c is preferred for the desc (conv2d_rules.c). */
 int cpu_conv2d_preference(const linnet_layer_desc *desc, const char *algorithm);
 
@@ -83,5 +86,15 @@ void cpu_conv2d_backward_channels(const linnet_layer_desc *desc, const linnet_la
 int cpu_conv2d_describe_planes(const linnet_layer_desc *desc, linnet_candidate *out);
 void cpu_conv2d_forward_planes(const linnet_layer_desc *desc, const linnet_layer_args *args);
 void cpu_conv2d_backward_planes(const linnet_layer_desc *desc, const linnet_layer_args *args);
+
+/* Winograd, by the size of its tiles. */
+#define CPU_CONV2D_WINOGRAD(m)                                                                                         \
+    int cpu_conv2d_describe_winograd_f##m(const linnet_layer_desc *desc, linnet_candidate *out);                       \
+    void cpu_conv2d_forward_winograd_f##m(const linnet_layer_desc *desc, const linnet_layer_args *args);               \
+    void cpu_conv2d_backward_winograd_f##m(const linnet_layer_desc *desc, const linnet_layer_args *args);
+CPU_CONV2D_WINOGRAD(2)
+CPU_CONV2D_WINOGRAD(4)
+CPU_CONV2D_WINOGRAD(6)
+#undef CPU_CONV2D_WINOGRAD
 
 #endif

@@ -4,7 +4,7 @@
  * `linnet tune` measures on the machine at hand instead. Against them, nchw16n prefers itself by 1 where the batch
  * fills its lanes, and im2col by 0.
  */
-#include "conv2d.h"
+#include "conv2d_winograd.h"
 
 #include <string.h>
 
@@ -23,10 +23,23 @@ typedef struct rule {
 static const rule rules[] = {
     /* algorithm  directions  kernel  channels  outputs  plane  preference */
     {"depthwise", ALL,        ANY,    1,        1,       ANY,   3},
+    {"winograd",  FORWARD,    3,      16,       16,      4,     4},
+    {"winograd",  INPUT,      3,      16,       16,      4,     4},
+    {"winograd",  WEIGHT,     3,      16,       16,      4,     4},
     {"channels",  ALL,        ANY,    16,       16,      ANY,   3},
     {"planes",    ALL,        ANY,    ANY,      32,      ANY,   2},
 };
+
+/* Winograd's tile is the one that costs least, if that is less than "channels": products at two vectors of multiply-adds
+   a cycle, and what the transforms of 16 channels take, in cycles. A transform of weights serves a whole block of tiles. */
+static const struct winograd_cost { int64_t m; double input, output, weights; } winograd_costs[] = {
+    /* m  a tile's input  output  weights of a channel by 16 outputs */
+    {2,   70,             70,     65},
+    {4,   250,            170,    125},
+    {6,   520,            380,    300},
+};
 /* clang-format on */
+static const double PRODUCTS_A_CYCLE = 1.8;
 
 static uint32_t directions_of(const linnet_layer_desc *desc)
 {
@@ -51,4 +64,28 @@ int cpu_conv2d_preference(const linnet_layer_desc *desc, const char *algorithm)
             return r->preference;
     }
     return CPU_AVOID;
+}
+
+static double winograd_cost_of(const struct winograd_cost *cost, const cpu_conv2d_sizes *s, bool backward)
+{
+    cpu_winograd_sizes w = cpu_winograd_sizes_of(s, cost->m, backward);
+    double tiles = (double)w.tiles, ins = (double)w.in_blocks, outs = (double)w.out_blocks;
+    double pairs = ins * CPU_LANES * outs;
+    return tiles * (double)w.positions * pairs / PRODUCTS_A_CYCLE + tiles * (ins * cost->input + outs * cost->output) +
+           (double)cpu_winograd_blocks(&w) * pairs * cost->weights;
+}
+
+int64_t cpu_conv2d_winograd_choice(const cpu_conv2d_sizes *s, bool backward)
+{
+    int64_t best = 0, pixels = s->n * (backward ? s->h * s->w : s->oh * s->ow);
+    double pairs = (double)(cpu_ceil(s->c, CPU_LANES) * cpu_ceil(s->o, CPU_LANES) * CPU_LANES);
+    double least = (double)(pixels * s->kh * s->kw) * pairs / PRODUCTS_A_CYCLE;
+    for (size_t i = 0; i < sizeof winograd_costs / sizeof winograd_costs[0]; i++) {
+        double cost = winograd_cost_of(&winograd_costs[i], s, backward);
+        if (cost < least) {
+            best = winograd_costs[i].m;
+            least = cost;
+        }
+    }
+    return best;
 }

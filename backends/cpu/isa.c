@@ -25,6 +25,7 @@ static bool always(void)
     {                                                                                                                  \
         cpu_tile_init_##set(table);                                                                                    \
         cpu_batch_reduce_init_##set(table);                                                                            \
+        cpu_winograd_init_##set(table);                                                                                \
         cpu_blocked_init_##set(table);                                                                                 \
         cpu_depthwise_init_##set(table);                                                                               \
         cpu_elementwise_init_##set(table);                                                                             \

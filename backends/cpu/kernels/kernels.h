@@ -8,6 +8,8 @@
 #ifndef LINNET_CPU_KERNELS_H
 #define LINNET_CPU_KERNELS_H
 
+#include "winograd.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -187,6 +189,9 @@ typedef struct cpu_table_type {
     void (*batch_dot)(const cpu_batch_reduce *product);
     int32_t dot_rows[CPU_DOT_COLUMNS]; /* its most rows, by columns - 1 */
 
+    /* winograd.c, by size */
+    cpu_winograd_table winograd[CPU_WINOGRAD_SIZES];
+
     /* blocked.c */
     void (*gather)(const cpu_gather *gather);
     void (*weight_tile)(const cpu_weight_tile *tile);
@@ -296,6 +301,7 @@ void cpu_vendor(char *out, unsigned long size);
 #define CPU_KERNEL_FILES(isa)                                                                                          \
     void cpu_tile_init_##isa(cpu_table_type *table);                                                                   \
     void cpu_batch_reduce_init_##isa(cpu_table_type *table);                                                           \
+    void cpu_winograd_init_##isa(cpu_table_type *table);                                                               \
     void cpu_blocked_init_##isa(cpu_table_type *table);                                                                \
     void cpu_depthwise_init_##isa(cpu_table_type *table);                                                              \
     void cpu_elementwise_init_##isa(cpu_table_type *table);                                                            \

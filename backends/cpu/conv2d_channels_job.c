@@ -33,7 +33,7 @@ static void split(cpu_channels_job *j)
     int64_t rows = j->rows, blocks = j->out_blocks, items = j->items * j->groups;
     while (rows > 1 && rows * j->row_pixels >= LEAST_PIXELS && task_floats(j, rows) > TASK_FLOATS)
         rows = cpu_ceil(rows, 2);
-    bool is_small = j->out_blocks * j->weight_out <= SMALL_WEIGHTS || j->dot;
+    bool is_small = j->dot || j->in_planes * j->out_blocks * w->taps * CPU_LANES * CPU_LANES <= SMALL_WEIGHTS;
     while (is_small && items * cpu_ceil(j->rows, rows) < WANTED_TASKS && rows * j->row_pixels >= 2 * LEAST_PIXELS)
         rows = cpu_ceil(rows, 2);
     while (items * cpu_ceil(j->rows, rows) * cpu_ceil(j->out_blocks, blocks) < WANTED_TASKS && blocks > 2 && !j->dot)
@@ -269,9 +269,9 @@ void cpu_channels_backward_job(const cpu_conv2d_sizes *s, bool few, cpu_channels
                               .out_blocks = planes,
                               .in_item = s->y_stride,
                               .out_item = s->x_stride,
-                              .weight_in = planes * area,
-                              .weight_out = area,
-                              .weight_group = blocks_of(s->group_o) * planes * area,
+                              .weight_in = few ? planes * area : area,
+                              .weight_out = few ? area : s->groups * blocks_of(s->group_o) * area,
+                              .weight_group = blocks_of(s->group_o) * area,
                               .out_plane = s->h * s->w * lanes,
                               .out_row = s->sh * s->w * lanes,
                               .out_column = s->sw * lanes,

@@ -2,7 +2,7 @@
 /*
  * Weights [O, C, kh, kw] (C: of a group) as the batch-reduce products read them, zeros in the spare lanes:
  *     conv2d_forward    [O/16][C/16][kh][kw][16 c][16 o]
- *     conv2d_backward   [O/16][C/16][kh][kw][16 o][16 c]
+ *     conv2d_backward   [C/16][O/16][kh][kw][16 o][16 c]
  *     conv2d_planes     [O/16][C][kh][kw][16 o]
  */
 #include "conv2d.h"
@@ -31,7 +31,7 @@ static linnet_status packing_job_of(const linnet_tensor_desc *desc, uint32_t for
 
 static linnet_status bytes(const linnet_tensor_desc *desc, uint64_t *out_bytes)
 {
-    packing_job j;
+    packing_job j = {0};
     linnet_status status = packing_job_of(desc, desc->format, &j);
     if (status != LINNET_OK)
         return status;
@@ -66,15 +66,22 @@ static void pack_taps(const packing_job *j, const float *from, int64_t channels,
                                       CPU_LANES);
 }
 
+/* Which pair of blocks comes where. */
+static int64_t pair_place(const packing_job *j, int64_t ob, int64_t cb)
+{
+    return j->format == CPU_FORMAT_CONV2D_FORWARD ? ob * j->blocks + cb : cb * cpu_ceil(j->o, CPU_LANES) + ob;
+}
+
 static void pack_task(const void *context, int64_t task, uint32_t worker)
 {
     (void)worker;
     const packing_job *j = context;
     int64_t o0 = task / j->blocks * CPU_LANES, c0 = task % j->blocks * CPU_LANES;
     int64_t outputs = cpu_min(CPU_LANES, j->o - o0), channels = cpu_min(CPU_LANES, j->c - c0);
+    float *to = j->to + pair_place(j, task / j->blocks, task % j->blocks) * j->area * CPU_LANES * CPU_LANES;
     for (int64_t first = 0; first < j->area; first += CHUNK)
         pack_taps(j, j->from + (o0 * j->c + c0) * j->area, channels, outputs, first, cpu_min(CHUNK, j->area - first),
-                  j->to + (task * j->area + first) * CPU_LANES * CPU_LANES);
+                  to + first * CPU_LANES * CPU_LANES);
 }
 
 static void pack_planes_task(const void *context, int64_t block, uint32_t worker)
@@ -90,7 +97,7 @@ static void pack_planes_task(const void *context, int64_t block, uint32_t worker
 static int64_t place(const packing_job *j, int64_t o, int64_t c, int64_t tap)
 {
     int64_t ob = o / CPU_LANES, ol = o % CPU_LANES, cb = c / CPU_LANES, cl = c % CPU_LANES;
-    int64_t pair = (ob * j->blocks + cb) * j->area + tap;
+    int64_t pair = pair_place(j, ob, cb) * j->area + tap;
     if (j->format == CPU_FORMAT_CONV2D_PLANES)
         return ((ob * j->c + c) * j->area + tap) * CPU_LANES + ol;
     return (pair * CPU_LANES + (j->format == CPU_FORMAT_CONV2D_FORWARD ? cl : ol)) * CPU_LANES +
@@ -109,7 +116,7 @@ static linnet_status convert(const linnet_tensor_desc *destination_desc, linnet_
                              const linnet_tensor_desc *source_desc, linnet_view source)
 {
     bool packs = source_desc->format == LINNET_FORMAT_NCHW;
-    packing_job j;
+    packing_job j = {0};
     linnet_status status = packing_job_of(source_desc, packs ? destination_desc->format : source_desc->format, &j);
     if (status != LINNET_OK)
         return status;

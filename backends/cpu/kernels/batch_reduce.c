@@ -14,7 +14,7 @@
  */
 #include "simd.h"
 
-enum { LANES = 16, PARTS = LANES / VEC };
+enum { LANES = 16, PARTS = LANES / VEC, AHEAD = 32 * LANES };
 #if defined(CPU_ISA_AVX512)
 enum { MOST_COLUMNS = 4, ROWS_1 = 16, ROWS_2 = 14, ROWS_3 = 9, ROWS_4 = 6 };
 #elif defined(CPU_ISA_AVX2)
@@ -78,6 +78,9 @@ static ALWAYS_INLINE void product(const cpu_batch_reduce *p, const int rows, con
             UNROLL
             for (int t = 0; t < vectors; t++)
                 x[t] = vec_hold(vec_load(b + t / PARTS * b_t + t % PARTS * VEC));
+            UNROLL
+            for (int t = 0; t < columns && a_k == 1; t++)
+                __builtin_prefetch(b + t * b_t + AHEAD);
             UNROLL
             for (int r = 0; r < rows; r++) {
                 vec w = vec_set(a[r * a_r]);

@@ -3,7 +3,8 @@
  * Every place of the output has filters of its own, so every place is a small matrix product, weight [O][K] times the
  * input's patch [K][items], where K counts (c, u, v). The patches of up to GROUP items are lowered side by side into
  * the panels that the product reads; with many items every weight is read once for all of them. With the batch
- * innermost (nchw16n) lowering copies whole vectors, otherwise single numbers.
+ * innermost (nchw16n) lowering copies whole vectors, otherwise single numbers. With few items the time is that of
+ * reading the weights: those of a place are read once, from the first to the last.
  */
 #include "gemm.h"
 #include "kernels/kernels.h"
@@ -11,16 +12,17 @@
 #include <math.h>
 #include <string.h>
 
-enum { GROUP = 64, WANTED_TASKS = 8, PLACES = 4 /* of a task */ };
+enum { GROUP = 64, WANTED_TASKS = 8, PLACES = 4 /* of a task */, FEW_ITEMS = 6, CHUNK = 1 << 15 /* floats */ };
 
 typedef struct job {
     int64_t n, c, h, w, o, oh, ow, kh, kw, sh, sw, top, left;
-    int64_t depth, places;                    /* K, OH OW */
-    int64_t lanes;                            /* 16, or 1 where tensors are dense */
-    int64_t x_block, y_block;                 /* floats from one item (nchw16n: block of 16 items) to the next */
-    int64_t group, groups;                    /* items that are worked on at once; how many such groups */
-    int64_t channels_per_task, channel_tasks; /* of the input's gradient */
-    int64_t slice;                            /* floats of a worker's scratch */
+    int64_t depth, places;    /* K, OH OW */
+    int64_t lanes;            /* 16, or 1 where tensors are dense */
+    int64_t x_block, y_block; /* floats from one item (nchw16n: block of 16 items) to the next */
+    int64_t group, groups;    /* items that are worked on at once; how many such groups */
+    int64_t band, bands;      /* of the input's gradient: rows of places of a task, and how many such */
+    int64_t channels;         /* that a task works on at once */
+    int64_t slice;            /* floats of a worker's scratch */
     const float *x, *weight, *bias, *dy;
     float *y, *dx, *dweight, *dbias, *slices;
     bool accumulate_x, accumulate_weight, accumulate_bias;
@@ -40,8 +42,8 @@ static int64_t panels_floats(const job *j, int64_t depth)
 static int64_t slice_of(const job *j, const linnet_layer_desc *desc)
 {
     if (desc->direction == LINNET_FORWARD)
-        return panels_floats(j, j->depth) + j->o * j->group + j->o;
-    int64_t inputs = panels_floats(j, j->o) + j->channels_per_task * j->kh * j->kw * j->group;
+        return cpu_max(panels_floats(j, j->depth), j->group * j->depth) + j->o * j->group + j->o;
+    int64_t inputs = panels_floats(j, j->o) + j->channels * j->kh * j->kw * (j->group + j->o);
     int64_t parameters = j->group * j->depth + j->group * cpu_gemm_padded_columns(j->depth) + GROUP;
     return desc->want_parameters ? cpu_max(inputs, parameters) : inputs;
 }
@@ -70,9 +72,10 @@ static job job_of(const linnet_layer_desc *desc, bool blocked)
     j.places = j.oh * j.ow;
     j.group = cpu_min(GROUP, cpu_ceil(j.n, j.lanes) * j.lanes);
     j.groups = cpu_ceil(j.n, j.group);
-    j.channel_tasks = cpu_min(j.c, cpu_ceil(WANTED_TASKS, j.groups));
-    j.channels_per_task = cpu_ceil(j.c, j.channel_tasks);
-    j.channel_tasks = cpu_ceil(j.c, j.channels_per_task);
+    /* Bands two apart touch no common row of the input. */
+    j.band = cpu_max(cpu_max(1, cpu_ceil(j.kh, j.sh) - 1), cpu_ceil(j.oh, 2 * WANTED_TASKS));
+    j.bands = cpu_ceil(j.oh, j.band);
+    j.channels = cpu_max(1, cpu_min(j.c, CHUNK / (j.kh * j.kw * cpu_max(j.group, j.o))));
     j.slice = cpu_ceil(slice_of(&j, desc), CPU_LANES) * CPU_LANES;
     return j;
 }
@@ -163,7 +166,43 @@ static void lower_patch(const job *j, const float *x, int64_t place, int64_t ite
             }
 }
 
+/* Patches of a group as lines: nchw16n [K][16] of one block, dense [items][K]. */
+static void patch_lines(const job *j, const float *x, int64_t place, int64_t items, float *lines)
+{
+    int64_t i = place / j->ow, k = place % j->ow, u0, u1, v0, v1;
+    taps_inside(i, j->sh, j->top, j->kh, j->h, &u0, &u1);
+    taps_inside(k, j->sw, j->left, j->kw, j->w, &v0, &v1);
+    int64_t run = v1 - v0;
+    bool whole = run == j->kw && u1 - u0 == j->kh;
+    for (int64_t item = 0; item < items; item += j->lanes) {
+        float *line = lines + item * j->depth;
+        if (!whole)
+            memset(line, 0, (size_t)(j->depth * j->lanes) * sizeof *line);
+        for (int64_t c = 0; c < j->c; c++)
+            for (int64_t u = u0; u < u1; u++) {
+                int64_t row = (c * j->h + i * j->sh - j->top + u) * j->w + k * j->sw - j->left;
+                const float *in = x + item / j->lanes * j->x_block + (row + v0) * j->lanes;
+                float *out = line + ((c * j->kh + u) * j->kw + v0) * j->lanes;
+                memcpy(out, in, (size_t)(run * j->lanes) * sizeof *out);
+            }
+    }
+}
+
 /* ---- Forward ---- */
+
+/* Dense and few items: every filter is read once, in its order, and multiplied with the patches of all items. */
+static void forward_few(const job *j, int64_t place, const float *x, float *y, int64_t items, float *lines)
+{
+    patch_lines(j, x, place, items, lines);
+    for (int64_t o = 0; o < j->o; o++)
+        for (int64_t n = 0; n < items; n++) {
+            float sums[CPU_LANES] = {0}, total = j->bias ? j->bias[o * j->places + place] : 0;
+            cpu_table.lane_products(j->weight + (place * j->o + o) * j->depth, 0, lines + n * j->depth, j->depth, sums);
+            for (int lane = 0; lane < CPU_LANES; lane++)
+                total += sums[lane];
+            y[n * j->y_block + o * j->places + place] = total;
+        }
+}
 
 static void forward_place(const job *j, int64_t place, float *scratch)
 {
@@ -173,6 +212,10 @@ static void forward_place(const job *j, int64_t place, float *scratch)
     for (int64_t g = 0; g < j->groups; g++) {
         int64_t items = items_of(j, g);
         float *y = j->y + group_start(j, g, j->y_block) + place * j->lanes;
+        if (j->lanes == 1 && items < FEW_ITEMS) {
+            forward_few(j, place, j->x + group_start(j, g, j->x_block), y - place, items, scratch);
+            continue;
+        }
         lower_patch(j, j->x + group_start(j, g, j->x_block), place, items, panels);
         cpu_gemm_packed product = {.rows = j->o,
                                    .columns = items,
@@ -211,9 +254,11 @@ static void forward(const linnet_layer_desc *desc, const linnet_layer_args *args
     cpu_parallel(cpu_ceil(j.places, PLACES), work_of(&j), forward_task, &j);
 }
 
-/* ---- Backward, input: a task owns the planes of some channels of a group of items, and goes over all places. ---- */
+/* ---- Backward, input: a task owns a band of places of a group of items. Bands with even numbers first, then those
+   with odd ones, so that no two of them add to the same row at once. ---- */
 
-/* Adds the gradient of a patch, [rows][items] for channels from first on, to what it came from. */
+/* Adds the gradient of a patch to what it came from: rows of channels from first on, of [items] each; dense: of one
+   item only. */
 static void raise_patch(const job *j, const float *rows, int64_t place, int64_t first, int64_t last, int64_t items,
                         float *dx)
 {
@@ -224,70 +269,99 @@ static void raise_patch(const job *j, const float *rows, int64_t place, int64_t 
         for (int64_t u = u0; u < u1; u++)
             for (int64_t v = v0; v < v1; v++) {
                 int64_t at = (c * j->h + i * j->sh - j->top + u) * j->w + k * j->sw - j->left + v;
-                add_items(j, rows + (((c - first) * j->kh + u) * j->kw + v) * items, items, dx + at * j->lanes,
-                          j->x_block);
+                const float *row = rows + (((c - first) * j->kh + u) * j->kw + v) * items;
+                if (j->lanes == 1)
+                    dx[at] += *row;
+                else
+                    add_items(j, row, items, dx + at * j->lanes, j->x_block);
             }
 }
 
-static void clear_planes(const job *j, float *dx, int64_t items, int64_t first, int64_t last)
+/* Dense, for channels [first, last): every filter is read once, and added to the patches of all items. */
+static void raise_filters(const job *j, int64_t place, int64_t first, int64_t last, int64_t items, const float *dy,
+                          float *dx, float *rows)
 {
-    int64_t plane = j->h * j->w * j->lanes;
-    for (int64_t i = 0; i < items; i += j->lanes)
-        memset(dx + i / j->lanes * j->x_block + first * plane, 0, (size_t)((last - first) * plane) * sizeof *dx);
+    int64_t area = j->kh * j->kw, count = (last - first) * area;
+    for (int64_t o = 0; o < j->o; o++)
+        for (int64_t n = 0; n < items; n++)
+            cpu_table.scale(dy[n * j->y_block + o * j->places + place],
+                            j->weight + (place * j->o + o) * j->depth + first * area, rows + n * count, count, o > 0);
+    for (int64_t n = 0; n < items; n++)
+        raise_patch(j, rows + n * count, place, first, last, 1, dx + n * j->x_block);
 }
 
-static void input_task(const void *context, int64_t task, uint32_t worker)
+/* nchw16n: a product with the filters, which are copied because the product reads them across. */
+static void raise_product(const job *j, int64_t place, int64_t first, int64_t last, int64_t items, const float *panels,
+                          float *dx, float *rows)
 {
-    const job *j = context;
-    int64_t g = task / j->channel_tasks, items = items_of(j, g), width = panel_width(), area = j->kh * j->kw;
-    int64_t first = task % j->channel_tasks * j->channels_per_task, last = cpu_min(j->c, first + j->channels_per_task);
-    float *panels = j->slices + worker * j->slice, *rows = panels + panels_floats(j, j->o);
+    int64_t area = j->kh * j->kw, count = (last - first) * area;
+    float *filters = rows + count * items;
+    for (int64_t o = 0; o < j->o; o++)
+        memcpy(filters + o * count, j->weight + (place * j->o + o) * j->depth + first * area,
+               (size_t)count * sizeof *filters);
+    cpu_gemm_packed product = {.rows = count,
+                               .columns = items,
+                               .depth = j->o,
+                               .a = filters,
+                               .a_m = 1,
+                               .a_k = count,
+                               .packed = panels,
+                               .c = rows,
+                               .c_m = items,
+                               .low = -INFINITY,
+                               .high = INFINITY};
+    cpu_gemm_packed_run(&product);
+    raise_patch(j, rows, place, first, last, items, dx);
+}
+
+static void raise_place(const job *j, int64_t place, int64_t items, const float *dy, float *dx, float *scratch)
+{
+    float *panels = scratch, *rows = panels + panels_floats(j, j->o);
+    int64_t width = panel_width();
+    for (int64_t o = 0; o < j->o && j->lanes > 1; o++)
+        load_items(j, dy + (o * j->places + place) * j->lanes, j->y_block, items, panels + o * width, j->o * width);
+    for (int64_t first = 0; first < j->c; first += j->channels) {
+        int64_t last = cpu_min(j->c, first + j->channels);
+        if (j->lanes == 1)
+            raise_filters(j, place, first, last, items, dy, dx, rows);
+        else
+            raise_product(j, place, first, last, items, panels, dx, rows);
+    }
+}
+
+static void input_task(const job *j, int64_t g, int64_t band, uint32_t worker)
+{
     const float *dy = j->dy + group_start(j, g, j->y_block);
     float *dx = j->dx + group_start(j, g, j->x_block);
-    if (!j->accumulate_x)
-        clear_planes(j, dx, items, first, last);
-    for (int64_t place = 0; place < j->places; place++) {
-        for (int64_t o = 0; o < j->o; o++)
-            load_items(j, dy + (o * j->places + place) * j->lanes, j->y_block, items, panels + o * width, j->o * width);
-        cpu_gemm_packed product = {.rows = (last - first) * area,
-                                   .columns = items,
-                                   .depth = j->o,
-                                   .a = j->weight + place * j->o * j->depth + first * area,
-                                   .a_m = 1,
-                                   .a_k = j->depth,
-                                   .packed = panels,
-                                   .c = rows,
-                                   .c_m = items,
-                                   .low = -INFINITY,
-                                   .high = INFINITY};
-        cpu_gemm_packed_run(&product);
-        raise_patch(j, rows, place, first, last, items, dx);
-    }
+    int64_t last = cpu_min(j->oh, (band + 1) * j->band) * j->ow;
+    for (int64_t place = band * j->band * j->ow; place < last; place++)
+        raise_place(j, place, items_of(j, g), dy, dx, j->slices + worker * j->slice);
+}
+
+static void even_task(const void *context, int64_t task, uint32_t worker)
+{
+    const job *j = context;
+    int64_t bands = (j->bands + 1) / 2;
+    input_task(j, task / bands, task % bands * 2, worker);
+}
+
+static void odd_task(const void *context, int64_t task, uint32_t worker)
+{
+    const job *j = context;
+    int64_t bands = j->bands / 2;
+    input_task(j, task / bands, task % bands * 2 + 1, worker);
+}
+
+static void input_gradient(const job *j)
+{
+    int64_t blocks = cpu_ceil(j->n, j->lanes), block = j->c * j->h * j->w * j->lanes;
+    for (int64_t i = 0; i < blocks && !j->accumulate_x; i++)
+        memset(j->dx + i * j->x_block, 0, (size_t)block * sizeof *j->dx);
+    cpu_parallel(j->groups * ((j->bands + 1) / 2), work_of(j) / 2, even_task, j);
+    cpu_parallel(j->groups * (j->bands / 2), work_of(j) / 2, odd_task, j);
 }
 
 /* ---- Backward, parameters: the filters of a place get dy [O][items] times the patch's transpose [items][K]. ---- */
-
-/* Patches of a group as lines: nchw16n [K][16] of one block, dense [items][K]. */
-static void patch_lines(const job *j, const float *x, int64_t place, int64_t items, float *lines)
-{
-    int64_t i = place / j->ow, k = place % j->ow, u0, u1, v0, v1;
-    taps_inside(i, j->sh, j->top, j->kh, j->h, &u0, &u1);
-    taps_inside(k, j->sw, j->left, j->kw, j->w, &v0, &v1);
-    int64_t run = v1 - v0;
-    bool whole = run == j->kw && u1 - u0 == j->kh;
-    for (int64_t item = 0; item < items; item += j->lanes) {
-        float *line = lines + item * j->depth;
-        if (!whole)
-            memset(line, 0, (size_t)(j->depth * j->lanes) * sizeof *line);
-        for (int64_t c = 0; c < j->c; c++)
-            for (int64_t u = u0; u < u1; u++) {
-                int64_t row = (c * j->h + i * j->sh - j->top + u) * j->w + k * j->sw - j->left;
-                const float *in = x + item / j->lanes * j->x_block + (row + v0) * j->lanes;
-                float *out = line + ((c * j->kh + u) * j->kw + v0) * j->lanes;
-                memcpy(out, in, (size_t)(run * j->lanes) * sizeof *out);
-            }
-    }
-}
 
 /* dweight of one place from items [first, first + items), which lie in one block where tensors are blocked. */
 static void add_filters(const job *j, int64_t place, int64_t first, int64_t items, float *scratch, bool accumulate)
@@ -350,7 +424,7 @@ static void backward(const linnet_layer_desc *desc, const linnet_layer_args *arg
     j.accumulate_bias = args->accumulate_parameters >> LINNET_LOCAL_CONV2D_BIAS & 1;
     j.slices = cpu_view(args->workspace);
     if (j.dx)
-        cpu_parallel(j.groups * j.channel_tasks, work_of(&j), input_task, &j);
+        input_gradient(&j);
     if (j.dweight || j.dbias)
         cpu_parallel(cpu_ceil(j.places, PLACES), work_of(&j), parameter_task, &j);
 }

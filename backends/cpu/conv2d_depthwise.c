@@ -278,19 +278,6 @@ static void chunk_sums(const weight_job *j, int64_t block, int64_t chunk, float 
     cpu_table.depthwise_gradient(&g);
 }
 
-static void weight_task(const void *context, int64_t task, uint32_t worker)
-{
-    const weight_job *j = context;
-    int64_t block = task % j->blocks, split = task / j->blocks, first = split * j->chunks_per_split;
-    int64_t last = cpu_min(j->chunks, first + j->chunks_per_split);
-    float *sums = j->partials + task * j->sums, *scratch = j->scratches + worker * j->sums;
-    chunk_sums(j, block, first, sums);
-    for (int64_t chunk = first + 1; chunk < last; chunk++) {
-        chunk_sums(j, block, chunk, scratch);
-        cpu_table.scale(1, scratch, sums, j->sums, true);
-    }
-}
-
 /* The sums of all splits of a block, to [channels][area] and the bias. */
 static void store_block(const void *context, int64_t block, uint32_t worker)
 {
@@ -310,6 +297,21 @@ static void store_block(const void *context, int64_t block, uint32_t worker)
         cpu_table.scale(1, lines, dweight, channels * j->area, true);
 }
 
+static void weight_task(const void *context, int64_t task, uint32_t worker)
+{
+    const weight_job *j = context;
+    int64_t block = task % j->blocks, split = task / j->blocks, first = split * j->chunks_per_split;
+    int64_t last = cpu_min(j->chunks, first + j->chunks_per_split);
+    float *sums = j->partials + task * j->sums, *scratch = j->scratches + worker * j->sums;
+    chunk_sums(j, block, first, sums);
+    for (int64_t chunk = first + 1; chunk < last; chunk++) {
+        chunk_sums(j, block, chunk, scratch);
+        cpu_table.scale(1, scratch, sums, j->sums, true);
+    }
+    if (j->splits == 1)
+        store_block(j, block, worker);
+}
+
 static void weight_gradient(const cpu_conv2d_data *d)
 {
     weight_job j;
@@ -317,7 +319,8 @@ static void weight_gradient(const cpu_conv2d_data *d)
     j.partials = (float *)(void *)d->workspace;
     j.scratches = j.partials + j.splits * j.blocks * j.sums;
     cpu_parallel(j.blocks * j.splits, cpu_conv2d_work(&d->s), weight_task, &j);
-    cpu_parallel(j.blocks, j.blocks * j.splits * j.sums, store_block, &j);
+    if (j.splits > 1)
+        cpu_parallel(j.blocks, j.blocks * j.splits * j.sums, store_block, &j);
 }
 
 void cpu_conv2d_backward_depthwise(const linnet_layer_desc *desc, const linnet_layer_args *args)

@@ -132,6 +132,7 @@ static bool ask(search *s, unit *u, uint32_t format)
         if (trial.candidate.cost <= 0)
             break; /* unknown: the first one */
     }
+    linnet_release(trial.refusals);
     return good;
 }
 

@@ -126,10 +126,9 @@ static void try_concat(linnet_compiler *c, uint32_t n)
     linnet_plan_step step;
     int64_t start = 0;
     const linnet_node *node = &c->net->nodes[n];
-    if (((const linnet_axis_attributes *)node->attributes)->axis != AXIS || !c->choices[n] ||
-        !accepts_forward(c, n, &step))
+    if (((const linnet_axis_attributes *)node->attributes)->axis != AXIS || !c->choices[n])
         return;
-    bool good = true;
+    bool good = accepts_forward(c, n, &step);
     for (uint32_t i = 0; i < node->input_count && good; i++) {
         good = take_part(c, n, &step, i, start);
         start += c->shapes[node->inputs[i]].dims[AXIS];

@@ -23,9 +23,7 @@ typedef struct rule {
 static const rule rules[] = {
     /* algorithm  directions  kernel  channels  outputs  plane  preference */
     {"depthwise", ALL,        ANY,    1,        1,       ANY,   3},
-    {"winograd",  FORWARD,    3,      16,       16,      4,     4},
-    {"winograd",  INPUT,      3,      16,       16,      4,     4},
-    {"winograd",  WEIGHT,     3,      16,       16,      4,     4},
+    {"winograd",  ALL,        3,      16,       16,      4,     4},
     {"channels",  ALL,        ANY,    16,       16,      ANY,   3},
     {"planes",    ALL,        ANY,    ANY,      32,      ANY,   2},
 };
@@ -40,6 +38,8 @@ static const struct winograd_cost { int64_t m; double input, output, weights; } 
 };
 /* clang-format on */
 static const double PRODUCTS_A_CYCLE = 1.8;
+/* Cycles per 16 sums of the weight's gradient before its transform: they go to memory and back. */
+static const double CYCLES_A_SUM = 20;
 
 static uint32_t directions_of(const linnet_layer_desc *desc)
 {
@@ -66,22 +66,24 @@ int cpu_conv2d_preference(const linnet_layer_desc *desc, const char *algorithm)
     return CPU_AVOID;
 }
 
-static double winograd_cost_of(const struct winograd_cost *cost, const cpu_conv2d_sizes *s, bool backward)
+static double winograd_cost_of(const struct winograd_cost *cost, const cpu_conv2d_sizes *s, uint32_t direction)
 {
-    cpu_winograd_sizes w = cpu_winograd_sizes_of(s, cost->m, backward);
+    cpu_winograd_sizes w = cpu_winograd_sizes_of(s, cost->m, direction == CPU_CONV2D_INPUT);
     double tiles = (double)w.tiles, ins = (double)w.in_blocks, outs = (double)w.out_blocks;
     double pairs = ins * CPU_LANES * outs;
+    double weights = direction == CPU_CONV2D_WEIGHT ? (double)w.positions * CYCLES_A_SUM
+                                                    : (double)cpu_winograd_blocks(&w) * cost->weights;
     return tiles * (double)w.positions * pairs / PRODUCTS_A_CYCLE + tiles * (ins * cost->input + outs * cost->output) +
-           (double)cpu_winograd_blocks(&w) * pairs * cost->weights;
+           pairs * weights;
 }
 
-int64_t cpu_conv2d_winograd_choice(const cpu_conv2d_sizes *s, bool backward)
+int64_t cpu_conv2d_winograd_choice(const cpu_conv2d_sizes *s, uint32_t direction)
 {
-    int64_t best = 0, pixels = s->n * (backward ? s->h * s->w : s->oh * s->ow);
+    int64_t best = 0, pixels = s->n * (direction == CPU_CONV2D_INPUT ? s->h * s->w : s->oh * s->ow);
     double pairs = (double)(cpu_ceil(s->c, CPU_LANES) * cpu_ceil(s->o, CPU_LANES) * CPU_LANES);
     double least = (double)(pixels * s->kh * s->kw) * pairs / PRODUCTS_A_CYCLE;
     for (size_t i = 0; i < sizeof winograd_costs / sizeof winograd_costs[0]; i++) {
-        double cost = winograd_cost_of(&winograd_costs[i], s, backward);
+        double cost = winograd_cost_of(&winograd_costs[i], s, direction);
         if (cost < least) {
             best = winograd_costs[i].m;
             least = cost;

@@ -393,7 +393,8 @@ static int describe(const linnet_layer_desc *desc, linnet_candidate *out, int64_
     }
     if (!is_forward && desc->want_parameters && cpu_winograd_weight_workspace(&s, m) > out->workspace_bytes)
         out->workspace_bytes = cpu_winograd_weight_workspace(&s, m);
-    return cpu_conv2d_winograd_choice(&s, wants_input) == m ? cpu_conv2d_preference(desc, "winograd") : CPU_AVOID;
+    uint32_t direction = is_forward ? CPU_CONV2D_FORWARD : wants_input ? CPU_CONV2D_INPUT : CPU_CONV2D_WEIGHT;
+    return cpu_conv2d_winograd_choice(&s, direction) == m ? cpu_conv2d_preference(desc, "winograd") : CPU_AVOID;
 }
 
 /* clang-format off */

@@ -16,16 +16,17 @@ typedef struct rule {
     int64_t kernel;            /* square, with stride and dilation 1 */
     int64_t channels, outputs; /* of a group, at least */
     int64_t plane;             /* rows and columns of the output, at least */
+    int64_t pixels;            /* of the outputs of the whole batch, at least */
     int preference;
 } rule;
 
 /* clang-format off */
 static const rule rules[] = {
-    /* algorithm  directions  kernel  channels  outputs  plane  preference */
-    {"depthwise", ALL,        ANY,    1,        1,       ANY,   3},
-    {"winograd",  ALL,        3,      16,       16,      4,     4},
-    {"channels",  ALL,        ANY,    16,       16,      ANY,   3},
-    {"planes",    ALL,        ANY,    ANY,      32,      ANY,   2},
+    /* algorithm  directions  kernel  channels  outputs  plane  pixels  preference */
+    {"depthwise", ALL,        ANY,    1,        1,       ANY,   ANY,    3},
+    {"winograd",  ALL,        3,      16,       16,      4,     100,    4}, /* fewer only stream transformed weights */
+    {"channels",  ALL,        ANY,    16,       16,      ANY,   ANY,    3},
+    {"planes",    ALL,        ANY,    ANY,      32,      ANY,   ANY,    2},
 };
 
 /* Winograd's tile is the one that costs least, if that is less than "channels": products at two vectors of multiply-adds
@@ -60,7 +61,7 @@ int cpu_conv2d_preference(const linnet_layer_desc *desc, const char *algorithm)
         const rule *r = &rules[i];
         if (strcmp(r->algorithm, algorithm) == 0 && (directions_of(desc) & ~r->directions) == 0 &&
             (r->kernel == ANY || has_kernel(&s, r->kernel)) && s.group_c >= r->channels && s.group_o >= r->outputs &&
-            s.oh >= r->plane && s.ow >= r->plane)
+            s.oh >= r->plane && s.ow >= r->plane && s.n * s.oh * s.ow >= r->pixels)
             return r->preference;
     }
     return CPU_AVOID;

@@ -42,7 +42,9 @@ static row_taps row_taps_of(const cpu_depthwise *d, const cpu_depthwise_axis *ax
         first++;
     while (last > first && row + (last - 1) * axis->pitch >= d->in_rows)
         last--;
-    row_taps taps = {.count = last - first,
+    row_taps taps = {.in = in,
+                     .weights = weights,
+                     .count = last - first,
                      .in_step = axis->pitch * d->in_columns * LANES,
                      .weight_step = axis->weight_step * d->weight_row * LANES};
     int64_t weight = axis->weight + first * axis->weight_step;

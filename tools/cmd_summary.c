@@ -215,8 +215,9 @@ static int run(int argc, char **argv)
 
 const cli_command cmd_summary = {
     "summary", "NET|WEIGHTS", "show a network's layers, shapes, parameters, work and receptive fields",
-    "NET is lenet5, lenet5_local, mlp, vgg_cifar, squeezenet1_1, vgg19 or textures; or a net in a line, such as\n"
-    "\"conv 8 k3; relu; maxpool 2; linear 10\"; or a file with one layer a line. WEIGHTS is a weight file of one.\n"
+    "NET is lenet5, lenet5_local, mlp, vgg_cifar, squeezenet1_1, mobilenet_v2, resnet18, resnet50, vgg16, vgg19 or\n"
+    "textures; or a net in a line, such as \"conv 8 k3; relu; maxpool 2; linear 10\"; or a file with one layer a line.\n"
+    "WEIGHTS is a weight file of one.\n"
     "\n"
     "A net in a line: layers between ';' or ends of lines, # for comments, 'name: ' in front of a layer names it.\n"
     "  input CxHxW                               the picture (default: the data's, or 1x28x28); ? is a free size\n"

@@ -157,13 +157,27 @@ linnet_status linnet_gradients_settle(linnet_session *session)
 /* A domain of its own in Philox's step, so that initialisation and dropout never draw the same numbers. */
 #define INITIAL_STEP UINT64_C(0xF000000000000000)
 
+/* linnet_philox_uniform of the elements in turn, a block of four at a time. */
+static void draw_unit(uint32_t number, uint64_t seed, float *out, uint64_t count)
+{
+    const uint32_t key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
+    for (uint64_t i = 0; i < count; i += 4) {
+        uint64_t block = i >> 2;
+        const uint32_t counter[4] = {(uint32_t)block, (uint32_t)(block >> 32) ^ number, (uint32_t)INITIAL_STEP,
+                                     (uint32_t)(INITIAL_STEP >> 32)};
+        uint32_t words[4];
+        linnet_philox(counter, key, words);
+        for (uint64_t k = 0; k < 4 && i + k < count; k++)
+            out[i + k] = (float)(words[k] >> 8) * 0x1p-24f;
+    }
+}
+
 /* Normal numbers in pairs from two uniform ones (Box and Muller 1958). */
-static void draw_normal(uint32_t number, uint64_t seed, float deviation, float *out, uint64_t count)
+static void make_normal(float deviation, float *out, uint64_t count)
 {
     for (uint64_t i = 0; i < count; i += 2) {
-        float u = linnet_philox_uniform(seed, number, INITIAL_STEP, i);
-        float v = linnet_philox_uniform(seed, number, INITIAL_STEP, i + 1);
-        float radius = deviation * sqrtf(-2.0f * logf(1.0f - u)), angle = 6.2831853f * v;
+        float v = i + 1 < count ? out[i + 1] : 0;
+        float radius = deviation * sqrtf(-2.0f * logf(1.0f - out[i])), angle = 6.2831853f * v;
         out[i] = radius * cosf(angle);
         if (i + 1 < count)
             out[i + 1] = radius * sinf(angle);
@@ -172,22 +186,31 @@ static void draw_normal(uint32_t number, uint64_t seed, float deviation, float *
 
 static void draw(const linnet_net_value *value, uint32_t number, uint64_t seed, float *out, uint64_t count)
 {
-    if (value->initial == LINNET_INITIAL_VALUES) {
+    float fan_in = value->fan_in > 0 ? (float)value->fan_in : INFINITY, bound = 1.0f / sqrtf(fan_in);
+    switch ((linnet_initial)value->initial) {
+    case LINNET_INITIAL_VALUES:
         memcpy(out, value->values, count * sizeof *out);
         return;
-    }
-    bool small = value->initial == LINNET_INITIAL_SMALL_NORMAL;
-    if (small || value->initial == LINNET_INITIAL_HE_NORMAL) {
-        draw_normal(number, seed, small ? 0.01f : sqrtf(2.0f / (float)value->fan_out), out, count);
+    case LINNET_INITIAL_ZERO:
+    case LINNET_INITIAL_ONE:
+        for (uint64_t i = 0; i < count; i++)
+            out[i] = value->initial == LINNET_INITIAL_ONE ? 1.0f : 0.0f;
         return;
+    case LINNET_INITIAL_HE_NORMAL:
+    case LINNET_INITIAL_SMALL_NORMAL:
+        draw_unit(number, seed, out, count);
+        make_normal(value->initial == LINNET_INITIAL_SMALL_NORMAL ? 0.01f : sqrtf(2.0f / (float)value->fan_out), out,
+                    count);
+        return;
+    case LINNET_INITIAL_HE_UNIFORM:
+        bound = sqrtf(6.0f / fan_in);
+        break;
+    case LINNET_INITIAL_KAIMING_UNIFORM:
+        break;
     }
-    bool he = value->initial == LINNET_INITIAL_HE_UNIFORM,
-         uniform = he || value->initial == LINNET_INITIAL_KAIMING_UNIFORM;
-    float fan_in = value->fan_in > 0 ? (float)value->fan_in : INFINITY;
-    float bound = he ? sqrtf(6.0f / fan_in) : 1.0f / sqrtf(fan_in);
-    float constant = value->initial == LINNET_INITIAL_ONE ? 1.0f : 0.0f;
+    draw_unit(number, seed, out, count);
     for (uint64_t i = 0; i < count; i++)
-        out[i] = uniform ? (2.0f * linnet_philox_uniform(seed, number, INITIAL_STEP, i) - 1.0f) * bound : constant;
+        out[i] = (2.0f * out[i] - 1.0f) * bound;
 }
 
 static linnet_status initialize_variable(linnet_session *session, uint32_t number)

@@ -171,7 +171,8 @@ typedef struct linnet_candidate {
     /* Backward: which of the forward's tensors run reads, bit i for tensor i. The others arrive absent. */
     uint32_t reads_inputs, reads_outputs, reads_parameters, reads_saved;
     /* Forward: bit i set when output 0 may lie where input i lies. Backward: when the gradient of input i may lie where
-       the gradient of output 0 lies (never together with accumulation). */
+       the gradient of output 0 lies (never together with accumulation). Never used for an input that the epilogue adds,
+       too. */
     uint32_t in_place;
     /* About how long one run takes, microseconds; 0: unknown. Only the proportions matter: between candidates, and to
        the conversions of formats that they cause, which count with the memory that they move (8 GB/s). */

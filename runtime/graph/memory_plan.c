@@ -93,14 +93,25 @@ static bool lay_over(linnet_plan *plan, uint32_t index, uint32_t under, uint32_t
     return true;
 }
 
+/* Is this input added to the output as well? Laid over it, the layer would overwrite what is yet to be added. */
+static bool is_residual(const linnet_plan_step *step, uint32_t input)
+{
+    uint32_t own = step->desc.input_count - linnet_epilogue_inputs(&step->desc);
+    for (uint32_t i = own; i < step->desc.input_count; i++)
+        if (i != input && step->operands.inputs[i] == step->operands.inputs[input])
+            return true;
+    return false;
+}
+
 static void merge_step(linnet_plan *plan, uint32_t index)
 {
     linnet_plan_step *step = &plan->steps[index];
     const linnet_step_operands *o = &step->operands;
+    linnet_step_bind_desc(step);
     for (uint32_t i = 0; step->type == LINNET_STEP_LAYER && i < step->desc.input_count; i++) {
-        if (!(step->candidate.in_place >> i & 1))
-            continue;
         bool forward = step->desc.direction == LINNET_FORWARD, merged;
+        if (!(step->candidate.in_place >> i & 1) || (forward && is_residual(step, i)))
+            continue;
         if (forward) /* a forward alias is only ever read: it may share with later readers */
             merged = lay_over(plan, index, o->inputs[i], o->outputs[0], !step->candidate.alias);
         else

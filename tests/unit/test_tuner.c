@@ -16,6 +16,7 @@ typedef struct rig {
     linnet_value scores, loss;
 } rig;
 
+static void *folder; /* for caches: one, as long as the program runs */
 static float pixels[N * IMAGE];
 static const int32_t labels[N] = {0, 3, 1};
 
@@ -72,8 +73,8 @@ static void run(rig *r, float scores[N * CLASSES])
     assert_ok(linnet_session_read(r->session, r->scores, scores, N * CLASSES * sizeof *scores));
 }
 
-/* The one file of costs in a folder. */
-static const char *find_file(const char *folder)
+/* The one file of costs; NULL: none. */
+static const char *find_file(void)
 {
     const char *found = NULL;
     DIR *list = opendir(folder);
@@ -84,17 +85,21 @@ static const char *find_file(const char *folder)
             found = path_in(folder, entry->d_name);
         }
     closedir(list);
-    assert_non_null(found);
     return found;
+}
+
+static void empty_folder(void)
+{
+    const char *path = find_file();
+    if (path)
+        assert_int_equal(unlink(path), 0);
 }
 
 static void what_was_measured_decides_and_lasts(void **state)
 {
     rig r;
     float before[N * CLASSES], after[N * CLASSES];
-    void *folder = NULL;
-    assert_int_equal(folder_make(&folder), 0);
-    setenv("LINNET_CACHE_DIR", folder, 1);
+    empty_folder();
     rig_open(&r, state);
     assert_false(plan_is_tuned(&r));
     run(&r, before);
@@ -116,7 +121,6 @@ static void what_was_measured_decides_and_lasts(void **state)
     assert_true(plan_is_tuned(&r));
     run(&r, after);
     rig_close(&r);
-    folder_remove(&folder);
 }
 
 static int warnings;
@@ -153,15 +157,14 @@ static void no_bytes_do_harm(void **state)
 {
     rig r;
     static char good[MOST], bad[MOST];
-    void *folder = NULL;
-    assert_int_equal(folder_make(&folder), 0);
-    setenv("LINNET_CACHE_DIR", folder, 1);
+    empty_folder();
     rig_open(&r, state);
     tune(&r);
     assert_ok(linnet_session_keep_tuning(r.session));
     rig_close(&r);
     char path[1200];
-    snprintf(path, sizeof path, "%s", find_file(folder));
+    assert_non_null(find_file());
+    snprintf(path, sizeof path, "%s", find_file());
     size_t size = file_get(path, good, MOST), heading = strcspn(good, "\n") + 1;
     size_t lines = heading + strcspn(good + heading, "\n") + 1; /* behind the device's key */
     linnet_context_set_log(NULL, count_warnings, NULL);
@@ -187,7 +190,6 @@ static void no_bytes_do_harm(void **state)
     assert_int_equal(warnings, 0);
     rig_close(&r);
     linnet_context_set_log(NULL, NULL, NULL);
-    folder_remove(&folder);
 }
 
 static int stop_at_once(void *context, size_t done, size_t all, const char *layer)
@@ -202,21 +204,23 @@ static void it_can_be_stopped(void **state)
     const linnet_tune_options options = {.struct_size = sizeof options, .progress = stop_at_once};
     linnet_tune_report report = {.struct_size = sizeof report};
     float scores[N * CLASSES];
-    void *folder = NULL;
-    assert_int_equal(folder_make(&folder), 0);
-    setenv("LINNET_CACHE_DIR", folder, 1);
+    empty_folder();
     rig_open(&r, state);
     assert_int_equal(linnet_session_tune(r.session, &r.batch, &options, &report), LINNET_END);
     assert_int_equal(report.measured, 0);
     assert_fails(linnet_session_tune(r.session, &r.batch, &options, NULL), LINNET_INVALID, "report");
     run(&r, scores);
     rig_close(&r);
-    folder_remove(&folder);
 }
 
 int main(int argc, char **argv)
 {
     static const device_test tests[] = {DEVICE_TEST(what_was_measured_decides_and_lasts), DEVICE_TEST(no_bytes_do_harm),
                                         DEVICE_TEST(it_can_be_stopped)};
-    return run_on_devices("tuning", tests, sizeof tests / sizeof tests[0], argc, argv);
+    if (folder_make(&folder) != 0)
+        return EXIT_FAILURE;
+    setenv("LINNET_CACHE_DIR", folder, 1);
+    int code = run_on_devices("tuning", tests, sizeof tests / sizeof tests[0], argc, argv);
+    folder_remove(&folder);
+    return code;
 }

@@ -107,6 +107,7 @@ static const cpu_algorithm algorithms[] = {
     {"winograd_f2_nchw16c", LINNET_BACKWARD, false, cpu_conv2d_describe_winograd_f2, cpu_conv2d_backward_winograd_f2},
     {"winograd_f4_nchw16c", LINNET_BACKWARD, false, cpu_conv2d_describe_winograd_f4, cpu_conv2d_backward_winograd_f4},
     {"winograd_f6_nchw16c", LINNET_BACKWARD, false, cpu_conv2d_describe_winograd_f6, cpu_conv2d_backward_winograd_f6},
+    {"rows", LINNET_FORWARD, true, cpu_conv2d_describe_rows, cpu_conv2d_forward_rows},
     {"im2col_gemm", LINNET_FORWARD, true, cpu_conv2d_describe_im2col, cpu_conv2d_forward_im2col},
     {"im2col_gemm", LINNET_BACKWARD, false, cpu_conv2d_describe_im2col, cpu_conv2d_backward_im2col},
     {"direct", LINNET_FORWARD, true, cpu_conv2d_describe_direct, cpu_conv2d_forward_direct},

@@ -69,6 +69,9 @@ int cpu_conv2d_describe_direct(const linnet_layer_desc *desc, linnet_candidate *
 void cpu_conv2d_forward_direct(const linnet_layer_desc *desc, const linnet_layer_args *args);
 void cpu_conv2d_backward_direct(const linnet_layer_desc *desc, const linnet_layer_args *args);
 
+int cpu_conv2d_describe_rows(const linnet_layer_desc *desc, linnet_candidate *out);
+void cpu_conv2d_forward_rows(const linnet_layer_desc *desc, const linnet_layer_args *args);
+
 int cpu_conv2d_describe_im2col(const linnet_layer_desc *desc, linnet_candidate *out);
 void cpu_conv2d_forward_im2col(const linnet_layer_desc *desc, const linnet_layer_args *args);
 void cpu_conv2d_backward_im2col(const linnet_layer_desc *desc, const linnet_layer_args *args);

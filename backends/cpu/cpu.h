@@ -14,10 +14,8 @@
  *             nothing that sums over the batch looks at them.
  *   nchw16c   [N][ceil(C/16)][rest...][16], the channels innermost: a vector holds 16 channels of one element. The last
  *             block's spare lanes are zero, always, in activations and in gradients: whoever writes a tensor keeps it
- * so (an operator whose value at 0 is not 0 clears them), and whoever reads one need not care. panels    of a matrix
- * [O,I]: what the matrix product reads for x weight^T, see cpu_gemm_pack. The width of a panel depends on the
- * instruction set. Packed once, by the session, while the weights stay as they are. Other formats of parameters belong
- * to one algorithm each (cpu_packing).
+ * so (an operator whose value at 0 is not 0 clears them), and whoever reads one need not care. Formats of parameters
+ * belong to one algorithm each (cpu_packing).
  */
 #ifndef LINNET_CPU_H
 #define LINNET_CPU_H
@@ -29,7 +27,6 @@
 enum {
     CPU_LANES = 16,
     CPU_FORMAT_NCHW16N = LINNET_FORMAT_PRIVATE,
-    CPU_FORMAT_PANELS = LINNET_FORMAT_PRIVATE + 1,
     CPU_FORMAT_NCHW16C = LINNET_FORMAT_PRIVATE + 2,
     CPU_FORMAT_PACKED = LINNET_FORMAT_PRIVATE + 16, /* from here on: parameters only */
     CPU_ALIGNMENT = 64
@@ -128,10 +125,10 @@ typedef struct cpu_packing {
                              const linnet_tensor_desc *source_desc, linnet_view source);
 } cpu_packing;
 
-extern const cpu_packing cpu_panels_packing; /* linear_packed.c */
 extern const cpu_packing cpu_depthwise_packing; /* conv2d_depthwise.c */
 extern const cpu_packing cpu_conv2d_forward_packing, cpu_conv2d_backward_packing,
-    cpu_conv2d_planes_packing; /* conv2d_channels_packing.c */
+    cpu_conv2d_planes_packing;                    /* conv2d_channels_packing.c */
+extern const cpu_packing cpu_conv2d_rows_packing; /* conv2d_rows.c */
 
 /* Product of dims [first, last). */
 int64_t cpu_dims(const linnet_tensor_desc *desc, uint32_t first, uint32_t last);

@@ -48,8 +48,9 @@ cpu_extent cpu_extent_of(const linnet_tensor_desc *desc)
 
 /* ---- Parameters ---- */
 
-static const cpu_packing *const packings[] = {&cpu_panels_packing, &cpu_depthwise_packing, &cpu_conv2d_forward_packing,
-                                              &cpu_conv2d_backward_packing, &cpu_conv2d_planes_packing};
+static const cpu_packing *const packings[] = {&cpu_depthwise_packing, &cpu_conv2d_forward_packing,
+                                              &cpu_conv2d_backward_packing, &cpu_conv2d_planes_packing,
+                                              &cpu_conv2d_rows_packing};
 
 /* NULL for a format that is none of a parameter's. */
 static const cpu_packing *find_packing(uint32_t format)

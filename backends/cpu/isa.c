@@ -26,10 +26,13 @@ static bool always(void)
         cpu_tile_init_##set(table);                                                                                    \
         cpu_batch_reduce_init_##set(table);                                                                            \
         cpu_winograd_init_##set(table);                                                                                \
+        cpu_rows_init_##set(table);                                                                                    \
+        cpu_gemv_init_##set(table);                                                                                    \
         cpu_blocked_init_##set(table);                                                                                 \
         cpu_depthwise_init_##set(table);                                                                               \
         cpu_elementwise_init_##set(table);                                                                             \
         cpu_reduce_init_##set(table);                                                                                  \
+        cpu_pool_rows_init_##set(table);                                                                               \
         cpu_pool_init_##set(table);                                                                                    \
         cpu_picture_init_##set(table);                                                                                 \
         cpu_random_init_##set(table);                                                                                  \

@@ -100,7 +100,7 @@ static void backward_gemm(const linnet_layer_desc *desc, const linnet_layer_args
 static const cpu_algorithm algorithms[] = {
     {"nchw16n", LINNET_FORWARD, true, cpu_linear_describe_blocked, cpu_linear_forward_blocked},
     {"nchw16n", LINNET_BACKWARD, false, cpu_linear_describe_blocked, cpu_linear_backward_blocked},
-    {"packed", LINNET_FORWARD, true, cpu_linear_describe_packed, cpu_linear_forward_packed},
+    {"rows", LINNET_FORWARD, true, cpu_linear_describe_rows, cpu_linear_forward_rows},
     {"gemm", LINNET_FORWARD, true, describe_gemm, forward_gemm},
     {"gemm", LINNET_BACKWARD, false, describe_gemm, backward_gemm},
 };

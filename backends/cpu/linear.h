@@ -15,8 +15,8 @@ cpu_linear_sizes cpu_linear_sizes_of(const linnet_layer_desc *desc);
 /* Formats, what backward reads, and the refusal of outer strides. */
 void cpu_linear_describe(const linnet_layer_desc *desc, linnet_candidate *out, uint32_t format);
 
-int cpu_linear_describe_packed(const linnet_layer_desc *desc, linnet_candidate *out);
-void cpu_linear_forward_packed(const linnet_layer_desc *desc, const linnet_layer_args *args);
+int cpu_linear_describe_rows(const linnet_layer_desc *desc, linnet_candidate *out);
+void cpu_linear_forward_rows(const linnet_layer_desc *desc, const linnet_layer_args *args);
 
 int cpu_linear_describe_blocked(const linnet_layer_desc *desc, linnet_candidate *out);
 void cpu_linear_forward_blocked(const linnet_layer_desc *desc, const linnet_layer_args *args);

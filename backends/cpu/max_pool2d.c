@@ -77,6 +77,10 @@ static void forward_plane(const void *context, int64_t plane, uint32_t worker)
     const float *x = p->x + cpu_plane_x(p, plane);
     float *y = p->y + cpu_plane_y(p, plane);
     int32_t *winners = p->winners ? (int32_t *)p->winners + plane * p->y_plane : NULL, winner;
+    if (!winners && cpu_pool_takes_rows(g)) {
+        cpu_table.max_pool_rows(g, x, y);
+        return;
+    }
     for (int64_t oy = 0; oy < g->oh; oy++)
         for (int64_t ox = 0; ox < g->ow; ox++) {
             y[oy * g->ow + ox] = window_maximum(g, x, oy, ox, &winner);

@@ -33,6 +33,17 @@ typedef struct cpu_tile {
     float low, high;
 } cpu_tile;
 
+/* y[t][r] = clamp(bias[r] + sum over i < depth of weights[r][i] x[t][i]), rows r < table.vector / (1, 2 or 4: the next
+   of them from items on) and items t <= 4; both lie in rows. */
+typedef struct cpu_gemv {
+    float *y;
+    const float *weights, *x;
+    const float *bias; /* [rows], or NULL */
+    int64_t weight_r, x_n, y_n, depth;
+    int32_t rows, items;
+    float low, high;
+} cpu_gemv;
+
 /* ---- Batch-reduce matrix products (batch_reduce.c): the inner loop of everything in nchw16c ---- */
 
 /* How the elements of a lie: CPU_BATCH_PIXELS a row is 16 floats (a pixel), a step is the next float (channel);
@@ -65,6 +76,29 @@ typedef struct cpu_batch_reduce {
    out[r out_r + t out_t] = add[..] + sum over i, k < 16 of a[terms[i].a + 16 r + k] b[terms[i].b + t b_t + k].
    bias, depth, layout, low and high are not looked at. */
 enum { CPU_DOT_COLUMNS = 3 };
+
+/* ---- Convolutions in NCHW with vectors along the rows (rows.c) ---- */
+
+/* A vector of pixels: where it begins, in floats from in and from out, and how many of them are stored. A whole vector
+   is read. */
+typedef struct cpu_rows_span {
+    int64_t in, out;
+    int64_t count; /* 1..vector */
+} cpu_rows_span;
+
+/* out[k][span] = clamp(bias[k] + add[k][span] + sum over taps i of weights[i][k] in[span + taps[i]]), rows outputs k
+   out of CPU_TILE_ROWS that weights has. */
+typedef struct cpu_rows {
+    float *out;
+    const float *in, *weights;
+    const float *bias; /* [rows], or NULL */
+    const float *add;  /* as out, may be out; or NULL */
+    const cpu_rows_span *spans;
+    const int32_t *taps; /* offsets in floats */
+    int64_t tap_count, out_k;
+    int32_t rows, columns; /* columns at most table.tile_vectors */
+    float low, high;
+} cpu_rows;
 
 /* ---- Convolutions in nchw16n: a column is 16 floats, one per image. ---- */
 
@@ -151,6 +185,11 @@ typedef struct cpu_pool {
 
 enum { CPU_NO_WINNER = 255 };
 
+static inline bool cpu_pool_takes_rows(const cpu_pool *pool)
+{
+    return pool->kw <= 256 && pool->sw <= 64;
+}
+
 /* Indices [*first, *last) of the window's elements, along one axis, that lie inside the input, for output `at`. */
 static inline void cpu_window(int64_t at, int64_t stride, int64_t before, int64_t kernel, int64_t size, int64_t *first,
                               int64_t *last)
@@ -191,6 +230,14 @@ typedef struct cpu_table_type {
 
     /* winograd.c, by size */
     cpu_winograd_table winograd[CPU_WINOGRAD_SIZES];
+
+    /* gemv.c */
+    void (*gemv)(const cpu_gemv *gemv);
+
+    /* rows.c */
+    void (*rows)(const cpu_rows *rows);
+    /* out[0, pitch): zeros, x[0, width) as far as there is room, zeros. */
+    void (*pad_row)(const float *x, int64_t width, int64_t before, float *out, int64_t pitch);
 
     /* blocked.c */
     void (*gather)(const cpu_gather *gather);
@@ -244,6 +291,8 @@ typedef struct cpu_table_type {
     /* pool.c: one plane [h][w][16] to one [oh][ow][16]. winners: which element of the window was the first maximum,
        CPU_NO_WINNER where the window lies in the padding; NULL when nobody asks. Windows have at most 255 elements. */
     void (*max_pool)(const cpu_pool *pool, const float *x, float *y, uint8_t *winners);
+    /* pool_rows.c: one plane [h][w] to one [oh][ow]; kernel and stride as cpu_pool_takes_rows has it. */
+    void (*max_pool_rows)(const cpu_pool *pool, const float *x, float *y);
     void (*max_pool_gradient)(const cpu_pool *pool, const uint8_t *winners, const float *dy, float *dx,
                               bool accumulate);
     void (*avg_pool)(const cpu_pool *pool, const float *x, float *y);
@@ -302,10 +351,13 @@ void cpu_vendor(char *out, unsigned long size);
     void cpu_tile_init_##isa(cpu_table_type *table);                                                                   \
     void cpu_batch_reduce_init_##isa(cpu_table_type *table);                                                           \
     void cpu_winograd_init_##isa(cpu_table_type *table);                                                               \
+    void cpu_rows_init_##isa(cpu_table_type *table);                                                                   \
+    void cpu_gemv_init_##isa(cpu_table_type *table);                                                                   \
     void cpu_blocked_init_##isa(cpu_table_type *table);                                                                \
     void cpu_depthwise_init_##isa(cpu_table_type *table);                                                              \
     void cpu_elementwise_init_##isa(cpu_table_type *table);                                                            \
     void cpu_reduce_init_##isa(cpu_table_type *table);                                                                 \
+    void cpu_pool_rows_init_##isa(cpu_table_type *table);                                                              \
     void cpu_pool_init_##isa(cpu_table_type *table);                                                                   \
     void cpu_picture_init_##isa(cpu_table_type *table);                                                                \
     void cpu_random_init_##isa(cpu_table_type *table);                                                                 \

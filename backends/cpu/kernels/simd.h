@@ -442,6 +442,18 @@ static ALWAYS_INLINE vec vec_zip_high(vec a, vec b)
 #endif
 }
 
+/* a0 a2 a4 ... b0 b2 b4 ... */
+static ALWAYS_INLINE vec vec_even(vec a, vec b)
+{
+#if defined(CPU_ISA_AVX512)
+    return __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+#elif defined(CPU_ISA_AVX2)
+    return __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14);
+#else
+    return __builtin_shufflevector(a, b, 0, 2, 4, 6);
+#endif
+}
+
 /* Loads and stores that are whole but at the end of an array. */
 static ALWAYS_INLINE vec vec_load_upto(const float *p, int64_t n)
 {

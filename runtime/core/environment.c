@@ -54,6 +54,16 @@ static bool read_fallback(linnet_fallback *out, char *message, size_t size)
     return false;
 }
 
+static bool read_numerics(bool *out_direct, char *message, size_t size)
+{
+    const char *text = linnet_environment("LINNET_NUMERICS");
+    *out_direct = text && strcmp(text, "direct") == 0;
+    if (!text || *out_direct || strcmp(text, "any") == 0)
+        return true;
+    snprintf(message, size, "LINNET_NUMERICS='%s' makes no sense: any or direct is wanted", text);
+    return false;
+}
+
 static bool read_text(const char *name, char **out)
 {
     const char *text = linnet_environment(name);
@@ -78,7 +88,8 @@ linnet_status linnet_settings_read(linnet_settings *out, char *message, size_t s
     out->verbose = -1;
     if (!read_number("LINNET_VERBOSE", 0, 3, &verbose, message, size) ||
         !read_number("LINNET_NUM_THREADS", 1, MAX_THREADS, &threads, message, size) ||
-        !read_fallback(&out->fallback, message, size) || !check_cache_directory(message, size))
+        !read_fallback(&out->fallback, message, size) || !read_numerics(&out->direct, message, size) ||
+        !check_cache_directory(message, size))
         return LINNET_INVALID;
     out->verbose = (int)verbose;
     if (!read_text("LINNET_BACKEND", &out->backend) || !read_text("LINNET_PLUGIN_PATH", &out->plugin_path)) {

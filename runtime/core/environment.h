@@ -12,6 +12,7 @@ typedef struct linnet_settings {
     char *backend;     /* LINNET_BACKEND, NULL: the best device */
     char *plugin_path; /* LINNET_PLUGIN_PATH, colon-separated, NULL: none */
     linnet_fallback fallback;
+    bool direct; /* LINNET_NUMERICS=direct */
     int verbose; /* LINNET_VERBOSE: -1 unset, else 0..3 */
 } linnet_settings;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tensors and steps of a plan: what forward.c and autodiff.c build with. */
 #include "../device/registry.h"
+#include "../core/context.h"
 #include "session.h"
 
 #include <stdio.h>
@@ -339,6 +340,9 @@ linnet_status linnet_emit_next(linnet_compiler *c, linnet_plan_step *step, uint3
             return status;
         if (status != LINNET_OK)
             return linnet_device_check(c->context, device, status, layer);
+        if (c->context->settings.direct && step->candidate.numerics > LINNET_NUMERICS_DIRECT &&
+            !step->candidate.refusal)
+            step->candidate.refusal = "LINNET_NUMERICS=direct";
         if (step->candidate.refusal) {
             note_refusal(step, &step->candidate);
             continue;

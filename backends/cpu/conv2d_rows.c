@@ -164,11 +164,12 @@ static void fill_lists(job *j)
 {
     const cpu_conv2d_sizes *s = &j->d->s;
     int32_t *tap = j->tap_offsets;
+    for (int64_t v = 0; v < s->kw; v++)
+        tap[v] = (int32_t)(v * s->dw % s->sw * j->phase + v * s->dw / s->sw);
     for (int64_t c = 0; c < s->c; c++)
-        for (int64_t u = 0; u < s->kh; u++)
-            for (int64_t v = 0; v < s->kw; v++)
-                *tap++ = (int32_t)((c * j->in_rows + u * s->dh) * j->pitch + v * s->dw % s->sw * j->phase +
-                                   v * s->dw / s->sw);
+        for (int64_t u = 0; u < s->kh; u++, tap += s->kw)
+            for (int64_t v = 0, row = (c * j->in_rows + u * s->dh) * j->pitch; v < s->kw; v++)
+                tap[v] = j->tap_offsets[v] + (int32_t)row;
     cpu_rows_span *span = j->spans;
     for (int64_t i = 0; i < j->rows; i++)
         for (int64_t column = 0; column < s->ow; column += cpu_table.vector)

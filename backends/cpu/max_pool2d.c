@@ -25,6 +25,9 @@ static int describe(const linnet_layer_desc *desc, linnet_candidate *out, uint32
     if (desc->direction == LINNET_FORWARD) {
         out->saved_count = desc->differentiate ? 1 : 0;
         out->saved_bytes[0] = desc->differentiate ? winner_bytes(desc, format) : 0;
+        cpu_pool pool = cpu_planes_of(desc).pool;
+        if (format == LINNET_FORMAT_NCHW && !desc->differentiate && cpu_pool_takes_rows(&pool))
+            out->cost = cpu_cost(desc, CPU_NEUTRAL);
         return preference;
     }
     out->reads_saved = 1;

@@ -35,7 +35,10 @@ int cpu_pool_describe(const linnet_layer_desc *desc, linnet_candidate *out, uint
     cpu_want(desc, out, format);
     if ((format != LINNET_FORMAT_NCHW || desc->direction == LINNET_BACKWARD) && cpu_has_stride(desc))
         out->refusal = "needs dense tensors";
+    int64_t items = desc->inputs[0].dims[0];
     if (format == LINNET_FORMAT_NCHW) /* one element at a time */
         out->cost = 3 * cpu_cost(desc, CPU_AVOID);
+    if (format == CPU_FORMAT_NCHW16N) /* with the spare lanes */
+        out->cost = cpu_cost(desc, CPU_NEUTRAL) * (float)(cpu_ceil(items, CPU_LANES) * CPU_LANES) / (float)items;
     return format == given;
 }

@@ -135,7 +135,8 @@ def paired(options, writer, arguments, **more):
 
 def convolutions(options):
     writer = Writer(options, 'convolutions')
-    paired(options, writer, ['--threads', ','.join(map(str, THREADS))])
+    only = ['--shape', options.only] if options.only else []
+    paired(options, writer, ['--threads', ','.join(map(str, THREADS))] + only)
     writer.close()
 
 
@@ -182,7 +183,7 @@ def main():
     parser.add_argument('--models', default=os.path.join(ROOT, 'build', 'peers'), help='where ONNX files are or go')
     parser.add_argument('--out', default=os.path.join(ROOT, 'docs', 'performance'))
     parser.add_argument('--quick', action='store_true', help='shorter: to try it out')
-    parser.add_argument('--only', metavar='NETWORK', help='to try it out: this one of the networks')
+    parser.add_argument('--only', metavar='NETWORK', help='to try it out: only this one')
     parser.add_argument('parts', nargs='*', metavar='PART', help=', '.join(PARTS) + ' (default: all)')
     options = parser.parse_args()
     if set(options.parts) - set(PARTS):

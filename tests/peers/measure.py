@@ -142,21 +142,19 @@ def convolutions(options):
 
 def scaling(options):
     """What becomes of the speed as batch, images and channels grow; on all cores."""
-    writer, cores = Writer(options, 'scaling'), os.cpu_count()
-    batches = [2**i for i in range(0, 9, 2 if options.quick else 1)]
+    writer, cores, step = Writer(options, 'scaling'), os.cpu_count(), 2 if options.quick else 1
     once = {'seconds': 0.5 * options.seconds, 'rounds': 1, 'several': False}
-    for mode, network in BATCHED:
-        for batch in batches:
+    for mode, network in (b for b in BATCHED if options.only in (None, b[1])):
+        for batch in [2**i for i in range(0, 9, step)]:
             arguments = [network] + (['--train'] if mode == 'train' else [])
             compare(options, writer, mode, network, batch, cores, arguments, scale='batch', **once)
-    for size in (64, 128, 256, 384, 512)[::2 if options.quick else 1]:
+    for size in (64, 128, 256, 384, 512)[::step] if options.only in (None, 'style') else ():
         compare(options, writer, 'style', size, None, cores, style_arguments(size), scale='size', **once)
-    for size in (7, 14, 28, 56, 112, 224):
-        case = 'conv2d:n1c64h%dw%d_oc64k3p1' % (size, size)
-        paired(options, writer, ['--threads', str(cores), '--case', case], scale='size', value=size)
-    for channels in (16, 32, 64, 128, 256, 512):
-        case = 'conv2d:n1c%dh28w28_oc%dk3p1' % (channels, channels)
-        paired(options, writer, ['--threads', str(cores), '--case', case], scale='channels', value=channels)
+    sizes = [('size', size, 64, size) for size in (7, 14, 28, 56, 112, 224)]
+    channels = [('channels', channels, channels, 28) for channels in (16, 32, 64, 128, 256, 512)]
+    for scale, value, width, size in sizes + channels if options.only in (None, 'conv2d') else ():
+        case = 'conv2d:n1c%dh%dw%d_oc%dk3p1' % (width, size, size, width)
+        paired(options, writer, ['--threads', str(cores), '--case', case], scale=scale, value=value)
     writer.close()
 
 

@@ -11,7 +11,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { DEPTH = 256, COLUMNS = 256, WANTED_TASKS = 8, LOWERED_ROWS = 512 };
+enum { DEPTH = 256, COLUMNS = 256, WANTED_TASKS = 8, LOWERED_ROWS = 512, WEIGHT_COLUMNS = 64 };
 
 /* Row k of the lowered matrix, pixels [p0, p0 + count). x: the group's first plane. */
 static void lower_row(const cpu_conv2d_sizes *s, const float *x, int64_t k, int64_t p0, int64_t count, float *out)
@@ -68,11 +68,6 @@ typedef struct job {
     float *slices, *partials;
 } job;
 
-static int64_t panel_width(void)
-{
-    return cpu_gemm_padded_columns(1);
-}
-
 /* Workspace of the directions, floats of one thread. */
 static int64_t forward_slice(const cpu_conv2d_sizes *s)
 {
@@ -93,7 +88,7 @@ static int64_t backward_slice(const cpu_conv2d_sizes *s)
 
 static int64_t weight_slice(void)
 {
-    return (panel_width() + CPU_LANES) * DEPTH;
+    return (WEIGHT_COLUMNS + CPU_LANES) * DEPTH;
 }
 
 static job job_of(const cpu_conv2d_sizes *s)
@@ -103,7 +98,7 @@ static job job_of(const cpu_conv2d_sizes *s)
     j.channel_tasks = cpu_min(s->group_c, cpu_ceil(WANTED_TASKS, s->n * s->groups));
     j.channels_per_task = cpu_ceil(s->group_c, j.channel_tasks);
     j.channel_tasks = cpu_ceil(s->group_c, j.channels_per_task);
-    j.k_blocks = cpu_ceil(j.k, panel_width());
+    j.k_blocks = cpu_ceil(j.k, WEIGHT_COLUMNS);
     j.split_images = cpu_ceil(s->n, cpu_min(s->n, cpu_ceil(WANTED_TASKS, s->groups * j.k_blocks)));
     j.splits = cpu_ceil(s->n, j.split_images);
     return j;
@@ -115,11 +110,9 @@ static void lower_panels(const cpu_conv2d_sizes *s, const float *x, int64_t k0, 
                          int64_t columns, float *out)
 {
     float row[COLUMNS];
-    int64_t width = panel_width();
     for (int64_t k = 0; k < depth; k++) {
         lower_row(s, x, k0 + k, p0, columns, row);
-        for (int64_t p = 0; p < columns; p += width)
-            memcpy(out + p * depth + k * width, row + p, (size_t)cpu_min(width, columns - p) * sizeof *row);
+        cpu_gemm_pack_row(row, depth, columns, out + k * CPU_GEMM_PANEL);
     }
 }
 
@@ -169,11 +162,9 @@ void cpu_conv2d_forward_im2col(const linnet_layer_desc *desc, const linnet_layer
 
 static void pack_gradient(const job *j, const float *dy, int64_t p0, int64_t columns, float *out)
 {
-    int64_t width = panel_width(), depth = j->d->s.group_o;
+    int64_t depth = j->d->s.group_o;
     for (int64_t o = 0; o < depth; o++)
-        for (int64_t p = 0; p < columns; p += width)
-            memcpy(out + p * depth + o * width, dy + o * j->pixels + p0 + p,
-                   (size_t)cpu_min(width, columns - p) * sizeof *out);
+        cpu_gemm_pack_row(dy + o * j->pixels + p0, depth, columns, out + o * CPU_GEMM_PANEL);
 }
 
 static void backward_task(const void *context, int64_t task, uint32_t worker)
@@ -217,16 +208,15 @@ static void backward_task(const void *context, int64_t task, uint32_t worker)
 
 /* ---- Backward, weight: dweight[o][k] (+)= sum over images and p of dy[o][p] lowered[k][p] ---- */
 
-/* Panel [p][k] of the lowered matrix's transpose. */
+/* Panels [p][16] of the lowered matrix's transpose. */
 static void lower_transposed(const cpu_conv2d_sizes *s, const float *x, int64_t k0, int64_t rows, int64_t p0,
                              int64_t depth, float *lines, float *out)
 {
-    int64_t width = panel_width(), lanes = cpu_min(width, CPU_LANES);
-    for (int64_t first = 0; first < rows; first += lanes) {
-        int64_t count = cpu_min(lanes, rows - first);
+    for (int64_t first = 0; first < rows; first += CPU_GEMM_PANEL) {
+        int64_t count = cpu_min(CPU_GEMM_PANEL, rows - first);
         for (int64_t i = 0; i < count; i++)
             lower_row(s, x, k0 + first + i, p0, depth, lines + i * depth);
-        cpu_table.lanes_from_rows(lines, depth, (int32_t)count, depth, out + first, width, (int32_t)lanes);
+        cpu_gemm_pack(lines, 1, depth, depth, count, out + first * depth);
     }
 }
 
@@ -237,9 +227,9 @@ static void weight_task(const void *context, int64_t task, uint32_t worker)
     const cpu_conv2d_sizes *s = &d->s;
     int64_t block = task % j->k_blocks, group = task / j->k_blocks % s->groups,
             split = task / (j->k_blocks * s->groups);
-    int64_t k0 = block * panel_width(), columns = cpu_min(panel_width(), j->k - k0);
+    int64_t k0 = block * WEIGHT_COLUMNS, columns = cpu_min(WEIGHT_COLUMNS, j->k - k0);
     int64_t begin = split * j->split_images, end = cpu_min(s->n, begin + j->split_images);
-    float *panel = j->slices + worker * j->slice, *lines = panel + panel_width() * DEPTH;
+    float *panel = j->slices + worker * j->slice, *lines = panel + WEIGHT_COLUMNS * DEPTH;
     float *target = (j->splits > 1 ? j->partials + split * s->o * j->k : d->dweight) + group * s->group_o * j->k + k0;
     bool accumulate = j->splits == 1 && d->accumulate_weight;
     for (int64_t n = begin; n < end; n++)

@@ -1,26 +1,151 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Blocked matrix product (Goto and van de Geijn 2008, without packing a: its rows are read as broadcasts, which come
- * from as many streams as the register tile has rows). A task owns a block of c and packs its part of b, DEPTH x
- * COLUMNS, into its thread's slice of the workspace.
+ * Blocked matrix product (Goto and van de Geijn 2008) on the batch-reduce kernel, rows and columns of its register tile
+ * as kernels/batch_reduce.c has them; for AVX-512:
+ *
+ *                         b, packed: [DEPTH][16] panels, in the second cache
+ *                        |  16  |  16  |  16  |  16  | .. COLUMNS
+ *      a   strip of 14   | c: 14 x 32  |             |      A task owns a block of c, of at most ROWS x COLUMNS, which
+ *          strip of 14   |             |             |      stays in the second cache while it goes through k by
+ *            :           |             |             |      parts of at most DEPTH.
+ *
+ * A strip of a, [DEPTH][16], is packed into the first cache and used for all columns of the block. How c is split into
+ * blocks may depend on the number of threads: every element is the same sum in the same order wherever it lies.
  */
 #include "gemm.h"
 #include "kernels/kernels.h"
 
 #include <math.h>
+#include <stdalign.h>
 #include <string.h>
 
-enum { DEPTH = 256, COLUMNS = 256, WANTED_TASKS = 8, LEAST_ROWS = 48 };
+enum { PANEL = CPU_GEMM_PANEL, DEPTH = 256, ROWS = 1024, COLUMNS = 768, LEAST_ROWS = 112, LEAST_COLUMNS = 64 };
+enum { MOST_STRIP_ROWS = 16 };
 
-static int64_t panel_width(void)
+/* ---- Packing ---- */
+
+void cpu_gemm_pack(const float *b, int64_t b_k, int64_t b_n, int64_t depth, int64_t columns, float *out)
 {
-    return (int64_t)cpu_table.tile_vectors * cpu_table.vector;
+    if (b_n == 1) {
+        for (int64_t k = 0; k < depth; k++, b += b_k, out += PANEL)
+            cpu_gemm_pack_row(b, depth, columns, out);
+        return;
+    }
+    for (int64_t n = 0; n < columns; n += PANEL)
+        cpu_table.lanes_from_rows(b + n * b_n, b_n, (int32_t)cpu_min(PANEL, columns - n), depth, out + n * depth, PANEL,
+                                  PANEL);
 }
 
-int64_t cpu_gemm_padded_columns(int64_t columns)
+/* strip[k][r] = a[r, k]; after: rows of a from the strip's first on. */
+static void pack_strip(const cpu_gemm_packed *g, int64_t row, int64_t rows, int64_t k0, int64_t depth, float *strip)
 {
-    return cpu_ceil(columns, panel_width()) * panel_width();
+    const float *a = g->a + row * g->a_m + k0 * g->a_k;
+    if (g->a_k == 1) {
+        int64_t lanes = cpu_ceil(rows, cpu_table.vector) * cpu_table.vector;
+        cpu_table.lanes_from_rows(a, g->a_m, (int32_t)rows, depth, strip, PANEL, (int32_t)lanes);
+    } else if (g->a_m == 1 && g->rows - row >= PANEL) {
+        cpu_table.copy_lines(a, g->a_k, strip, depth);
+    } else {
+        for (int64_t k = 0; k < depth; k++)
+            for (int64_t r = 0; r < rows; r++)
+                strip[k * PANEL + r] = a[r * g->a_m + k * g->a_k];
+    }
 }
+
+/* ---- A product with b packed ---- */
+
+/* The register tile for so many rows: as wide as they allow, but no wider than two where there are many. */
+static int64_t tile_columns(int64_t rows)
+{
+    int64_t columns = cpu_min(2, cpu_table.batch_columns);
+    while (columns < cpu_table.batch_columns && rows <= cpu_table.batch_rows[columns])
+        columns++;
+    return columns;
+}
+
+/* The last panel, of which columns count: by way of a tile of its own. */
+static void edge_tile(const cpu_batch_reduce *whole, int64_t columns)
+{
+    alignas(CPU_ALIGNMENT) float tile[MOST_STRIP_ROWS * PANEL] = {0}, bias[PANEL] = {0};
+    size_t bytes = (size_t)columns * sizeof(float);
+    cpu_batch_reduce p = *whole;
+    p.columns = 1;
+    p.out = tile;
+    p.out_r = PANEL;
+    if (whole->bias)
+        p.bias = memcpy(bias, whole->bias, bytes);
+    for (int64_t r = 0; r < p.rows && whole->add; r++)
+        p.add = memcpy(tile + r * PANEL, whole->add + r * whole->out_r, bytes) ? tile : NULL;
+    cpu_table.batch_reduce(&p);
+    for (int64_t r = 0; r < p.rows; r++)
+        memcpy(whole->out + r * whole->out_r, tile + r * PANEL, bytes);
+}
+
+/* A strip times all panels; first is its first tile. */
+static void strip_run(const cpu_gemm_packed *g, const cpu_batch_reduce *first, int64_t step)
+{
+    cpu_batch_reduce p = *first;
+    for (int64_t n = 0; n < g->columns; n += p.columns * PANEL) {
+        p.columns = (int32_t)cpu_max(1, cpu_min(step, (g->columns - n) / PANEL));
+        p.b = first->b + n * g->depth;
+        p.out = first->out + n;
+        p.add = first->add ? p.out : NULL;
+        p.bias = first->bias ? first->bias + n : NULL;
+        if (g->columns - n < PANEL)
+            edge_tile(&p, g->columns - n);
+        else
+            cpu_table.batch_reduce(&p);
+    }
+}
+
+/* Rows of c get their bias first and are added to. */
+static void start_rows(const cpu_gemm_packed *g)
+{
+    for (int64_t m = 0; m < g->rows; m++)
+        for (int64_t n = 0; n < g->columns; n++)
+            g->c[m * g->c_m + n] = g->accumulate ? g->c[m * g->c_m + n] + g->bias_m[m] : g->bias_m[m];
+}
+
+/* Depth [k0, k0 + depth) of the sums. */
+static void depth_run(const cpu_gemm_packed *g, int64_t k0, int64_t depth)
+{
+    alignas(CPU_ALIGNMENT) float strip[DEPTH * PANEL];
+    static const cpu_batch_term one = {0, 0};
+    bool is_first = k0 == 0, is_last = k0 + depth == g->depth;
+    cpu_batch_reduce p = {.a = strip,
+                          .b = g->packed + k0 * PANEL,
+                          .terms = &one,
+                          .count = 1,
+                          .bias = is_first ? g->bias_n : NULL,
+                          .depth = depth,
+                          .out_r = g->c_m,
+                          .out_t = PANEL,
+                          .b_t = g->depth * PANEL,
+                          .layout = CPU_BATCH_CHANNELS,
+                          .low = is_last ? g->low : -INFINITY,
+                          .high = is_last ? g->high : INFINITY};
+    int64_t step = tile_columns(g->rows), tiles = cpu_ceil(g->rows, cpu_table.batch_rows[step - 1]);
+    for (int64_t tile = 0, row = 0; tile < tiles; tile++, row += p.rows) {
+        p.rows = (int32_t)cpu_ceil(g->rows - row, tiles - tile);
+        p.out = g->c + row * g->c_m;
+        p.add = g->accumulate || g->bias_m || !is_first ? p.out : NULL;
+        pack_strip(g, row, p.rows, k0, depth, strip);
+        strip_run(g, &p, step);
+    }
+}
+
+void cpu_gemm_packed_run(const cpu_gemm_packed *g)
+{
+    int64_t parts = cpu_max(1, cpu_ceil(g->depth, DEPTH));
+    if (g->bias_m)
+        start_rows(g);
+    for (int64_t part = 0, k0 = 0, depth; part < parts; part++, k0 += depth) {
+        depth = cpu_ceil(g->depth - k0, parts - part);
+        depth_run(g, k0, depth);
+    }
+}
+
+/* ---- A product of dense matrices ---- */
 
 static int64_t slice_floats(int64_t n, int64_t k)
 {
@@ -32,58 +157,10 @@ uint64_t cpu_gemm_workspace(int64_t n, int64_t k)
     return (uint64_t)slice_floats(n, k) * cpu_worker_count() * sizeof(float);
 }
 
-void cpu_gemm_packed_run(const cpu_gemm_packed *g)
-{
-    int64_t width = panel_width(), vector = cpu_table.vector;
-    for (int64_t first = 0; first < g->columns; first += width) {
-        int64_t columns = cpu_min(width, g->columns - first), vectors = cpu_ceil(columns, vector);
-        cpu_tile tile = {.b = g->packed + first * g->depth,
-                         .bias_columns = g->bias_n ? g->bias_n + first : NULL,
-                         .out_k = g->c_m,
-                         .out_t = vector,
-                         .a_k = g->a_m,
-                         .a_r = g->a_k,
-                         .b_r = width,
-                         .b_t = vector,
-                         .depth = g->depth,
-                         .columns = (int32_t)vectors,
-                         .tail = (int32_t)(columns - (vectors - 1) * vector),
-                         .accumulate = g->accumulate,
-                         .low = g->low,
-                         .high = g->high};
-        for (int64_t row = 0; row < g->rows; row += CPU_TILE_ROWS) {
-            tile.a = g->a + row * g->a_m;
-            tile.out = g->c + row * g->c_m + first;
-            tile.bias_rows = g->bias_m ? g->bias_m + row : NULL;
-            tile.rows = (int32_t)cpu_min(CPU_TILE_ROWS, g->rows - row);
-            cpu_table.tile(&tile);
-        }
-    }
-}
-
-void cpu_gemm_pack(const float *b, int64_t b_k, int64_t b_n, int64_t depth, int64_t columns, float *out)
-{
-    int64_t width = panel_width();
-    int32_t lanes = (int32_t)cpu_min(width, CPU_LANES);
-    for (int64_t first = 0; first < columns; first += width, b += width * b_n, out += depth * width) {
-        int64_t here = cpu_min(width, columns - first);
-        if (b_n == 1) {
-            for (int64_t r = 0; r < depth; r++) {
-                memcpy(out + r * width, b + r * b_k, (size_t)here * sizeof *out);
-                memset(out + r * width + here, 0, (size_t)(width - here) * sizeof *out);
-            }
-            continue;
-        }
-        for (int64_t at = 0; at < width; at += lanes) {
-            int64_t rows = cpu_max(0, cpu_min(lanes, here - at));
-            cpu_table.lanes_from_rows(rows > 0 ? b + at * b_n : b, b_n, (int32_t)rows, depth, out + at, width, lanes);
-        }
-    }
-}
-
 typedef struct blocks {
     const cpu_gemm *gemm;
-    int64_t rows, column_blocks; /* of a block of c */
+    int64_t rows, columns; /* of a block of c */
+    int64_t across;        /* blocks of columns */
 } blocks;
 
 static void block_task(const void *context, int64_t task, uint32_t worker)
@@ -91,13 +168,15 @@ static void block_task(const void *context, int64_t task, uint32_t worker)
     const blocks *split = context;
     const cpu_gemm *g = split->gemm;
     float *packed = g->workspace + worker * slice_floats(g->n, g->k);
-    int64_t m0 = task / split->column_blocks * split->rows, n0 = task % split->column_blocks * COLUMNS;
-    int64_t rows = cpu_min(split->rows, g->m - m0), columns = cpu_min(COLUMNS, g->n - n0);
-    for (int64_t k0 = 0; k0 < g->k; k0 += DEPTH) {
-        bool is_first = k0 == 0, is_last = k0 + DEPTH >= g->k;
+    int64_t m0 = task / split->across * split->rows, n0 = task % split->across * split->columns;
+    int64_t rows = cpu_min(split->rows, g->m - m0), columns = cpu_min(split->columns, g->n - n0);
+    int64_t parts = cpu_max(1, cpu_ceil(g->k, DEPTH));
+    for (int64_t i = 0, k0 = 0, depth; i < parts; i++, k0 += depth) {
+        bool is_first = i == 0, is_last = i + 1 == parts;
+        depth = cpu_ceil(g->k - k0, parts - i);
         cpu_gemm_packed part = {.rows = rows,
                                 .columns = columns,
-                                .depth = cpu_min(DEPTH, g->k - k0),
+                                .depth = depth,
                                 .a = g->a + m0 * g->a_m + k0 * g->a_k,
                                 .a_m = g->a_m,
                                 .a_k = g->a_k,
@@ -108,17 +187,34 @@ static void block_task(const void *context, int64_t task, uint32_t worker)
                                 .accumulate = g->accumulate || !is_first,
                                 .low = is_last ? g->epilogue.low : -INFINITY,
                                 .high = is_last ? g->epilogue.high : INFINITY};
-        cpu_gemm_pack(g->b + k0 * g->b_k + n0 * g->b_n, g->b_k, g->b_n, part.depth, columns, packed);
+        cpu_gemm_pack(g->b + k0 * g->b_k + n0 * g->b_n, g->b_k, g->b_n, depth, columns, packed);
         cpu_gemm_packed_run(&part);
     }
     for (int64_t row = m0; row < m0 + rows && g->epilogue.count > 0; row++)
         cpu_epilogue_apply(&g->epilogue, g->c + row * g->c_m + n0, columns);
 }
 
+/* Large blocks pack less; each thread should get a few. */
+static blocks split_of(const cpu_gemm *g)
+{
+    int64_t wanted = cpu_worker_count() > 1 ? 2 * (int64_t)cpu_worker_count() : 1;
+    int64_t down = cpu_ceil(g->m, ROWS), across = cpu_ceil(g->n, COLUMNS);
+    while (down * across < wanted) {
+        if (g->m / down >= 2 * LEAST_ROWS && g->m / down >= g->n / across)
+            down++;
+        else if (g->n / across >= 2 * LEAST_COLUMNS)
+            across++;
+        else
+            break;
+    }
+    blocks split = {.gemm = g, .rows = cpu_ceil(g->m, down)};
+    split.columns = cpu_ceil(cpu_ceil(g->n, across), 2 * PANEL) * 2 * PANEL;
+    split.across = cpu_ceil(g->n, split.columns);
+    return split;
+}
+
 void cpu_gemm_run(const cpu_gemm *g)
 {
-    blocks split = {.gemm = g, .column_blocks = cpu_ceil(g->n, COLUMNS)};
-    int64_t row_blocks = cpu_max(1, cpu_min(WANTED_TASKS / split.column_blocks, g->m / LEAST_ROWS));
-    split.rows = cpu_ceil(cpu_ceil(g->m, row_blocks), CPU_TILE_ROWS) * CPU_TILE_ROWS;
-    cpu_parallel(split.column_blocks * cpu_ceil(g->m, split.rows), g->m * g->n * g->k / CPU_LANES, block_task, &split);
+    blocks split = split_of(g);
+    cpu_parallel(split.across * cpu_ceil(g->m, split.rows), g->m * g->n * g->k / CPU_LANES, block_task, &split);
 }

@@ -5,6 +5,8 @@
 
 #include "cpu.h"
 
+#include <string.h>
+
 /* c[m][n] (+)= sum over k of a[m,k] b[k,n], plus biases, then the epilogue. Strides in elements; b_k or b_n is 1. */
 typedef struct cpu_gemm {
     int64_t m, n, k;
@@ -21,14 +23,30 @@ typedef struct cpu_gemm {
 uint64_t cpu_gemm_workspace(int64_t n, int64_t k);
 void cpu_gemm_run(const cpu_gemm *gemm);
 
-/* Floats of the widest panel set: columns rounded up to whole register tiles. */
-int64_t cpu_gemm_padded_columns(int64_t columns);
+/* b packed: panels of CPU_GEMM_PANEL columns, each [depth][CPU_GEMM_PANEL], one behind the other. */
+enum { CPU_GEMM_PANEL = CPU_LANES };
 
-/* Packs b[depth][columns] (one of its strides is 1) into panels: panel p, of as many columns as a register tile, lies
-   at out + p * depth * panel width as [depth][width], zeros behind the last column. */
+/* Columns rounded up to whole panels. */
+static inline int64_t cpu_gemm_padded_columns(int64_t columns)
+{
+    return cpu_ceil(columns, CPU_GEMM_PANEL) * CPU_GEMM_PANEL;
+}
+
+/* One row of b[depth][columns] into its place in every panel, out being that of the first; zeros behind the last
+ * column.
+ */
+static inline void cpu_gemm_pack_row(const float *b, int64_t depth, int64_t columns, float *out)
+{
+    for (; columns >= CPU_GEMM_PANEL; columns -= CPU_GEMM_PANEL, b += CPU_GEMM_PANEL, out += depth * CPU_GEMM_PANEL)
+        memcpy(out, b, CPU_GEMM_PANEL * sizeof *out);
+    for (int64_t n = 0; n < CPU_GEMM_PANEL && columns > 0; n++)
+        out[n] = n < columns ? b[n] : 0;
+}
+
+/* Packs b[depth][columns] (one of its strides is 1) into panels, zeros behind the last column. */
 void cpu_gemm_pack(const float *b, int64_t b_k, int64_t b_n, int64_t depth, int64_t columns, float *out);
 
-/* A product with b already packed, on the calling thread. */
+/* A product with b already packed, on the calling thread. Behind the last column b may hold anything. */
 typedef struct cpu_gemm_packed {
     int64_t rows, columns, depth;
     const float *a;

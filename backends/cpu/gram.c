@@ -61,27 +61,24 @@ static int describe(const linnet_layer_desc *desc, linnet_candidate *out)
 
 /* ---- Forward ---- */
 
-/* The tiles of one block of columns, from the first row to the diagonal. */
+/* One block of columns, from the first row to the diagonal. */
 static void add_columns(const job *j, const float *x, int64_t first, int64_t depth, const float *panels, float *out,
                         bool accumulate)
 {
-    int64_t end = cpu_min(j->channels, first + COLUMNS), width = cpu_gemm_padded_columns(1);
-    for (int64_t column = first; column < end; column += width, panels += depth * width) {
-        int64_t last = cpu_min(end, column + width);
-        cpu_gemm_packed part = {.rows = last,
-                                .columns = last - column,
-                                .depth = depth,
-                                .a = x,
-                                .a_m = j->pixels,
-                                .a_k = 1,
-                                .packed = panels,
-                                .c = out + column,
-                                .c_m = j->channels,
-                                .accumulate = accumulate,
-                                .low = -INFINITY,
-                                .high = INFINITY};
-        cpu_gemm_packed_run(&part);
-    }
+    int64_t end = cpu_min(j->channels, first + COLUMNS);
+    cpu_gemm_packed part = {.rows = end,
+                            .columns = end - first,
+                            .depth = depth,
+                            .a = x,
+                            .a_m = j->pixels,
+                            .a_k = 1,
+                            .packed = panels,
+                            .c = out + first,
+                            .c_m = j->channels,
+                            .accumulate = accumulate,
+                            .low = -INFINITY,
+                            .high = INFINITY};
+    cpu_gemm_packed_run(&part);
 }
 
 static void product_task(const void *context, int64_t task, uint32_t worker)

@@ -11,7 +11,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { TASK_STEPS = 1 << 15, DEPTH = 256, PANEL_ITEMS = 256, STRIP = 8 * CPU_TILE_ROWS };
+enum { TASK_STEPS = 1 << 15, DEPTH = 256, PANEL_ITEMS = 256, STRIP = 8 * CPU_TILE_ROWS, PANELS = 8 };
 
 /* out[k] (+)= sum over r of a[k * a_k + r * a_r] in[r], k < outputs, r < depth, for every block. */
 typedef struct product {
@@ -93,25 +93,27 @@ typedef struct weight_job {
     const float *x, *rows; /* rows: dy as [n][o] */
     float *dweight, *panels;
     bool accumulate;
-    int64_t width; /* of a panel of inputs */
 } weight_job;
 
-static int64_t panel_floats(int64_t n, int64_t width)
+/* Of a task's panels of inputs. */
+static int64_t panel_floats(int64_t n)
 {
-    return cpu_min(cpu_ceil(n, CPU_LANES) * CPU_LANES, PANEL_ITEMS) * width;
+    return cpu_min(cpu_ceil(n, CPU_LANES) * CPU_LANES, PANEL_ITEMS) * PANELS * CPU_GEMM_PANEL;
 }
 
-/* dweight[.., i0 ..] for a panel of inputs, a range of items after the other. */
+/* dweight[.., i0 ..] for some panels of inputs, a range of items after the other. */
 static void weight_task(const void *context, int64_t task, uint32_t worker)
 {
     const weight_job *j = context;
-    int64_t i0 = task * j->width, columns = cpu_min(j->width, j->s.i - i0);
-    float *panel = j->panels + worker * panel_floats(j->s.n, j->width);
+    int64_t i0 = task * PANELS * CPU_GEMM_PANEL, columns = cpu_min(PANELS * CPU_GEMM_PANEL, j->s.i - i0);
+    float *panels = j->panels + worker * panel_floats(j->s.n);
     for (int64_t n0 = 0; n0 < j->s.n; n0 += PANEL_ITEMS) {
         int64_t items = cpu_min(PANEL_ITEMS, j->s.n - n0);
         for (int64_t n = 0; n < items; n += CPU_LANES)
-            cpu_table.rows_from_lanes(j->x + (n0 + n) / CPU_LANES * j->s.x_stride + i0 * CPU_LANES, columns,
-                                      panel + n * j->width, j->width, (int32_t)cpu_min(CPU_LANES, items - n));
+            for (int64_t i = 0; i < columns; i += CPU_GEMM_PANEL)
+                cpu_table.rows_from_lanes(j->x + (n0 + n) / CPU_LANES * j->s.x_stride + (i0 + i) * CPU_LANES,
+                                          cpu_min(CPU_GEMM_PANEL, columns - i), panels + i * items + n * CPU_GEMM_PANEL,
+                                          CPU_GEMM_PANEL, (int32_t)cpu_min(CPU_LANES, items - n));
         /* Behind the last column the panel holds anything: those products are not stored. */
         cpu_gemm_packed part = {.rows = j->s.o,
                                 .columns = columns,
@@ -119,7 +121,7 @@ static void weight_task(const void *context, int64_t task, uint32_t worker)
                                 .a = j->rows + n0 * j->s.o,
                                 .a_m = 1,
                                 .a_k = j->s.o,
-                                .packed = panel,
+                                .packed = panels,
                                 .c = j->dweight + i0,
                                 .c_m = j->s.i,
                                 .accumulate = j->accumulate || n0 > 0,
@@ -138,13 +140,12 @@ static void parameter_gradients(const cpu_linear_sizes *s, const float *x, const
                                 float *dweight, float *dbias, uint32_t accumulate)
 {
     weight_job j = {.s = *s, .x = x, .rows = workspace, .dweight = dweight, .panels = workspace + rows_floats(s)};
-    j.width = cpu_gemm_padded_columns(1);
     j.accumulate = accumulate >> LINNET_LINEAR_WEIGHT & 1;
     for (int64_t n = 0; n < s->n; n += CPU_LANES)
         cpu_table.rows_from_lanes(dy + n / CPU_LANES * s->y_stride, s->o, workspace + n * s->o, s->o,
                                   (int32_t)cpu_min(CPU_LANES, s->n - n));
     if (dweight)
-        cpu_parallel(cpu_ceil(s->i, j.width), s->n * s->i * s->o / CPU_LANES, weight_task, &j);
+        cpu_parallel(cpu_ceil(s->i, PANELS * CPU_GEMM_PANEL), s->n * s->i * s->o / CPU_LANES, weight_task, &j);
     bool accumulate_bias = accumulate >> LINNET_LINEAR_BIAS & 1;
     for (int64_t n = 0; n < s->n && dbias; n++)
         cpu_table.scale(1, j.rows + n * s->o, dbias, s->o, accumulate_bias || n > 0);
@@ -157,7 +158,7 @@ int cpu_linear_describe_blocked(const linnet_layer_desc *desc, linnet_candidate 
     cpu_linear_sizes s = cpu_linear_sizes_of(desc);
     cpu_linear_describe(desc, out, CPU_FORMAT_NCHW16N);
     if (desc->direction == LINNET_BACKWARD) {
-        int64_t panels = panel_floats(s.n, cpu_gemm_padded_columns(1)) * cpu_worker_count();
+        int64_t panels = panel_floats(s.n) * cpu_worker_count();
         if (desc->want_parameters)
             out->workspace_bytes = (uint64_t)(rows_floats(&s) + panels) * sizeof(float);
         if (desc->forward)

@@ -28,11 +28,6 @@ typedef struct job {
     bool accumulate_x, accumulate_weight, accumulate_bias;
 } job;
 
-static int64_t panel_width(void)
-{
-    return cpu_gemm_padded_columns(1);
-}
-
 /* Panels of depth rows by the items of a group. */
 static int64_t panels_floats(const job *j, int64_t depth)
 {
@@ -111,7 +106,7 @@ static void taps_inside(int64_t at, int64_t stride, int64_t before, int64_t kern
 /* One number of each item, blocks apart in the tensor; row is where the first panel has it, panels are panel apart. */
 static void load_items(const job *j, const float *in, int64_t block, int64_t items, float *row, int64_t panel)
 {
-    int64_t width = panel_width(), step = cpu_min(width, j->lanes);
+    int64_t width = CPU_GEMM_PANEL, step = cpu_min(width, j->lanes);
     for (int64_t i = 0; i < items; i += step) {
         float *to = row + i / width * panel + i % width;
         const float *from = in + i / j->lanes * block + i % j->lanes;
@@ -124,7 +119,7 @@ static void load_items(const job *j, const float *in, int64_t block, int64_t ite
 
 static void zero_items(int64_t items, float *row, int64_t panel)
 {
-    int64_t width = panel_width();
+    int64_t width = CPU_GEMM_PANEL;
     for (int64_t i = 0; i < items; i += width)
         memset(row + i / width * panel, 0, (size_t)cpu_min(width, items - i) * sizeof *row);
 }
@@ -151,7 +146,7 @@ static void add_items(const job *j, const float *row, int64_t items, float *out,
 /* The patch of place (i, k) as panels [depth][width]. x: of the group's first item. */
 static void lower_patch(const job *j, const float *x, int64_t place, int64_t items, float *panels)
 {
-    int64_t i = place / j->ow, k = place % j->ow, u0, u1, v0, v1, width = panel_width(), panel = j->depth * width;
+    int64_t i = place / j->ow, k = place % j->ow, u0, u1, v0, v1, width = CPU_GEMM_PANEL, panel = j->depth * width;
     taps_inside(i, j->sh, j->top, j->kh, j->h, &u0, &u1);
     taps_inside(k, j->sw, j->left, j->kw, j->w, &v0, &v1);
     float *row = panels;
@@ -317,7 +312,7 @@ static void raise_product(const job *j, int64_t place, int64_t first, int64_t la
 static void raise_place(const job *j, int64_t place, int64_t items, const float *dy, float *dx, float *scratch)
 {
     float *panels = scratch, *rows = panels + panels_floats(j, j->o);
-    int64_t width = panel_width();
+    int64_t width = CPU_GEMM_PANEL;
     for (int64_t o = 0; o < j->o && j->lanes > 1; o++)
         load_items(j, dy + (o * j->places + place) * j->lanes, j->y_block, items, panels + o * width, j->o * width);
     for (int64_t first = 0; first < j->c; first += j->channels) {

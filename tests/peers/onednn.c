@@ -68,9 +68,29 @@ static void describe_tensor(dnnl_memory_desc_t *out, const int64_t *dims, int ra
     dnnl_memory_desc_init_by_tag(out, rank, all, dnnl_f32, tag);
 }
 
+static bool is_linear(const linnet_case *layer)
+{
+    return layer->layer->kind == LINNET_LAYER_LINEAR;
+}
+
+/* x [N,I], weight [O,I], bias [O], y [N,O]. */
+static void describe_linear(const linnet_case *layer, bool plain, dnnl_memory_desc_t out[TENSORS])
+{
+    const int64_t *w = layer->parameters[0].dims, rows[] = {layer->inputs[0].dims[0], w[1]};
+    dnnl_format_tag_t tag = plain ? dnnl_ab : dnnl_format_tag_any;
+    describe_tensor(&out[X], rows, 2, tag);
+    describe_tensor(&out[Y], layer->outputs[0].dims, 2, tag);
+    describe_tensor(&out[BIAS], w, 1, dnnl_x);
+    describe_tensor(&out[WEIGHT], w, 2, tag);
+}
+
 /* x [N,C,H,W], weight [O,C,KH,KW] or [G,O/G,C/G,KH,KW], bias [O], y [N,O,OH,OW]. */
 static void describe(const linnet_case *layer, bool plain, dnnl_memory_desc_t out[TENSORS])
 {
+    if (is_linear(layer)) {
+        describe_linear(layer, plain, out);
+        return;
+    }
     const int64_t *w = layer->parameters[0].dims, groups = layer->attributes.conv2d.groups;
     const int64_t grouped[] = {groups, w[0] / groups, w[1], w[2], w[3]};
     dnnl_format_tag_t any = plain ? dnnl_nchw : dnnl_format_tag_any;
@@ -107,6 +127,30 @@ static bool choose(state *s, const peer_problem *p, const dnnl_memory_desc_t d[T
         done = done && dnnl_dilated_convolution_backward_weights_desc_init(&backward, algorithm, &d[X], &d[WEIGHT],
                                                                            &d[BIAS], &d[Y], stride, dilation, before,
                                                                            behind) == dnnl_success;
+    done = done && dnnl_primitive_desc_create(&s->description, &backward, NULL, engine, hint) == dnnl_success;
+    if (hint)
+        dnnl_primitive_desc_destroy(hint);
+    return done;
+}
+
+/* The same for a linear layer. */
+static bool choose_linear(state *s, const peer_problem *p, const dnnl_memory_desc_t d[TENSORS], bool train)
+{
+    dnnl_prop_kind_t kind = train || p->direction != PEER_FORWARD ? dnnl_forward_training : dnnl_forward_inference;
+    dnnl_inner_product_desc_t forward, backward;
+    dnnl_primitive_desc_t hint = NULL;
+    bool done =
+        dnnl_inner_product_forward_desc_init(&forward, kind, &d[X], &d[WEIGHT], &d[BIAS], &d[Y]) == dnnl_success &&
+        dnnl_primitive_desc_create(&hint, &forward, NULL, engine, NULL) == dnnl_success;
+    if (p->direction == PEER_FORWARD) {
+        s->description = hint;
+        return done;
+    }
+    if (p->direction == PEER_DATA)
+        done = done && dnnl_inner_product_backward_data_desc_init(&backward, &d[X], &d[WEIGHT], &d[Y]) == dnnl_success;
+    else
+        done = done && dnnl_inner_product_backward_weights_desc_init(&backward, &d[X], &d[WEIGHT], &d[BIAS], &d[Y]) ==
+                           dnnl_success;
     done = done && dnnl_primitive_desc_create(&s->description, &backward, NULL, engine, hint) == dnnl_success;
     if (hint)
         dnnl_primitive_desc_destroy(hint);
@@ -182,8 +226,9 @@ static void *open_as(const peer_problem *p, bool train, bool plain, dnnl_alg_kin
     s->direction = p->direction;
     describe(p->layer, true, s->plain);
     describe(p->layer, plain, wanted);
-    if (choose(s, p, wanted, algorithm, train) &&
-        dnnl_primitive_create(&s->primitive, s->description) == dnnl_success && place_all(s, p) &&
+    bool chosen = is_linear(p->layer) ? algorithm == dnnl_convolution_direct && choose_linear(s, p, wanted, train)
+                                      : choose(s, p, wanted, algorithm, train);
+    if (chosen && dnnl_primitive_create(&s->primitive, s->description) == dnnl_success && place_all(s, p) &&
         dnnl_primitive_desc_query(s->description, dnnl_query_impl_info_str, 0, (void *)out_how) == dnnl_success)
         return s;
     close_state(s);

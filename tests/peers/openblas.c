@@ -6,6 +6,8 @@
  *   forward  y[O, P]  = w[O, K] columns[K, P]          K = C*kh*kw, P = OH*OW
  *   data     columns[K, P] = w[O, K]^T dy[O, P]
  *   weights  dw[O, K] += dy[O, P] columns[K, P]^T
+ *
+ * A linear layer is one product: y[P, O] = x[P, K] w[O, K]^T and so on, P = N.
  */
 #include "peers.h"
 
@@ -15,6 +17,7 @@
 
 typedef struct state {
     peer_direction direction;
+    bool linear;
     int outputs, depth, pixels, images; /* O, K, P, N */
     const float *weight, *dy;
     float *columns, *out; /* of one image */
@@ -32,13 +35,16 @@ static void *open_state(const peer_problem *p, const peer_settings *settings, co
 {
     (void)settings;
     const linnet_case *layer = p->layer;
-    *out_how = layer->attributes.conv2d.groups > 1 ? "groups" : "sgemm";
-    state *s = layer->attributes.conv2d.groups > 1 ? NULL : calloc(1, sizeof *s);
+    bool linear = layer->layer->kind == LINNET_LAYER_LINEAR, grouped = !linear && layer->attributes.conv2d.groups > 1;
+    *out_how = grouped ? "groups" : "sgemm";
+    state *s = grouped ? NULL : calloc(1, sizeof *s);
     if (!s)
         return NULL;
     const int64_t *w = layer->parameters[0].dims, *y = layer->outputs[0].dims;
-    *s = (state){
-        p->direction, (int)w[0], (int)(w[1] * w[2] * w[3]), (int)(y[2] * y[3]), (int)y[0], p->weight, p->dy, 0, 0};
+    *s = (state){.direction = p->direction, .linear = linear, .outputs = (int)w[0], .weight = p->weight, .dy = p->dy};
+    s->depth = (int)(linear ? w[1] : w[1] * w[2] * w[3]);
+    s->pixels = (int)(linear ? y[0] : y[2] * y[3]);
+    s->images = linear ? 1 : (int)y[0];
     size_t columns = (size_t)s->depth * (size_t)s->pixels, weights = (size_t)s->outputs * (size_t)s->depth;
     size_t image = (size_t)s->outputs * (size_t)s->pixels;
     s->columns = linnet_allocate(columns, sizeof(float));
@@ -51,10 +57,26 @@ static void *open_state(const peer_problem *p, const peer_settings *settings, co
     return NULL;
 }
 
+/* columns: x. */
+static void run_linear(const state *s)
+{
+    int o = s->outputs, k = s->depth, p = s->pixels;
+    if (s->direction == PEER_FORWARD)
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, p, o, k, 1, s->columns, k, s->weight, k, 0, s->out, o);
+    else if (s->direction == PEER_DATA)
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, p, k, o, 1, s->dy, o, s->weight, k, 0, s->columns, k);
+    else
+        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, o, k, p, 1, s->dy, o, s->columns, k, 0, s->out, k);
+}
+
 static bool run(void *memory)
 {
     const state *s = memory;
     int o = s->outputs, k = s->depth, p = s->pixels;
+    if (s->linear) {
+        run_linear(s);
+        return true;
+    }
     for (int n = 0; n < s->images; n++) {
         const float *dy = s->dy + (size_t)n * (size_t)o * (size_t)p;
         if (s->direction == PEER_FORWARD)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Times the convolutions of well-known networks by Linnet, oneDNN and OpenBLAS, alternating in one process, and prints
- * how many times the best of oneDNN Linnet is. One process for each number of threads: oneDNN's come from OpenMP, which
- * reads its environment once.
+ * Times the convolutions and linear layers of well-known networks by Linnet, oneDNN and OpenBLAS, alternating in one
+ * process, and prints how many times the best of oneDNN Linnet is. One process for each number of threads: oneDNN's
+ * come from OpenMP, which reads its environment once.
  */
 #include "peers.h"
 #include "settings.h"
@@ -98,10 +98,10 @@ static const char *rate_text(char text[16], double operations, double seconds)
 static void print_json(const settings *o, const peer_shape *shape, const peer_problem *p, const char *const *how,
                        const peer_times *times, double apart)
 {
-    printf("{\"bench\": \"conv2d\", \"network\": \"%s\", \"layer\": \"%s\", \"case\": \"%s\", \"direction\": \"%s\", "
+    printf("{\"bench\": \"%s\", \"network\": \"%s\", \"layer\": \"%s\", \"case\": \"%s\", \"direction\": \"%s\", "
            "\"threads\": %d, \"gflop\": %.6g, \"bar\": %g",
-           shape->network, shape->layer, shape->text, directions[p->direction], o->threads, 1e-9 * p->operations,
-           peer_bar(shape->network, p->layer, p->direction, o->threads));
+           p->layer->layer->name, shape->network, shape->layer, shape->text, directions[p->direction], o->threads,
+           1e-9 * p->operations, peer_bar(shape->network, p->layer, p->direction, o->threads));
     if (apart >= 0)
         printf(", \"difference\": %.3g", apart);
     for (int e = 0; e < ENGINES; e++)
@@ -180,10 +180,10 @@ static bool measure_shape(const settings *o, const peer_shape *shape)
 {
     linnet_case *layer = linnet_allocate(1, sizeof *layer);
     bool done = layer && linnet_case_parse(NULL, shape->text, layer) == LINNET_OK;
-    if (done && layer->layer->kind != LINNET_LAYER_CONV2D)
+    if (done && layer->layer->kind != LINNET_LAYER_CONV2D && layer->layer->kind != LINNET_LAYER_LINEAR)
         done = false;
     if (!done)
-        fprintf(stderr, "%s: not a conv2d case: %s\n", shape->text, linnet_context_message(NULL));
+        fprintf(stderr, "%s: not a case of conv2d or linear: %s\n", shape->text, linnet_context_message(NULL));
     for (int direction = 0; done && direction < PEER_DIRECTIONS; direction++)
         if (settings_has_direction(o, directions[direction]))
             done = measure_direction(o, shape, layer, (peer_direction)direction);

@@ -156,7 +156,7 @@ def conv_tables(records):
         threads = sorted({r['threads'] for r in mine})
         found = {(r['layer'], r['direction'], r['threads']): r for r in mine}
         head = ['layer', 'shape'] + ['%s, %d' % (d, t) for d in DIRECTIONS for t in threads]
-        rows = [[layer, next(r['case'] for r in mine if r['layer'] == layer)[len('conv2d:'):]] +
+        rows = [[layer, next(r['case'] for r in mine if r['layer'] == layer).removeprefix('conv2d:')] +
                 [cell(found.get((layer, d, t))) for d in DIRECTIONS for t in threads]
                 for layer in dict.fromkeys(r['layer'] for r in mine)]
         out += ['### ' + network, '', table(head, rows), '']
@@ -164,6 +164,8 @@ def conv_tables(records):
 
 
 def conv_group(record):
+    if record['bench'] == 'linear':
+        return 'linear'
     if record['case'].split('_', 1)[1].count('g'):
         return 'depthwise'
     special = record['direction'] == 'data' and record['bar'] > 1

@@ -26,6 +26,8 @@ static bool is_unit_3x3(const linnet_conv2d_attributes *a)
 
 double peer_bar(const char *network, const linnet_case *layer, peer_direction direction, int threads)
 {
+    if (layer->layer->kind != LINNET_LAYER_CONV2D)
+        return strcmp(network, "gemm") == 0 ? 1 : 0;
     const linnet_conv2d_attributes *a = &layer->attributes.conv2d;
     bool every = strcmp(network, "resnet50") == 0 || strcmp(network, "mobilenet_v2") == 0;
     if (direction == PEER_FORWARD && is_unit_3x3(a))

@@ -135,6 +135,9 @@ linnet_status linnet_cl_copy(linnet_backend_queue *queue, linnet_view destinatio
 linnet_status linnet_cl_fill(linnet_backend_queue *queue, linnet_view destination, uint32_t pattern, uint64_t bytes);
 /* Frees the staged copies that the device has read: all of them, the caller knows, or those whose events say so. */
 void linnet_cl_staging_reap(linnet_backend_queue *queue, bool all_done);
+/* The same for all of them where waiting for the queue failed: each is waited for by itself, and one that the driver may
+ * still read is never freed. */
+void linnet_cl_staging_settle(linnet_backend_queue *queue);
 
 /* Takes over the event, also on failure. */
 linnet_status linnet_cl_event_wrap(linnet_backend_device *device, cl_event event, linnet_backend_event **out);

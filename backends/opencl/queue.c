@@ -28,8 +28,10 @@ void linnet_cl_queue_free(linnet_backend_queue *queue)
 {
     if (!queue)
         return;
-    if (linnet_cl_fork_check() == LINNET_OK && clFinish(queue->queue) != CL_SUCCESS)
+    if (linnet_cl_fork_check() == LINNET_OK && clFinish(queue->queue) != CL_SUCCESS) {
         linnet_cl_log(1, "opencl: a queue of '%s' was freed with failed work in it", queue->device->info.name);
+        linnet_cl_staging_settle(queue);
+    }
     linnet_cl_staging_reap(queue, true);
     linnet_cl_optimizers_free(queue);
     linnet_cl_release_queue(queue->queue);
@@ -51,6 +53,8 @@ linnet_status linnet_cl_finish(linnet_backend_queue *queue)
     if (error == CL_SUCCESS)
         error = clGetEventInfo(marker, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof(state), &state, NULL);
     linnet_cl_release_event(marker);
+    if (error != CL_SUCCESS)
+        linnet_cl_staging_settle(queue);
     linnet_cl_staging_reap(queue, true);
     if (error == CL_SUCCESS && state < 0)
         error = state;

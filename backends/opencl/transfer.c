@@ -18,11 +18,16 @@ struct linnet_cl_staging {
 };
 enum { STAGING_HEADER = 64 };
 
-static void staging_free(linnet_backend_queue *queue, linnet_cl_staging *staging)
+static void staging_free(linnet_backend_queue *queue, linnet_cl_staging *staging, bool is_read)
 {
     queue->staging_bytes -= staging->bytes;
     linnet_cl_release_event(staging->written);
-    linnet_cl_host->release(staging);
+    if (is_read)
+        linnet_cl_host->release(staging);
+    else
+        linnet_cl_log(1,
+                      "opencl: '%s' does not say whether it has read an upload of %llu bytes: their copy is left to it",
+                      queue->device->info.name, (unsigned long long)staging->bytes);
 }
 
 void linnet_cl_staging_reap(linnet_backend_queue *queue, bool all_done)
@@ -31,13 +36,22 @@ void linnet_cl_staging_reap(linnet_backend_queue *queue, bool all_done)
     while (queue->staging) {
         linnet_cl_staging *oldest = queue->staging;
         cl_int state = CL_COMPLETE;
-        if (!all_done &&
-            clGetEventInfo(oldest->written, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof(state), &state, NULL) ==
-                CL_SUCCESS &&
-            state > CL_COMPLETE)
+        if (!all_done && (clGetEventInfo(oldest->written, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof(state), &state,
+                                         NULL) != CL_SUCCESS ||
+                          state > CL_COMPLETE))
             return;
         queue->staging = oldest->next;
-        staging_free(queue, oldest);
+        staging_free(queue, oldest, true);
+    }
+}
+
+void linnet_cl_staging_settle(linnet_backend_queue *queue)
+{
+    while (queue->staging) {
+        linnet_cl_staging *oldest = queue->staging;
+        cl_int error = clWaitForEvents(1, &oldest->written);
+        queue->staging = oldest->next;
+        staging_free(queue, oldest, error == CL_SUCCESS || error == CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST);
     }
 }
 
@@ -82,15 +96,24 @@ static linnet_status check_range(linnet_backend_queue *queue, linnet_view view, 
     return LINNET_OK;
 }
 
-/* Hands an event of a transfer to the caller. */
+/* Hands an event of a transfer to the caller. On failure nothing is under way: the caller's memory may go. */
 static linnet_status give_event(linnet_backend_queue *queue, const char *call, cl_int error, cl_event event,
                                 linnet_backend_event **out_event)
 {
     if (error != CL_SUCCESS)
         return linnet_cl_check(queue->device, call, error);
     linnet_cl_count_made();
-    linnet_status status = linnet_cl_event_wrap(queue->device, event, out_event);
-    return status ? status : linnet_cl_check(queue->device, "clFlush", clFlush(queue->queue));
+    error = clFlush(queue->queue);
+    linnet_status status = linnet_cl_check(queue->device, "clFlush", error);
+    *out_event = status ? NULL : linnet_cl_host->allocate(sizeof(**out_event));
+    if (*out_event) {
+        **out_event = (linnet_backend_event){queue->device, event};
+        return LINNET_OK;
+    }
+    if (clWaitForEvents(1, &event) != CL_SUCCESS)
+        linnet_cl_log(1, "opencl: '%s' does not say whether a transfer has ended", queue->device->info.name);
+    linnet_cl_release_event(event);
+    return status ? status : linnet_cl_fail(LINNET_OUT_OF_MEMORY, "out of memory making an OpenCL event");
 }
 
 linnet_status linnet_cl_upload(linnet_backend_queue *queue, linnet_view destination, const void *source, uint64_t bytes,

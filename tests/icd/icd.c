@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The calls themselves: icd.h says what this is for. REAL_OPENCL is the full path of the loader that answers. */
+#define CL_TARGET_OPENCL_VERSION 120
+#define CL_USE_DEPRECATED_OPENCL_1_1_APIS
+#include <CL/cl.h>
+
+#include "icd.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+__attribute__((visibility("default"))) icd_control linnet_icd = {.fail_at = -1};
+
+/* The real function of that name: dlopen by a path does not give back ourselves, whose soname is the same. */
+static void *real(const char *name)
+{
+    static void *library;
+    void *loaded = __atomic_load_n(&library, __ATOMIC_ACQUIRE);
+    if (!loaded) {
+        loaded = dlopen(REAL_OPENCL, RTLD_NOW | RTLD_LOCAL);
+        __atomic_store_n(&library, loaded, __ATOMIC_RELEASE);
+    }
+    void *function = loaded ? dlsym(loaded, name) : NULL;
+    if (!function) {
+        fprintf(stderr, "tests/icd: no %s in %s\n", name, REAL_OPENCL);
+        abort();
+    }
+    return function;
+}
+
+/* Counts a call; the error with which it is to fail. */
+static cl_int before(const char *name)
+{
+    int64_t call = __atomic_fetch_add(&linnet_icd.calls, 1, __ATOMIC_RELAXED);
+    bool at =
+        linnet_icd.fail_at >= 0 && (call == linnet_icd.fail_at || (linnet_icd.and_after && call > linnet_icd.fail_at));
+    if (!at && !(linnet_icd.fail_name && strcmp(linnet_icd.fail_name, name) == 0))
+        return CL_SUCCESS;
+    __atomic_fetch_add(&linnet_icd.failed, 1, __ATOMIC_RELAXED);
+    linnet_icd.failed_name = name;
+    return linnet_icd.code;
+}
+
+static void hold(int64_t objects)
+{
+    __atomic_fetch_add(&linnet_icd.live, objects, __ATOMIC_RELAXED);
+}
+
+#define EXPORT     __attribute__((visibility("default")))
+#define REAL(name) ((__typeof__(&name))real(#name))
+
+#define STATUS(name, parameters, arguments)                                                                            \
+    EXPORT cl_int CL_API_CALL name parameters                                                                          \
+    {                                                                                                                  \
+        cl_int failure = before(#name);                                                                                \
+        return failure ? failure : REAL(name) arguments;                                                               \
+    }
+
+#define MAKE(type, name, parameters, arguments)                                                                        \
+    EXPORT type CL_API_CALL name parameters                                                                            \
+    {                                                                                                                  \
+        cl_int failure = before(#name);                                                                                \
+        type object = failure ? NULL : REAL(name) arguments;                                                           \
+        if (failure && error)                                                                                          \
+            *error = failure;                                                                                          \
+        hold(object != NULL);                                                                                          \
+        return object;                                                                                                 \
+    }
+
+#define RETAIN(name, type)                                                                                             \
+    EXPORT cl_int CL_API_CALL name(type object)                                                                        \
+    {                                                                                                                  \
+        cl_int failure = before(#name);                                                                                \
+        cl_int error = failure ? failure : REAL(name)(object);                                                         \
+        hold(error == CL_SUCCESS);                                                                                     \
+        return error;                                                                                                  \
+    }
+
+/* A release that is to fail still releases: whatever it returns, nobody asks twice. */
+#define RELEASE(name, type)                                                                                            \
+    EXPORT cl_int CL_API_CALL name(type object)                                                                        \
+    {                                                                                                                  \
+        cl_int failure = before(#name), error = REAL(name)(object);                                                    \
+        hold(-(error == CL_SUCCESS));                                                                                  \
+        return failure ? failure : error;                                                                              \
+    }
+
+#define ENQUEUE(name, parameters, arguments)                                                                           \
+    EXPORT cl_int CL_API_CALL name parameters                                                                          \
+    {                                                                                                                  \
+        cl_int failure = before(#name);                                                                                \
+        cl_int error = failure ? failure : REAL(name) arguments;                                                       \
+        hold(error == CL_SUCCESS && event);                                                                            \
+        return error;                                                                                                  \
+    }
+
+#include "calls.def"
+
+/* ---- Calls that say what they are told to say ---- */
+
+EXPORT cl_int CL_API_CALL clGetPlatformIDs(cl_uint entries, cl_platform_id *platforms, cl_uint *out_count)
+{
+    cl_int failure = before("clGetPlatformIDs");
+    if (!failure && linnet_icd.no_platforms)
+        failure = -1001; /* CL_PLATFORM_NOT_FOUND_KHR */
+    if (failure && out_count)
+        *out_count = 0;
+    return failure ? failure : REAL(clGetPlatformIDs)(entries, platforms, out_count);
+}
+
+EXPORT cl_int CL_API_CALL clGetDeviceIDs(cl_platform_id platform, cl_device_type type, cl_uint entries,
+                                         cl_device_id *devices, cl_uint *out_count)
+{
+    cl_int failure = before("clGetDeviceIDs");
+    if (!failure && linnet_icd.no_devices)
+        failure = CL_DEVICE_NOT_FOUND;
+    if (failure && out_count)
+        *out_count = 0;
+    return failure ? failure : REAL(clGetDeviceIDs)(platform, type, entries, devices, out_count);
+}
+
+/* Bytes of one number among those that limit what a program may do; 0: it is none of them. */
+static size_t limit_bytes(cl_device_info what)
+{
+    switch (what) {
+    case CL_DEVICE_MAX_COMPUTE_UNITS:
+    case CL_DEVICE_MAX_WORK_ITEM_DIMENSIONS:
+    case CL_DEVICE_MEM_BASE_ADDR_ALIGN:
+    case CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT:
+    case CL_DEVICE_PREFERRED_VECTOR_WIDTH_FLOAT:
+        return sizeof(cl_uint);
+    case CL_DEVICE_MAX_MEM_ALLOC_SIZE:
+    case CL_DEVICE_GLOBAL_MEM_SIZE:
+    case CL_DEVICE_LOCAL_MEM_SIZE:
+    case CL_DEVICE_GLOBAL_MEM_CACHE_SIZE:
+    case CL_DEVICE_MAX_CONSTANT_BUFFER_SIZE:
+        return sizeof(cl_ulong);
+    case CL_DEVICE_MAX_WORK_GROUP_SIZE:
+    case CL_DEVICE_MAX_WORK_ITEM_SIZES:
+    case CL_DEVICE_MAX_PARAMETER_SIZE:
+        return sizeof(size_t);
+    default:
+        return 0;
+    }
+}
+
+EXPORT cl_int CL_API_CALL clGetDeviceInfo(cl_device_id device, cl_device_info what, ANSWER)
+{
+    size_t unit = linnet_icd.limits == ICD_LIMITS_REAL ? 0 : limit_bytes(what), bytes = 0;
+    cl_int failure = before("clGetDeviceInfo");
+    cl_int error = failure ? failure : REAL(clGetDeviceInfo)(device, what, size, value, &bytes);
+    if (error == CL_SUCCESS && out_size)
+        *out_size = bytes;
+    for (size_t at = 0; error == CL_SUCCESS && value && unit && at < bytes; at += unit) {
+        memset((char *)value + at, linnet_icd.limits == ICD_LIMITS_LARGE ? 0xff : 0, unit);
+        *((unsigned char *)value + at) |= linnet_icd.limits == ICD_LIMITS_ONE;
+    }
+    return error;
+}
+
+EXPORT cl_int CL_API_CALL clGetProgramBuildInfo(cl_program program, cl_device_id device, cl_program_build_info what,
+                                                ANSWER)
+{
+    cl_int failure = before("clGetProgramBuildInfo");
+    if (!failure && linnet_icd.empty_logs && what == CL_PROGRAM_BUILD_LOG) {
+        if (out_size)
+            *out_size = 0;
+        return CL_SUCCESS;
+    }
+    return failure ? failure : REAL(clGetProgramBuildInfo)(program, device, what, GIVE);
+}
+
+EXPORT cl_int CL_API_CALL clGetProgramInfo(cl_program program, cl_program_info what, ANSWER)
+{
+    cl_int failure = before("clGetProgramInfo");
+    cl_int error = failure ? failure : REAL(clGetProgramInfo)(program, what, GIVE);
+    if (error == CL_SUCCESS && linnet_icd.no_binaries && what == CL_PROGRAM_BINARY_SIZES && value)
+        memset(value, 0, size);
+    return error;
+}
+
+/* ---- Calls of other shapes ---- */
+
+EXPORT void *CL_API_CALL clEnqueueMapBuffer(cl_command_queue queue, cl_mem memory, cl_bool blocking, cl_map_flags flags,
+                                            size_t offset, size_t bytes, WAITS, cl_int *error)
+{
+    cl_int failure = before("clEnqueueMapBuffer");
+    void *pointer =
+        failure ? NULL : REAL(clEnqueueMapBuffer)(queue, memory, blocking, flags, offset, bytes, GIVE_WAIT, error);
+    if (failure && error)
+        *error = failure;
+    hold(pointer && event);
+    return pointer;
+}
+
+EXPORT cl_int CL_API_CALL clCreateKernelsInProgram(cl_program program, cl_uint entries, cl_kernel *kernels,
+                                                   cl_uint *out_count)
+{
+    cl_uint made = 0;
+    cl_int failure = before("clCreateKernelsInProgram");
+    cl_int error = failure ? failure : REAL(clCreateKernelsInProgram)(program, entries, kernels, &made);
+    if (error == CL_SUCCESS && out_count)
+        *out_count = made;
+    hold(error == CL_SUCCESS && kernels ? (int64_t)made : 0);
+    return error;
+}
+
+EXPORT void *CL_API_CALL clGetExtensionFunctionAddressForPlatform(cl_platform_id platform, const char *name)
+{
+    return before("clGetExtensionFunctionAddressForPlatform")
+               ? NULL
+               : REAL(clGetExtensionFunctionAddressForPlatform)(platform, name);
+}

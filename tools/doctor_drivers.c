@@ -2,13 +2,18 @@
 /* OpenCL drivers: read from where the ICD loader reads, so that this works without the OpenCL plugin. */
 #include "doctor.h"
 
+#include <linnet/linnet.h>
+
 #include <dirent.h>
 #include <dlfcn.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define SECTION "OpenCL drivers"
 
@@ -39,10 +44,46 @@ static void note(findings *f, const char *file)
             f->served[i] = f->served[i] || strstr(file, vendors[i].drivers[j]);
 }
 
+/* Whether the library can be loaded, tried in a process of its own, which it may take down. "" or why not. */
+static void try_library(const char *library, char *out, size_t size)
+{
+    int ends[2], status = 0;
+    snprintf(out, size, "it cannot be tried");
+    if (pipe(ends))
+        return;
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        signal(SIGALRM, SIG_DFL);
+        alarm(20);
+        const char *error = dlopen(library, RTLD_LAZY | RTLD_LOCAL) ? "" : dlerror();
+        ssize_t wrote = write(ends[1], error, strlen(error) + 1);
+        _exit(wrote < 1);
+    }
+    close(ends[1]);
+    ssize_t got = child > 0 ? read(ends[0], out, size - 1) : 0;
+    close(ends[0]);
+    if (child > 0 && waitpid(child, &status, 0) == child && got <= 0)
+        snprintf(out, size,
+                 WIFSIGNALED(status) ? "loading it ends in a crash or hangs" : "loading it ends the process");
+    else if (got > 0)
+        out[got] = '\0';
+}
+
+/* What a backend says of the driver, which it asked for devices in a process of its own. NULL: nothing bad. */
+static const char *complaint_about(const char *file)
+{
+    linnet_backend_report report;
+    for (uint32_t i = 0; linnet_backend_report_at(NULL, i, &report) == LINNET_OK; i++)
+        if (report.status != LINNET_OK && strstr(report.reason, file))
+            return report.reason;
+    return NULL;
+}
+
 /* An ICD file holds the name of the driver's library. */
 static void show_file(findings *f, const char *path)
 {
-    char library[512] = "";
+    char library[512] = "", error[512] = "";
     const char *slash = strrchr(path, '/');
     const char *name = slash ? slash + 1 : path;
     FILE *file = fopen(path, "re");
@@ -55,8 +96,10 @@ static void show_file(findings *f, const char *path)
     note(f, name);
     if (!*library)
         doctor_line(SECTION, name, "refused", file ? "the file names no library" : "the file cannot be read");
-    else if (!dlopen(library, RTLD_LAZY | RTLD_LOCAL)) /* kept: a driver may have started threads */
-        doctor_line(SECTION, name, "refused", dlerror());
+    else if (try_library(library, error, sizeof error), *error)
+        doctor_line(SECTION, name, "refused", error);
+    else if (complaint_about(name))
+        doctor_line(SECTION, name, "refused", "it takes down what asks it for devices, see above");
     else
         doctor_line(SECTION, name, "ok", library);
 }

@@ -53,6 +53,7 @@ static const linnet_backend backend = {
     .optimizer_step = linnet_cl_optimizer_step,
     .live_objects = linnet_cl_live_objects,
     .diagnose = diagnose,
+    .driver = linnet_cl_driver,
 };
 
 LINNET_API const linnet_backend *linnet_backend_query(uint32_t host_abi, const linnet_host *host);

@@ -68,6 +68,9 @@ linnet_status linnet_cl_locate(uint32_t index, linnet_cl_location *out);
 /* Lines about the loader, the platforms and their devices; returns bytes written. */
 size_t linnet_cl_platforms_describe(char *out_text, size_t size);
 
+/* drivers.c: number index of those that the ICD loader would load, none of them loaded. */
+linnet_status linnet_cl_driver(uint32_t index, linnet_driver *out);
+
 /* ---- device.c, buffer.c ---- */
 
 typedef enum linnet_cl_program_id {

@@ -67,7 +67,10 @@ typedef enum linnet_device_type {
 
 enum {
     LINNET_CAPABILITY_HOST_VISIBLE = 1, /* host_pointer works for every buffer: nothing need be copied */
-    LINNET_CAPABILITY_TIMESTAMPS = 2    /* events carry times */
+    LINNET_CAPABILITY_TIMESTAMPS = 2,   /* events carry times */
+    /* Kernels are compiled on the user's machine, by a driver that nobody tested with them: the host compares each
+       implementation with the reference before a plan first uses it. */
+    LINNET_CAPABILITY_COMPILED_HERE = 4
 };
 
 typedef struct linnet_device_info {
@@ -85,6 +88,16 @@ typedef struct linnet_device_info {
     char version[128];   /* of the driver */
     char cache_key[192]; /* changes when a measured choice may change: device, driver, ISA */
 } linnet_device_info;
+
+/* What probe would load: a driver, described by what can be read without loading it. Filled by the plugin. */
+typedef struct linnet_driver {
+    uint32_t struct_size;
+    uint32_t reserved;
+    char name[256]; /* for a sentence: "pocl.icd (libpocl.so.2.10.0)" */
+    char key[1024]; /* changes when the driver does: paths, sizes, times */
+    /* An environment variable and the value with which probe loads this driver alone; "" where there is none. */
+    char variable[64], value[512];
+} linnet_driver;
 
 /* ---- Tensors ---- */
 
@@ -320,7 +333,17 @@ typedef struct linnet_backend {
     linnet_status (*format_slice)(linnet_backend_device *device, const linnet_tensor_desc *whole,
                                   const linnet_tensor_desc *part, uint32_t axis, int64_t start, uint64_t *out_offset,
                                   int64_t *out_stride);
+    /* Driver number index of those that probe would load; LINNET_END behind the last. Loads none of them; the host sets
+       struct_size first. NULL: nothing that probe does can take a process down. Else a program of the host's own asks
+       first, and only where it came back alive does the user's process call probe. */
+    linnet_status (*driver)(uint32_t index, linnet_driver *out);
+    /* From now on plans of this kind of layer (LINNET_PLAIN_OPTIMIZER: optimiser steps) are built with the driver's
+       compiler told not to optimise: asked for where what it made came out wrong. NULL or LINNET_UNSUPPORTED: no such
+       thing. */
+    linnet_status (*set_plain)(linnet_backend_device *device, uint32_t kind);
 } linnet_backend;
+
+enum { LINNET_PLAIN_OPTIMIZER = 0 };
 
 enum { LINNET_QUEUE_TIMESTAMPS = 1 };
 

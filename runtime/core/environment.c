@@ -64,6 +64,19 @@ static bool read_numerics(bool *out_direct, char *message, size_t size)
     return false;
 }
 
+static bool read_probe(int *out_seconds, char *message, size_t size)
+{
+    const char *text = linnet_environment("LINNET_PROBE");
+    long seconds = 30;
+    bool inlined = text && strcmp(text, "inline") == 0;
+    if (text && !inlined && !parse_number(text, 1, 3600, &seconds)) {
+        snprintf(message, size, "LINNET_PROBE='%s' makes no sense: inline or a number of seconds is wanted", text);
+        return false;
+    }
+    *out_seconds = inlined ? 0 : (int)seconds;
+    return true;
+}
+
 static bool read_text(const char *name, char **out)
 {
     const char *text = linnet_environment(name);
@@ -88,8 +101,8 @@ linnet_status linnet_settings_read(linnet_settings *out, char *message, size_t s
     out->verbose = -1;
     if (!read_number("LINNET_VERBOSE", 0, 3, &verbose, message, size) ||
         !read_number("LINNET_NUM_THREADS", 1, MAX_THREADS, &threads, message, size) ||
-        !read_fallback(&out->fallback, message, size) || !read_numerics(&out->direct, message, size) ||
-        !check_cache_directory(message, size))
+        !read_probe(&out->probe_seconds, message, size) || !read_fallback(&out->fallback, message, size) ||
+        !read_numerics(&out->direct, message, size) || !check_cache_directory(message, size))
         return LINNET_INVALID;
     out->verbose = (int)verbose;
     if (!read_text("LINNET_BACKEND", &out->backend) || !read_text("LINNET_PLUGIN_PATH", &out->plugin_path)) {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "prober.h"
 #include "registry.h"
 
 #include "linnet/device.h"
@@ -125,10 +126,15 @@ linnet_plugin *linnet_registry_find(linnet_registry *registry, const char *name,
     return refused;
 }
 
-static void probe(linnet_plugin *plugin)
+static void probe(linnet_context *context, linnet_plugin *plugin)
 {
-    linnet_host_error_clear();
     plugin->device_count = 0;
+    plugin->status = linnet_prober_ask(context, plugin, plugin->reason, sizeof plugin->reason);
+    if (plugin->status != LINNET_OK) {
+        linnet_log(context, LINNET_LOG_WARNING, "%s: %s", plugin->name, plugin->reason);
+        return;
+    }
+    linnet_host_error_clear();
     linnet_status status = plugin->backend.probe(&plugin->device_count);
     if (status != LINNET_OK) {
         const char *said = linnet_host_error();
@@ -139,15 +145,16 @@ static void probe(linnet_plugin *plugin)
     }
 }
 
-void linnet_plugin_ensure(linnet_registry *registry, linnet_plugin *plugin)
+void linnet_plugin_ensure(linnet_context *context, linnet_plugin *plugin)
 {
+    linnet_registry *registry = context->registry;
     pthread_mutex_lock(&registry->mutex);
     if (!plugin->loaded) {
         plugin->loaded = true;
         linnet_loader_load(plugin);
     }
     if (!plugin->probed && plugin->status == LINNET_OK)
-        probe(plugin);
+        probe(context, plugin);
     plugin->probed = true;
     pthread_mutex_unlock(&registry->mutex);
 }
@@ -179,7 +186,7 @@ static linnet_plugin *report_plugin(linnet_context *context, uint32_t index, lin
         *out_status = LINNET_END;
         return NULL;
     }
-    linnet_plugin_ensure(registry, registry->plugins[index]);
+    linnet_plugin_ensure(context, registry->plugins[index]);
     return registry->plugins[index];
 }
 

@@ -35,8 +35,8 @@ linnet_registry *linnet_registry_get(linnet_context *context);
 /* The plugin of that name, one that was not refused before one that was; NULL when no file is there. */
 linnet_plugin *linnet_registry_find(linnet_registry *registry, const char *name, size_t name_length);
 
-/* Loads and probes once; afterwards status and reason say how it went. */
-void linnet_plugin_ensure(linnet_registry *registry, linnet_plugin *plugin);
+/* Loads and probes once; afterwards status and reason say how it went. A plugin of the context's registry. */
+void linnet_plugin_ensure(linnet_context *context, linnet_plugin *plugin);
 
 /* What the plugin says of its device number index, texts cut to size and ended: a plugin's mistakes stay its own. */
 linnet_status linnet_plugin_device_info(const linnet_plugin *plugin, uint32_t index, linnet_device_info *out);

@@ -89,7 +89,7 @@ static linnet_device *open_named(linnet_context *context, linnet_registry *regis
         fail_no_backend(context, registry, selection, (int)length);
         return NULL;
     }
-    linnet_plugin_ensure(registry, plugin);
+    linnet_plugin_ensure(context, plugin);
     if (plugin->status != LINNET_OK) {
         linnet_fail(context, plugin->status == LINNET_INVALID ? LINNET_INVALID : LINNET_NO_DEVICE,
                     "backend '%s' cannot be used: %s: %s", plugin->name, plugin->path, plugin->reason);
@@ -115,7 +115,7 @@ size_t linnet_device_alternatives(linnet_context *context, linnet_device_choice 
     linnet_registry *registry = linnet_registry_get(context);
     for (size_t p = 0; registry && p < registry->plugin_count; p++) {
         linnet_plugin *plugin = registry->plugins[p];
-        linnet_plugin_ensure(registry, plugin);
+        linnet_plugin_ensure(context, plugin);
         linnet_device_info info;
         for (uint32_t i = 0; plugin->status == LINNET_OK && i < plugin->device_count && count < capacity; i++)
             if (linnet_plugin_device_info(plugin, i, &info) == LINNET_OK)

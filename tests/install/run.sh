@@ -19,7 +19,8 @@ libdir=$(dirname "$(find "$prefix" -name liblinnet.so)")
 
 echo "== what is there"
 for file in "$libdir/liblinnet.so.0" "$libdir/linnet" "$libdir/pkgconfig/linnet.pc" "$libdir/cmake/linnet/linnetConfig.cmake" \
-    "$prefix/include/linnet/linnet.h" "$prefix/include/linnet/layers.def" "$prefix/bin/linnet"; do
+    "$prefix/include/linnet/linnet.h" "$prefix/include/linnet/layers.def" "$prefix/bin/linnet" \
+    "$prefix/libexec/linnet/linnet-probe"; do
     [ -e "$file" ] || { echo "not installed: $file"; exit 1; }
 done
 for plugin in "$build"/lib/linnet/*.so; do
@@ -59,3 +60,6 @@ echo "== by CMake"
 echo "== the program"
 "$prefix/bin/linnet" --version
 "$prefix/bin/linnet" devices
+if LINNET_VERBOSE=2 "$prefix/bin/linnet" devices 2>&1 | grep 'no linnet-probe here'; then
+    exit 1
+fi

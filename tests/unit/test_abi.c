@@ -174,7 +174,17 @@ AT(linnet_backend, live_objects, 216);
 AT(linnet_backend, diagnose, 224);
 AT(linnet_backend, format_is_exact, 232);
 AT(linnet_backend, format_slice, 240);
-SIZE(linnet_backend, 248);
+AT(linnet_backend, driver, 248);
+AT(linnet_backend, set_plain, 256);
+SIZE(linnet_backend, 264);
+
+AT(linnet_driver, struct_size, 0);
+AT(linnet_driver, reserved, 4);
+AT(linnet_driver, name, 8);
+AT(linnet_driver, key, 264);
+AT(linnet_driver, variable, 1288);
+AT(linnet_driver, value, 1352);
+SIZE(linnet_driver, 1864);
 
 AT(linnet_conv2d_attributes, struct_size, 0);
 AT(linnet_conv2d_attributes, groups, 4);

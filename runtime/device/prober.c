@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Whether a plugin's drivers may be loaded into this process. The verdict's file:
+ *
+ *     linnet probe 1
+ *     <key of plugin and drivers, 16 hexadecimal digits>
+ *     ok, or: bad <when, seconds since 1970> <sentence>
+ *
+ * A bad verdict is believed for an hour, a good one until something changes. A file that makes no sense counts as none.
+ */
+#include "prober.h"
+
+#include "linnet/linnet.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define HEADING "linnet probe 1\n"
+enum { MOST_DRIVERS = 64, BELIEVED_SECONDS = 3600 };
+
+static uint64_t add(uint64_t hash, const void *data, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++)
+        hash = (hash ^ ((const unsigned char *)data)[i]) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
+static uint64_t add_text(uint64_t hash, const char *text)
+{
+    return add(hash, text, strlen(text) + 1);
+}
+
+/* Number index, its texts ended; false behind the last. */
+static bool driver_at(const linnet_plugin *plugin, uint32_t index, linnet_driver *out)
+{
+    memset(out, 0, sizeof *out);
+    out->struct_size = sizeof *out;
+    if (index >= MOST_DRIVERS || plugin->backend.driver(index, out) != LINNET_OK)
+        return false;
+    out->name[sizeof out->name - 1] = '\0';
+    out->key[sizeof out->key - 1] = '\0';
+    out->variable[sizeof out->variable - 1] = '\0';
+    out->value[sizeof out->value - 1] = '\0';
+    return true;
+}
+
+/* Of Linnet, the plugin's file and the drivers; 0: there are none. */
+static uint64_t key_of(const linnet_plugin *plugin)
+{
+    uint64_t hash = add_text(UINT64_C(0xcbf29ce484222325), linnet_version());
+    struct stat file;
+    linnet_driver driver;
+    uint32_t count = 0;
+    hash = add_text(hash, plugin->path);
+    if (stat(plugin->path, &file) == 0) {
+        hash = add(hash, &file.st_size, sizeof file.st_size);
+        hash = add(hash, &file.st_mtim, sizeof file.st_mtim);
+    }
+    for (; driver_at(plugin, count, &driver); count++)
+        hash = add_text(add_text(add_text(hash, driver.name), driver.key), driver.value);
+    return count ? hash | 1 : 0;
+}
+
+static char *path_of(uint64_t key)
+{
+    const char *folder = linnet_cache_directory();
+    return folder ? linnet_format("%s/probe-%016" PRIx64 ".txt", folder, key) : NULL;
+}
+
+/* What the file says, as far as it is to be believed. out_bad: the sentence, "" for a good verdict. */
+static bool parse(const char *text, uint64_t key, char *out_bad, size_t size)
+{
+    char first[64];
+    int at = 0;
+    long long when;
+    int length = snprintf(first, sizeof first, HEADING "%016" PRIx64 "\n", key);
+    *out_bad = '\0';
+    if (strncmp(text, first, (size_t)length) != 0)
+        return false;
+    text += length;
+    if (strcmp(text, "ok\n") == 0)
+        return true;
+    if (sscanf(text, "bad %lld %n", &when, &at) != 1 || at == 0)
+        return false;
+    long long age = (long long)time(NULL) - when;
+    snprintf(out_bad, size, "%.*s", (int)strcspn(text + at, "\n"), text + at);
+    return *out_bad && age >= 0 && age < BELIEVED_SECONDS;
+}
+
+static bool recall(linnet_context *context, uint64_t key, char *out_bad, size_t size)
+{
+    void *data = NULL;
+    size_t bytes = 0;
+    char *path = path_of(key);
+    bool known = path && access(path, R_OK) == 0 && linnet_file_read(context, path, 4096, &data, &bytes) == LINNET_OK &&
+                 !memchr(data, 0, bytes);
+    char *text = known ? linnet_format("%.*s", (int)bytes, (const char *)data) : NULL;
+    known = text && parse(text, key, out_bad, size);
+    linnet_release(text);
+    linnet_release(data);
+    linnet_release(path);
+    return known;
+}
+
+static void keep(linnet_context *context, uint64_t key, const char *bad)
+{
+    char *path = path_of(key);
+    char *text = *bad ? linnet_format(HEADING "%016" PRIx64 "\nbad %lld %s\n", key, (long long)time(NULL), bad)
+                      : linnet_format(HEADING "%016" PRIx64 "\nok\n", key);
+    if (path && text &&
+        linnet_file_write(context, path, (const void *const[]){text}, (const size_t[]){strlen(text)}, 1) != LINNET_OK)
+        linnet_log(context, LINNET_LOG_INFO, "the verdict on the drivers is not kept: %s",
+                   linnet_context_message(context));
+    linnet_release(text);
+    linnet_release(path);
+}
+
+/* Which of the drivers it is, each asked alone, and a way around it. */
+static void blame(const linnet_plugin *plugin, double seconds, const char *together, char *out, size_t size)
+{
+    linnet_driver driver, good = {.struct_size = 0};
+    size_t used = 0;
+    *out = '\0';
+    for (uint32_t i = 0; driver_at(plugin, i, &driver); i++) {
+        linnet_helper_end end;
+        if (!*driver.variable)
+            continue;
+        linnet_helper_run(plugin, driver.variable, driver.value, seconds, &end);
+        if (end.good && !good.struct_size)
+            good = driver;
+        if (end.ran && !end.good && used < size)
+            used += (size_t)snprintf(out + used, size - used, "%sits driver %s %s", used ? ", " : "", driver.name,
+                                     end.text);
+    }
+    if (!used)
+        used = (size_t)snprintf(out, size, "asking its drivers for devices %s", together);
+    if (used < size && good.struct_size)
+        used += (size_t)snprintf(out + used, size - used, "; without it: %s=%s", good.variable, good.value);
+    if (used < size)
+        snprintf(out + used, size - used, "; LINNET_PROBE=inline loads it all the same");
+}
+
+linnet_status linnet_prober_ask(linnet_context *context, const linnet_plugin *plugin, char *out_reason, size_t size)
+{
+    linnet_helper_end end;
+    double seconds = context->settings.probe_seconds;
+    *out_reason = '\0';
+    if (!plugin->backend.driver || seconds <= 0 || getauxval(AT_SECURE))
+        return LINNET_OK;
+    uint64_t key = key_of(plugin);
+    if (!key)
+        return LINNET_OK;
+    if (!recall(context, key, out_reason, size)) {
+        linnet_helper_run(plugin, "", "", seconds, &end);
+        if (!end.ran) {
+            linnet_log(context, LINNET_LOG_INFO, "%s: no linnet-probe here, its drivers are asked in this process",
+                       plugin->name);
+            return LINNET_OK;
+        }
+        *out_reason = '\0';
+        if (!end.good)
+            blame(plugin, seconds, end.text, out_reason, size);
+        keep(context, key, out_reason);
+    }
+    return *out_reason ? LINNET_DEVICE_ERROR : LINNET_OK;
+}

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One task per channel. Forward keeps the mean and 1 / sqrt(variance + epsilon) that it used, [2][C], in both
- * behaviours. */
+/* For every format but nchw16c, one task per channel; and what both algorithms share. */
 #include "batch_norm.h"
 #include "kernels/kernels.h"
 
@@ -8,27 +7,72 @@
 
 enum { CHUNK = 1 << 12, EVERY_LANE = CPU_LANES };
 
-/* The channel's elements are runs of `run`, one per item of the storage, `stride` apart. */
-typedef struct job {
-    cpu_extent extent;
-    int64_t channels, run;
-    int64_t count; /* elements of a channel, spare lanes not counted */
-    float epsilon, momentum;
-    bool train;
-    const float *x, *dy, *weight, *bias;
-    float *y, *dx, *running_mean, *running_variance, *saved, *dweight, *dbias;
-    bool accumulate_x, accumulate_weight, accumulate_bias;
-    cpu_epilogue epilogue;
-} job;
+/* ---- For both algorithms ---- */
 
-static job job_of(const linnet_layer_desc *desc)
+cpu_batch_norm_data cpu_batch_norm_data_of(const linnet_layer_desc *desc, const linnet_layer_args *args)
 {
     const linnet_batch_norm_attributes *a = desc->attributes;
     const linnet_tensor_desc *x = &desc->inputs[0];
-    job j = {.extent = cpu_extent_of(x), .channels = x->dims[1], .epsilon = a->epsilon, .momentum = a->momentum};
+    cpu_batch_norm_data d = {.channels = x->dims[1],
+                             .count = (double)(x->dims[0] * cpu_dims(x, 2, x->rank)),
+                             .epsilon = a->epsilon,
+                             .momentum = a->momentum,
+                             .train = desc->behaviour == LINNET_TRAIN,
+                             .x = cpu_view(args->inputs[0])};
+    bool has_weight = desc->parameter_count > 0, has_bias = desc->parameter_count > 1;
+    d.weight = has_weight ? cpu_view_at(args->parameters, LINNET_BATCH_NORM_WEIGHT) : NULL;
+    if (desc->direction == LINNET_FORWARD) {
+        d.y = cpu_view(args->outputs[0]);
+        d.bias = has_bias ? cpu_view(args->parameters[LINNET_BATCH_NORM_BIAS]) : NULL;
+        d.running_mean = desc->state_count > 0 ? cpu_view_at(args->states, LINNET_BATCH_NORM_MEAN) : NULL;
+        d.running_variance = desc->state_count > 1 ? cpu_view_at(args->states, LINNET_BATCH_NORM_VARIANCE) : NULL;
+        d.saved = desc->differentiate ? cpu_view_at(args->saved, 0) : NULL;
+        return d;
+    }
+    d.dy = cpu_view(args->output_gradients[0]);
+    d.saved = cpu_view_at(args->saved, 0);
+    d.dx = cpu_view_at(args->input_gradients, 0);
+    d.dweight = has_weight ? cpu_view_at(args->parameter_gradients, LINNET_BATCH_NORM_WEIGHT) : NULL;
+    d.dbias = has_bias ? cpu_view_at(args->parameter_gradients, LINNET_BATCH_NORM_BIAS) : NULL;
+    d.accumulate_x = args->accumulate_inputs & 1;
+    d.accumulate_weight = args->accumulate_parameters >> LINNET_BATCH_NORM_WEIGHT & 1;
+    d.accumulate_bias = args->accumulate_parameters >> LINNET_BATCH_NORM_BIAS & 1;
+    return d;
+}
+
+void cpu_batch_norm_update_running(const cpu_batch_norm_data *d, int64_t channel, double mean, double variance)
+{
+    double unbiased = d->count > 1 ? variance * d->count / (d->count - 1) : variance;
+    if (d->running_mean)
+        d->running_mean[channel] = (float)((1.0 - d->momentum) * d->running_mean[channel] + d->momentum * mean);
+    if (d->running_variance)
+        d->running_variance[channel] =
+            (float)((1.0 - d->momentum) * d->running_variance[channel] + d->momentum * unbiased);
+}
+
+void cpu_batch_norm_store_gradients(const cpu_batch_norm_data *d, int64_t channel, double dweight, double dbias)
+{
+    if (d->dweight)
+        d->dweight[channel] = (float)(dweight + (d->accumulate_weight ? d->dweight[channel] : 0));
+    if (d->dbias)
+        d->dbias[channel] = (float)(dbias + (d->accumulate_bias ? d->dbias[channel] : 0));
+}
+
+/* ---- This one ---- */
+
+/* The channel's elements are runs of `run`, one per item of the storage, `stride` apart. */
+typedef struct job {
+    cpu_batch_norm_data norm;
+    cpu_extent extent;
+    int64_t run;
+    cpu_epilogue epilogue;
+} job;
+
+static job job_of(const linnet_layer_desc *desc, const linnet_layer_args *args)
+{
+    const linnet_tensor_desc *x = &desc->inputs[0];
+    job j = {.norm = cpu_batch_norm_data_of(desc, args), .extent = cpu_extent_of(x)};
     j.run = cpu_dims(x, 2, x->rank) * j.extent.lanes;
-    j.count = x->dims[0] * cpu_dims(x, 2, x->rank);
-    j.train = desc->behaviour == LINNET_TRAIN;
     return j;
 }
 
@@ -88,59 +132,44 @@ static int describe(const linnet_layer_desc *desc, linnet_candidate *out)
     return CPU_NEUTRAL;
 }
 
-static void update_running(const job *j, int64_t channel, double mean, double variance)
-{
-    double unbiased = j->count > 1 ? variance * (double)j->count / (double)(j->count - 1) : variance;
-    if (j->running_mean)
-        j->running_mean[channel] = (float)((1.0 - j->momentum) * j->running_mean[channel] + j->momentum * mean);
-    if (j->running_variance)
-        j->running_variance[channel] =
-            (float)((1.0 - j->momentum) * j->running_variance[channel] + j->momentum * unbiased);
-}
-
 static void forward_channel(const void *context, int64_t channel, uint32_t worker)
 {
     (void)worker;
     const job *j = context;
     double mean, variance;
-    if (j->train) {
-        mean = channel_sum(j, SUM, channel, j->x, 0, NULL) / (double)j->count;
+    if (j->norm.train) {
+        mean = channel_sum(j, SUM, channel, j->norm.x, 0, NULL) / j->norm.count;
         /* The rounding of the mean to float is taken out again. */
         double rest = mean - (float)mean;
-        variance = channel_sum(j, SUM_SQUARES, channel, j->x, (float)mean, NULL) / (double)j->count - rest * rest;
+        variance = channel_sum(j, SUM_SQUARES, channel, j->norm.x, (float)mean, NULL) / j->norm.count - rest * rest;
         variance = variance < 0 ? 0 : variance;
-        update_running(j, channel, mean, variance);
+        cpu_batch_norm_update_running(&j->norm, channel, mean, variance);
     } else {
-        mean = j->running_mean[channel];
-        variance = j->running_variance[channel];
+        mean = j->norm.running_mean[channel];
+        variance = j->norm.running_variance[channel];
     }
-    float inverse = (float)(1.0 / sqrt(variance + j->epsilon));
-    if (j->saved) {
-        j->saved[channel] = (float)mean;
-        j->saved[j->channels + channel] = inverse;
+    float inverse = (float)(1.0 / sqrt(variance + j->norm.epsilon));
+    if (j->norm.saved) {
+        j->norm.saved[channel] = (float)mean;
+        j->norm.saved[j->norm.channels + channel] = inverse;
     }
-    float scale = inverse * (j->weight ? j->weight[channel] : 1), offset = j->bias ? j->bias[channel] : 0;
+    float scale = inverse * (j->norm.weight ? j->norm.weight[channel] : 1),
+          offset = j->norm.bias ? j->norm.bias[channel] : 0;
     for (int64_t item = 0; item < j->extent.items; item++) {
         int64_t at = item * j->extent.stride + channel * j->run;
-        cpu_table.affine(scale, j->x + at, (float)mean, 0, NULL, offset, j->y + at, j->run, false);
+        cpu_table.affine(scale, j->norm.x + at, (float)mean, 0, NULL, offset, j->norm.y + at, j->run, false);
         if (j->epilogue.low > -INFINITY || j->epilogue.high < INFINITY)
-            cpu_table.unary(LINNET_UNARY_CLIP, j->epilogue.low, j->epilogue.high, j->y + at, j->y + at, j->run);
-        cpu_epilogue_apply(&j->epilogue, j->y + at, j->run);
+            cpu_table.unary(LINNET_UNARY_CLIP, j->epilogue.low, j->epilogue.high, j->norm.y + at, j->norm.y + at,
+                            j->run);
+        cpu_epilogue_apply(&j->epilogue, j->norm.y + at, j->run);
     }
 }
 
 static void forward(const linnet_layer_desc *desc, const linnet_layer_args *args)
 {
-    job j = job_of(desc);
+    job j = job_of(desc, args);
     j.epilogue = cpu_epilogue_of(desc, args);
-    j.x = cpu_view(args->inputs[0]);
-    j.y = cpu_view(args->outputs[0]);
-    j.weight = desc->parameter_count > 0 ? cpu_view(args->parameters[LINNET_BATCH_NORM_WEIGHT]) : NULL;
-    j.bias = desc->parameter_count > 1 ? cpu_view(args->parameters[LINNET_BATCH_NORM_BIAS]) : NULL;
-    j.running_mean = desc->state_count > 0 ? cpu_view_at(args->states, LINNET_BATCH_NORM_MEAN) : NULL;
-    j.running_variance = desc->state_count > 1 ? cpu_view_at(args->states, LINNET_BATCH_NORM_VARIANCE) : NULL;
-    j.saved = desc->differentiate ? cpu_view_at(args->saved, 0) : NULL;
-    cpu_parallel(j.channels, j.extent.items * j.extent.item, forward_channel, &j);
+    cpu_parallel(j.norm.channels, j.extent.items * j.extent.item, forward_channel, &j);
 }
 
 /* ---- Backward ---- */
@@ -151,43 +180,31 @@ static void backward_channel(const void *context, int64_t channel, uint32_t work
 {
     (void)worker;
     const job *j = context;
-    float mean = j->saved[channel], inverse = j->saved[j->channels + channel];
-    bool needs_sums = (j->dx && j->train) || j->dweight || j->dbias;
-    double dbias = needs_sums ? channel_sum(j, SUM, channel, j->dy, 0, NULL) : 0;
-    double dweight = needs_sums ? inverse * channel_sum(j, SUM_PRODUCTS, channel, j->x, mean, j->dy) : 0;
-    if (j->dweight)
-        j->dweight[channel] = (float)(dweight + (j->accumulate_weight ? j->dweight[channel] : 0));
-    if (j->dbias)
-        j->dbias[channel] = (float)(dbias + (j->accumulate_bias ? j->dbias[channel] : 0));
-    if (!j->dx)
+    float mean = j->norm.saved[channel], inverse = j->norm.saved[j->norm.channels + channel];
+    bool needs_sums = (j->norm.dx && j->norm.train) || j->norm.dweight || j->norm.dbias;
+    double dbias = needs_sums ? channel_sum(j, SUM, channel, j->norm.dy, 0, NULL) : 0;
+    double dweight = needs_sums ? inverse * channel_sum(j, SUM_PRODUCTS, channel, j->norm.x, mean, j->norm.dy) : 0;
+    cpu_batch_norm_store_gradients(&j->norm, channel, dweight, dbias);
+    if (!j->norm.dx)
         return;
-    float scale = inverse * (j->weight ? j->weight[channel] : 1), by_x = 0, offset = 0;
-    if (j->train) {
-        by_x = (float)(-scale * inverse * dweight / (double)j->count);
-        offset = (float)(-scale * dbias / (double)j->count);
+    float scale = inverse * (j->norm.weight ? j->norm.weight[channel] : 1), by_x = 0, offset = 0;
+    if (j->norm.train) {
+        by_x = (float)(-scale * inverse * dweight / j->norm.count);
+        offset = (float)(-scale * dbias / j->norm.count);
     }
     for (int64_t item = 0; item < j->extent.items; item++) {
         int64_t at = item * j->extent.stride + channel * j->run;
-        cpu_table.affine(by_x, j->x + at, mean, scale, j->dy + at, offset, j->dx + at, j->run, j->accumulate_x);
+        cpu_table.affine(by_x, j->norm.x + at, mean, scale, j->norm.dy + at, offset, j->norm.dx + at, j->run,
+                         j->norm.accumulate_x);
     }
 }
 
 static void backward(const linnet_layer_desc *desc, const linnet_layer_args *args)
 {
-    job j = job_of(desc);
-    j.x = cpu_view(args->inputs[0]);
-    j.dy = cpu_view(args->output_gradients[0]);
-    j.weight = desc->parameter_count > 0 ? cpu_view_at(args->parameters, LINNET_BATCH_NORM_WEIGHT) : NULL;
-    j.saved = cpu_view_at(args->saved, 0);
-    j.dx = cpu_view_at(args->input_gradients, 0);
-    j.dweight = desc->parameter_count > 0 ? cpu_view_at(args->parameter_gradients, LINNET_BATCH_NORM_WEIGHT) : NULL;
-    j.dbias = desc->parameter_count > 1 ? cpu_view_at(args->parameter_gradients, LINNET_BATCH_NORM_BIAS) : NULL;
-    j.accumulate_x = args->accumulate_inputs & 1;
-    j.accumulate_weight = args->accumulate_parameters >> LINNET_BATCH_NORM_WEIGHT & 1;
-    j.accumulate_bias = args->accumulate_parameters >> LINNET_BATCH_NORM_BIAS & 1;
-    cpu_parallel(j.channels, j.extent.items * j.extent.item, backward_channel, &j);
-    if (j.dx)
-        cpu_clear_spare_lanes(&desc->inputs[0], j.dx);
+    job j = job_of(desc, args);
+    cpu_parallel(j.norm.channels, j.extent.items * j.extent.item, backward_channel, &j);
+    if (j.norm.dx)
+        cpu_clear_spare_lanes(&desc->inputs[0], j.norm.dx);
 }
 
 static const cpu_algorithm algorithms[] = {

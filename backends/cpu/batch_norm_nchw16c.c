@@ -20,32 +20,32 @@ typedef struct moments {
 } moments;
 
 typedef struct job {
+    cpu_batch_norm_data norm;
     cpu_channel_extent extent;
-    int64_t items, channels;
-    int64_t parts, part_items;
-    double count; /* elements of a channel */
-    float epsilon, momentum, low, high;
-    bool train;
-    const float *x, *dy, *weight, *bias, *residual;
-    float *y, *dx, *running_mean, *running_variance, *saved, *dweight, *dbias;
-    bool accumulate_x, accumulate_weight, accumulate_bias;
+    int64_t items, parts, part_items;
+    float low, high;
+    const float *residual;
     bool needs_sums;   /* backward */
     moments *partials; /* [blocks][parts] */
 } job;
 
-static job job_of(const linnet_layer_desc *desc)
+/* How the work is split. */
+static job split(const linnet_layer_desc *desc)
 {
-    const linnet_batch_norm_attributes *a = desc->attributes;
     const linnet_tensor_desc *x = &desc->inputs[0];
-    job j = {.extent = cpu_channel_extent_of(x), .items = x->dims[0], .channels = x->dims[1]};
+    job j = {.extent = cpu_channel_extent_of(x), .items = x->dims[0]};
     int64_t floats = j.items * j.extent.plane * CPU_LANES;
     int64_t parts = floats <= CACHED && j.extent.blocks > 1 ? 1 : cpu_ceil(WANTED_TASKS, j.extent.blocks);
     j.part_items = cpu_ceil(j.items, parts);
     j.parts = cpu_ceil(j.items, j.part_items);
-    j.count = (double)(j.items * j.extent.plane);
-    j.epsilon = a->epsilon;
-    j.momentum = a->momentum;
-    j.train = desc->behaviour == LINNET_TRAIN;
+    return j;
+}
+
+static job job_of(const linnet_layer_desc *desc, const linnet_layer_args *args)
+{
+    job j = split(desc);
+    j.norm = cpu_batch_norm_data_of(desc, args);
+    j.partials = cpu_view(args->workspace);
     return j;
 }
 
@@ -65,7 +65,7 @@ static bool takes_epilogue(const linnet_layer_desc *desc)
 int cpu_batch_norm_describe_nchw16c(const linnet_layer_desc *desc, linnet_candidate *out)
 {
     const linnet_tensor_desc *x = &desc->inputs[0], *y = &desc->outputs[0];
-    job j = job_of(desc);
+    job j = split(desc);
     cpu_want(desc, out, CPU_FORMAT_NCHW16C);
     cpu_batch_norm_describe_saved(desc, out);
     out->in_place = 1;
@@ -102,10 +102,12 @@ static void apply(const job *j, const cpu_affine_lanes *lanes, int64_t block, in
     int64_t plane = j->extent.plane * CPU_LANES;
     for (int64_t item = last; item-- > first;) { /* the last ones may still be in the cache */
         int64_t at = place_of(j, block, item);
-        if (j->dx)
-            cpu_table.affine_lanes(lanes, j->x + at, j->dy + at, j->dx + at, plane, j->accumulate_x);
+        if (j->norm.dx)
+            cpu_table.affine_lanes(lanes, j->norm.x + at, j->norm.dy + at, j->norm.dx + at, plane,
+                                   j->norm.accumulate_x);
         else
-            cpu_table.affine_lanes(lanes, j->x + at, j->residual ? j->residual + at : NULL, j->y + at, plane, false);
+            cpu_table.affine_lanes(lanes, j->norm.x + at, j->residual ? j->residual + at : NULL, j->norm.y + at, plane,
+                                   false);
     }
 }
 
@@ -153,7 +155,7 @@ static moments part_moments(const job *j, int64_t block, int64_t part)
     int64_t plane = j->extent.plane * CPU_LANES, last = cpu_min(j->items, (part + 1) * j->part_items);
     for (int64_t item = part * j->part_items; item < last; item++)
         for (int64_t at = 0; at < plane; at += CHUNK)
-            add_chunk(&sum, j->x + place_of(j, block, item) + at, cpu_min(CHUNK, plane - at));
+            add_chunk(&sum, j->norm.x + place_of(j, block, item) + at, cpu_min(CHUNK, plane - at));
     return sum;
 }
 
@@ -164,39 +166,29 @@ static void moments_task(const void *context, int64_t task, uint32_t worker)
     j->partials[task] = part_moments(j, task / j->parts, task % j->parts);
 }
 
-static void update_running(const job *j, int64_t channel, double mean, double variance)
-{
-    double unbiased = j->count > 1 ? variance * j->count / (j->count - 1) : variance;
-    if (j->running_mean)
-        j->running_mean[channel] = (float)((1.0 - j->momentum) * j->running_mean[channel] + j->momentum * mean);
-    if (j->running_variance)
-        j->running_variance[channel] =
-            (float)((1.0 - j->momentum) * j->running_variance[channel] + j->momentum * unbiased);
-}
-
 /* What the block's lanes are normalised by; the first part keeps it. total: of the batch, NULL in evaluation. */
 static cpu_affine_lanes forward_lanes(const job *j, int64_t block, bool is_first, const moments *total)
 {
     cpu_affine_lanes lanes = {.low = j->low, .high = j->high};
-    load_lanes(j, block, j->weight, 1, lanes.factor);
-    load_lanes(j, block, j->bias, 0, lanes.offset);
+    load_lanes(j, block, j->norm.weight, 1, lanes.factor);
+    load_lanes(j, block, j->norm.bias, 0, lanes.offset);
     for (int64_t i = 0; i < CPU_LANES; i++) {
         int64_t channel = block * CPU_LANES + i;
         if (i >= lanes_of(j, block)) {
             lanes.factor[i] = 0; /* spare lanes stay 0 */
             continue;
         }
-        double mean = total ? total->mean[i] : j->running_mean[channel];
-        double variance = total ? total->squares[i] / j->count : j->running_variance[channel];
-        float inverse = (float)(1.0 / sqrt(variance + j->epsilon));
+        double mean = total ? total->mean[i] : j->norm.running_mean[channel];
+        double variance = total ? total->squares[i] / j->norm.count : j->norm.running_variance[channel];
+        float inverse = (float)(1.0 / sqrt(variance + j->norm.epsilon));
         lanes.mean[i] = (float)mean;
         lanes.shift[i] = 1; /* of the residual */
         lanes.factor[i] *= inverse;
         if (is_first && total)
-            update_running(j, channel, mean, variance);
-        if (is_first && j->saved) {
-            j->saved[channel] = (float)mean;
-            j->saved[j->channels + channel] = inverse;
+            cpu_batch_norm_update_running(&j->norm, channel, mean, variance);
+        if (is_first && j->norm.saved) {
+            j->norm.saved[channel] = (float)mean;
+            j->norm.saved[j->norm.channels + channel] = inverse;
         }
     }
     return lanes;
@@ -221,29 +213,21 @@ static void forward_task(const void *context, int64_t task, uint32_t worker)
     const job *j = context;
     int64_t block = task / j->parts;
     moments total = {0};
-    for (int64_t part = 0; j->train && part < j->parts; part++) {
+    for (int64_t part = 0; j->norm.train && part < j->parts; part++) {
         const moments *m = &j->partials[block * j->parts + part];
         add_moments(&total, m->count, m->mean, m->squares);
     }
-    forward_part(j, block, task % j->parts, j->train ? &total : NULL);
+    forward_part(j, block, task % j->parts, j->norm.train ? &total : NULL);
 }
 
 void cpu_batch_norm_forward_nchw16c(const linnet_layer_desc *desc, const linnet_layer_args *args)
 {
     cpu_epilogue epilogue = cpu_epilogue_with_residual(desc, args);
-    job j = job_of(desc);
+    job j = job_of(desc, args);
     j.residual = epilogue.residual;
     j.low = epilogue.low;
     j.high = epilogue.high;
-    j.x = cpu_view(args->inputs[0]);
-    j.y = cpu_view(args->outputs[0]);
-    j.weight = desc->parameter_count > 0 ? cpu_view(args->parameters[LINNET_BATCH_NORM_WEIGHT]) : NULL;
-    j.bias = desc->parameter_count > 1 ? cpu_view(args->parameters[LINNET_BATCH_NORM_BIAS]) : NULL;
-    j.running_mean = desc->state_count > 0 ? cpu_view_at(args->states, LINNET_BATCH_NORM_MEAN) : NULL;
-    j.running_variance = desc->state_count > 1 ? cpu_view_at(args->states, LINNET_BATCH_NORM_VARIANCE) : NULL;
-    j.saved = desc->differentiate ? cpu_view_at(args->saved, 0) : NULL;
-    j.partials = cpu_view(args->workspace);
-    run(&j, j.train ? moments_task : NULL, forward_block, forward_task);
+    run(&j, j.norm.train ? moments_task : NULL, forward_block, forward_task);
 }
 
 /* ---- Backward ---- */
@@ -253,12 +237,13 @@ static moments part_gradients(const job *j, int64_t block, int64_t part)
     moments sum = {0};
     float mean[CPU_LANES];
     int64_t plane = j->extent.plane * CPU_LANES, last = cpu_min(j->items, (part + 1) * j->part_items);
-    load_lanes(j, block, j->saved, 0, mean);
+    load_lanes(j, block, j->norm.saved, 0, mean);
     for (int64_t item = part * j->part_items; item < last; item++)
         for (int64_t first = 0; first < plane; first += CHUNK) {
             float sums[CPU_LANES] = {0}, products[CPU_LANES] = {0};
             int64_t at = place_of(j, block, item) + first;
-            cpu_table.lane_gradient_sums(j->x + at, mean, j->dy + at, cpu_min(CHUNK, plane - first), sums, products);
+            cpu_table.lane_gradient_sums(j->norm.x + at, mean, j->norm.dy + at, cpu_min(CHUNK, plane - first), sums,
+                                         products);
             for (int i = 0; i < CPU_LANES; i++) {
                 sum.mean[i] += sums[i];
                 sum.squares[i] += products[i];
@@ -280,21 +265,19 @@ static void backward_part(const job *j, int64_t block, int64_t part, const momen
 {
     cpu_affine_lanes lanes = {.low = -INFINITY, .high = INFINITY};
     float inverse[CPU_LANES], weight[CPU_LANES];
-    load_lanes(j, block, j->saved, 0, lanes.mean);
-    load_lanes(j, block, j->saved + j->channels, 0, inverse);
-    load_lanes(j, block, j->weight, 1, weight);
+    load_lanes(j, block, j->norm.saved, 0, lanes.mean);
+    load_lanes(j, block, j->norm.saved + j->norm.channels, 0, inverse);
+    load_lanes(j, block, j->norm.weight, 1, weight);
     for (int64_t i = 0; i < lanes_of(j, block); i++) {
         int64_t channel = block * CPU_LANES + i;
         double dbias = total->mean[i], dweight = inverse[i] * total->squares[i];
-        if (part == 0 && j->dweight)
-            j->dweight[channel] = (float)(dweight + (j->accumulate_weight ? j->dweight[channel] : 0));
-        if (part == 0 && j->dbias)
-            j->dbias[channel] = (float)(dbias + (j->accumulate_bias ? j->dbias[channel] : 0));
+        if (part == 0)
+            cpu_batch_norm_store_gradients(&j->norm, channel, dweight, dbias);
         lanes.shift[i] = inverse[i] * weight[i];
-        lanes.factor[i] = j->train ? (float)(-lanes.shift[i] * inverse[i] * dweight / j->count) : 0;
-        lanes.offset[i] = j->train ? (float)(-lanes.shift[i] * dbias / j->count) : 0;
+        lanes.factor[i] = j->norm.train ? (float)(-lanes.shift[i] * inverse[i] * dweight / j->norm.count) : 0;
+        lanes.offset[i] = j->norm.train ? (float)(-lanes.shift[i] * dbias / j->norm.count) : 0;
     }
-    if (j->dx)
+    if (j->norm.dx)
         apply(j, &lanes, block, part * j->part_items, cpu_min(j->items, (part + 1) * j->part_items));
 }
 
@@ -311,7 +294,7 @@ static void backward_task(const void *context, int64_t task, uint32_t worker)
     const job *j = context;
     int64_t block = task / j->parts, part = task % j->parts;
     moments total = {0};
-    if (part > 0 && !j->dx)
+    if (part > 0 && !j->norm.dx)
         return;
     for (int64_t k = 0; k < j->parts && j->needs_sums; k++)
         for (int i = 0; i < CPU_LANES; i++) {
@@ -323,18 +306,7 @@ static void backward_task(const void *context, int64_t task, uint32_t worker)
 
 void cpu_batch_norm_backward_nchw16c(const linnet_layer_desc *desc, const linnet_layer_args *args)
 {
-    job j = job_of(desc);
-    j.x = cpu_view(args->inputs[0]);
-    j.dy = cpu_view(args->output_gradients[0]);
-    j.weight = desc->parameter_count > 0 ? cpu_view_at(args->parameters, LINNET_BATCH_NORM_WEIGHT) : NULL;
-    j.saved = cpu_view_at(args->saved, 0);
-    j.dx = cpu_view_at(args->input_gradients, 0);
-    j.dweight = desc->parameter_count > 0 ? cpu_view_at(args->parameter_gradients, LINNET_BATCH_NORM_WEIGHT) : NULL;
-    j.dbias = desc->parameter_count > 1 ? cpu_view_at(args->parameter_gradients, LINNET_BATCH_NORM_BIAS) : NULL;
-    j.accumulate_x = args->accumulate_inputs & 1;
-    j.accumulate_weight = args->accumulate_parameters >> LINNET_BATCH_NORM_WEIGHT & 1;
-    j.accumulate_bias = args->accumulate_parameters >> LINNET_BATCH_NORM_BIAS & 1;
-    j.partials = cpu_view(args->workspace);
-    j.needs_sums = j.train || j.dweight || j.dbias;
+    job j = job_of(desc, args);
+    j.needs_sums = j.norm.train || j.norm.dweight || j.norm.dbias;
     run(&j, j.needs_sums ? gradients_task : NULL, backward_block, backward_task);
 }

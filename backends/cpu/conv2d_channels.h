@@ -64,6 +64,7 @@ typedef struct cpu_channels_job {
     const float *in, *weight, *bias;
     float *out;
     int64_t items, groups, in_planes, out_blocks; /* of a group */
+    int64_t last_lanes;                           /* channels of the last plane, 0 where it is full */
     int64_t in_item, out_item;                    /* floats between items */
     int64_t weight_in, weight_out, weight_group;  /* floats between planes, blocks and groups of packed weights */
     int64_t out_plane, out_row, out_column;       /* floats between blocks, rows and pixels of a phase */

@@ -1,16 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Convolution jobs of batch-reduce products. A task owns some output rows (or pixels, where planes are read in place)
- * of one item and some blocks of output channels; its loops, from the outside: columns   blocks of output channels, two
- * or three: their weights stay in the second cache phases    of the stride, backward rows      up to batch_rows output
- * pixels of a run taps and planes of the input: one batch-reduce product, the sums in registers throughout
+ * of one item and some blocks of output channels; its loops, from the outside:
+ *
+ *     columns           two or three blocks of output channels: their weights stay in the second cache
+ *     phases            of the stride, backward
+ *     rows              up to batch_rows output pixels of a run
+ *     taps and planes   of the input: one batch-reduce product, the sums in registers throughout
  */
 #include "conv2d_channels.h"
 
 #include <math.h>
 #include <string.h>
 
-enum { WANTED_TASKS = 8, TASK_FLOATS = 1 << 17, SMALL_WEIGHTS = 1 << 17, LEAST_PIXELS = 56, SHARED_FLOATS = 1 << 22 };
+enum {
+    WANTED_TASKS = 8,
+    TASK_FLOATS = 1 << 17,
+    SMALL_WEIGHTS = 1 << 17,
+    LEAST_PIXELS = 56,
+    FEW_PIXELS = 64,
+    SHARED_FLOATS = 1 << 22
+};
 
 /* ---- The split: by shape alone, so that sums do not depend on the number of threads ---- */
 
@@ -81,11 +91,15 @@ static void fill_terms(const cpu_channels_job *j)
 
 /* ---- A task ---- */
 
-/* How many blocks to take next: an odd one rather in a product of three than alone. */
+/* How many blocks to take next, none alone if that can be: three, which load the least for a multiply-add; where there
+   are few pixels two, which read the weights less often. */
 static int32_t next_columns(const cpu_channels_job *j, int64_t blocks)
 {
     int64_t most = cpu_min(blocks, j->dot ? CPU_DOT_COLUMNS : cpu_table.batch_columns);
-    return (int32_t)(most < 3 || j->dot ? most : blocks % 2 ? 3 : 2);
+    bool few = cpu_min(j->rows_per_task, j->rows) * j->row_pixels <= FEW_PIXELS;
+    if (most < 3 || j->dot)
+        return (int32_t)most;
+    return few ? (blocks % 2 == 1 ? 3 : 2) : blocks % 3 == 1 ? 2 : 3;
 }
 
 /* A run of pixels, in as few products as the registers allow, about equally long. */
@@ -126,6 +140,8 @@ static void run_phases(const cpu_channels_job *j, const cpu_batch_reduce *block,
     for (const cpu_channels_phase *phase = j->phase; phase < j->phase + j->phases; phase++, p.terms += p.count) {
         int64_t all = j->row_pixels == 1 ? phase->rows * phase->columns : phase->rows;
         p.count = j->in_planes * phase->taps;
+        p.short_count = j->last_lanes > 0 ? phase->taps : 0;
+        p.short_depth = j->last_lanes;
         p.out = block->out + phase->out;
         if (p.count > 0 || !j->accumulate)
             run_rows(j, &p, cpu_min(j->rows_per_task, all - row), phase->columns);
@@ -220,6 +236,7 @@ void cpu_channels_forward_job(const cpu_conv2d_sizes *s, int64_t lanes, cpu_chan
                               .items = s->n,
                               .groups = s->groups,
                               .in_planes = planes,
+                              .last_lanes = s->group_c % lanes,
                               .out_blocks = blocks_of(s->group_o),
                               .in_item = s->x_stride,
                               .out_item = s->y_stride,
@@ -266,6 +283,7 @@ void cpu_channels_backward_job(const cpu_conv2d_sizes *s, bool few, cpu_channels
                               .items = s->n,
                               .groups = s->groups,
                               .in_planes = blocks_of(s->group_o),
+                              .last_lanes = s->group_o % CPU_LANES,
                               .out_blocks = planes,
                               .in_item = s->y_stride,
                               .out_item = s->x_stride,

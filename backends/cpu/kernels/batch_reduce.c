@@ -63,17 +63,17 @@ static ALWAYS_INLINE void product(const cpu_batch_reduce *p, const int rows, con
 {
     sums_tile sum;
     const int vectors = columns * PARTS;
-    const int64_t b_t = p->b_t, depth = p->depth;
+    const int64_t b_t = p->b_t;
     UNROLL
     for (int r = 0; r < rows; r++) {
         UNROLL
         for (int t = 0; t < vectors; t++)
             sum[r][t] = p->bias ? vec_load(p->bias + t * VEC) : vec_set(0);
     }
-    const cpu_batch_term *end = p->terms + p->count;
+    const cpu_batch_term *end = p->terms + p->count, *end_of_full = end - p->short_count;
     for (const cpu_batch_term *term = p->terms; term < end; term++) {
         const float *a = p->a + term->a, *b = p->b + term->b;
-        for (int64_t k = depth; k > 0; k--) {
+        for (int64_t k = term < end_of_full ? p->depth : p->short_depth; k > 0; k--) {
             vec x[MOST_COLUMNS * PARTS];
             UNROLL
             for (int t = 0; t < vectors; t++)

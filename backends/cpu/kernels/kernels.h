@@ -58,14 +58,15 @@ typedef struct cpu_batch_term {
 
 /* out[r][t] = clamp(bias[t] + add[r][t] + sum over i < count, k < depth of
                      a[terms[i].a + r a_r + k a_k] b[terms[i].b + t b_t + 16 k])
-   for rows r and columns t; a column is 16 floats (one per channel). (a_r, a_k) is (16, 1), (1, 16) or (1, 1). */
+   for rows r and columns t; a column is 16 floats (one per channel). (a_r, a_k) is (16, 1), (1, 16) or (1, 1). The last
+   short_count terms are only short_depth deep: a last block of channels that is not full. */
 typedef struct cpu_batch_reduce {
     float *out;
     const float *a, *b;
     const cpu_batch_term *terms;
     const float *bias; /* [columns][16], or NULL */
     const float *add;  /* strides of out, may be out; or NULL */
-    int64_t count, depth;
+    int64_t count, depth, short_count, short_depth;
     int64_t out_r, out_t, b_t; /* strides, floats */
     int32_t rows, columns;     /* columns at most table.batch_columns, rows at most table.batch_rows[columns - 1] */
     int32_t layout;            /* CPU_BATCH_... */

@@ -18,3 +18,23 @@ __kernel void channel_sum_parts(__global const float *x, ulong x_at, __global fl
     if (get_local_id(0) == 0)
         partial[partial_at + (ulong)p * channels + c] = sum;
 }
+
+/* The same of a block of 16 channels of x in nchw16c, whose elements lie 16 lanes apart. x: part, y: block. */
+__kernel void channel_sum_nchw16c(__global const float *restrict x, ulong x_at, __global float *restrict partial,
+                                  ulong partial_at, int channels, int size, int elements, int run)
+{
+    int p = (int)get_global_id(0), block = (int)get_global_id(1), blocks = (channels + 15) / 16;
+    int first = p * run, last = first + min(run, elements - first);
+    float16 sum = 0.0f;
+    float lanes[16];
+    for (int e = first; e < last;) {
+        int n = e / size, s = e - n * size, length = min(size - s, last - e);
+        __global const float *from = x + x_at + (((ulong)n * blocks + block) * size + s) * 16;
+        for (int i = 0; i < length; i++)
+            sum += vload16(i, from);
+        e += length;
+    }
+    vstore16(sum, 0, lanes);
+    for (int l = 0; l < min(16, channels - block * 16); l++)
+        partial[partial_at + (ulong)p * channels + block * 16 + l] = lanes[l];
+}

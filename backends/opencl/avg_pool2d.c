@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* avg_pool2d: forward and its gradient, which gathers. */
-#include "plan.h"
+#include "nchw16c.h"
 
 static linnet_status avg_pool2d_candidate(linnet_backend_device *device, const linnet_layer_desc *desc, uint32_t index,
                                           linnet_candidate *out)
 {
-    (void)device;
+    linnet_cl_follow_nchw16c(device, desc, out);
     return linnet_cl_only_candidate(desc, index, "direct", out);
 }
 
@@ -34,6 +34,16 @@ static linnet_status avg_pool2d_plan(linnet_backend_device *device, const linnet
         linnet_cl_plan_new(device, sizeof(*plan), forward ? avg_pool2d_run_forward : avg_pool2d_run_backward, &plan);
     if (status)
         return status;
+    if (linnet_cl_is_nchw16c(&desc->inputs[LINNET_AVG_POOL2D_X])) {
+        linnet_cl_kernel *blocked =
+            linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_POOL2D_NCHW16C,
+                                 forward ? "avg_pool2d_nchw16c_forward" : "avg_pool2d_nchw16c_backward", 2);
+        linnet_cl_pool2d_constants(blocked, desc);
+        if (forward)
+            linnet_cl_int(blocked, linnet_cl_pool2d_rows(blocked, desc));
+        linnet_cl_int(blocked, ((const linnet_pool2d_attributes *)desc->attributes)->exclude_padding != 0);
+        return linnet_cl_plan_done(plan, out);
+    }
     static const char *const names[2][2] = {{"avg_pool2d_forward", "avg_pool2d_forward_planes"},
                                             {"avg_pool2d_backward", "avg_pool2d_backward_planes"}};
     linnet_cl_kernel *kernel = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_AVG_POOL2D,

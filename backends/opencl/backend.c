@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The opencl plugin's one symbol and its table. */
-#include "plan.h"
+#include "nchw16c.h"
 
 #include <string.h>
 
@@ -50,6 +50,10 @@ static const linnet_backend backend = {
     .event_wait = linnet_cl_event_wait,
     .event_time = linnet_cl_event_time,
     .event_free = linnet_cl_event_free,
+    .format_bytes = linnet_cl_format_bytes,
+    .convert = linnet_cl_convert,
+    .format_name = linnet_cl_format_name,
+    .format_is_exact = linnet_cl_format_is_exact,
     .optimizer_step = linnet_cl_optimizer_step,
     .live_objects = linnet_cl_live_objects,
     .diagnose = diagnose,

@@ -4,20 +4,23 @@
  * workspace holds, in floats: parts of sums [2,parts,C], then [2,C] for the statistics (forward) or the sums of the
  * gradients (backward).
  */
-#include "plan.h"
+#include "nchw16c.h"
 
 typedef struct batch_norm_plan {
     linnet_backend_plan base;
     linnet_cl_channels shape;
     uint32_t behaviour;
+    bool blocked;                                                            /* in nchw16c */
     linnet_cl_kernel *sum, *mean, *squares, *variance, *running, *normalize; /* forward */
     linnet_cl_kernel *sums, *reduce, *dx;                                    /* backward; NULL where not needed */
 } batch_norm_plan;
 
-static linnet_cl_channels batch_norm_shape(const linnet_backend_device *device, const linnet_layer_desc *desc)
+static linnet_cl_channels batch_norm_shape(const linnet_backend_device *device, const linnet_layer_desc *desc,
+                                           bool blocked)
 {
     const linnet_tensor_desc *x = &desc->inputs[LINNET_BATCH_NORM_X];
-    return linnet_cl_channels_of(device, x->dims[0], x->dims[1], linnet_cl_extent(x, 2, x->rank));
+    return (blocked ? linnet_cl_blocks_of : linnet_cl_channels_of)(device, x->dims[0], x->dims[1],
+                                                                   linnet_cl_extent(x, 2, x->rank));
 }
 
 static uint64_t parts_bytes(linnet_cl_channels shape)
@@ -29,7 +32,8 @@ static linnet_status batch_norm_candidate(linnet_backend_device *device, const l
                                           linnet_candidate *out)
 {
     linnet_status status = linnet_cl_only_candidate(desc, index, "two_pass", out);
-    linnet_cl_channels shape = batch_norm_shape(device, desc);
+    bool blocked = linnet_cl_follow_nchw16c(device, desc, out);
+    linnet_cl_channels shape = batch_norm_shape(device, desc, blocked);
     uint64_t stats_bytes = (uint64_t)(2 * shape.channels) * sizeof(float);
     out->in_place = 1;
     out->workspace_bytes = parts_bytes(shape) + stats_bytes;
@@ -104,15 +108,26 @@ static linnet_status batch_norm_run_backward(linnet_backend_plan *base, linnet_b
                             args->input_gradients[LINNET_BATCH_NORM_X]);
 }
 
+/* A kernel that sums over channels, by its name in NCHW and in nchw16c. */
+static linnet_cl_kernel *sum_kernel(batch_norm_plan *plan, const char *name, const char *blocked_name, cl_uint views)
+{
+    linnet_cl_channels s = plan->shape;
+    linnet_cl_kernel *kernel = linnet_cl_kernel_new(
+        &plan->base, plan->blocked ? LINNET_CL_PROGRAM_BATCH_NORM_NCHW16C : LINNET_CL_PROGRAM_BATCH_NORM,
+        plan->blocked ? blocked_name : name, views);
+    linnet_cl_channels_walk(kernel, s);
+    if (plan->blocked)
+        linnet_cl_range(kernel, s.parts, linnet_cl_blocks(s.channels), 1, 1);
+    return kernel;
+}
+
 static void batch_norm_statistics_kernels(batch_norm_plan *plan, const linnet_batch_norm_attributes *attributes)
 {
     linnet_backend_plan *base = &plan->base;
     linnet_cl_channels shape = plan->shape;
-    plan->sum = linnet_cl_kernel_new(base, LINNET_CL_PROGRAM_BATCH_NORM, "batch_norm_sum", 2);
-    linnet_cl_channels_walk(plan->sum, shape);
+    plan->sum = sum_kernel(plan, "batch_norm_sum", "batch_norm_nchw16c_sum", 2);
     plan->mean = linnet_cl_kernel_new(base, LINNET_CL_PROGRAM_BATCH_NORM, "batch_norm_mean", 2);
-    plan->squares = linnet_cl_kernel_new(base, LINNET_CL_PROGRAM_BATCH_NORM, "batch_norm_squares", 3);
-    linnet_cl_channels_walk(plan->squares, shape);
+    plan->squares = sum_kernel(plan, "batch_norm_squares", "batch_norm_nchw16c_squares", 3);
     plan->variance = linnet_cl_kernel_new(base, LINNET_CL_PROGRAM_BATCH_NORM, "batch_norm_variance", 4);
     linnet_cl_kernel *finishers[2] = {plan->mean, plan->variance};
     for (int i = 0; i < 2; i++) {
@@ -135,6 +150,11 @@ static bool by_planes(const batch_norm_plan *plan)
 static void per_element(const batch_norm_plan *plan, linnet_cl_kernel *kernel)
 {
     int64_t count = plan->shape.elements * plan->shape.channels;
+    if (plan->blocked) {
+        linnet_cl_range(kernel, plan->shape.elements / plan->shape.size * linnet_cl_blocks(plan->shape.channels), 1, 1,
+                        1);
+        return;
+    }
     if (by_planes(plan)) {
         linnet_cl_range(kernel, count / plan->shape.size, 1, 1, 1);
         return;
@@ -155,8 +175,11 @@ static void batch_norm_forward_kernels(batch_norm_plan *plan, const linnet_layer
         linnet_cl_float(plan->running, attributes->epsilon);
         linnet_cl_range(plan->running, shape.channels, 1, 1, 64);
     }
-    plan->normalize = linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_BATCH_NORM,
-                                           by_planes(plan) ? "batch_norm_normalize_planes" : "batch_norm_normalize", 5);
+    plan->normalize =
+        plan->blocked
+            ? linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_BATCH_NORM_NCHW16C, "batch_norm_nchw16c_normalize", 5)
+            : linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_BATCH_NORM,
+                                   by_planes(plan) ? "batch_norm_normalize_planes" : "batch_norm_normalize", 5);
     linnet_cl_int(plan->normalize, shape.channels);
     linnet_cl_int(plan->normalize, shape.size);
     per_element(plan, plan->normalize);
@@ -169,15 +192,16 @@ static void batch_norm_backward_kernels(batch_norm_plan *plan, const linnet_laye
     bool train = plan->behaviour == LINNET_TRAIN;
     bool wants_x = linnet_cl_wants_input(desc, LINNET_BATCH_NORM_X);
     if (desc->want_parameters || (wants_x && train)) {
-        plan->sums = linnet_cl_kernel_new(base, LINNET_CL_PROGRAM_BATCH_NORM, "batch_norm_gradient_sums", 4);
-        linnet_cl_channels_walk(plan->sums, shape);
+        plan->sums = sum_kernel(plan, "batch_norm_gradient_sums", "batch_norm_nchw16c_gradient_sums", 4);
         linnet_cl_int(plan->sums, shape.parts);
         plan->reduce = linnet_cl_reduce_kernel(base, shape.channels, shape.parts, 1.0f);
     }
     if (!wants_x)
         return;
-    plan->dx = linnet_cl_kernel_new(base, LINNET_CL_PROGRAM_BATCH_NORM,
-                                    by_planes(plan) ? "batch_norm_backward_planes" : "batch_norm_backward", 6);
+    plan->dx = plan->blocked
+                   ? linnet_cl_kernel_new(base, LINNET_CL_PROGRAM_BATCH_NORM_NCHW16C, "batch_norm_nchw16c_backward", 6)
+                   : linnet_cl_kernel_new(base, LINNET_CL_PROGRAM_BATCH_NORM,
+                                          by_planes(plan) ? "batch_norm_backward_planes" : "batch_norm_backward", 6);
     linnet_cl_int(plan->dx, shape.channels);
     linnet_cl_int(plan->dx, shape.size);
     linnet_cl_int(plan->dx, shape.elements);
@@ -196,7 +220,8 @@ static linnet_status batch_norm_plan_new(linnet_backend_device *device, const li
     if (status)
         return status;
     batch_norm_plan *plan = (batch_norm_plan *)base;
-    plan->shape = batch_norm_shape(device, desc);
+    plan->blocked = linnet_cl_is_nchw16c(&desc->inputs[LINNET_BATCH_NORM_X]);
+    plan->shape = batch_norm_shape(device, desc, plan->blocked);
     plan->behaviour = desc->behaviour;
     if (forward)
         batch_norm_forward_kernels(plan, desc);

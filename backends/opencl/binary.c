@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* binary: y = a + b, a - b, a b, and the gradients of both operands. */
-#include "plan.h"
+#include "nchw16c.h"
 
 typedef struct binary_plan {
     linnet_backend_plan base;
@@ -11,11 +11,11 @@ typedef struct binary_plan {
 static linnet_status binary_candidate(linnet_backend_device *device, const linnet_layer_desc *desc, uint32_t index,
                                       linnet_candidate *out)
 {
-    (void)device;
     linnet_status status = linnet_cl_only_candidate(desc, index, "direct", out);
     const linnet_binary_attributes *attributes = desc->attributes;
     if (status)
         return status;
+    linnet_cl_follow_nchw16c(device, desc, out);
     if (attributes->op < LINNET_BINARY_ADD || attributes->op > LINNET_BINARY_MUL)
         out->refusal = "unknown operator";
     out->in_place = 3;
@@ -72,7 +72,7 @@ static linnet_status binary_plan_new(linnet_backend_device *device, const linnet
         return status;
     binary_plan *plan = (binary_plan *)base;
     plan->op = ((const linnet_binary_attributes *)desc->attributes)->op;
-    int64_t count = linnet_desc_count(&desc->outputs[LINNET_BINARY_Y]);
+    int64_t count = linnet_cl_storage(&desc->outputs[LINNET_BINARY_Y]);
     if (forward)
         binary_kernel(linnet_cl_kernel_new(base, LINNET_CL_PROGRAM_BINARY, "binary_forward", 3), count, plan->op);
     for (uint32_t i = 0; i < 2 && !forward; i++) {

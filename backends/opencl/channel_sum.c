@@ -41,6 +41,29 @@ void linnet_cl_channels_walk(linnet_cl_kernel *kernel, linnet_cl_channels shape)
     linnet_cl_range_groups(kernel, shape.parts, shape.channels, 1, kernel->device->prefers_vectors ? 1 : 64);
 }
 
+linnet_cl_channels linnet_cl_blocks_of(const linnet_backend_device *device, int64_t images, int64_t channels,
+                                       int64_t size)
+{
+    int64_t elements = images * size, blocks = (channels + 15) / 16;
+    int64_t wanted = (8 * (int64_t)device->info.compute_units + blocks - 1) / blocks, most = elements / 256;
+    int64_t parts = wanted < most ? wanted : most;
+    if (parts < 1)
+        parts = 1;
+    int64_t run = (elements + parts - 1) / parts;
+    return (linnet_cl_channels){channels, size, elements, (elements + run - 1) / run, run};
+}
+
+void linnet_cl_block_sum_kernels(linnet_backend_plan *plan, linnet_cl_channels shape, linnet_cl_channel_sum *out)
+{
+    out->parts = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_CHANNEL_SUM, "channel_sum_nchw16c", 2);
+    linnet_cl_int(out->parts, shape.channels);
+    linnet_cl_int(out->parts, shape.size);
+    linnet_cl_int(out->parts, shape.elements);
+    linnet_cl_int(out->parts, shape.run);
+    linnet_cl_range(out->parts, shape.parts, (shape.channels + 15) / 16, 1, 1);
+    out->reduce = linnet_cl_reduce_kernel(plan, shape.channels, shape.parts, 1.0f);
+}
+
 void linnet_cl_channel_sum_kernels(linnet_backend_plan *plan, linnet_cl_channels shape, linnet_cl_channel_sum *out)
 {
     out->parts = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_CHANNEL_SUM, "channel_sum_parts", 2);

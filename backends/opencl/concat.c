@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* concat along an axis: one copy an input, into or out of y. */
-#include "plan.h"
+#include "nchw16c.h"
 
 typedef struct concat_plan {
     linnet_backend_plan base;
@@ -8,10 +8,20 @@ typedef struct concat_plan {
     linnet_cl_kernel copies[LINNET_MAX_INPUTS]; /* not in base.kernels: there may be more than those hold */
 } concat_plan;
 
+/* Along the channels, in whole blocks: parts of nchw16c lie in it as those of NCHW do. */
+static bool has_whole_blocks(const linnet_layer_desc *desc)
+{
+    for (uint32_t i = 0; i + 1 < desc->input_count; i++)
+        if (desc->inputs[i].dims[1] % LINNET_CL_LANES != 0)
+            return false;
+    return ((const linnet_axis_attributes *)desc->attributes)->axis == 1;
+}
+
 static linnet_status concat_candidate(linnet_backend_device *device, const linnet_layer_desc *desc, uint32_t index,
                                       linnet_candidate *out)
 {
-    (void)device;
+    if (has_whole_blocks(desc))
+        linnet_cl_follow_nchw16c(device, desc, out);
     return linnet_cl_only_candidate(desc, index, "copy", out);
 }
 
@@ -48,14 +58,21 @@ static void concat_plan_free(linnet_backend_plan *base)
     linnet_cl_plan_free(base);
 }
 
+/* Words of a tensor from the axis on. */
+static int64_t row_words(const linnet_tensor_desc *tensor, uint32_t axis)
+{
+    return linnet_cl_is_nchw16c(tensor) ? linnet_cl_storage(tensor) / tensor->dims[0]
+                                        : linnet_cl_extent(tensor, axis, tensor->rank);
+}
+
 static void concat_copies(concat_plan *plan, const linnet_layer_desc *desc)
 {
     const linnet_tensor_desc *y = &desc->outputs[LINNET_CONCAT_Y];
     uint32_t axis = ((const linnet_axis_attributes *)desc->attributes)->axis;
-    int64_t outer = linnet_cl_extent(y, 0, axis), stride = linnet_cl_extent(y, axis, y->rank), start = 0;
+    int64_t outer = linnet_cl_extent(y, 0, axis), stride = row_words(y, axis), start = 0;
     bool forward = desc->direction == LINNET_FORWARD;
     for (uint32_t i = 0; i < desc->input_count; i++) {
-        int64_t row = linnet_cl_extent(&desc->inputs[i], axis, y->rank);
+        int64_t row = row_words(&desc->inputs[i], axis);
         linnet_cl_kernel *kernel = &plan->copies[plan->input_count++];
         linnet_cl_kernel_init(plan->base.device, kernel, &plan->base.status, LINNET_CL_PROGRAM_CONCAT,
                               forward ? "concat_forward" : "concat_backward", 2);
@@ -89,8 +106,4 @@ static linnet_status concat_plan_new(linnet_backend_device *device, const linnet
     return status;
 }
 
-const linnet_layer_ops linnet_cl_concat_ops = {.struct_size = sizeof(linnet_layer_ops),
-                                               .candidate = concat_candidate,
-                                               .plan = concat_plan_new,
-                                               .plan_free = concat_plan_free,
-                                               .run = linnet_cl_plan_run};
+LINNET_CL_OPS_FREED(concat, concat_candidate, concat_plan_new, concat_plan_free);

@@ -1,16 +1,41 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* conv2d: its candidates in order of preference, by shape and kind of device. */
 #include "conv2d.h"
+#include "nchw16c.h"
 
+#include <math.h>
 #include <string.h>
 
-static const linnet_cl_conv2d_way *const ways[] = {&linnet_cl_conv2d_panel, &linnet_cl_conv2d_direct,
+static const linnet_cl_conv2d_way *const ways[] = {&linnet_cl_conv2d_channels, &linnet_cl_conv2d_planes,
+                                                   &linnet_cl_conv2d_panel, &linnet_cl_conv2d_direct,
                                                    &linnet_cl_conv2d_clblast};
-enum { PANEL, DIRECT, CLBLAST, WAYS };
+enum { CHANNELS, PLANES, PANEL, DIRECT, CLBLAST, WAYS };
 
-/* By whether the products of one image are large: CLBlast has a start-up cost and its own launches. panel refuses what
- * is no processor. */
-static const int preferences[2][WAYS] = {{PANEL, DIRECT, CLBLAST}, {PANEL, CLBLAST, DIRECT}};
+/* By whether the products of one image are large: CLBlast has a start-up cost and its own launches. channels, planes
+ * and panel refuse what is no processor; there costs decide. */
+static const int preferences[2][WAYS] = {{CHANNELS, PLANES, PANEL, DIRECT, CLBLAST},
+                                         {CHANNELS, PLANES, PANEL, CLBLAST, DIRECT}};
+
+/* Takes the epilogue apart where it is made of what every kernel can do. */
+static void read_epilogue(const linnet_layer_desc *desc, linnet_cl_conv2d *shape)
+{
+    uint32_t at = 0;
+    shape->low = -INFINITY;
+    shape->high = INFINITY;
+    if (at < desc->epilogue_count && desc->epilogue[at].op == LINNET_EPILOGUE_ADD) {
+        shape->adds = true;
+        at++;
+    }
+    if (at < desc->epilogue_count && desc->epilogue[at].op == LINNET_UNARY_RELU) {
+        shape->low = 0;
+        at++;
+    } else if (at < desc->epilogue_count && desc->epilogue[at].op == LINNET_UNARY_CLIP) {
+        shape->low = desc->epilogue[at].alpha;
+        shape->high = desc->epilogue[at].beta;
+        at++;
+    }
+    shape->clamps = at == desc->epilogue_count;
+}
 
 linnet_cl_conv2d linnet_cl_conv2d_of(const linnet_layer_desc *desc)
 {
@@ -37,12 +62,14 @@ linnet_cl_conv2d linnet_cl_conv2d_of(const linnet_layer_desc *desc)
                               .left = attributes->padding[1],
                               .weights = linnet_desc_count(&desc->parameters[LINNET_CONV2D_WEIGHT]),
                               .has_bias = desc->parameter_count > LINNET_CONV2D_BIAS,
+                              .in_lanes = LINNET_CL_LANES,
                               .forward = forward,
                               .want_data = !forward && linnet_cl_wants_input(desc, LINNET_CONV2D_X),
                               .want_weight = !forward && linnet_cl_wants_parameter(desc, LINNET_CONV2D_WEIGHT),
                               .want_bias = !forward && linnet_cl_wants_parameter(desc, LINNET_CONV2D_BIAS)};
     if (desc->epilogue_count > 0)
         shape.epilogue = desc->epilogue[0];
+    read_epilogue(desc, &shape);
     return shape;
 }
 
@@ -62,6 +89,30 @@ static bool conv2d_is_large(const linnet_cl_conv2d *shape)
     return (double)shape->group_outputs * patch * pixels > 4e6;
 }
 
+/* Microseconds. Blocks of 16 channels are multiplied whole. */
+static float conv2d_cost(const linnet_backend_device *device, const linnet_layer_desc *desc,
+                         const linnet_cl_conv2d_way *way, const linnet_cl_conv2d *shape)
+{
+    int64_t lanes = way->blocked ? LINNET_CL_LANES : 1;
+    double inputs = (double)(way->planes ? shape->channels : (shape->group_inputs + lanes - 1) / lanes * lanes);
+    double outputs = (double)((shape->group_outputs + lanes - 1) / lanes * lanes * shape->groups);
+    double pixels = (double)(shape->images * shape->out_height * shape->out_width);
+    double products = inputs * outputs * pixels * (double)(shape->kernel_height * shape->kernel_width);
+    int parts = shape->forward ? 1 : shape->want_data + shape->want_weight;
+    return (float)(parts * products / (way->products_a_microsecond * device->info.compute_units)) +
+           linnet_cl_memory_cost(desc);
+}
+
+static const char *epilogue_refusal(const linnet_layer_desc *desc, const linnet_cl_conv2d_way *way,
+                                    const linnet_cl_conv2d *shape)
+{
+    if (way->blocked)
+        return shape->clamps ? NULL : "takes a residual, then relu or clip";
+    if (linnet_epilogue_inputs(desc) > 0)
+        return "adds nothing to its output";
+    return desc->epilogue_count > 1 ? "takes one epilogue" : NULL;
+}
+
 static linnet_status conv2d_candidate(linnet_backend_device *device, const linnet_layer_desc *desc, uint32_t index,
                                       linnet_candidate *out)
 {
@@ -72,12 +123,22 @@ static linnet_status conv2d_candidate(linnet_backend_device *device, const linne
     out->name = way->name;
     out->numerics = LINNET_NUMERICS_DIRECT;
     out->refusal = linnet_cl_refusal(desc);
-    if (!out->refusal && desc->epilogue_count > 1)
-        out->refusal = "takes one epilogue";
+    if (!out->refusal)
+        out->refusal = epilogue_refusal(desc, way, &shape);
     if (!out->refusal)
         out->refusal = way->refusal(device, &shape);
     if (out->refusal)
         return LINNET_OK;
+    if (way->blocked) {
+        linnet_cl_want_nchw16c(device, desc, out);
+        if (way->planes)
+            out->input_formats[LINNET_CONV2D_X] = LINNET_FORMAT_NCHW;
+        out->parameter_formats[LINNET_CONV2D_WEIGHT] = way->planes     ? LINNET_CL_CONV2D_PLANES
+                                                       : shape.forward ? LINNET_CL_CONV2D_FORWARD
+                                                                       : LINNET_CL_CONV2D_BACKWARD;
+    }
+    if (device->prefers_vectors)
+        out->cost = conv2d_cost(device, desc, way, &shape);
     out->workspace_bytes = way->workspace_bytes(device, &shape);
     out->reads_parameters = shape.want_data ? 1u << LINNET_CONV2D_WEIGHT : 0u;
     out->reads_inputs = shape.want_weight ? 1u << LINNET_CONV2D_X : 0u;

@@ -11,8 +11,13 @@ typedef struct linnet_cl_conv2d {
     int64_t kernel_height, kernel_width, stride_y, stride_x, dilation_y, dilation_x, top, left;
     int64_t weights; /* elements of weight */
     bool has_bias;
-    linnet_epilogue epilogue; /* op 0: none */
+    linnet_epilogue epilogue; /* op 0: none, or more than that */
+    /* The same, where it is a residual first (adds) and then at most a relu or clip: low..high. Else clamps is false.
+     */
+    bool clamps, adds;
+    float low, high;
     bool forward, want_data, want_weight, want_bias;
+    int64_t in_lanes; /* of the blocks that inputs are copied in: 16, or 1 (conv2d_planes.c) */
 } linnet_cl_conv2d;
 
 linnet_cl_conv2d linnet_cl_conv2d_of(const linnet_layer_desc *desc);
@@ -23,13 +28,50 @@ void linnet_cl_conv2d_constants(linnet_cl_kernel *kernel, const linnet_cl_conv2d
 /* One way to do it. workspace_bytes and plan get a shape whose direction and wishes are set. */
 typedef struct linnet_cl_conv2d_way {
     const char *name;
+    float products_a_microsecond; /* of one compute unit, about */
+    bool blocked;                 /* outputs in nchw16c, weights in its formats, and epilogues that clamp */
+    bool planes;                  /* inputs in NCHW nevertheless */
     const char *(*refusal)(const linnet_backend_device *device, const linnet_cl_conv2d *shape); /* NULL: accepts */
     uint64_t (*workspace_bytes)(const linnet_backend_device *device, const linnet_cl_conv2d *shape);
     linnet_status (*plan)(linnet_backend_device *device, const linnet_cl_conv2d *shape, linnet_backend_plan **out);
 } linnet_cl_conv2d_way;
 
+extern const linnet_cl_conv2d_way linnet_cl_conv2d_channels;
+extern const linnet_cl_conv2d_way linnet_cl_conv2d_planes;
 extern const linnet_cl_conv2d_way linnet_cl_conv2d_panel;
 extern const linnet_cl_conv2d_way linnet_cl_conv2d_direct;
 extern const linnet_cl_conv2d_way linnet_cl_conv2d_clblast;
+
+/* ---- nchw16c: what conv2d_channels.c and conv2d_channels_weight.c share ---- */
+
+/* Floats of a plane's copies (channels_window.clh) for `rows` output rows; spread: rows are joined. */
+int64_t linnet_cl_channels_copy_floats(const linnet_cl_conv2d *shape, bool spread, int64_t rows);
+bool linnet_cl_channels_spread(const linnet_cl_conv2d *shape);
+/* Floats of local memory that a task may take. */
+int64_t linnet_cl_channels_limit(const linnet_backend_device *device);
+
+/* What all that is in nchw16c has to refuse; NULL: nothing. */
+const char *linnet_cl_channels_refusal(const linnet_backend_device *device, const linnet_cl_conv2d *shape);
+/* Does the forward direction, or that with respect to the input, fit? */
+bool linnet_cl_channels_fits(const linnet_backend_device *device, const linnet_cl_conv2d *shape);
+/* The kernel of the forward direction, or of that with respect to the input. */
+linnet_cl_kernel *linnet_cl_channels_kernel(linnet_backend_plan *plan, const linnet_cl_conv2d *shape);
+linnet_status linnet_cl_channels_run_forward(linnet_cl_kernel *kernel, const linnet_cl_conv2d *shape,
+                                             linnet_backend_queue *queue, const linnet_layer_args *args);
+linnet_cl_channels linnet_cl_channels_bias_shape(const linnet_backend_device *device, const linnet_cl_conv2d *shape);
+
+typedef struct linnet_cl_channels_weight {
+    linnet_cl_kernel *sums, *store;
+    linnet_cl_channel_sum bias;
+    uint64_t bias_parts_at; /* bytes into the workspace */
+} linnet_cl_channels_weight;
+
+bool linnet_cl_channels_weight_fits(const linnet_backend_device *device, const linnet_cl_conv2d *shape);
+uint64_t linnet_cl_channels_weight_workspace(const linnet_backend_device *device, const linnet_cl_conv2d *shape);
+/* Nothing of what is not wanted. */
+void linnet_cl_channels_weight_kernels(linnet_backend_plan *plan, const linnet_cl_conv2d *shape,
+                                       linnet_cl_channels_weight *out);
+linnet_status linnet_cl_channels_weight_run(linnet_cl_channels_weight *weight, linnet_backend_queue *queue,
+                                            const linnet_layer_args *args);
 
 #endif

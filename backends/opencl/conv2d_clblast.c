@@ -278,5 +278,8 @@ static linnet_status clblast_plan_new(linnet_backend_device *device, const linne
     return linnet_cl_plan_done(base, out);
 }
 
-const linnet_cl_conv2d_way linnet_cl_conv2d_clblast = {"im2col_clblast", clblast_refusal, clblast_workspace_bytes,
-                                                       clblast_plan_new};
+const linnet_cl_conv2d_way linnet_cl_conv2d_clblast = {.name = "im2col_clblast",
+                                                       .products_a_microsecond = 2e3f,
+                                                       .refusal = clblast_refusal,
+                                                       .workspace_bytes = clblast_workspace_bytes,
+                                                       .plan = clblast_plan_new};

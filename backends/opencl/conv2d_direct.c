@@ -145,5 +145,8 @@ static linnet_status direct_plan_new(linnet_backend_device *device, const linnet
     return linnet_cl_plan_done(base, out);
 }
 
-const linnet_cl_conv2d_way linnet_cl_conv2d_direct = {"direct", direct_refusal, direct_workspace_bytes,
-                                                      direct_plan_new};
+const linnet_cl_conv2d_way linnet_cl_conv2d_direct = {.name = "direct",
+                                                      .products_a_microsecond = 1e3f,
+                                                      .refusal = direct_refusal,
+                                                      .workspace_bytes = direct_workspace_bytes,
+                                                      .plan = direct_plan_new};

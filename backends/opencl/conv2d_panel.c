@@ -206,4 +206,8 @@ static linnet_status panel_plan_new(linnet_backend_device *device, const linnet_
     return linnet_cl_plan_done(base, out);
 }
 
-const linnet_cl_conv2d_way linnet_cl_conv2d_panel = {"panel", panel_refusal, panel_workspace_bytes, panel_plan_new};
+const linnet_cl_conv2d_way linnet_cl_conv2d_panel = {.name = "panel",
+                                                     .products_a_microsecond = 11e3f,
+                                                     .refusal = panel_refusal,
+                                                     .workspace_bytes = panel_workspace_bytes,
+                                                     .plan = panel_plan_new};

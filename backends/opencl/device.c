@@ -37,6 +37,9 @@ static linnet_status choose_kernels(linnet_backend_device *device)
     device->prefers_vectors = device->info.type == LINNET_DEVICE_CPU && width > 1;
     if (set != LINNET_CL_KERNELS_BY_DEVICE)
         device->prefers_vectors = set == LINNET_CL_KERNELS_CPU;
+    /* Vectors of 16 come with 32 registers. */
+    device->tile_rows = width >= 16 ? 14 : 6;
+    device->tile_columns = width >= 16 ? 2 : 1;
     return linnet_cl_check(device, "clGetDeviceInfo", error);
 }
 

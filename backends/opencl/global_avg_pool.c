@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* global_avg_pool: the mean of every plane. */
-#include "plan.h"
+#include "nchw16c.h"
 
 static linnet_status global_avg_pool_candidate(linnet_backend_device *device, const linnet_layer_desc *desc,
                                                uint32_t index, linnet_candidate *out)
 {
-    (void)device;
+    if (linnet_cl_is_nchw16c(&desc->inputs[LINNET_GLOBAL_AVG_POOL_X]) && device->prefers_vectors)
+        out->input_formats[LINNET_GLOBAL_AVG_POOL_X] = LINNET_CL_NCHW16C;
     return linnet_cl_only_candidate(desc, index, "direct", out);
 }
 
@@ -36,6 +37,15 @@ static linnet_status global_avg_pool_plan(linnet_backend_device *device, const l
         device, sizeof(*plan), forward ? global_avg_pool_run_forward : global_avg_pool_run_backward, &plan);
     if (status)
         return status;
+    if (linnet_cl_is_nchw16c(x)) {
+        linnet_cl_kernel *blocked =
+            linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_POOL2D_NCHW16C,
+                                 forward ? "global_avg_pool_nchw16c_forward" : "global_avg_pool_nchw16c_backward", 2);
+        linnet_cl_int(blocked, x->dims[1]);
+        linnet_cl_int(blocked, size);
+        linnet_cl_range(blocked, linnet_cl_blocks(x->dims[1]), x->dims[0], 1, 1);
+        return linnet_cl_plan_done(plan, out);
+    }
     linnet_cl_kernel *kernel = linnet_cl_kernel_new(
         plan, LINNET_CL_PROGRAM_GLOBAL_AVG_POOL, forward ? "global_avg_pool_forward" : "global_avg_pool_backward", 2);
     if (forward)

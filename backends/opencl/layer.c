@@ -13,7 +13,7 @@ static const char *tensor_refusal(const linnet_layer_desc *desc, const linnet_te
 {
     if (!type_fits(desc, tensor->type, is_labels))
         return is_labels ? "needs i32 labels" : "needs f32";
-    if (tensor->format != LINNET_FORMAT_NCHW)
+    if (tensor->format == LINNET_FORMAT_NHWC)
         return "needs the NCHW format";
     if (tensor->outer_stride != 0)
         return "needs dense tensors";
@@ -32,7 +32,7 @@ const char *linnet_cl_refusal(const linnet_layer_desc *desc)
         refusal = tensor_refusal(desc, &desc->parameters[i], false);
     for (uint32_t i = 0; i < desc->state_count && !refusal; i++)
         refusal = tensor_refusal(desc, &desc->states[i], false);
-    if (!refusal && linnet_epilogue_inputs(desc) > 0)
+    if (!refusal && linnet_epilogue_inputs(desc) > 0 && desc->kind != LINNET_LAYER_CONV2D)
         refusal = "adds nothing to its output";
     return refusal;
 }
@@ -47,6 +47,49 @@ linnet_status linnet_cl_only_candidate(const linnet_layer_desc *desc, uint32_t i
     out->refusal = linnet_cl_refusal(desc);
     if (!out->refusal && desc->epilogue_count > 0)
         out->refusal = "takes no epilogue";
+    return LINNET_OK;
+}
+
+/* Bytes that a processor moves in a microsecond, and multiply-adds of a unit. */
+static const double BYTES = 10e3, PRODUCTS = 10e3;
+static const float ALIAS_COST = 0.01f; /* 0 would be unknown */
+
+float linnet_cl_memory_cost(const linnet_layer_desc *desc)
+{
+    double count = 0;
+    for (uint32_t i = 0; i < desc->input_count; i++)
+        count += (double)linnet_desc_count(&desc->inputs[i]);
+    for (uint32_t i = 0; i < desc->output_count; i++)
+        count += (double)linnet_desc_count(&desc->outputs[i]);
+    for (uint32_t i = 0; i < desc->parameter_count; i++)
+        count += (double)linnet_desc_count(&desc->parameters[i]);
+    return (float)(count * sizeof(float) / BYTES);
+}
+
+static float product_cost(const linnet_backend_device *device, const linnet_layer_desc *desc)
+{
+    if (desc->kind != LINNET_LAYER_LINEAR)
+        return 0;
+    return (float)((double)desc->outputs[0].dims[0] * (double)linnet_desc_count(&desc->parameters[0]) /
+                   (PRODUCTS * device->info.compute_units));
+}
+
+linnet_status linnet_cl_candidate(linnet_cl_candidate_function *function, linnet_backend_device *device,
+                                  const linnet_layer_desc *desc, uint32_t index, linnet_candidate *out)
+{
+    for (uint32_t i = 0; i < desc->input_count; i++)
+        out->input_formats[i] = LINNET_FORMAT_NCHW;
+    for (uint32_t i = 0; i < desc->output_count; i++)
+        out->output_formats[i] = LINNET_FORMAT_NCHW;
+    for (uint32_t i = 0; i < desc->parameter_count; i++)
+        out->parameter_formats[i] = LINNET_FORMAT_NCHW;
+    linnet_status status = function(device, desc, index, out);
+    if (status || !device->prefers_vectors || out->refusal)
+        return status;
+    if (out->alias)
+        out->cost = ALIAS_COST;
+    else if (out->cost <= 0) /* keeps the order of preference */
+        out->cost = (float)(index + 1) * (linnet_cl_memory_cost(desc) + product_cost(device, desc));
     return LINNET_OK;
 }
 

@@ -1,17 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* max_pool2d: keeps the winner of every window for backward, which then gathers. */
-#include "plan.h"
+#include "nchw16c.h"
 
 static linnet_status max_pool2d_candidate(linnet_backend_device *device, const linnet_layer_desc *desc, uint32_t index,
                                           linnet_candidate *out)
 {
-    (void)device;
     linnet_status status = linnet_cl_only_candidate(desc, index, "direct", out);
+    const linnet_pool2d_attributes *attributes = desc->attributes;
+    linnet_tensor_desc y = desc->outputs[LINNET_MAX_POOL2D_Y];
+    /* Winners are bytes there. */
+    if (attributes->kernel[0] * attributes->kernel[1] < 255 && linnet_cl_follow_nchw16c(device, desc, out))
+        y.format = LINNET_CL_NCHW16C;
+    else
+        y.format = LINNET_FORMAT_NCHW;
     if (desc->direction == LINNET_BACKWARD) {
         out->reads_saved = 1;
     } else if (desc->differentiate) {
         out->saved_count = 1;
-        out->saved_bytes[0] = (uint64_t)linnet_desc_count(&desc->outputs[LINNET_MAX_POOL2D_Y]) * sizeof(cl_int);
+        out->saved_bytes[0] =
+            (uint64_t)linnet_cl_storage(&y) * (linnet_cl_is_nchw16c(&y) ? sizeof(cl_uchar) : sizeof(cl_int));
     }
     return status;
 }
@@ -33,6 +40,15 @@ static linnet_status max_pool2d_run_backward(linnet_backend_plan *plan, linnet_b
                             args->input_gradients[LINNET_MAX_POOL2D_X]);
 }
 
+/* Is every element of x in one window? */
+static bool covers_exactly(const linnet_layer_desc *desc)
+{
+    const linnet_pool2d_attributes *a = desc->attributes;
+    const int64_t *x = desc->inputs[0].dims, *y = desc->outputs[0].dims;
+    return a->kernel[0] == a->stride[0] && a->kernel[1] == a->stride[1] && a->padding[0] == 0 && a->padding[1] == 0 &&
+           x[2] == y[2] * a->stride[0] && x[3] == y[3] * a->stride[1];
+}
+
 static linnet_status max_pool2d_plan(linnet_backend_device *device, const linnet_layer_desc *desc,
                                      const char *candidate, linnet_backend_plan **out)
 {
@@ -43,6 +59,16 @@ static linnet_status max_pool2d_plan(linnet_backend_device *device, const linnet
         linnet_cl_plan_new(device, sizeof(*plan), forward ? max_pool2d_run_forward : max_pool2d_run_backward, &plan);
     if (status)
         return status;
+    if (linnet_cl_is_nchw16c(&desc->inputs[LINNET_MAX_POOL2D_X])) {
+        linnet_cl_kernel *blocked =
+            linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_POOL2D_NCHW16C,
+                                 forward ? "max_pool2d_nchw16c_forward" : "max_pool2d_nchw16c_backward", 3);
+        linnet_cl_pool2d_constants(blocked, desc);
+        if (forward)
+            linnet_cl_int(blocked, desc->inputs[LINNET_MAX_POOL2D_X].dims[1]);
+        linnet_cl_int(blocked, forward ? linnet_cl_pool2d_rows(blocked, desc) : covers_exactly(desc));
+        return linnet_cl_plan_done(plan, out);
+    }
     static const char *const names[2][2] = {{"max_pool2d_forward", "max_pool2d_forward_planes"},
                                             {"max_pool2d_backward", "max_pool2d_backward_planes"}};
     linnet_cl_kernel *kernel = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_MAX_POOL2D,
@@ -70,8 +96,21 @@ void linnet_cl_pool2d_constants(linnet_cl_kernel *kernel, const linnet_layer_des
     for (size_t i = 0; i < sizeof(constants) / sizeof(constants[0]); i++)
         linnet_cl_int(kernel, constants[i]);
     const int64_t *plane = desc->direction == LINNET_FORWARD ? y : x;
-    if (kernel->device->prefers_vectors)
+    if (linnet_cl_is_nchw16c(&desc->inputs[0]))
+        linnet_cl_range(kernel, x[0] * linnet_cl_blocks(x[1]), 1, 1, 1);
+    else if (kernel->device->prefers_vectors)
         linnet_cl_range(kernel, x[0] * x[1], 1, 1, 1);
     else
         linnet_cl_range(kernel, plane[2] * plane[3], x[0] * x[1], 1, 0);
+}
+
+int64_t linnet_cl_pool2d_rows(linnet_cl_kernel *kernel, const linnet_layer_desc *desc)
+{
+    enum { TASKS = 16 };
+    int64_t height = desc->outputs[0].dims[2],
+            planes = desc->inputs[0].dims[0] * linnet_cl_blocks(desc->inputs[0].dims[1]);
+    int64_t chunks = planes < TASKS ? (TASKS + planes - 1) / planes : 1;
+    int64_t rows = (height + chunks - 1) / chunks;
+    linnet_cl_range(kernel, (height + rows - 1) / rows, planes, 1, 1);
+    return rows;
 }

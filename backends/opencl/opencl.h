@@ -83,10 +83,11 @@ struct linnet_backend_device {
     cl_context context;
     cl_device_id id;
     linnet_device_info info;
-    bool prefers_vectors;  /* few work-items with much work and explicit vectors; else many small ones, coalesced */
-    size_t max_group;      /* work-items in a group, first dimension */
-    uint64_t local_memory; /* bytes */
-    pthread_mutex_t lock;  /* of programs */
+    bool prefers_vectors; /* few work-items with much work and explicit vectors; else many small ones, coalesced */
+    int tile_rows, tile_columns; /* of products on processors: what their registers hold (conv2d_channels.cl) */
+    size_t max_group;            /* work-items in a group, first dimension */
+    uint64_t local_memory;       /* bytes */
+    pthread_mutex_t lock;        /* of programs */
     cl_program programs[LINNET_CL_PROGRAM_COUNT]; /* built at first use, kept until close */
     atomic_bool used_clblast;
 };
@@ -107,6 +108,7 @@ void linnet_cl_buffer_free(linnet_backend_buffer *buffer);
 
 typedef struct linnet_cl_staging linnet_cl_staging;
 typedef struct linnet_cl_optimizers linnet_cl_optimizers;
+typedef struct linnet_cl_converters linnet_cl_converters;
 
 struct linnet_backend_queue {
     linnet_backend_device *device;
@@ -115,6 +117,7 @@ struct linnet_backend_queue {
     linnet_cl_staging *staging; /* copies of uploaded data that the device has not read yet */
     uint64_t staging_bytes;
     linnet_cl_optimizers *optimizers; /* NULL until the first step */
+    linnet_cl_converters *converters; /* NULL until the first conversion */
 };
 
 struct linnet_backend_event {
@@ -126,6 +129,9 @@ linnet_status linnet_cl_queue_new(linnet_backend_device *device, uint32_t flags,
 void linnet_cl_queue_free(linnet_backend_queue *queue);
 linnet_status linnet_cl_finish(linnet_backend_queue *queue);
 linnet_status linnet_cl_flush(linnet_backend_queue *queue);
+
+/* nchw16c.c */
+void linnet_cl_converters_free(linnet_backend_queue *queue);
 
 /* optimizer.c */
 void linnet_cl_optimizers_free(linnet_backend_queue *queue);

@@ -122,6 +122,8 @@ linnet_status linnet_cl_run_loss_gradient(linnet_backend_plan *plan, linnet_back
 /* Constants H, W, OH, OW, kernel, stride, top, left and the range of a pooling kernel (max_pool2d.c): on processors one
    of the _planes kernels. */
 void linnet_cl_pool2d_constants(linnet_cl_kernel *kernel, const linnet_layer_desc *desc);
+/* Rows of y of a work-item, and the range, of a forward kernel in nchw16c. */
+int64_t linnet_cl_pool2d_rows(linnet_cl_kernel *kernel, const linnet_layer_desc *desc);
 
 /* out[count] (+)= scale * sum over parts of partial[parts][count] (channel_sum.c) */
 linnet_cl_kernel *linnet_cl_reduce_kernel(linnet_backend_plan *plan, int64_t count, int64_t parts, float scale);
@@ -142,6 +144,11 @@ void linnet_cl_channels_walk(linnet_cl_kernel *kernel, linnet_cl_channels shape)
 typedef struct linnet_cl_channel_sum {
     linnet_cl_kernel *parts, *reduce;
 } linnet_cl_channel_sum;
+
+/* The same for x in nchw16c: parts are of blocks of 16 channels, and channel_sum_run runs it. */
+linnet_cl_channels linnet_cl_blocks_of(const linnet_backend_device *device, int64_t images, int64_t channels,
+                                       int64_t size);
+void linnet_cl_block_sum_kernels(linnet_backend_plan *plan, linnet_cl_channels shape, linnet_cl_channel_sum *out);
 
 void linnet_cl_channel_sum_kernels(linnet_backend_plan *plan, linnet_cl_channels shape, linnet_cl_channel_sum *out);
 linnet_status linnet_cl_channel_sum_run(linnet_cl_channel_sum *sum, linnet_backend_queue *queue, linnet_view x,
@@ -170,13 +177,29 @@ LINNET_CL_LAYER(alpha_norm)
 LINNET_CL_LAYER(local_conv2d)
 #undef LINNET_CL_LAYER
 
-/* The ops of one layer file: its candidates and plans, and the run and free that all share. */
-#define LINNET_CL_OPS(name, candidate_function, plan_function)                                                         \
+typedef linnet_status linnet_cl_candidate_function(linnet_backend_device *, const linnet_layer_desc *, uint32_t,
+                                                   linnet_candidate *);
+/* What every layer's candidate slot does: asks for NCHW throughout, calls the layer's own function, and on processors,
+   whose formats the host chooses by cost, fills in a cost where that left none. */
+linnet_status linnet_cl_candidate(linnet_cl_candidate_function *function, linnet_backend_device *device,
+                                  const linnet_layer_desc *desc, uint32_t index, linnet_candidate *out);
+/* About how long it takes to move the desc's tensors once, microseconds. */
+float linnet_cl_memory_cost(const linnet_layer_desc *desc);
+
+/* The ops of one layer file: its candidates and plans, and the run and free that (nearly) all share. */
+#define LINNET_CL_OPS_FREED(name, candidate_function, plan_function, free_function)                                    \
+    static linnet_status name##_ops_candidate(linnet_backend_device *device, const linnet_layer_desc *desc,            \
+                                              uint32_t index, linnet_candidate *out)                                   \
+    {                                                                                                                  \
+        return linnet_cl_candidate(candidate_function, device, desc, index, out);                                      \
+    }                                                                                                                  \
     const linnet_layer_ops linnet_cl_##name##_ops = {.struct_size = sizeof(linnet_layer_ops),                          \
-                                                     .candidate = candidate_function,                                  \
+                                                     .candidate = name##_ops_candidate,                                \
                                                      .plan = plan_function,                                            \
-                                                     .plan_free = linnet_cl_plan_free,                                 \
+                                                     .plan_free = free_function,                                       \
                                                      .run = linnet_cl_plan_run}
+#define LINNET_CL_OPS(name, candidate_function, plan_function)                                                         \
+    LINNET_CL_OPS_FREED(name, candidate_function, plan_function, linnet_cl_plan_free)
 
 linnet_status linnet_cl_optimizer_step(linnet_backend_queue *queue, const linnet_optimizer_desc *desc,
                                        linnet_view parameters, linnet_view gradients, const linnet_view *slots);

@@ -3,9 +3,16 @@
  * log. */
 #include "opencl.h"
 
+#include <stdio.h>
 #include <string.h>
 
-static const char build_options[] = "-cl-std=CL1.2";
+enum { OPTIONS_LENGTH = 96 };
+
+/* Tiles are as large as the device's registers: the rest that kernels need to know are arguments. */
+static void build_options_of(const linnet_backend_device *device, char out[OPTIONS_LENGTH])
+{
+    snprintf(out, OPTIONS_LENGTH, "-cl-std=CL1.2%s", device->tile_columns > 1 ? "" : " -DTILE_ROWS=6 -DTILE_COLUMNS=1");
+}
 
 static linnet_status fail_with_log(linnet_backend_device *device, linnet_cl_program_id id, cl_program program,
                                    cl_int error)
@@ -28,7 +35,8 @@ static linnet_status fail_with_log(linnet_backend_device *device, linnet_cl_prog
 }
 
 /* NULL unless the cache holds a binary that the driver takes. */
-static cl_program program_from_cache(linnet_backend_device *device, const linnet_cl_cache_key *key)
+static cl_program program_from_cache(linnet_backend_device *device, const linnet_cl_cache_key *key,
+                                     const char *build_options)
 {
     size_t bytes = 0;
     const unsigned char *binary = linnet_cl_cache_load(key, &bytes);
@@ -67,9 +75,11 @@ static void program_to_cache(linnet_backend_device *device, cl_program program, 
 static linnet_status program_build(linnet_backend_device *device, linnet_cl_program_id id, cl_program *out)
 {
     linnet_cl_cache_key key;
+    char build_options[OPTIONS_LENGTH];
+    build_options_of(device, build_options);
     const char *source = linnet_cl_sources[id];
     linnet_cl_cache_key_make(device, source, build_options, &key);
-    *out = program_from_cache(device, &key);
+    *out = program_from_cache(device, &key, build_options);
     if (*out)
         return LINNET_OK;
     cl_int error = CL_SUCCESS;

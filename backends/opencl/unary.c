@@ -1,17 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* unary: y = f(x), and its gradient from y. */
-#include "plan.h"
+#include "nchw16c.h"
 
 enum { RUN = 2048 }; /* elements of a work-item on processors */
+
+/* Does f leave the zeros of spare lanes what they are? Gradients are products with them. */
+static bool keeps_spare_lanes(const linnet_layer_desc *desc)
+{
+    const linnet_unary_attributes *a = desc->attributes;
+    if (desc->direction == LINNET_BACKWARD || desc->inputs[LINNET_UNARY_X].dims[1] % LINNET_CL_LANES == 0)
+        return true;
+    return a->op != LINNET_UNARY_SIGMOID && (a->op != LINNET_UNARY_CLIP || (a->alpha <= 0 && a->beta >= 0)) &&
+           (a->op != LINNET_UNARY_SCALE || a->beta == 0);
+}
 
 static linnet_status unary_candidate(linnet_backend_device *device, const linnet_layer_desc *desc, uint32_t index,
                                      linnet_candidate *out)
 {
-    (void)device;
     linnet_status status = linnet_cl_only_candidate(desc, index, "direct", out);
     const linnet_unary_attributes *attributes = desc->attributes;
     if (status)
         return status;
+    if (keeps_spare_lanes(desc))
+        linnet_cl_follow_nchw16c(device, desc, out);
     if (attributes->op < LINNET_UNARY_RELU || attributes->op > LINNET_UNARY_SCALE)
         out->refusal = "unknown operator";
     out->in_place = 1;
@@ -45,7 +56,7 @@ static linnet_status unary_plan(linnet_backend_device *device, const linnet_laye
         linnet_cl_plan_new(device, sizeof(*plan), forward ? unary_run_forward : unary_run_backward, &plan);
     if (status)
         return status;
-    int64_t count = linnet_desc_count(&desc->outputs[LINNET_UNARY_Y]);
+    int64_t count = linnet_cl_storage(&desc->outputs[LINNET_UNARY_Y]);
     static const char *const names[2][2] = {{"unary_forward", "unary_forward_run"},
                                             {"unary_backward", "unary_backward_run"}};
     linnet_cl_kernel *kernel = linnet_cl_kernel_new(

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * conv2d for processors, from few channels in NCHW to nchw16c (conv2d_planes.cl, conv2d_planes_weight.cl). The
+ * workspace of backward holds the parts of the weight's gradient, then those of the bias. The input's gradient is left
+ * to others.
+ */
+#include "conv2d.h"
+#include "nchw16c.h"
+
+enum { MOST_CHANNELS = 15, CHUNK_PIXELS = 512, PARTS_A_UNIT = 8 };
+
+typedef struct planes_split {
+    int64_t rows_per_chunk, row_chunks, chunks, chunks_per_part, parts;
+    int64_t depth, blocks, part_floats, copy_floats;
+} planes_split;
+
+typedef struct planes_plan {
+    linnet_backend_plan base;
+    linnet_cl_conv2d shape;
+    linnet_cl_kernel *forward;
+    linnet_cl_channels_weight weight;
+} planes_plan;
+
+static int64_t ceil_div(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
+
+static linnet_cl_conv2d planes_shape(const linnet_cl_conv2d *shape, bool forward)
+{
+    linnet_cl_conv2d s = *shape;
+    s.in_lanes = 1;
+    s.forward = forward;
+    return s;
+}
+
+static planes_split split_of(const linnet_backend_device *device, const linnet_cl_conv2d *shape)
+{
+    linnet_cl_conv2d s = planes_shape(shape, true);
+    planes_split split = {.depth = s.channels * s.kernel_height * s.kernel_width,
+                          .blocks = linnet_cl_blocks(s.outputs)};
+    int64_t rows = ceil_div(CHUNK_PIXELS, s.out_width);
+    rows = rows < s.out_height ? rows : s.out_height;
+    while (rows > 1 && s.channels * linnet_cl_channels_copy_floats(&s, false, rows) > linnet_cl_channels_limit(device))
+        rows = ceil_div(rows, 2);
+    split.rows_per_chunk = rows;
+    split.copy_floats = s.channels * linnet_cl_channels_copy_floats(&s, false, rows);
+    split.row_chunks = ceil_div(s.out_height, rows);
+    split.chunks = s.images * split.row_chunks;
+    int64_t wanted = PARTS_A_UNIT * (int64_t)device->info.compute_units;
+    split.chunks_per_part = ceil_div(split.chunks, wanted < split.chunks ? wanted : split.chunks);
+    split.parts = ceil_div(split.chunks, split.chunks_per_part);
+    split.part_floats = (split.blocks * split.depth + s.kernel_width) * LINNET_CL_LANES;
+    return split;
+}
+
+static const char *planes_refusal(const linnet_backend_device *device, const linnet_cl_conv2d *shape)
+{
+    linnet_cl_conv2d s = planes_shape(shape, shape->forward);
+    if (s.groups > 1 || s.channels > MOST_CHANNELS)
+        return "needs one group and at most 15 channels";
+    if (s.want_data)
+        return "makes no gradient of the input";
+    const char *refusal = linnet_cl_channels_refusal(device, &s);
+    if (!refusal && s.want_weight && split_of(device, &s).copy_floats > linnet_cl_channels_limit(device))
+        refusal = "a chunk of pixels does not fit local memory";
+    return refusal;
+}
+
+static uint64_t weight_bytes(const linnet_backend_device *device, const linnet_cl_conv2d *s)
+{
+    planes_split split = split_of(device, s);
+    return s->want_weight ? (uint64_t)(split.parts * split.part_floats) * sizeof(float) : 0;
+}
+
+static uint64_t planes_workspace_bytes(const linnet_backend_device *device, const linnet_cl_conv2d *s)
+{
+    uint64_t bias =
+        s->want_bias ? (uint64_t)(linnet_cl_channels_bias_shape(device, s).parts * s->outputs) * sizeof(float) : 0;
+    return weight_bytes(device, s) + bias;
+}
+
+static linnet_status planes_run_forward(linnet_backend_plan *base, linnet_backend_queue *queue,
+                                        const linnet_layer_args *args)
+{
+    planes_plan *plan = (planes_plan *)base;
+    return linnet_cl_channels_run_forward(plan->forward, &plan->shape, queue, args);
+}
+
+static linnet_status planes_run_backward(linnet_backend_plan *base, linnet_backend_queue *queue,
+                                         const linnet_layer_args *args)
+{
+    return linnet_cl_channels_weight_run(&((planes_plan *)base)->weight, queue, args);
+}
+
+static void planes_weight_kernels(planes_plan *plan)
+{
+    const linnet_cl_conv2d *s = &plan->shape;
+    planes_split split = split_of(plan->base.device, s);
+    linnet_cl_kernel *sums =
+        linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_CONV2D_PLANES_WEIGHT, "conv2d_planes_weight", 3);
+    const int64_t constants[] = {s->height,        s->width,
+                                 s->out_height,    s->out_width,
+                                 s->channels,      split.blocks,
+                                 s->kernel_height, s->kernel_width,
+                                 s->stride_y,      s->stride_x,
+                                 s->dilation_y,    s->dilation_x,
+                                 s->top,           s->left,
+                                 split.chunks,     split.chunks_per_part,
+                                 split.row_chunks, split.rows_per_chunk};
+    for (size_t i = 0; i < sizeof(constants) / sizeof(constants[0]); i++)
+        linnet_cl_int(sums, constants[i]);
+    linnet_cl_local(sums, (uint64_t)split.copy_floats * sizeof(float));
+    linnet_cl_range(sums, split.parts, ceil_div(split.blocks, plan->base.device->tile_columns), 1, 1);
+    linnet_cl_kernel *store =
+        linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_CONV2D_PLANES_WEIGHT, "conv2d_planes_weight_sum", 2);
+    linnet_cl_int(store, s->outputs);
+    linnet_cl_int(store, split.depth);
+    linnet_cl_int(store, s->kernel_width);
+    linnet_cl_int(store, split.parts);
+    linnet_cl_range(store, split.depth, split.blocks, 1, 16);
+    plan->weight.sums = sums;
+    plan->weight.store = store;
+}
+
+static linnet_status planes_plan_new(linnet_backend_device *device, const linnet_cl_conv2d *shape,
+                                     linnet_backend_plan **out)
+{
+    linnet_backend_plan *base;
+    linnet_status status = linnet_cl_plan_new(device, sizeof(planes_plan),
+                                              shape->forward ? planes_run_forward : planes_run_backward, &base);
+    if (status)
+        return status;
+    planes_plan *plan = (planes_plan *)base;
+    plan->shape = planes_shape(shape, shape->forward);
+    if (shape->forward)
+        plan->forward = linnet_cl_channels_kernel(base, &plan->shape);
+    if (shape->want_weight)
+        planes_weight_kernels(plan);
+    plan->weight.bias_parts_at = weight_bytes(device, shape);
+    if (shape->want_bias)
+        linnet_cl_block_sum_kernels(base, linnet_cl_channels_bias_shape(device, shape), &plan->weight.bias);
+    return linnet_cl_plan_done(base, out);
+}
+
+const linnet_cl_conv2d_way linnet_cl_conv2d_planes = {.name = "planes",
+                                                      .products_a_microsecond = 50e3f,
+                                                      .blocked = true,
+                                                      .planes = true,
+                                                      .refusal = planes_refusal,
+                                                      .workspace_bytes = planes_workspace_bytes,
+                                                      .plan = planes_plan_new};

@@ -10,11 +10,22 @@
 
 #include <math.h>
 
-enum { WANTED_TASKS = 16, LEAST_ROWS = 4, MOST_PIXELS = 4096 /* of a chunk: no long sums in single precision */ };
+enum {
+    WANTED_TASKS = 16,
+    LEAST_ROWS = 4,
+    TASK_FLOATS = 1 << 14, /* of x and dy, below which a split of a sum costs more than it brings */
+    MOST_PIXELS = 4096     /* of a chunk: no long sums in single precision */
+};
 
 static int64_t blocks_of(const cpu_conv2d_sizes *s)
 {
     return cpu_ceil(s->c, CPU_LANES);
+}
+
+/* Depthwise layers move more than they compute. */
+static int64_t work_of(const cpu_conv2d_sizes *s)
+{
+    return s->n * s->c * (s->h * s->w + s->oh * s->ow);
 }
 
 /* ---- The format: [C/16][kh][kw][16], zeros in the spare lanes ---- */
@@ -191,7 +202,7 @@ void cpu_conv2d_forward_depthwise(const linnet_layer_desc *desc, const linnet_la
     j.geometry.high = d.epilogue.high;
     j.geometry.clamps = d.epilogue.low > -INFINITY || d.epilogue.high < INFINITY;
     split_rows(&j, s->n);
-    cpu_parallel(s->n * j.blocks * j.chunks, cpu_conv2d_work(s), rows_task, &j);
+    cpu_parallel(s->n * j.blocks * j.chunks, work_of(s), rows_task, &j);
     bool keeps_zero = d.epilogue.low <= 0 && d.epilogue.high >= 0 && d.epilogue.count == 0;
     if (!keeps_zero)
         cpu_clear_spare_lanes(&desc->outputs[0], d.y);
@@ -214,7 +225,7 @@ static void input_gradient(const cpu_conv2d_data *d)
     backward_geometry(s, &j.geometry);
     j.geometry.accumulate = d->accumulate_x;
     split_rows(&j, s->n);
-    cpu_parallel(s->n * j.blocks * j.chunks, cpu_conv2d_work(s), rows_task, &j);
+    cpu_parallel(s->n * j.blocks * j.chunks, work_of(s), rows_task, &j);
 }
 
 /* ---- Backward with respect to the parameters ---- */
@@ -232,11 +243,12 @@ static void weight_job_of(const cpu_conv2d_data *d, weight_job *out)
     const cpu_conv2d_sizes *s = &d->s;
     weight_job j = {.d = d, .blocks = blocks_of(s), .area = s->kh * s->kw};
     j.sums = (j.area + 1) * CPU_LANES;
-    int64_t wanted = cpu_ceil(WANTED_TASKS, s->n * j.blocks);
+    int64_t tasks = cpu_max(1, cpu_min(WANTED_TASKS, work_of(s) / TASK_FLOATS));
+    int64_t wanted = cpu_ceil(tasks, s->n * j.blocks);
     j.rows_per_chunk = cpu_max(1, cpu_min(cpu_max(LEAST_ROWS, cpu_ceil(s->oh, wanted)), MOST_PIXELS / s->ow));
     j.row_chunks = cpu_ceil(s->oh, j.rows_per_chunk);
     j.chunks = s->n * j.row_chunks;
-    j.chunks_per_split = cpu_ceil(j.chunks, cpu_ceil(WANTED_TASKS, j.blocks));
+    j.chunks_per_split = cpu_ceil(j.chunks, cpu_ceil(tasks, j.blocks));
     j.splits = cpu_ceil(j.chunks, j.chunks_per_split);
     *out = j;
 }
@@ -318,7 +330,7 @@ static void weight_gradient(const cpu_conv2d_data *d)
     weight_job_of(d, &j);
     j.partials = (float *)(void *)d->workspace;
     j.scratches = j.partials + j.splits * j.blocks * j.sums;
-    cpu_parallel(j.blocks * j.splits, cpu_conv2d_work(&d->s), weight_task, &j);
+    cpu_parallel(j.blocks * j.splits, work_of(&d->s), weight_task, &j);
     if (j.splits > 1)
         cpu_parallel(j.blocks, j.blocks * j.splits * j.sums, store_block, &j);
 }

@@ -10,23 +10,23 @@
  *                 |\ /|\ /|\ /|\ /|\ /|\ /|\ /|\ /|      sum[t] += w[v] in[t step + v]
  *        sum  t:    0   1   2   3   4   5   6
  *
- * Weight's gradient: sums of U row taps by K column taps are in registers over all rows; a tile of dy's columns is
- * loaded once for all of them, and every column of x once for a row tap:
+ * Weight's gradient: sums of U row taps by K column taps are in registers over all rows; a tile of one or two rows of
+ * dy is loaded once for all of them, and every column of x once:
  *
- *        sum[u][v] += dy[t] x[u][t step + v]
+ *        sum[u][v] += dy[r][t] x[r step + u][t step + v]
  *
  * Tiles at the borders are the same code with a test for each column that is loaded or stored. Where a vector is
  * shorter than 16 lanes, a row is done once for each part of the lanes.
  */
 #include "simd.h"
 
-/* GRADIENT_*: columns of a tile and row taps at once, so that sums, dy and one x fit into the registers. */
+/* GRADIENT_*: columns and rows of a tile of dy, row taps at once, so that sums, dy and one x fit into the registers. */
 #if defined(CPU_ISA_AVX512) || defined(CPU_ISA_NEON)
-enum { GRADIENT_TILE_3 = 7, GRADIENT_TILE_5 = 4, GRADIENT_ROWS_5 = 5 };
+enum { GRADIENT_TILE_3 = 7, GRADIENT_LINES_3 = 2, GRADIENT_TILE_5 = 4, GRADIENT_ROWS_5 = 5 };
 #else
-enum { GRADIENT_TILE_3 = 4, GRADIENT_TILE_5 = 4, GRADIENT_ROWS_5 = 2 };
+enum { GRADIENT_TILE_3 = 4, GRADIENT_LINES_3 = 1, GRADIENT_TILE_5 = 4, GRADIENT_ROWS_5 = 2 };
 #endif
-enum { LANES = 16, TILE = 7, TILE_ROWS = 2, MAX_TAPS = 5 };
+enum { LANES = 16, TILE = 7, TILE_ROWS = 2, MAX_LINES = 2, MAX_TAPS = 5 };
 
 /* The row taps of one output row that lie inside the input. */
 typedef struct row_taps {
@@ -396,24 +396,27 @@ static void depthwise(const cpu_depthwise *d, const float *in, const float *weig
 
 /* ---- Weight gradient ---- */
 
-/* Columns dy[0 .. tile), of which count are there, and row taps x: of the first column's first tap. Of the row taps
-   those in [first_row, last_row) lie inside, of the columns of x those in [first, last). */
+/* lines rows of dy[0 .. tile), of which count columns are there, and x: of the first column's first tap. Of the rows of
+   x those in [first_row, last_row) lie inside, of its columns those in [first, last). */
 static ALWAYS_INLINE void gradient_tile(weight_block sum, vec *bias, const int rows, const int taps, const int step,
-                                        const int tile, const enum reach reach, const float *dy, int64_t count,
-                                        const float *x, int64_t x_row, int64_t first_row, int64_t last_row,
-                                        int64_t first, int64_t last)
+                                        const int tile, const int lines, const enum reach reach, const float *dy,
+                                        int64_t dy_row, int64_t count, const float *x, int64_t x_row, int64_t first_row,
+                                        int64_t last_row, int64_t first, int64_t last)
 {
     const int size = (tile - 1) * step + taps;
-    vec slope[TILE], total[2] = {vec_set(0), *bias};
+    vec slope[MAX_LINES][TILE], total[2] = {vec_set(0), *bias};
     UNROLL
-    for (int i = 0; i < tile; i++) {
-        slope[i] = reach != PARTIAL || i < count ? vec_load(dy + i * LANES) : vec_set(0);
-        total[i % 2] = total[i % 2] + slope[i];
+    for (int r = 0; r < lines; r++) {
+        UNROLL
+        for (int i = 0; i < tile; i++) {
+            slope[r][i] = reach == PARTIAL && i >= count ? vec_set(0) : vec_load(dy + r * dy_row + i * LANES);
+            total[i % 2] = total[i % 2] + slope[r][i];
+        }
     }
     *bias = total[0] + total[1];
     UNROLL
-    for (int u = 0; u < rows; u++, x += x_row) {
-        if (u < first_row || u >= last_row)
+    for (int k = 0; k < (lines - 1) * step + rows; k++, x += x_row) {
+        if (k < first_row || k >= last_row)
             continue;
         UNROLL
         for (int q = 0; q < size; q++) {
@@ -421,35 +424,42 @@ static ALWAYS_INLINE void gradient_tile(weight_block sum, vec *bias, const int r
                 continue;
             vec value = vec_load(x + q * LANES);
             UNROLL
-            for (int v = 0; v < taps; v++)
-                if (q >= v && (q - v) % step == 0 && (q - v) / step < tile)
-                    sum[u][v] = vec_fma(value, slope[(q - v) / step], sum[u][v]);
+            for (int r = 0; r < lines; r++) {
+                const int u = k - r * step;
+                UNROLL
+                for (int v = 0; v < taps; v++)
+                    if (u >= 0 && u < rows && q >= v && (q - v) % step == 0 && (q - v) / step < tile)
+                        sum[u][v] = vec_fma(value, slope[r][(q - v) / step], sum[u][v]);
+            }
         }
     }
 }
 
-/* Row i of dy. */
-static ALWAYS_INLINE void gradient_row(const cpu_depthwise_gradient *g, weight_block sum, vec *bias, const int rows,
-                                       const int taps, const int step, const int tile, int64_t first_tap, int64_t i,
-                                       int part)
+/* Rows i .. i + lines of dy. */
+static ALWAYS_INLINE void gradient_lines(const cpu_depthwise_gradient *g, weight_block sum, vec *bias, const int rows,
+                                         const int taps, const int step, const int tile, const int lines,
+                                         int64_t first_tap, int64_t i, int part)
 {
-    const int64_t row = i * step - g->top + first_tap, size = (tile - 1) * step + taps, x_row = g->w * LANES;
+    const int64_t row = i * step - g->top + first_tap, size = (tile - 1) * step + taps;
+    const int64_t dy_row = g->ow * LANES, x_row = g->w * LANES, last_row = g->h - row;
     for (int64_t t = 0; t < g->ow; t += tile) {
         const int64_t at = t * step - g->left, first = -at, last = g->w - at;
-        const float *dy = g->dy + (i * g->ow + t) * LANES + part, *x = g->x + (row * g->w + at) * LANES + part;
+        const float *dy = g->dy + i * dy_row + t * LANES + part, *x = g->x + row * x_row + at * LANES + part;
         if (t + tile > g->ow || first >= taps || last <= size - taps)
-            gradient_tile(sum, bias, rows, taps, step, tile, PARTIAL, dy, g->ow - t, x, x_row, -row, g->h - row, first,
-                          last);
+            gradient_tile(sum, bias, rows, taps, step, tile, lines, PARTIAL, dy, dy_row, g->ow - t, x, x_row, -row,
+                          last_row, first, last);
         else if (first > 0 || last < size)
-            gradient_tile(sum, bias, rows, taps, step, tile, EDGE, dy, tile, x, x_row, -row, g->h - row, first, last);
+            gradient_tile(sum, bias, rows, taps, step, tile, lines, EDGE, dy, dy_row, tile, x, x_row, -row, last_row,
+                          first, last);
         else
-            gradient_tile(sum, bias, rows, taps, step, tile, INSIDE, dy, tile, x, x_row, -row, g->h - row, 0, 0);
+            gradient_tile(sum, bias, rows, taps, step, tile, lines, INSIDE, dy, dy_row, tile, x, x_row, -row, last_row,
+                          0, 0);
     }
 }
 
 /* Row taps [first_tap, first_tap + rows) of a kernel without dilation, one part of the lanes. */
 static ALWAYS_INLINE void gradient_rows(const cpu_depthwise_gradient *g, const int rows, const int taps, const int step,
-                                        const int tile, int64_t first_tap, int part)
+                                        const int tile, const int lines, int64_t first_tap, int part)
 {
     weight_block sum;
     vec bias = vec_set(0);
@@ -459,8 +469,11 @@ static ALWAYS_INLINE void gradient_rows(const cpu_depthwise_gradient *g, const i
         for (int v = 0; v < taps; v++)
             sum[u][v] = vec_set(0);
     }
-    for (int64_t i = g->first_row; i < g->last_row; i++)
-        gradient_row(g, sum, &bias, rows, taps, step, tile, first_tap, i, part);
+    int64_t i = g->first_row;
+    for (; i + lines <= g->last_row; i += lines)
+        gradient_lines(g, sum, &bias, rows, taps, step, tile, lines, first_tap, i, part);
+    for (; i < g->last_row; i++)
+        gradient_lines(g, sum, &bias, rows, taps, step, tile, 1, first_tap, i, part);
     float *out = g->sums + first_tap * taps * LANES + part;
     UNROLL
     for (int u = 0; u < rows; u++) {
@@ -474,7 +487,7 @@ static ALWAYS_INLINE void gradient_rows(const cpu_depthwise_gradient *g, const i
 static ALWAYS_INLINE void gradient_3x3(const cpu_depthwise_gradient *g, const int step)
 {
     for (int part = 0; part < LANES; part += VEC)
-        gradient_rows(g, 3, 3, step, GRADIENT_TILE_3, 0, part);
+        gradient_rows(g, 3, 3, step, GRADIENT_TILE_3, GRADIENT_LINES_3, 0, part);
 }
 
 static ALWAYS_INLINE void gradient_5x5(const cpu_depthwise_gradient *g, const int step)
@@ -482,9 +495,9 @@ static ALWAYS_INLINE void gradient_5x5(const cpu_depthwise_gradient *g, const in
     for (int part = 0; part < LANES; part += VEC) {
         int tap = 0;
         for (; tap + GRADIENT_ROWS_5 <= 5; tap += GRADIENT_ROWS_5)
-            gradient_rows(g, GRADIENT_ROWS_5, 5, step, GRADIENT_TILE_5, tap, part);
+            gradient_rows(g, GRADIENT_ROWS_5, 5, step, GRADIENT_TILE_5, 1, tap, part);
         if (tap < 5)
-            gradient_rows(g, 5 % GRADIENT_ROWS_5, 5, step, GRADIENT_TILE_5, tap, part);
+            gradient_rows(g, 5 % GRADIENT_ROWS_5, 5, step, GRADIENT_TILE_5, 1, tap, part);
     }
 }
 

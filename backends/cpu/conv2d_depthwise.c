@@ -13,7 +13,7 @@
 enum {
     WANTED_TASKS = 16,
     LEAST_ROWS = 4,
-    TASK_FLOATS = 1 << 14, /* of x and dy, below which a split of a sum costs more than it brings */
+    TASK_FLOATS = 1 << 14, /* of x and dy, for less a split of a sum costs more than it brings */
     MOST_PIXELS = 4096     /* of a chunk: no long sums in single precision */
 };
 
@@ -22,10 +22,10 @@ static int64_t blocks_of(const cpu_conv2d_sizes *s)
     return cpu_ceil(s->c, CPU_LANES);
 }
 
-/* Depthwise layers move more than they compute. */
+/* For cpu_parallel: small kernels move more than they compute. */
 static int64_t work_of(const cpu_conv2d_sizes *s)
 {
-    return s->n * s->c * (s->h * s->w + s->oh * s->ow);
+    return cpu_max(cpu_conv2d_work(s), s->n * s->c * (s->h * s->w + s->oh * s->ow));
 }
 
 /* ---- The format: [C/16][kh][kw][16], zeros in the spare lanes ---- */

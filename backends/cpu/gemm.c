@@ -9,8 +9,9 @@
  *          strip of 14   |             |             |      stays in the second cache while it goes through k by
  *            :           |             |             |      parts of at most DEPTH.
  *
- * A strip of a, [DEPTH][16], is packed into the first cache and used for all columns of the block. How c is split into
- * blocks may depend on the number of threads: every element is the same sum in the same order wherever it lies.
+ * b is read as it lies where it has rows and packing would not pay. A strip of a, [DEPTH][16], is packed into the first
+ * cache and used for all columns of the block. How c is split into blocks may depend on the number of threads: every
+ * element is the same sum in the same order wherever it lies.
  */
 #include "gemm.h"
 #include "kernels/kernels.h"
@@ -20,7 +21,7 @@
 #include <string.h>
 
 enum { PANEL = CPU_GEMM_PANEL, DEPTH = 256, ROWS = 1024, COLUMNS = 768, LEAST_ROWS = 112, LEAST_COLUMNS = 64 };
-enum { MOST_STRIP_ROWS = 16 };
+enum { MOST_STRIP_ROWS = 16, FEW_ROWS = 128, FEW_ROWS_OF_PAGES = 48 };
 
 /* ---- Packing ---- */
 
@@ -87,7 +88,7 @@ static void strip_run(const cpu_gemm_packed *g, const cpu_batch_reduce *first, i
     cpu_batch_reduce p = *first;
     for (int64_t n = 0; n < g->columns; n += p.columns * PANEL) {
         p.columns = (int32_t)cpu_max(1, cpu_min(step, (g->columns - n) / PANEL));
-        p.b = first->b + n * g->depth;
+        p.b = first->b + n / PANEL * p.b_t;
         p.out = first->out + n;
         p.add = first->add ? p.out : NULL;
         p.bias = first->bias ? first->bias + n : NULL;
@@ -106,24 +107,27 @@ static void start_rows(const cpu_gemm_packed *g)
             g->c[m * g->c_m + n] = g->accumulate ? g->c[m * g->c_m + n] + g->bias_m[m] : g->bias_m[m];
 }
 
-/* Depth [k0, k0 + depth) of the sums. */
+/* Depth [k0, k0 + depth) of the sums. Panels of b are one product, rows of it one each. */
 static void depth_run(const cpu_gemm_packed *g, int64_t k0, int64_t depth)
 {
     alignas(CPU_ALIGNMENT) float strip[DEPTH * PANEL];
-    static const cpu_batch_term one = {0, 0};
+    cpu_batch_term terms[DEPTH] = {{0, 0}};
+    int64_t count = g->b_k ? cpu_max(1, depth) : 1;
     bool is_first = k0 == 0, is_last = k0 + depth == g->depth;
     cpu_batch_reduce p = {.a = strip,
-                          .b = g->packed + k0 * PANEL,
-                          .terms = &one,
-                          .count = 1,
+                          .b = g->packed + k0 * (g->b_k ? g->b_k : PANEL),
+                          .terms = terms,
+                          .count = count,
                           .bias = is_first ? g->bias_n : NULL,
-                          .depth = depth,
+                          .depth = depth / count,
                           .out_r = g->c_m,
                           .out_t = PANEL,
-                          .b_t = g->depth * PANEL,
+                          .b_t = g->b_k ? PANEL : g->depth * PANEL,
                           .layout = CPU_BATCH_CHANNELS,
                           .low = is_last ? g->low : -INFINITY,
                           .high = is_last ? g->high : INFINITY};
+    for (int64_t k = 0; k < count; k++)
+        terms[k] = (cpu_batch_term){.a = k * PANEL, .b = k * g->b_k};
     int64_t step = tile_columns(g->rows), tiles = cpu_ceil(g->rows, cpu_table.batch_rows[step - 1]);
     for (int64_t tile = 0, row = 0; tile < tiles; tile++, row += p.rows) {
         p.rows = (int32_t)cpu_ceil(g->rows - row, tiles - tile);
@@ -163,6 +167,21 @@ typedef struct blocks {
     int64_t across;        /* blocks of columns */
 } blocks;
 
+/* Few rows do not repay packing b, where its rows do not meet in a few sets of the cache. */
+static bool reads_in_place(const cpu_gemm *g, int64_t rows)
+{
+    bool are_pages = g->b_k % (4096 / (int64_t)sizeof(float)) == 0;
+    return g->b_n == 1 && rows <= (are_pages ? FEW_ROWS_OF_PAGES : FEW_ROWS);
+}
+
+static void run_in_place(cpu_gemm_packed part, const float *b, int64_t b_k, int64_t columns)
+{
+    part.packed = b;
+    part.b_k = b_k;
+    part.columns = columns;
+    cpu_gemm_packed_run(&part);
+}
+
 static void block_task(const void *context, int64_t task, uint32_t worker)
 {
     const blocks *split = context;
@@ -171,8 +190,10 @@ static void block_task(const void *context, int64_t task, uint32_t worker)
     int64_t m0 = task / split->across * split->rows, n0 = task % split->across * split->columns;
     int64_t rows = cpu_min(split->rows, g->m - m0), columns = cpu_min(split->columns, g->n - n0);
     int64_t parts = cpu_max(1, cpu_ceil(g->k, DEPTH));
+    int64_t as_it_lies = reads_in_place(g, rows) ? columns / PANEL * PANEL : 0;
     for (int64_t i = 0, k0 = 0, depth; i < parts; i++, k0 += depth) {
         bool is_first = i == 0, is_last = i + 1 == parts;
+        const float *b = g->b + k0 * g->b_k + n0 * g->b_n;
         depth = cpu_ceil(g->k - k0, parts - i);
         cpu_gemm_packed part = {.rows = rows,
                                 .columns = columns,
@@ -187,8 +208,15 @@ static void block_task(const void *context, int64_t task, uint32_t worker)
                                 .accumulate = g->accumulate || !is_first,
                                 .low = is_last ? g->epilogue.low : -INFINITY,
                                 .high = is_last ? g->epilogue.high : INFINITY};
-        cpu_gemm_pack(g->b + k0 * g->b_k + n0 * g->b_n, g->b_k, g->b_n, depth, columns, packed);
-        cpu_gemm_packed_run(&part);
+        if (as_it_lies > 0)
+            run_in_place(part, b, g->b_k, as_it_lies);
+        if (as_it_lies < columns) {
+            part.columns -= as_it_lies;
+            part.c += as_it_lies;
+            part.bias_n = part.bias_n ? part.bias_n + as_it_lies : NULL;
+            cpu_gemm_pack(b + as_it_lies * g->b_n, g->b_k, g->b_n, depth, part.columns, packed);
+            cpu_gemm_packed_run(&part);
+        }
     }
     for (int64_t row = m0; row < m0 + rows && g->epilogue.count > 0; row++)
         cpu_epilogue_apply(&g->epilogue, g->c + row * g->c_m + n0, columns);

@@ -46,12 +46,14 @@ static inline void cpu_gemm_pack_row(const float *b, int64_t depth, int64_t colu
 /* Packs b[depth][columns] (one of its strides is 1) into panels, zeros behind the last column. */
 void cpu_gemm_pack(const float *b, int64_t b_k, int64_t b_n, int64_t depth, int64_t columns, float *out);
 
-/* A product with b already packed, on the calling thread. Behind the last column b may hold anything. */
+/* A product with b already packed, on the calling thread. Behind the last column b may hold anything. b_k: 0, or b is
+   not packed: it lies in rows, b_k apart, and columns are whole panels. */
 typedef struct cpu_gemm_packed {
     int64_t rows, columns, depth;
     const float *a;
     int64_t a_m, a_k;
     const float *packed;
+    int64_t b_k;
     float *c;
     int64_t c_m;
     const float *bias_m, *bias_n;

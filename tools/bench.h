@@ -88,7 +88,9 @@ int bench_case(table *t, const char *text, const bench_options *options);
 void bench_case_table(table *t);
 /* One evaluation of style transfer's losses and their gradient. */
 int bench_style(bench_report *report, const bench_options *options);
-/* The processor. */
+/* From here on, for devices that are opened: LINNET_NUM_THREADS. */
+void bench_set_threads(int64_t threads);
+/* The processor, and the device's threads. */
 int bench_machine(const bench_list *threads);
 
 /* ---- bench_net.c ---- */

@@ -46,7 +46,7 @@ static int bench_names(bench_report *report, table *cases, int count, char **nam
     return code;
 }
 
-static void set_threads(int64_t threads)
+void bench_set_threads(int64_t threads)
 {
     char text[24];
     snprintf(text, sizeof text, "%lld", (long long)threads);
@@ -63,7 +63,7 @@ static int bench_all(int count, char **names, const bench_options *o)
     if (!o->threads.count && code == EXIT_GO_ON)
         code = bench_names(&report, &cases, count, names, o);
     for (size_t i = 0; i < o->threads.count && code == EXIT_GO_ON; i++) {
-        set_threads(o->threads.numbers[i]);
+        bench_set_threads(o->threads.numbers[i]);
         code = cli_check_environment();
         if (code == EXIT_GO_ON)
             code = bench_names(&report, &cases, count, names, o);
@@ -165,5 +165,7 @@ const cli_command cmd_bench = {
     "--layers: the device is waited for behind every step. GB/s counts each tensor that a step has in hand once, OF\n"
     "MEMORY is the part of what a triad gets from memory: more than 100 % where data stays in the caches.\n"
     "\n"
-    "machine: multiply-adds a second of each instruction set, bytes a second from the caches and from memory.",
+    "machine: multiply-adds a second of each instruction set, bytes a second from the caches and from memory; and,\n"
+    "where the device has threads, how many microseconds a job of 8 tasks a thread, 1 microsecond each, takes beyond\n"
+    "the 8: while the threads look for work (shared job), and when they sleep (woken).",
     run};

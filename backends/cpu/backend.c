@@ -295,6 +295,7 @@ static const linnet_backend backend = {
     .diagnose = diagnose,
     .format_is_exact = cpu_format_is_exact,
     .format_slice = cpu_format_slice,
+    .idle_jobs = cpu_idle_jobs,
 };
 
 const linnet_backend *linnet_backend_query(uint32_t host_abi, const linnet_host *host)

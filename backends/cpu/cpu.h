@@ -49,6 +49,8 @@ uint64_t cpu_object_count(void);
 typedef void cpu_task(const void *context, int64_t task, uint32_t worker);
 void cpu_parallel(int64_t tasks, int64_t work, cpu_task *function, const void *context);
 uint32_t cpu_worker_count(void);
+/* Jobs that are worth a wake, of tasks that look at the clock for so long. */
+void cpu_idle_jobs(linnet_backend_device *device, uint32_t jobs, uint32_t tasks, uint32_t task_nanoseconds);
 void cpu_threads_retain(void);  /* a device was opened */
 void cpu_threads_release(void); /* the last one joins the threads */
 

@@ -302,3 +302,20 @@ void cpu_parallel(int64_t tasks, int64_t work, cpu_task *function, const void *c
     wait_for(tasks - do_tasks(0));
     atomic_flag_clear(&pool.busy);
 }
+
+static void let_pass(const void *context, int64_t task, uint32_t worker)
+{
+    (void)task;
+    (void)worker;
+    const uint32_t *duration = context;
+    int64_t end = *duration > 0 ? nanoseconds() + *duration : 0;
+    while (*duration > 0 && nanoseconds() < end)
+        ;
+}
+
+void cpu_idle_jobs(linnet_backend_device *device, uint32_t jobs, uint32_t tasks, uint32_t task_nanoseconds)
+{
+    (void)device;
+    for (uint32_t job = 0; job < jobs; job++)
+        cpu_parallel(tasks, LEAST_WORK_FOR_WAKE, let_pass, &task_nanoseconds);
+}

@@ -341,6 +341,10 @@ typedef struct linnet_backend {
        compiler told not to optimise: asked for where what it made came out wrong. NULL or LINNET_UNSUPPORTED: no such
        thing. */
     linnet_status (*set_plain)(linnet_backend_device *device, uint32_t kind);
+    /* Shares out jobs of so many tasks, each of which only looks at the clock for so long, among the device's own
+       threads, one job after the other, each waited for: what it costs to divide a layer's work. NULL: it has no threads
+       of its own. */
+    void (*idle_jobs)(linnet_backend_device *device, uint32_t jobs, uint32_t tasks, uint32_t nanoseconds);
 } linnet_backend;
 
 enum { LINNET_PLAIN_OPTIMIZER = 0 };

@@ -30,6 +30,11 @@ LINNET_API const linnet_device_info *linnet_device_get_info(const linnet_device 
 LINNET_API const char *linnet_device_backend_name(const linnet_device *device);
 /* "cpu: AMD EPYC" as shown to people. */
 LINNET_API const char *linnet_device_label(const linnet_device *device);
+/* Shares out jobs of so many tasks, each of which only takes so long, among the device's own threads, one job after the
+   other, each waited for: for whoever wants to know what it costs to divide a layer's work (`linnet bench machine`).
+   LINNET_UNSUPPORTED, without a message, from a device that has no threads of its own. */
+LINNET_API linnet_status linnet_device_run_idle_jobs(linnet_device *device, uint32_t jobs, uint32_t tasks,
+                                                     uint32_t nanoseconds);
 
 /* ---- What is here: one report per plugin file that was looked at, for `linnet devices` and `linnet doctor`. ---- */
 

@@ -94,3 +94,11 @@ const char *linnet_device_label(const linnet_device *device)
 {
     return device->label;
 }
+
+linnet_status linnet_device_run_idle_jobs(linnet_device *device, uint32_t jobs, uint32_t tasks, uint32_t nanoseconds)
+{
+    if (!device || !device->backend->idle_jobs)
+        return LINNET_UNSUPPORTED;
+    device->backend->idle_jobs(device->handle, jobs, tasks, nanoseconds);
+    return LINNET_OK;
+}

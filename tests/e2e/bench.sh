@@ -46,7 +46,10 @@ refuses 2 "conv2d" bench conv2d:n1c4h6w6
 must bench style --pixels 32 --repeat 1 --json
 [ "$(field name) $(field mode)" = "style gradient" ] || fail "no style"
 
-must bench machine --threads 1 --json
+must bench machine --threads 1,2 --json
 json_only
 grep -q '"name":"multiply-adds",.*"unit":"GFLOP/s"' "$WORK/out" || fail "no peak"
 grep -q '"name":"triad memory",.*"unit":"GB/s"' "$WORK/out" || fail "no bandwidth"
+grep -q '"name":"shared job","backend":"cpu","threads":2,.*"unit":"us"' "$WORK/out" || fail "no cost of a job"
+grep -q '"name":"shared job, woken","backend":"cpu","threads":2,' "$WORK/out" || fail "no cost of waking"
+! grep -q '"name":"shared job.*"threads":1,' "$WORK/out" || fail "one thread shares nothing"

@@ -176,7 +176,8 @@ AT(linnet_backend, format_is_exact, 232);
 AT(linnet_backend, format_slice, 240);
 AT(linnet_backend, driver, 248);
 AT(linnet_backend, set_plain, 256);
-SIZE(linnet_backend, 264);
+AT(linnet_backend, idle_jobs, 264);
+SIZE(linnet_backend, 272);
 
 AT(linnet_driver, struct_size, 0);
 AT(linnet_driver, reserved, 4);

@@ -7,7 +7,7 @@
  *
  * and nothing of it reaches a driver before every byte was checked: drivers crash on damaged binaries. Any doubt, and
  * the file is deleted and the program built anew. Written to a temporary and renamed, so a reader sees all of it or
- * nothing.
+ * nothing. Once there is more than LINNET_CACHE_MIB of them, those that were not used for longest go.
  */
 #include "opencl.h"
 
@@ -143,6 +143,8 @@ void *linnet_cl_cache_load(const linnet_cl_cache_key *key, size_t *out_bytes)
     if (file < 0)
         return NULL;
     void *binary = read_checked(file, key, out_bytes);
+    if (binary)
+        futimens(file, NULL); /* used now; where that may not be said it only goes the sooner */
     close(file);
     if (!binary) {
         linnet_cl_log(2, "opencl: cached program %s is damaged: deleted, building anew", path);
@@ -183,8 +185,10 @@ void linnet_cl_cache_store(const linnet_cl_cache_key *key, const void *binary, s
         good = false;
         error = errno;
     }
-    if (good)
+    if (good) {
+        linnet_cl_cache_trim();
         return;
+    }
     if (file >= 0)
         unlink(temporary);
     if (!atomic_exchange(&complained, true))

@@ -73,6 +73,7 @@ linnet_status linnet_cl_open(uint32_t index, linnet_backend_device **out)
     device->id = at.device;
     device->info.struct_size = sizeof(device->info);
     status = linnet_cl_device_info(index, &device->info);
+    device->quirks = linnet_cl_quirks(device->info.platform, device->info.name, device->info.version);
     if (!status)
         status = choose_kernels(device);
     if (!status)
@@ -91,6 +92,8 @@ void linnet_cl_close(linnet_backend_device *device)
 {
     if (!device)
         return;
+    if (linnet_cl_fork_check() == LINNET_OK)
+        linnet_cl_programs_keep(device);
     for (int i = 0; i < LINNET_CL_PROGRAM_COUNT; i++)
         linnet_cl_release_program(device->programs[i]);
     /* CLBlast keeps programs per context, and with them the context. */

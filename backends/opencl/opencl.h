@@ -68,6 +68,17 @@ linnet_status linnet_cl_locate(uint32_t index, linnet_cl_location *out);
 /* Lines about the loader, the platforms and their devices; returns bytes written. */
 size_t linnet_cl_platforms_describe(char *out_text, size_t size);
 
+/* quirks.c: what is known of drivers and cannot be asked. */
+enum {
+    LINNET_CL_QUIRK_LATE_BINARIES = 1, /* binaries of programs are asked for when the device is closed */
+    LINNET_CL_QUIRK_LESS_LIKED = 2     /* another platform's device is taken first */
+};
+/* LINNET_INVALID when LINNET_OPENCL_QUIRKS makes no sense. */
+linnet_status linnet_cl_quirks_option(bool *out_none);
+uint32_t linnet_cl_quirks(const char *platform, const char *device, const char *driver);
+/* A line for each that applies; returns bytes written. */
+size_t linnet_cl_quirks_describe(const char *platform, const char *device, const char *driver, char *out, size_t size);
+
 /* drivers.c: number index of those that the ICD loader would load, none of them loaded. */
 linnet_status linnet_cl_driver(uint32_t index, linnet_driver *out);
 
@@ -88,7 +99,9 @@ struct linnet_backend_device {
     size_t max_group;            /* work-items in a group, first dimension */
     uint64_t local_memory;       /* bytes */
     pthread_mutex_t lock;        /* of programs */
+    uint32_t quirks;             /* LINNET_CL_QUIRK_... */
     cl_program programs[LINNET_CL_PROGRAM_COUNT]; /* built at first use, kept until close */
+    bool unsaved[LINNET_CL_PROGRAM_COUNT];        /* goes into the cache at close */
     atomic_bool used_clblast;
 };
 
@@ -144,8 +157,8 @@ linnet_status linnet_cl_copy(linnet_backend_queue *queue, linnet_view destinatio
 linnet_status linnet_cl_fill(linnet_backend_queue *queue, linnet_view destination, uint32_t pattern, uint64_t bytes);
 /* Frees the staged copies that the device has read: all of them, the caller knows, or those whose events say so. */
 void linnet_cl_staging_reap(linnet_backend_queue *queue, bool all_done);
-/* The same for all of them where waiting for the queue failed: each is waited for by itself, and one that the driver may
- * still read is never freed. */
+/* The same for all of them where waiting for the queue failed: each is waited for by itself, and one that the driver
+ * may still read is never freed. */
 void linnet_cl_staging_settle(linnet_backend_queue *queue);
 
 /* Takes over the event, also on failure. */
@@ -160,6 +173,9 @@ void linnet_cl_event_free(linnet_backend_event *event);
 /* The program, built at first use or taken from the cache. Owned by the device. */
 linnet_status linnet_cl_program(linnet_backend_device *device, linnet_cl_program_id id, cl_program *out);
 
+/* What was not kept yet, at close. */
+void linnet_cl_programs_keep(linnet_backend_device *device);
+
 typedef struct linnet_cl_cache_key {
     uint8_t bytes[32];
 } linnet_cl_cache_key;
@@ -172,6 +188,9 @@ void linnet_cl_cache_key_make(const linnet_backend_device *device, const char *s
 void *linnet_cl_cache_load(const linnet_cl_cache_key *key, size_t *out_bytes);
 /* Best effort: a cache that cannot be written is said once and done without. */
 void linnet_cl_cache_store(const linnet_cl_cache_key *key, const void *binary, size_t bytes);
+/* cache_trim.c: what is too much goes. LINNET_INVALID when LINNET_CACHE_MIB makes no sense. */
+void linnet_cl_cache_trim(void);
+linnet_status linnet_cl_cache_option(uint64_t *out_bytes);
 void linnet_cl_cache_discard(const linnet_cl_cache_key *key);
 size_t linnet_cl_cache_describe(char *out_text, size_t size);
 

@@ -113,9 +113,15 @@ linnet_status linnet_cl_probe(uint32_t *out_count)
 {
     *out_count = 0;
     linnet_cl_kernel_set set;
+    uint64_t bytes;
+    bool none;
     linnet_status status = linnet_cl_fork_check();
     if (!status)
         status = linnet_cl_kernels_option(&set);
+    if (!status)
+        status = linnet_cl_quirks_option(&none);
+    if (!status)
+        status = linnet_cl_cache_option(&bytes);
     if (status)
         return status;
     linnet_cl_fork_guard();
@@ -199,6 +205,8 @@ linnet_status linnet_cl_device_info(uint32_t index, linnet_device_info *out)
     platform_text(at.platform, CL_PLATFORM_VERSION, platform_version, sizeof(platform_version));
     /* The platform's version too: that is where PoCL says its short name. */
     snprintf(info.version, sizeof(info.version), "%.63s, %.60s", driver, platform_version);
+    if (linnet_cl_quirks(info.platform, info.name, driver) & LINNET_CL_QUIRK_LESS_LIKED)
+        info.score -= 500; /* a GPU still goes before every processor */
     linnet_cl_kernel_set set = LINNET_CL_KERNELS_BY_DEVICE;
     status = linnet_cl_kernels_option(&set);
     if (status)
@@ -223,10 +231,11 @@ static size_t append(char *out, size_t size, size_t at, const char *name, const 
 
 static size_t describe_platform(cl_platform_id platform, char *out, size_t size, size_t at)
 {
-    char name[128], version[128], line[400];
+    char name[128], version[128], platform_name[128], line[400];
     cl_device_id devices[MAX_DEVICES];
     platform_text(platform, CL_PLATFORM_NAME, name, sizeof(name));
     platform_text(platform, CL_PLATFORM_VERSION, version, sizeof(version));
+    memcpy(platform_name, name, sizeof(name));
     cl_uint count = list_devices(platform, devices);
     snprintf(line, sizeof(line), "%s, %s, %u device%s", name, version, count, count == 1 ? "" : "s");
     at = append(out, size, at, "platform", line);
@@ -237,6 +246,7 @@ static size_t describe_platform(cl_platform_id platform, char *out, size_t size,
         snprintf(line, sizeof(line), "%s, driver %s%s%s", name, version, objection ? ", passed over: " : "",
                  objection ? objection : "");
         at = append(out, size, at, "device", line);
+        at += linnet_cl_quirks_describe(platform_name, name, version, out + at, size - at);
     }
     return at;
 }

@@ -94,9 +94,24 @@ static linnet_status program_build(linnet_backend_device *device, linnet_cl_prog
         return status;
     }
     linnet_cl_log(3, "opencl: built %s for '%s'", linnet_cl_source_names[id], device->info.name);
-    program_to_cache(device, program, &key);
+    device->unsaved[id] = (device->quirks & LINNET_CL_QUIRK_LATE_BINARIES) != 0;
+    if (!device->unsaved[id])
+        program_to_cache(device, program, &key);
     *out = program;
     return LINNET_OK;
+}
+
+void linnet_cl_programs_keep(linnet_backend_device *device)
+{
+    linnet_cl_cache_key key;
+    char build_options[OPTIONS_LENGTH];
+    build_options_of(device, build_options);
+    for (int id = 0; id < LINNET_CL_PROGRAM_COUNT; id++)
+        if (device->programs[id] && device->unsaved[id]) {
+            linnet_cl_cache_key_make(device, linnet_cl_sources[id], build_options, &key);
+            program_to_cache(device, device->programs[id], &key);
+            device->unsaved[id] = false;
+        }
 }
 
 linnet_status linnet_cl_program(linnet_backend_device *device, linnet_cl_program_id id, cl_program *out)

@@ -51,6 +51,43 @@ done
 { cat "$WORK/good" && printf x; } >"$kept"
 refused "a byte too many"
 
-# No folder to write in: nothing is kept, everything works.
+# Of another program, whole and well, under this one's name.
+must selftest --backend "$selection" --case softmax:n2c3h4w5
+for other in "$LINNET_CACHE_DIR"/opencl-*.bin; do
+    [ "$other" = "$kept" ] || cp "$other" "$kept"
+done
+refused "another program's"
+
+# No folder to write in, one that is read-only, and no room: nothing is kept, everything works.
 LINNET_CACHE_DIR=$WORK/out/none one_layer
+mkdir "$WORK/read-only" && chmod 500 "$WORK/read-only"
+LINNET_CACHE_DIR=$WORK/read-only one_layer
+mkdir "$WORK/tiny"
+LINNET_CACHE_DIR=$WORK/tiny
+in_tiny='mount -t tmpfs -o size=8k tmpfs "$1" && shift && exec "$@"'
+if unshare -rm sh -c "$in_tiny" tiny "$WORK/tiny" true 2>/dev/null; then
+    unshare -rm sh -c "$in_tiny" tiny "$WORK/tiny" "$LINNET" selftest --backend "$selection" --case unary:relu_n2c3h4w5 \
+        >"$WORK/out" 2>"$WORK/err" || fail "a full disk: exit code $?"
+    [ "$(grep -c 'cannot keep built programs' "$WORK/err")" -eq 1 ] || fail "a full disk: not said once"
+else
+    echo "(no full disk: this user may not mount)"
+fi
+
+# Several at once on a cold cache.
+LINNET_CACHE_DIR=$WORK/shared
+processes=
+for i in 1 2 3 4; do
+    "$LINNET" selftest --quick --layer unary --backend "$selection" >"$WORK/out$i" 2>"$WORK/err$i" &
+    processes="$processes $!"
+done
+for process in $processes; do
+    wait "$process" || fail "one of several at once: exit code $?"
+done
+[ -z "$(find "$LINNET_CACHE_DIR" -name 'opencl-*.bin.*')" ] || fail "temporaries are left"
+one_layer
+! grep -q 'is damaged\|opencl: built' "$WORK/err" || fail "what several made at once is not used"
+
+# The least that was used goes.
+LINNET_CACHE_MIB=0 must selftest --backend "$selection" --case softmax:n2c3h4w5
+[ -z "$(find "$LINNET_CACHE_DIR" -name 'opencl-*.bin')" ] || fail "LINNET_CACHE_MIB=0 keeps programs"
 echo "$selection rebuilds what is damaged"

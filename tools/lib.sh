@@ -8,8 +8,8 @@ LINNET_BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkgconf zlib1g-dev libjan
 libturbojpeg0-dev ocl-icd-opencl-dev opencl-headers libclblast-dev"
 # An OpenCL device where there is no GPU.
 LINNET_RUN_PACKAGES="pocl-opencl-icd"
-# To test: g++ for the headers, two more OpenCL implementations, the tools that watch.
-LINNET_TEST_PACKAGES="g++ binutils libcmocka-dev mesa-opencl-icd oclgrind clinfo valgrind clang"
+# To test: g++ for the headers, two more OpenCL implementations, the tools that watch, compilers for GPUs.
+LINNET_TEST_PACKAGES="g++ binutils libcmocka-dev mesa-opencl-icd oclgrind clinfo valgrind clang clang-15 libclc-15"
 
 say() {
     printf '%s\n' "$*"

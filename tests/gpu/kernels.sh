@@ -1,0 +1,89 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Compiles every OpenCL program for GPUs that need not be here: AMD's gfx906 (clang-15 with libclc-15) and NVIDIA's
+# (the same, to PTX; where ptxas is installed, on to machine code for sm_90). Fails where one does not compile. What a kernel
+# takes of the machine is known then: --table prints it as Markdown.
+# usage: kernels.sh SOURCE_DIR WORK_DIR [--table]      exit code 77: no clang-15 or no libclc-15 here
+set -u
+LC_ALL=C
+export LC_ALL
+source=${1:?usage: kernels.sh SOURCE_DIR WORK_DIR [--table]}
+work=${2:?usage: kernels.sh SOURCE_DIR WORK_DIR [--table]}
+table=${3:-}
+: "${CLANG:=clang-15}" "${CLC:=/usr/lib/clc}" "${PTXAS:=}"
+amd_library=$CLC/gfx906-amdgcn-mesa-mesa3d.bc
+nvidia_library=$CLC/nvptx64--nvidiacl.bc
+if [ -z "$PTXAS" ]; then
+    PTXAS=$(command -v ptxas || ls /usr/local/cuda/bin/ptxas 2>/dev/null)
+fi
+if ! command -v "$CLANG" >/dev/null || [ ! -f "$amd_library" ] || [ ! -f "$nvidia_library" ]; then
+    echo "skipped: no $CLANG, or no libclc-15 in $CLC"
+    exit 77
+fi
+mkdir -p "$work"
+failures=0
+
+# compiled PROGRAM OUTPUT LIBRARY OPTION...
+compiled() {
+    program=$1 output=$2 library=$3
+    shift 3
+    "$CLANG" -x cl -cl-std=CL1.2 -O3 -Wall -Werror -nogpulib -Xclang -finclude-default-header -Xclang -mlink-bitcode-file \
+        -Xclang "$library" -I "$source/kernels" "$@" -S -o "$output" "$source/kernels/$program" 2>"$work/log" && return
+    echo "$program does not compile: $*"
+    cat "$work/log"
+    failures=$((failures + 1))
+    return 1
+}
+
+# Lines "kernel vgprs sgprs scratch lds occupancy" from the comments of an assembly for AMD.
+amd_numbers() {
+    awk '/^[ \t]*\.globl/ { name = $2 }
+        /^; Kernel info:/ { kernel = name }
+        kernel == "" { next }
+        /^; NumSgprs:/ { sgprs = $3 }
+        /^; NumVgprs:/ { vgprs = $3 }
+        /^; ScratchSize:/ { scratch = $3 }
+        /^; LDSByteSize:/ { lds = $3 }
+        /^; Occupancy:/ { print kernel, vgprs, sgprs, scratch, lds, $3; kernel = "" }' "$1" | sort
+}
+
+# Lines "kernel registers stack" from what ptxas says.
+nvidia_numbers() {
+    awk -F "'" '/Compiling entry function/ { name = $2 }
+        /bytes stack frame/ { split($0, word, " "); stack = word[1] }
+        / Used [0-9]+ registers/ { match($0, /Used [0-9]+/); print name, substr($0, RSTART + 5, RLENGTH - 5), stack }' "$1" | sort
+}
+
+row() {
+    [ "$table" != --table ] || printf '%s\n' "$*"
+}
+
+row '| program | kernel | VGPRs | SGPRs | scratch | LDS | waves of 10 | registers sm_90 | stack sm_90 |'
+row '|---|---|---|---|---|---|---|---|---|'
+for program in $(sed -n 's/^LINNET_CL_PROGRAM(.*"\(.*\)")$/\1/p' "$source/backends/opencl/programs.def"); do
+    base=$work/${program%.cl}
+    : >"$base.nvidia"
+    compiled "$program" "$base.s" "$amd_library" -target amdgcn-mesa-mesa3d -mcpu=gfx906 || continue
+    compiled "$program" "$base.ptx" "$nvidia_library" -target nvptx64--nvidiacl -Xclang -target-cpu -Xclang sm_60 || continue
+    if [ -n "$PTXAS" ]; then
+        if "$PTXAS" -v -arch=sm_90 "$base.ptx" -o "$base.cubin" >"$work/log" 2>&1; then
+            nvidia_numbers "$work/log" >"$base.nvidia"
+        else
+            echo "$program: ptxas refuses it"
+            cat "$work/log"
+            failures=$((failures + 1))
+        fi
+    fi
+    amd_numbers "$base.s" >"$base.amd"
+    kernels=$(grep -cE '^(__)?kernel ' "$source/kernels/$program")
+    found=$(wc -l <"$base.amd")
+    [ "$found" -ge 1 ] || {
+        echo "$program: no kernel in its assembly, $kernels in its source"
+        failures=$((failures + 1))
+    }
+    join -a 1 "$base.amd" "$base.nvidia" | while read -r kernel vgprs sgprs scratch lds waves registers stack; do
+        row "| $program | $kernel | $vgprs | $sgprs | $scratch | $lds | $waves | ${registers:--} | ${stack:--} |"
+    done
+done
+[ "$failures" -eq 0 ] || exit 1
+[ "$table" = --table ] || echo "every program compiles for gfx906 and NVIDIA"

@@ -9,10 +9,34 @@ static const linnet_layer_ops *const layers[] = {
 #include "linnet/layers.def"
 };
 
+enum { KINDS = sizeof(layers) / sizeof(layers[0]) };
+_Static_assert((int)KINDS <= (int)LINNET_CL_USUALLY, "a bit for every kind of layer");
+
+static linnet_layer_ops wrapped[KINDS]; /* filled once, by linnet_backend_query */
+
+/* A layer's own plan, its programs built as the device was told for this kind. */
+static linnet_status plan(linnet_backend_device *device, const linnet_layer_desc *desc, const char *candidate,
+                          linnet_backend_plan **out)
+{
+    linnet_cl_build_for(device, desc->kind);
+    linnet_status status = layers[desc->kind]->plan(device, desc, candidate, out);
+    linnet_cl_build_for(device, LINNET_CL_USUALLY);
+    return status;
+}
+
+static void wrap_layers(void)
+{
+    for (int kind = 0; kind < KINDS; kind++)
+        if (layers[kind]) {
+            wrapped[kind] = *layers[kind];
+            wrapped[kind].plan = plan;
+        }
+}
+
 static const linnet_layer_ops *layer_ops(linnet_backend_device *device, uint32_t kind)
 {
     (void)device;
-    return kind < sizeof(layers) / sizeof(layers[0]) ? layers[kind] : NULL;
+    return kind < KINDS && layers[kind] ? &wrapped[kind] : NULL;
 }
 
 static void diagnose(char *out_text, size_t size)
@@ -58,6 +82,7 @@ static const linnet_backend backend = {
     .live_objects = linnet_cl_live_objects,
     .diagnose = diagnose,
     .driver = linnet_cl_driver,
+    .set_plain = linnet_cl_set_plain,
 };
 
 LINNET_API const linnet_backend *linnet_backend_query(uint32_t host_abi, const linnet_host *host);
@@ -66,6 +91,8 @@ const linnet_backend *linnet_backend_query(uint32_t host_abi, const linnet_host 
 {
     if (host_abi >> 16 != LINNET_ABI_MAJOR || !LINNET_HAS(host, linnet_host, cache_directory))
         return NULL;
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     linnet_cl_host = host;
+    pthread_once(&once, wrap_layers);
     return &backend;
 }

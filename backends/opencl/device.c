@@ -94,8 +94,10 @@ void linnet_cl_close(linnet_backend_device *device)
         return;
     if (linnet_cl_fork_check() == LINNET_OK)
         linnet_cl_programs_keep(device);
-    for (int i = 0; i < LINNET_CL_PROGRAM_COUNT; i++)
-        linnet_cl_release_program(device->programs[i]);
+    for (int i = 0; i < LINNET_CL_PROGRAM_COUNT; i++) {
+        linnet_cl_release_program(device->programs[0][i]);
+        linnet_cl_release_program(device->programs[1][i]);
+    }
     /* CLBlast keeps programs per context, and with them the context. */
     if (atomic_load(&device->used_clblast) && CLBlastClearCache() != CLBlastSuccess)
         linnet_cl_log(1, "opencl: CLBlast did not clear its cache");

@@ -100,8 +100,9 @@ struct linnet_backend_device {
     uint64_t local_memory;       /* bytes */
     pthread_mutex_t lock;        /* of programs */
     uint32_t quirks;             /* LINNET_CL_QUIRK_... */
-    cl_program programs[LINNET_CL_PROGRAM_COUNT]; /* built at first use, kept until close */
-    bool unsaved[LINNET_CL_PROGRAM_COUNT];        /* goes into the cache at close */
+    atomic_uint_fast64_t plain;  /* bit k: plans of layer kind k (0: optimisers) are built without optimisation */
+    cl_program programs[2][LINNET_CL_PROGRAM_COUNT]; /* usual and plain; built at first use, kept until close */
+    bool unsaved[2][LINNET_CL_PROGRAM_COUNT];        /* goes into the cache at close */
     atomic_bool used_clblast;
 };
 
@@ -173,6 +174,11 @@ void linnet_cl_event_free(linnet_backend_event *event);
 /* The program, built at first use or taken from the cache. Owned by the device. */
 linnet_status linnet_cl_program(linnet_backend_device *device, linnet_cl_program_id id, cl_program *out);
 
+/* Until the next call, what this thread builds for the device is built plainly if kind's bit is set (LINNET_CL_USUALLY:
+ * nothing is). */
+enum { LINNET_CL_USUALLY = 64 };
+void linnet_cl_build_for(const linnet_backend_device *device, uint32_t kind);
+linnet_status linnet_cl_set_plain(linnet_backend_device *device, uint32_t kind);
 /* What was not kept yet, at close. */
 void linnet_cl_programs_keep(linnet_backend_device *device);
 

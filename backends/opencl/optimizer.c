@@ -32,9 +32,11 @@ static linnet_status optimizer_kernel(linnet_backend_queue *queue, uint32_t kind
     linnet_cl_optimizers *own = queue->optimizers;
     linnet_cl_kernel *kernel = sgd ? &own->sgd : &own->adam;
     own->status = LINNET_OK;
+    linnet_cl_build_for(queue->device, LINNET_PLAIN_OPTIMIZER);
     if (!kernel->kernel)
         linnet_cl_kernel_init(queue->device, kernel, &own->status, sgd ? LINNET_CL_PROGRAM_SGD : LINNET_CL_PROGRAM_ADAM,
                               sgd ? "sgd_step" : "adam_step", sgd ? 3 : 4);
+    linnet_cl_build_for(queue->device, LINNET_CL_USUALLY);
     *out = kernel;
     return own->status;
 }

@@ -192,7 +192,7 @@ linnet_status linnet_cl_device_info(uint32_t index, linnet_device_info *out)
     cl_device_type type = device_type(at.device);
     info.type = public_type(type);
     info.score = device_score(at.device, type);
-    info.capabilities = LINNET_CAPABILITY_TIMESTAMPS;
+    info.capabilities = LINNET_CAPABILITY_TIMESTAMPS | LINNET_CAPABILITY_COMPILED_HERE;
     info.memory_bytes = device_ulong(at.device, CL_DEVICE_GLOBAL_MEM_SIZE);
     info.max_buffer_bytes = device_ulong(at.device, CL_DEVICE_MAX_MEM_ALLOC_SIZE);
     info.alignment_bytes = offset_alignment(at.device);

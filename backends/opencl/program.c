@@ -8,10 +8,13 @@
 
 enum { OPTIONS_LENGTH = 96 };
 
+static _Thread_local int plain; /* 1: this thread builds without the driver's optimisations */
+
 /* Tiles are as large as the device's registers: the rest that kernels need to know are arguments. */
-static void build_options_of(const linnet_backend_device *device, char out[OPTIONS_LENGTH])
+static void build_options_of(const linnet_backend_device *device, int way, char out[OPTIONS_LENGTH])
 {
-    snprintf(out, OPTIONS_LENGTH, "-cl-std=CL1.2%s", device->tile_columns > 1 ? "" : " -DTILE_ROWS=6 -DTILE_COLUMNS=1");
+    snprintf(out, OPTIONS_LENGTH, "-cl-std=CL1.2%s%s",
+             device->tile_columns > 1 ? "" : " -DTILE_ROWS=6 -DTILE_COLUMNS=1", way ? " -cl-opt-disable" : "");
 }
 
 static linnet_status fail_with_log(linnet_backend_device *device, linnet_cl_program_id id, cl_program program,
@@ -72,11 +75,11 @@ static void program_to_cache(linnet_backend_device *device, cl_program program, 
     linnet_cl_host->release(binary);
 }
 
-static linnet_status program_build(linnet_backend_device *device, linnet_cl_program_id id, cl_program *out)
+static linnet_status program_build(linnet_backend_device *device, linnet_cl_program_id id, int way, cl_program *out)
 {
     linnet_cl_cache_key key;
     char build_options[OPTIONS_LENGTH];
-    build_options_of(device, build_options);
+    build_options_of(device, way, build_options);
     const char *source = linnet_cl_sources[id];
     linnet_cl_cache_key_make(device, source, build_options, &key);
     *out = program_from_cache(device, &key, build_options);
@@ -94,33 +97,52 @@ static linnet_status program_build(linnet_backend_device *device, linnet_cl_prog
         return status;
     }
     linnet_cl_log(3, "opencl: built %s for '%s'", linnet_cl_source_names[id], device->info.name);
-    device->unsaved[id] = (device->quirks & LINNET_CL_QUIRK_LATE_BINARIES) != 0;
-    if (!device->unsaved[id])
+    device->unsaved[way][id] = (device->quirks & LINNET_CL_QUIRK_LATE_BINARIES) != 0;
+    if (!device->unsaved[way][id])
         program_to_cache(device, program, &key);
     *out = program;
     return LINNET_OK;
 }
 
-void linnet_cl_programs_keep(linnet_backend_device *device)
+static void keep(linnet_backend_device *device, int way, int id)
 {
     linnet_cl_cache_key key;
     char build_options[OPTIONS_LENGTH];
-    build_options_of(device, build_options);
+    if (!device->programs[way][id] || !device->unsaved[way][id])
+        return;
+    build_options_of(device, way, build_options);
+    linnet_cl_cache_key_make(device, linnet_cl_sources[id], build_options, &key);
+    program_to_cache(device, device->programs[way][id], &key);
+    device->unsaved[way][id] = false;
+}
+
+void linnet_cl_programs_keep(linnet_backend_device *device)
+{
     for (int id = 0; id < LINNET_CL_PROGRAM_COUNT; id++)
-        if (device->programs[id] && device->unsaved[id]) {
-            linnet_cl_cache_key_make(device, linnet_cl_sources[id], build_options, &key);
-            program_to_cache(device, device->programs[id], &key);
-            device->unsaved[id] = false;
-        }
+        for (int way = 0; way < 2; way++)
+            keep(device, way, id);
+}
+
+void linnet_cl_build_for(const linnet_backend_device *device, uint32_t kind)
+{
+    plain = kind < LINNET_CL_USUALLY && (atomic_load_explicit(&device->plain, memory_order_relaxed) >> kind & 1);
+}
+
+linnet_status linnet_cl_set_plain(linnet_backend_device *device, uint32_t kind)
+{
+    if (kind >= LINNET_CL_USUALLY)
+        return LINNET_UNSUPPORTED;
+    atomic_fetch_or(&device->plain, (uint64_t)1 << kind);
+    return LINNET_OK;
 }
 
 linnet_status linnet_cl_program(linnet_backend_device *device, linnet_cl_program_id id, cl_program *out)
 {
     linnet_status status = LINNET_OK;
     pthread_mutex_lock(&device->lock);
-    if (!device->programs[id])
-        status = program_build(device, id, &device->programs[id]);
-    *out = device->programs[id];
+    if (!device->programs[plain][id])
+        status = program_build(device, id, plain, &device->programs[plain][id]);
+    *out = device->programs[plain][id];
     pthread_mutex_unlock(&device->lock);
     return status;
 }

@@ -58,6 +58,7 @@ typedef struct linnet_verify_options {
     uint64_t seed;         /* of the random fill; default 1 */
     double seconds;        /* bench: how long each implementation is timed; default 0.05 */
     const char *candidate; /* only the forward implementation of this name, and what goes back from it; NULL: all */
+    const char *backward;  /* of that, only the implementation of this name; "": none, forward alone; NULL: all */
 } linnet_verify_options;
 
 typedef struct linnet_verify_result {

@@ -64,6 +64,16 @@ static bool read_numerics(bool *out_direct, char *message, size_t size)
     return false;
 }
 
+static bool read_check(bool *out_check, char *message, size_t size)
+{
+    const char *text = linnet_environment("LINNET_CHECK");
+    *out_check = !text || strcmp(text, "first-use") == 0;
+    if (*out_check || strcmp(text, "never") == 0)
+        return true;
+    snprintf(message, size, "LINNET_CHECK='%s' makes no sense: first-use or never is wanted", text);
+    return false;
+}
+
 static bool read_probe(int *out_seconds, char *message, size_t size)
 {
     const char *text = linnet_environment("LINNET_PROBE");
@@ -101,8 +111,9 @@ linnet_status linnet_settings_read(linnet_settings *out, char *message, size_t s
     out->verbose = -1;
     if (!read_number("LINNET_VERBOSE", 0, 3, &verbose, message, size) ||
         !read_number("LINNET_NUM_THREADS", 1, MAX_THREADS, &threads, message, size) ||
-        !read_probe(&out->probe_seconds, message, size) || !read_fallback(&out->fallback, message, size) ||
-        !read_numerics(&out->direct, message, size) || !check_cache_directory(message, size))
+        !read_probe(&out->probe_seconds, message, size) || !read_check(&out->check, message, size) ||
+        !read_fallback(&out->fallback, message, size) || !read_numerics(&out->direct, message, size) ||
+        !check_cache_directory(message, size))
         return LINNET_INVALID;
     out->verbose = (int)verbose;
     if (!read_text("LINNET_BACKEND", &out->backend) || !read_text("LINNET_PLUGIN_PATH", &out->plugin_path)) {

@@ -12,8 +12,9 @@ typedef struct linnet_settings {
     char *backend;     /* LINNET_BACKEND, NULL: the best device */
     char *plugin_path; /* LINNET_PLUGIN_PATH, colon-separated, NULL: none */
     linnet_fallback fallback;
-    bool direct;       /* LINNET_NUMERICS=direct */
-    int verbose;       /* LINNET_VERBOSE: -1 unset, else 0..3 */
+    bool direct; /* LINNET_NUMERICS=direct */
+    int verbose; /* LINNET_VERBOSE: -1 unset, else 0..3 */
+    bool check;  /* LINNET_CHECK: implementations are compared with the reference at first use, where drivers compile */
     int probe_seconds; /* LINNET_PROBE: how long drivers may take to say which devices they have; 0: inline */
 } linnet_settings;
 

@@ -3,6 +3,7 @@
 
 #include "registry.h"
 #include "tuner.h"
+#include "../verify/trust.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -51,6 +52,7 @@ linnet_device *linnet_device_open_at(linnet_context *context, const char *backen
     }
     device->context = context;
     device->backend = &plugin->backend;
+    device->plugin_path = plugin->path;
     device->index = index;
     device->references = 1;
     if (device_open(plugin, device) != LINNET_OK) {
@@ -77,6 +79,7 @@ void linnet_device_close(linnet_device **device)
         return;
     d->backend->close(d->handle);
     linnet_tuned_free(d);
+    linnet_trust_free(d);
     linnet_release(d);
 }
 

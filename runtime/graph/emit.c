@@ -2,6 +2,7 @@
 /* Tensors and steps of a plan: what forward.c and autodiff.c build with. */
 #include "../device/registry.h"
 #include "../core/context.h"
+#include "../verify/trust.h"
 #include "session.h"
 
 #include <stdio.h>
@@ -343,6 +344,9 @@ linnet_status linnet_emit_next(linnet_compiler *c, linnet_plan_step *step, uint3
         if (c->context->settings.direct && step->candidate.numerics > LINNET_NUMERICS_DIRECT &&
             !step->candidate.refusal)
             step->candidate.refusal = "LINNET_NUMERICS=direct";
+        if (!step->candidate.refusal && step->candidate.name &&
+            linnet_trust_is_bad(c->session->places[step->place].device, &step->desc, step->candidate.name))
+            step->candidate.refusal = "it does not compute right here";
         if (step->candidate.refusal) {
             note_refusal(step, &step->candidate);
             continue;
@@ -392,22 +396,35 @@ static bool is_better(const linnet_plan_step *step, const char *name, bool found
     return true;
 }
 
-linnet_status linnet_emit_choose(linnet_compiler *c, linnet_plan_step *step, const char *name)
+/* The one called name, else the best; *out_found false where all refuse. */
+static linnet_status choose_any(linnet_compiler *c, linnet_plan_step *step, const char *name, linnet_candidate *out,
+                                bool *out_found)
 {
-    linnet_candidate best;
     double least = 0;
-    bool found = false;
     linnet_status status = LINNET_OK;
+    *out_found = false;
     linnet_release(step->refusals);
     step->refusals = NULL;
     for (uint32_t index = 0; (status = linnet_emit_next(c, step, &index)) == LINNET_OK;) {
-        if (is_better(step, name, found, &least))
-            best = step->candidate;
-        found = true;
+        if (is_better(step, name, *out_found, &least))
+            *out = step->candidate;
+        *out_found = true;
         if (step->candidate.cost <= 0 && !name)
             break; /* unknown: the first */
     }
-    if (status != LINNET_OK && status != LINNET_END)
+    return status == LINNET_END ? LINNET_OK : status;
+}
+
+linnet_status linnet_emit_choose(linnet_compiler *c, linnet_plan_step *step, const char *name)
+{
+    linnet_candidate best;
+    bool found;
+    linnet_status status;
+    do /* again where all that computed wrong is now built without the driver's optimisations */
+        status = choose_any(c, step, name, &best, &found);
+    while (status == LINNET_OK && !found &&
+           linnet_trust_plain(c->session->places[step->place].device, step->desc.kind));
+    if (status != LINNET_OK)
         return status;
     if (found) {
         step->candidate = best;

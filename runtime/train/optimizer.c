@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "optimizer.h"
 
+#include "../verify/trust.h"
+
 #include <string.h>
 
 static bool is_updated(const linnet_session *session, const linnet_variable *variable, uint32_t place)
@@ -29,9 +31,19 @@ static linnet_status check_places(const linnet_session *session)
     return status;
 }
 
+/* Once, where the driver compiled the steps. */
+static linnet_status check_steps(const linnet_session *session, uint32_t kind)
+{
+    for (uint32_t p = 0; p < session->place_count; p++)
+        if (!linnet_trust_optimizer(session->places[p].device, kind))
+            return linnet_fail(session->context, LINNET_UNSUPPORTED, "%s: steps of the optimiser do not compute right",
+                               session->places[p].device->label);
+    return LINNET_OK;
+}
+
 static linnet_optimizer *optimizer_new(linnet_session *session, const linnet_optimizer_desc *desc, uint32_t slot_count)
 {
-    if (check_places(session) != LINNET_OK)
+    if (check_places(session) != LINNET_OK || check_steps(session, desc->kind) != LINNET_OK)
         return NULL;
     linnet_optimizer *optimizer = linnet_allocate(1, sizeof *optimizer);
     if (!optimizer) {

@@ -17,7 +17,8 @@ typedef struct linnet_check {
     linnet_device *device, *reference;
     const char *text;
     uint64_t seed;
-    const char *only; /* candidate name or NULL */
+    const char *only;          /* candidate name or NULL */
+    const char *only_backward; /* the same of what goes back; "": nothing does */
     linnet_verify_result *result;
     size_t report_used;
     char where[256]; /* "forward im2col_gemm, random fill, in place" */

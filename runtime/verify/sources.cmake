@@ -14,6 +14,6 @@ set(LINNET_VERIFY_SOURCES
   verify/queue.c
   verify/repeats.c
   verify/tolerance.c
-  verify/trial.c
+  verify/trial.c verify/trust.c verify/trust_file.c
   verify/variants.c
   verify/verify.c)

@@ -267,7 +267,8 @@ static visit visit_backward(layer_check *l, const linnet_trial *forward, const l
         result = VISIT_RUN;
         if (l->problem->layer->kind == LINNET_LAYER_UNARY && (t.candidate.reads_inputs || t.candidate.reads_saved))
             linnet_check_fail(l->check, "the gradient of a unary layer may read only its output");
-        if (!linnet_is_repeated(&l->repeats, &t, v == FORMAT ? PLAIN : v) && linnet_trial_plan(&t))
+        bool chosen = !l->check->only_backward || strcmp(l->check->only_backward, t.candidate.name) == 0;
+        if (chosen && !linnet_is_repeated(&l->repeats, &t, v == FORMAT ? PLAIN : v) && linnet_trial_plan(&t))
             run_backward(l, &t, operands, v, forward->candidate.numerics);
     }
     linnet_trial_end(&t);
@@ -341,7 +342,7 @@ static void run_forward(layer_check *l, linnet_trial *t, variant v)
         run_forward_again(l, t, v);
     if (v == PLAIN || v == NO_GRADIENTS || v == FORMAT)
         run_forward_in_place(l, t, v);
-    if (v != NO_GRADIENTS)
+    if (v != NO_GRADIENTS && !(l->check->only_backward && !*l->check->only_backward))
         check_backward(l, t, v);
 }
 

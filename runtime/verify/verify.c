@@ -38,6 +38,7 @@ bool linnet_check_begin(linnet_check *check, linnet_device *device, linnet_devic
     if (options && options->size >= sizeof *options) {
         check->seed = options->seed ? options->seed : 1;
         check->only = options->candidate;
+        check->only_backward = options->backward;
     }
     return true;
 }

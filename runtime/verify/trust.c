@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "trust.h"
+
+#include "../core/context.h"
+#include "../layers/layer.h"
+#include "linnet/verify.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+/* One check at a time in a process: it is rare, and what it finds out is then there for all. */
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+
+typedef enum finding { RIGHT, WRONG, UNKNOWN } finding;
+
+static double now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+/* Whether there is something to check on this device. */
+static bool applies(const linnet_device *device)
+{
+    return (device->info.capabilities & LINNET_CAPABILITY_COMPILED_HERE) && device->context->settings.check;
+}
+
+/* Number of a layer's kind by its name; LINNET_PLAIN_OPTIMIZER for any other name. */
+static uint32_t kind_of(const char *name)
+{
+    for (uint32_t kind = 1; kind < 256; kind++) {
+        const linnet_layer *layer = linnet_layer_find(kind);
+        if (layer && strcmp(layer->name, name) == 0)
+            return kind;
+    }
+    return LINNET_PLAIN_OPTIMIZER;
+}
+
+/* The device's verdicts, read from their file the first time; what was built plainly before is so again. NULL: no
+   memory. Under the mutex. */
+static linnet_trust *trust_of(linnet_device *device)
+{
+    if (device->trust)
+        return device->trust;
+    device->trust = linnet_allocate(1, sizeof *device->trust);
+    linnet_trust *trust = device->trust;
+    if (!trust)
+        return NULL;
+    linnet_trust_read(device, trust);
+    for (size_t i = 0; i < trust->count; i++) {
+        const linnet_trust_entry *e = &trust->entries[i];
+        if (e->verdict == LINNET_VERDICT_PLAIN && device->backend->set_plain)
+            device->backend->set_plain(device->handle, kind_of(e->layer));
+    }
+    return trust;
+}
+
+/* Runs the case; a failure once more, since a call may have failed for other reasons. */
+static finding run_case(linnet_device *device, linnet_device *reference, const char *text, const char *implementation,
+                        linnet_verify_result *result)
+{
+    char forward[128];
+    size_t length = strcspn(implementation, "<");
+    snprintf(forward, sizeof forward, "%.*s", (int)length, implementation);
+    linnet_verify_options options = {.size = sizeof options};
+    if (*forward) {
+        options.candidate = forward;
+        options.backward = implementation[length] ? implementation + length + 1 : "";
+    }
+    for (int attempt = 0; attempt < 2; attempt++) {
+        result->size = sizeof *result;
+        if (linnet_verify_case(device, reference, text, &options, result) != LINNET_OK)
+            return UNKNOWN;
+        if (result->outcome != LINNET_VERIFY_FAILED)
+            return RIGHT;
+    }
+    return WRONG;
+}
+
+/* Says what is wrong: the case and the first line about it. */
+static void say_wrong(const linnet_device *device, const char *layer, const char *implementation, const char *text,
+                      const linnet_verify_result *result)
+{
+    linnet_log(device->context, LINNET_LOG_WARNING, "%s: %s%s%s does not compute right here and is not used (%s: %.*s)",
+               device->label, layer, *implementation ? " by " : "", implementation, text,
+               (int)strcspn(result->report, "\n"), result->report);
+}
+
+static bool is_of(const char *text, const char *layer, const char *operator_name)
+{
+    size_t length = strlen(layer);
+    return strncmp(text, layer, length) == 0 && text[length] == ':' &&
+           strncmp(text + length + 1, operator_name, strlen(operator_name)) == 0;
+}
+
+/* Every quick case of a layer whose text behind the colon begins with operator_name. A device on which not even memory
+   works says nothing about an implementation. */
+static finding run_cases(linnet_device *device, linnet_device *reference, const char *layer, const char *operator_name,
+                         const char *implementation)
+{
+    const char *text;
+    finding found = RIGHT;
+    linnet_verify_result *result = linnet_allocate(1, sizeof *result);
+    if (!result)
+        return UNKNOWN;
+    for (size_t i = 0; found == RIGHT && (text = linnet_verify_case_at(LINNET_VERIFY_QUICK, i)); i++) {
+        if (!is_of(text, layer, operator_name))
+            continue;
+        found = run_case(device, reference, text, implementation, result);
+        if (found != WRONG)
+            continue;
+        linnet_verify_result *memory = linnet_allocate(1, sizeof *memory);
+        if (!memory || run_case(device, reference, "queue:memory", "", memory) != RIGHT)
+            found = UNKNOWN;
+        else
+            say_wrong(device, layer, implementation, text, result);
+        linnet_release(memory);
+    }
+    linnet_release(result);
+    return found;
+}
+
+static finding check(linnet_device *device, linnet_trust *trust, const char *layer, const char *operator_name,
+                     const char *implementation)
+{
+    double start = now();
+    linnet_device *reference = linnet_device_open(device->context, "reference");
+    finding found = UNKNOWN;
+    if (reference)
+        found = run_cases(device, reference, layer, operator_name, implementation);
+    else if (!trust->cannot)
+        linnet_log(device->context, LINNET_LOG_WARNING, "%s: nothing can be checked without the reference backend",
+                   device->label);
+    trust->cannot = trust->cannot || !reference;
+    linnet_device_close(&reference);
+    linnet_context_clear(device->context);
+    linnet_log(device->context, LINNET_LOG_INFO, "%s: %s%s%s, first use: %s, checked in %.2f s", device->label, layer,
+               *implementation ? " by " : "", implementation, (const char *[]){"right", "wrong", "unknown"}[found],
+               now() - start);
+    return found;
+}
+
+/* Under the mutex. */
+static bool check_once(linnet_device *device, const char *layer, const char *operator_name, const char *implementation)
+{
+    linnet_trust *trust = trust_of(device);
+    const linnet_trust_entry *known = trust ? linnet_trust_find(trust, layer, implementation) : NULL;
+    if (!trust || trust->cannot)
+        return true;
+    if (known)
+        return known->verdict != LINNET_VERDICT_FAILED;
+    finding found = check(device, trust, layer, operator_name, implementation);
+    if (found != UNKNOWN &&
+        linnet_trust_put(trust, found == WRONG ? LINNET_VERDICT_FAILED : LINNET_VERDICT_PASSED, layer, implementation))
+        linnet_trust_write(device, trust);
+    return found != WRONG;
+}
+
+/* Under the mutex. */
+static bool turn_plain(linnet_device *device, const char *layer, uint32_t kind)
+{
+    linnet_trust *trust = trust_of(device);
+    if (!trust || !device->backend->set_plain || linnet_trust_find(trust, layer, ""))
+        return false;
+    linnet_status status = device->backend->set_plain(device->handle, kind);
+    if (status != LINNET_OK)
+        return false;
+    size_t kept = 0;
+    for (size_t i = 0; i < trust->count; i++)
+        if (strcmp(trust->entries[i].layer, layer) != 0)
+            trust->entries[kept++] = trust->entries[i];
+    trust->count = kept;
+    if (linnet_trust_put(trust, LINNET_VERDICT_PLAIN, layer, ""))
+        linnet_trust_write(device, trust);
+    linnet_log(device->context, LINNET_LOG_WARNING, "%s: %s is built without the driver's optimisations from now on",
+               device->label, layer);
+    return true;
+}
+
+/* "panel" forward, "panel<direct" for what goes back. */
+static void name_of(const linnet_layer_desc *desc, const char *implementation, char out[128])
+{
+    bool back = desc->direction == LINNET_BACKWARD && desc->forward;
+    snprintf(out, 128, "%.60s%s%.60s", back ? desc->forward : "", back ? "<" : "", implementation);
+}
+
+bool linnet_trust_is_bad(linnet_device *device, const linnet_layer_desc *desc, const char *implementation)
+{
+    char name[128];
+    if (!applies(device))
+        return false;
+    name_of(desc, implementation, name);
+    pthread_mutex_lock(&mutex);
+    linnet_trust *trust = trust_of(device);
+    const linnet_trust_entry *known =
+        trust ? linnet_trust_find(trust, linnet_layer_find(desc->kind)->name, name) : NULL;
+    bool bad = known && known->verdict == LINNET_VERDICT_FAILED;
+    pthread_mutex_unlock(&mutex);
+    return bad;
+}
+
+bool linnet_trust_check(linnet_device *device, const linnet_layer_desc *desc, const char *implementation)
+{
+    char name[128];
+    if (!applies(device))
+        return true;
+    name_of(desc, implementation, name);
+    pthread_mutex_lock(&mutex);
+    bool good = check_once(device, linnet_layer_find(desc->kind)->name, "", name);
+    pthread_mutex_unlock(&mutex);
+    return good;
+}
+
+bool linnet_trust_plain(linnet_device *device, uint32_t kind)
+{
+    if (!applies(device))
+        return false;
+    pthread_mutex_lock(&mutex);
+    bool turned = turn_plain(device, linnet_layer_find(kind)->name, kind);
+    pthread_mutex_unlock(&mutex);
+    return turned;
+}
+
+bool linnet_trust_optimizer(linnet_device *device, uint32_t kind)
+{
+    const char *name = kind == LINNET_OPTIMIZER_SGD ? "sgd" : "adam";
+    if (!applies(device))
+        return true;
+    pthread_mutex_lock(&mutex);
+    bool good = check_once(device, "optimizer", name, name);
+    if (!good && turn_plain(device, "optimizer", LINNET_PLAIN_OPTIMIZER))
+        good = check_once(device, "optimizer", name, name);
+    pthread_mutex_unlock(&mutex);
+    return good;
+}
+
+void linnet_trust_free(linnet_device *device)
+{
+    if (device->trust)
+        linnet_release(device->trust->entries);
+    linnet_release(device->trust);
+    device->trust = NULL;
+}

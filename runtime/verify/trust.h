@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * First use: a device whose kernels a driver compiles on the user's machine (LINNET_CAPABILITY_COMPILED_HERE) may
+ * compute wrong for reasons that nobody saw before. So an implementation is compared with the reference, by the quick
+ * cases of its layer, before a plan first uses it; what was found is kept in the cache directory under the device, its
+ * driver, this Linnet and the plugin's file. What fails is left out: another implementation is taken, then all of them
+ * built without the driver's optimisations (set_plain), then another device; each is said once. LINNET_CHECK=never does
+ * without. Internal.
+ */
+#ifndef LINNET_VERIFY_TRUST_H
+#define LINNET_VERIFY_TRUST_H
+
+#include "../core/core.h"
+#include "../device/device.h"
+
+/* Did this implementation of a desc's layer, in its direction, fail? Checks nothing. */
+bool linnet_trust_is_bad(linnet_device *device, const linnet_layer_desc *desc, const char *implementation);
+/* Checks it unless that was done; false: it failed, which is said. */
+bool linnet_trust_check(linnet_device *device, const linnet_layer_desc *desc, const char *implementation);
+/* From now on the layer's plans are built without optimisation, and all its implementations count as not checked.
+   false: that is so already, or the device cannot. */
+bool linnet_trust_plain(linnet_device *device, uint32_t kind);
+/* The same for steps of an optimiser, which has one implementation; built plainly where need be. false: it is wrong. */
+bool linnet_trust_optimizer(linnet_device *device, uint32_t kind);
+void linnet_trust_free(linnet_device *device);
+
+/* ---- trust_file.c ---- */
+
+typedef enum linnet_verdict { LINNET_VERDICT_PASSED = 1, LINNET_VERDICT_FAILED, LINNET_VERDICT_PLAIN } linnet_verdict;
+
+typedef struct linnet_trust_entry {
+    linnet_verdict verdict; /* PLAIN: of the layer as a whole, implementation "" */
+    char layer[32];
+    char implementation[128]; /* "panel"; "panel<direct": direct goes back from panel */
+} linnet_trust_entry;
+
+typedef struct linnet_trust {
+    linnet_trust_entry *entries;
+    size_t count, capacity;
+    bool cannot; /* there is nothing to compare with: said */
+} linnet_trust;
+
+linnet_trust_entry *linnet_trust_find(linnet_trust *trust, const char *layer, const char *implementation);
+/* false: no memory. */
+bool linnet_trust_put(linnet_trust *trust, linnet_verdict verdict, const char *layer, const char *implementation);
+/* Any bytes: a file that makes no sense counts as none. */
+void linnet_trust_read(linnet_device *device, linnet_trust *trust);
+/* Best effort. */
+void linnet_trust_write(linnet_device *device, const linnet_trust *trust);
+
+#endif

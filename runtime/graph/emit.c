@@ -282,8 +282,10 @@ void linnet_emit_describe_choice(linnet_compiler *c, uint32_t n, linnet_plan_ste
             step->inputs[i].outer_stride = c->slices[values[i]].outer_stride;
     }
     const linnet_slice *slice = &c->slices[linnet_fusion_output(c, n)];
-    if (slice->concat != LINNET_NO_NODE)
+    if (slice->concat != LINNET_NO_NODE) { /* whether a stride is taken may depend on the format */
+        step->outputs[0].format = slice->format;
         step->outputs[0].outer_stride = slice->outer_stride;
+    }
 }
 
 /* Zeroes a candidate and presets its formats to the desc's. */

@@ -170,6 +170,7 @@ typedef struct linnet_fusion {
 typedef struct linnet_slice {
     uint32_t concat; /* node; LINNET_NO_NODE: none, the value lies by itself */
     uint64_t offset; /* bytes */
+    uint32_t format; /* of the whole, and so of the part */
     int64_t outer_stride;
 } linnet_slice;
 

@@ -25,6 +25,7 @@ static bool find_slice(const linnet_compiler *c, uint32_t place, const linnet_te
             return false;
         }
     }
+    out->format = whole->format;
     out->outer_stride = whole->dims[0] == 1 ? 0 : stride; /* a single item has no distance */
     return out->offset % device->info.alignment_bytes == 0;
 }

@@ -48,6 +48,9 @@ static void split(cpu_channels_job *j)
         rows = cpu_ceil(rows, 2);
     while (items * cpu_ceil(j->rows, rows) * cpu_ceil(j->out_blocks, blocks) < WANTED_TASKS && blocks > 2 && !j->dot)
         blocks = cpu_ceil(blocks, 4) * 2;
+    int64_t tasks = items * cpu_ceil(j->rows, rows) * cpu_ceil(j->out_blocks, blocks);
+    if (tasks < WANTED_TASKS && tasks % 2 == 1) /* two threads would wait for one of them */
+        rows = cpu_ceil(rows, 2);
     j->rows_per_task = rows;
     j->blocks_per_task = blocks;
     j->row_chunks = cpu_ceil(j->rows, rows);

@@ -157,12 +157,14 @@ linnet_status linnet_gradients_settle(linnet_session *session)
 /* A domain of its own in Philox's step, so that initialisation and dropout never draw the same numbers. */
 #define INITIAL_STEP UINT64_C(0xF000000000000000)
 
-/* linnet_philox_uniform of the elements in turn, a block of four at a time. */
-static void draw_unit(uint32_t number, uint64_t seed, float *out, uint64_t count)
+#define PIECE ((uint64_t)1 << 16) /* values that are drawn at once; even blocks of Philox, pairs of normal numbers */
+
+/* linnet_philox_uniform of elements from first on, a multiple of four; a block of four at a time. */
+static void draw_unit(uint32_t number, uint64_t seed, uint64_t first, float *out, uint64_t count)
 {
     const uint32_t key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
     for (uint64_t i = 0; i < count; i += 4) {
-        uint64_t block = i >> 2;
+        uint64_t block = (first + i) >> 2;
         const uint32_t counter[4] = {(uint32_t)block, (uint32_t)(block >> 32) ^ number, (uint32_t)INITIAL_STEP,
                                      (uint32_t)(INITIAL_STEP >> 32)};
         uint32_t words[4];
@@ -184,12 +186,14 @@ static void make_normal(float deviation, float *out, uint64_t count)
     }
 }
 
-static void draw(const linnet_net_value *value, uint32_t number, uint64_t seed, float *out, uint64_t count)
+/* count start values from element first on. */
+static void draw(const linnet_net_value *value, uint32_t number, uint64_t seed, uint64_t first, float *out,
+                 uint64_t count)
 {
     float fan_in = value->fan_in > 0 ? (float)value->fan_in : INFINITY, bound = 1.0f / sqrtf(fan_in);
     switch ((linnet_initial)value->initial) {
     case LINNET_INITIAL_VALUES:
-        memcpy(out, value->values, count * sizeof *out);
+        memcpy(out, value->values + first, count * sizeof *out);
         return;
     case LINNET_INITIAL_ZERO:
     case LINNET_INITIAL_ONE:
@@ -198,7 +202,7 @@ static void draw(const linnet_net_value *value, uint32_t number, uint64_t seed, 
         return;
     case LINNET_INITIAL_HE_NORMAL:
     case LINNET_INITIAL_SMALL_NORMAL:
-        draw_unit(number, seed, out, count);
+        draw_unit(number, seed, first, out, count);
         make_normal(value->initial == LINNET_INITIAL_SMALL_NORMAL ? 0.01f : sqrtf(2.0f / (float)value->fan_out), out,
                     count);
         return;
@@ -208,25 +212,28 @@ static void draw(const linnet_net_value *value, uint32_t number, uint64_t seed, 
     case LINNET_INITIAL_KAIMING_UNIFORM:
         break;
     }
-    draw_unit(number, seed, out, count);
+    draw_unit(number, seed, first, out, count);
     for (uint64_t i = 0; i < count; i++)
         out[i] = (2.0f * out[i] - 1.0f) * bound;
 }
 
-static linnet_status initialize_variable(linnet_session *session, uint32_t number)
+/* A piece at a time through memory of PIECE floats. */
+static linnet_status initialize_variable(linnet_session *session, uint32_t number, float *memory)
 {
     linnet_variable *variable = &session->variables[number];
     const linnet_place *place = &session->places[variable->place];
-    float *data = linnet_allocate(1, variable->bytes);
-    if (!data)
-        return linnet_fail(session->context, LINNET_OUT_OF_MEMORY, "no memory to start a parameter");
-    draw(&session->net->values[variable->value], number, session->seed, data, variable->bytes / sizeof *data);
-    linnet_status status =
-        linnet_device_check(session->context, place->device,
-                            place->device->backend->upload(place->queue, linnet_variable_view(session, variable), data,
-                                                           variable->bytes, NULL),
-                            "writing a parameter");
-    linnet_release(data);
+    linnet_view view = linnet_variable_view(session, variable);
+    linnet_status status = LINNET_OK;
+    uint64_t all = variable->bytes / sizeof *memory;
+    for (uint64_t first = 0; first < all && status == LINNET_OK; first += PIECE) {
+        uint64_t count = all - first < PIECE ? all - first : PIECE;
+        draw(&session->net->values[variable->value], number, session->seed, first, memory, count);
+        status = linnet_device_check(
+            session->context, place->device,
+            place->device->backend->upload(place->queue, view, memory, count * sizeof *memory, NULL),
+            "writing a parameter");
+        view.offset += count * sizeof *memory;
+    }
     variable->version++;
     return status;
 }
@@ -236,10 +243,14 @@ linnet_status linnet_session_initialize(linnet_session *session, uint64_t seed)
     linnet_status status = linnet_session_check(session);
     if (status != LINNET_OK)
         return status;
+    float *memory = linnet_allocate(PIECE, sizeof *memory);
+    if (!memory)
+        return linnet_fail(session->context, LINNET_OUT_OF_MEMORY, "no memory to start a parameter");
     session->seed = seed;
     session->step = 0;
     for (uint32_t i = 0; i < session->variable_count && status == LINNET_OK; i++)
-        status = initialize_variable(session, i);
+        status = initialize_variable(session, i, memory);
+    linnet_release(memory);
     return status;
 }
 

@@ -86,6 +86,8 @@ int bench_net_layers(const char *name, int train, int64_t batch, const bench_opt
 bool bench_is_case(const char *text);
 int bench_case(table *t, const char *text, const bench_options *options);
 void bench_case_table(table *t);
+/* tune_case.c: such a layer as a net in a line, in a training step with what gives it both gradients; its images. */
+int tune_case_net(const char *text, int train, char *out, size_t size, int64_t *out_batch);
 /* One evaluation of style transfer's losses and their gradient. */
 int bench_style(bench_report *report, const bench_options *options);
 /* From here on, for devices that are opened: LINNET_NUM_THREADS. */

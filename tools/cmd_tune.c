@@ -82,10 +82,11 @@ static int tune_engine(bench_engine *b, const char *name, int64_t batch, const t
     return code;
 }
 
-static int tune_one(const char *name, int train, int64_t batch, const tune_options *o)
+/* name is what the net is called in the report. */
+static int tune_one(const char *net, const char *name, int train, int64_t batch, const tune_options *o)
 {
     bench_engine b;
-    int code = bench_engine_start(&b, name, train, batch);
+    int code = bench_engine_start(&b, net, train, batch);
     if (code == EXIT_GO_ON)
         code = tune_engine(&b, name, batch, o);
     bench_engine_stop(&b);
@@ -100,13 +101,28 @@ static bool has_classes(const char *name)
     return has;
 }
 
+static int tune_layer(const char *text, const tune_options *o)
+{
+    char net[512];
+    int64_t batch;
+    int code = EXIT_GO_ON;
+    for (int train = o->train_only; train <= !o->infer_only && code == EXIT_GO_ON; train++) {
+        code = tune_case_net(text, train, net, sizeof net, &batch);
+        if (code == EXIT_GO_ON)
+            code = tune_one(net, text, train, batch, o);
+    }
+    return code;
+}
+
 static int tune_net(const char *name, const tune_options *o)
 {
     int code = EXIT_GO_ON;
+    if (bench_is_case(name))
+        return tune_layer(name, o);
     for (size_t i = 0; i < o->bench.batches.count && code == EXIT_GO_ON; i++)
         for (int train = o->train_only; train <= !o->infer_only && code == EXIT_GO_ON; train++)
             if (!train || o->train_only || has_classes(name))
-                code = tune_one(name, train, o->bench.batches.numbers[i], o);
+                code = tune_one(name, name, train, o->bench.batches.numbers[i], o);
     return code;
 }
 
@@ -148,7 +164,7 @@ static int run(int argc, char **argv)
 }
 
 const cli_command cmd_tune = {
-    "tune", "NET...", "measure on this device which implementation of each layer is the fastest",
+    "tune", "NET|LAYER...", "measure on this device which implementation of each layer is the fastest",
     "NET is a network's name, a net in a line (one layer is a net, too: \"input 64x56x56; conv 64 k3 p1\") or a file "
     "that\n"
     "holds one. Without tuning, implementations are chosen by costs that the backend estimates from shapes alone. "
@@ -158,5 +174,9 @@ const cli_command cmd_tune = {
     "compared with the first one; one that computes something else is never used again. What was measured is kept in "
     "the\n"
     "cache directory (LINNET_CACHE_DIR) for this device, this number of threads and these sizes, where the whole\n"
-    "network is faster with it. 'linnet plan' says which steps were tuned.",
+    "network is faster with it. 'linnet plan' says which steps were tuned.\n"
+    "\n"
+    "LAYER is a layer with its sizes as 'linnet bench' takes them, conv2d:n1c64h56w56_oc64k3p1: a convolution, a "
+    "linear\n"
+    "layer or a pool. In a training step, batch norm before it and a few classes behind it give it both gradients.",
     run};

@@ -34,5 +34,11 @@ must tune "input 1x6x6; conv 2 k3; relu" --batch 2 --seconds 0.0005 --force
 grep -q 'kept$' "$WORK/out" || fail "a net in a line"
 must plan "input 1x6x6; conv 2 k3; relu" --batch 2
 grep -q tuned "$WORK/out" || fail "a net in a line is not tuned"
+must tune conv2d:n2c3h7w5_oc4k3x1s2p1nb+relu --seconds 0.0005 --force
+[ "$(grep -c '^conv2d:n2c3h7w5_oc4k3x1s2p1nb+relu, .*, batch 2: .*kept$' "$WORK/out")" -eq 2 ] || fail "a layer"
+must plan "input 3x7x5; conv 4 k3x1 s2 p1 nb; relu" --batch 2
+grep -q tuned "$WORK/out" || fail "a layer is not tuned"
+must tune linear:n3i7_o3 max_pool2d:n1c2h4w4_k2s1 --infer --seconds 0.0005 --force
+refuses 2 "of single layers" tune softmax:n2c3
 refuses 2 "which network?" tune
 refuses 2 "exclude each other" tune lenet5 --train --infer

@@ -7,7 +7,7 @@ void cpu_conv2d_forward_channels(const linnet_layer_desc *desc, const linnet_lay
     cpu_conv2d_data d = cpu_conv2d_data_of(desc, args);
     cpu_channels_job j;
     cpu_channels_forward_job(&d.s, CPU_LANES, &j);
-    cpu_channels_forward_run(desc, &d, &j);
+    cpu_channels_forward_run(desc, args, &d, &j);
 }
 
 void cpu_conv2d_backward_channels(const linnet_layer_desc *desc, const linnet_layer_args *args)

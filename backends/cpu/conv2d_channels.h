@@ -68,7 +68,7 @@ typedef struct cpu_channels_job {
     int64_t in_item, out_item;                    /* floats between items */
     int64_t weight_in, weight_out, weight_group;  /* floats between planes, blocks and groups of packed weights */
     int64_t out_plane, out_row, out_column;       /* floats between blocks, rows and pixels of a phase */
-    bool accumulate;
+    const float *add;                             /* lies as out does, may be out; or NULL */
     cpu_epilogue epilogue;
     /* How the sums are made: in blocks of 16 outputs, or (dot) one output at a time, 16 inputs in the lanes. */
     bool dot;
@@ -90,7 +90,8 @@ uint64_t cpu_channels_job_workspace(cpu_channels_job *job);
 void cpu_channels_job_run(cpu_channels_job *job, unsigned char *workspace, int64_t work);
 
 /* Forward with its bias and epilogue; the bias is in the workspace before the job's, cpu_channels_bias_bytes. */
-void cpu_channels_forward_run(const linnet_layer_desc *desc, const cpu_conv2d_data *d, cpu_channels_job *job);
+void cpu_channels_forward_run(const linnet_layer_desc *desc, const linnet_layer_args *args, const cpu_conv2d_data *d,
+                              cpu_channels_job *job);
 uint64_t cpu_channels_bias_bytes(const cpu_conv2d_sizes *s);
 void cpu_channels_backward_run(const cpu_conv2d_data *d, bool few);
 

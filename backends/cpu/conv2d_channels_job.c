@@ -105,8 +105,29 @@ static int32_t next_columns(const cpu_channels_job *j, int64_t blocks)
     return few ? (blocks % 2 == 1 ? 3 : 2) : blocks % 3 == 1 ? 2 : 3;
 }
 
+/* The weights of the next blocks of outputs: what is left of them to be fetched while these are worked on. */
+typedef struct next_weights {
+    const float *at, *end;
+} next_weights;
+
+static next_weights next_weights_of(const cpu_channels_job *j, const cpu_batch_reduce *block)
+{
+    const float *all = j->weight + j->out_blocks * j->weight_out, *at = block->b + block->columns * block->b_t;
+    return (next_weights){.at = at,
+                          .end = at + block->columns * block->b_t <= all ? at + block->columns * block->b_t : at};
+}
+
+static const float *fetch_next(const cpu_batch_reduce *p, next_weights *next)
+{
+    const float *at = next->at;
+    if (at >= next->end)
+        return NULL;
+    next->at += p->count * p->depth * CPU_LANES;
+    return at;
+}
+
 /* A run of pixels, in as few products as the registers allow, about equally long. */
-static void run_pixels(const cpu_channels_job *j, const cpu_batch_reduce *first, int64_t pixels)
+static void run_pixels(const cpu_channels_job *j, const cpu_batch_reduce *first, int64_t pixels, next_weights *next)
 {
     cpu_batch_reduce p = *first;
     int64_t most = j->dot ? cpu_table.dot_rows[p.columns - 1] : cpu_table.batch_rows[p.columns - 1];
@@ -115,7 +136,8 @@ static void run_pixels(const cpu_channels_job *j, const cpu_batch_reduce *first,
         p.rows = (int32_t)cpu_ceil(pixels - at, tiles - tile);
         p.a = first->a + at * j->window.lanes;
         p.out = first->out + at * j->out_column;
-        p.add = j->accumulate ? p.out : NULL;
+        p.add = j->add ? j->add + (p.out - j->out) : NULL;
+        p.ahead = fetch_next(&p, next);
         if (j->dot)
             cpu_table.batch_dot(&p);
         else
@@ -124,21 +146,23 @@ static void run_pixels(const cpu_channels_job *j, const cpu_batch_reduce *first,
 }
 
 /* Rows of a phase: one run where they follow one another. */
-static void run_rows(const cpu_channels_job *j, const cpu_batch_reduce *first, int64_t rows, int64_t columns)
+static void run_rows(const cpu_channels_job *j, const cpu_batch_reduce *first, int64_t rows, int64_t columns,
+                     next_weights *next)
 {
     cpu_batch_reduce p = *first;
     if (j->joined) {
-        run_pixels(j, &p, rows * j->row_pixels);
+        run_pixels(j, &p, rows * j->row_pixels, next);
         return;
     }
     for (int64_t i = 0; i < rows; i++, p.a += j->window.pitch * j->window.lanes, p.out += j->out_row)
-        run_pixels(j, &p, columns);
+        run_pixels(j, &p, columns, next);
 }
 
 /* p: of the block; out and a of the task's first row. */
 static void run_phases(const cpu_channels_job *j, const cpu_batch_reduce *block, int64_t row)
 {
     cpu_batch_reduce p = *block;
+    next_weights next = next_weights_of(j, block);
     p.terms = j->terms;
     for (const cpu_channels_phase *phase = j->phase; phase < j->phase + j->phases; phase++, p.terms += p.count) {
         int64_t all = j->row_pixels == 1 ? phase->rows * phase->columns : phase->rows;
@@ -146,8 +170,8 @@ static void run_phases(const cpu_channels_job *j, const cpu_batch_reduce *block,
         p.short_count = j->last_lanes > 0 ? phase->taps : 0;
         p.short_depth = j->last_lanes;
         p.out = block->out + phase->out;
-        if (p.count > 0 || !j->accumulate)
-            run_rows(j, &p, cpu_min(j->rows_per_task, all - row), phase->columns);
+        if (p.count > 0 || j->add != j->out)
+            run_rows(j, &p, cpu_min(j->rows_per_task, all - row), phase->columns, &next);
     }
 }
 
@@ -198,7 +222,7 @@ static void task(const void *context, int64_t number, uint32_t worker)
                           .out_r = j->out_column,
                           .out_t = j->out_plane,
                           .b_t = j->weight_out,
-                          .layout = w->lanes == 1 ? CPU_BATCH_PLAIN : CPU_BATCH_PIXELS,
+                          .layout = w->lanes == 1 ? CPU_BATCH_TAPS : CPU_BATCH_PIXELS,
                           .low = j->epilogue.low,
                           .high = j->epilogue.high};
     for (; block < last; block += p.columns) {
@@ -321,15 +345,17 @@ static const float *padded_bias(const cpu_conv2d_data *d, float *out)
     return out;
 }
 
-void cpu_channels_forward_run(const linnet_layer_desc *desc, const cpu_conv2d_data *d, cpu_channels_job *j)
+void cpu_channels_forward_run(const linnet_layer_desc *desc, const linnet_layer_args *args, const cpu_conv2d_data *d,
+                              cpu_channels_job *j)
 {
     j->in = d->x;
     j->out = d->y;
     j->weight = d->weight;
     j->bias = padded_bias(d, (float *)(void *)d->workspace);
-    j->epilogue = d->epilogue;
+    j->epilogue = cpu_epilogue_with_residual(desc, args);
+    j->add = j->epilogue.residual;
     cpu_channels_job_run(j, d->workspace + cpu_channels_bias_bytes(&d->s), cpu_conv2d_work(&d->s));
-    bool keeps_zero = d->epilogue.low <= 0 && d->epilogue.high >= 0 && d->epilogue.count == 0;
+    bool keeps_zero = j->epilogue.low <= 0 && j->epilogue.high >= 0 && j->epilogue.count == 0;
     if (!keeps_zero)
         cpu_clear_spare_lanes(&desc->outputs[0], d->y);
 }
@@ -341,7 +367,7 @@ void cpu_channels_backward_run(const cpu_conv2d_data *d, bool few)
     j.in = d->dy;
     j.out = d->dx;
     j.weight = d->weight;
-    j.accumulate = d->accumulate_x;
+    j.add = d->accumulate_x ? d->dx : NULL;
     cpu_channels_job_run(&j, d->workspace, cpu_conv2d_work(&d->s));
 }
 

@@ -23,7 +23,7 @@ void cpu_conv2d_forward_planes(const linnet_layer_desc *desc, const linnet_layer
     cpu_conv2d_data d = cpu_conv2d_data_of(desc, args);
     cpu_channels_job j;
     cpu_channels_forward_job(&d.s, 1, &j);
-    cpu_channels_forward_run(desc, &d, &j);
+    cpu_channels_forward_run(desc, args, &d, &j);
 }
 
 void cpu_conv2d_backward_planes(const linnet_layer_desc *desc, const linnet_layer_args *args)

@@ -57,13 +57,25 @@ static ALWAYS_INLINE void finish(const cpu_batch_reduce *p, sums_tile sum, const
     }
 }
 
-/* rows, columns, a_r and a_k are constants where this is inlined, so that sum lives in registers. */
-static ALWAYS_INLINE void product(const cpu_batch_reduce *p, const int rows, const int columns, const int64_t a_r,
-                                  const int64_t a_k)
+/* The rows of a that are needed two terms later; at the end of the list, those that the next product begins with if it
+   continues where this one ends. */
+static ALWAYS_INLINE const float *later_rows(const cpu_batch_reduce *p, const cpu_batch_term *term, const int rows)
+{
+    int64_t left = p->terms + p->count - term;
+    if (left > 2)
+        return p->a + term[2].a;
+    return p->a + rows * LANES + p->terms[left == 2 || p->count == 1 ? 0 : 1].a;
+}
+
+/* rows, columns and the layout are constants where this is inlined, so that sum lives in registers. Meanwhile it
+   fetches: lines of b a little ahead; of pixels also the rows of a later term, one a step, and p->ahead. */
+static ALWAYS_INLINE void product(const cpu_batch_reduce *p, const int rows, const int columns, const int layout)
 {
     sums_tile sum;
     const int vectors = columns * PARTS;
+    const int64_t a_r = layout == CPU_BATCH_PIXELS ? LANES : 1, a_k = layout == CPU_BATCH_CHANNELS ? LANES : 1;
     const int64_t b_t = p->b_t;
+    const float *ahead = p->ahead ? p->ahead : p->b;
     UNROLL
     for (int r = 0; r < rows; r++) {
         UNROLL
@@ -73,14 +85,24 @@ static ALWAYS_INLINE void product(const cpu_batch_reduce *p, const int rows, con
     const cpu_batch_term *end = p->terms + p->count, *end_of_full = end - p->short_count;
     for (const cpu_batch_term *term = p->terms; term < end; term++) {
         const float *a = p->a + term->a, *b = p->b + term->b;
-        for (int64_t k = term < end_of_full ? p->depth : p->short_depth; k > 0; k--) {
+        const float *later = layout == CPU_BATCH_PIXELS ? later_rows(p, term, rows) : a;
+        const int64_t depth = layout == CPU_BATCH_TAPS ? 1 : term < end_of_full ? p->depth : p->short_depth;
+        for (int64_t k = depth; k > 0; k--) {
             vec x[MOST_COLUMNS * PARTS];
             UNROLL
             for (int t = 0; t < vectors; t++)
                 x[t] = vec_hold(vec_load(b + t / PARTS * b_t + t % PARTS * VEC));
-            UNROLL
-            for (int t = 0; t < columns && a_k == 1; t++)
-                __builtin_prefetch(b + t * b_t + AHEAD);
+            if (layout == CPU_BATCH_PIXELS || layout == CPU_BATCH_PLAIN) {
+                UNROLL
+                for (int t = 0; t < columns; t++)
+                    __builtin_prefetch(b + t * b_t + AHEAD);
+            }
+            if (layout == CPU_BATCH_PIXELS) {
+                __builtin_prefetch(later);
+                later += LANES;
+                __builtin_prefetch(ahead, 0, 2);
+                ahead += LANES;
+            }
             UNROLL
             for (int r = 0; r < rows; r++) {
                 vec w = vec_set(a[r * a_r]);
@@ -110,11 +132,13 @@ static ALWAYS_INLINE void product(const cpu_batch_reduce *p, const int rows, con
 #define ALL(each) TO_3(each, 1)
 #endif
 #define PRODUCT(rows, columns) \
-    static void pixels_##rows##x##columns(const cpu_batch_reduce *p) { product(p, rows, columns, LANES, 1); } \
-    static void channels_##rows##x##columns(const cpu_batch_reduce *p) { product(p, rows, columns, 1, LANES); } \
-    static void taps_##rows##x##columns(const cpu_batch_reduce *p) { product(p, rows, columns, 1, 1); }
+    static void pixels_##rows##x##columns(const cpu_batch_reduce *p) { product(p, rows, columns, CPU_BATCH_PIXELS); } \
+    static void channels_##rows##x##columns(const cpu_batch_reduce *p) { product(p, rows, columns, CPU_BATCH_CHANNELS); } \
+    static void plain_##rows##x##columns(const cpu_batch_reduce *p) { product(p, rows, columns, CPU_BATCH_PLAIN); } \
+    static void taps_##rows##x##columns(const cpu_batch_reduce *p) { product(p, rows, columns, CPU_BATCH_TAPS); }
 #define ENTRY(rows, columns) \
-    [columns - 1][rows - 1] = {pixels_##rows##x##columns, channels_##rows##x##columns, taps_##rows##x##columns},
+    [columns - 1][rows - 1] = {pixels_##rows##x##columns, channels_##rows##x##columns, plain_##rows##x##columns, \
+                               taps_##rows##x##columns},
 ALL(PRODUCT)
 /* clang-format on */
 
@@ -122,7 +146,7 @@ typedef void product_function(const cpu_batch_reduce *p);
 
 static void batch_reduce(const cpu_batch_reduce *p)
 {
-    static product_function *const functions[MOST_COLUMNS][ROWS_1][3] = {ALL(ENTRY)};
+    static product_function *const functions[MOST_COLUMNS][ROWS_1][CPU_BATCH_LAYOUTS] = {ALL(ENTRY)};
     functions[p->columns - 1][p->rows - 1][p->layout](p);
 }
 

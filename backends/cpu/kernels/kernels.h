@@ -46,9 +46,10 @@ typedef struct cpu_gemv {
 
 /* ---- Batch-reduce matrix products (batch_reduce.c): the inner loop of everything in nchw16c ---- */
 
-/* How the elements of a lie: CPU_BATCH_PIXELS a row is 16 floats (a pixel), a step is the next float (channel);
-   CPU_BATCH_CHANNELS the other way round; CPU_BATCH_PLAIN both are the next float. */
-enum { CPU_BATCH_PIXELS, CPU_BATCH_CHANNELS, CPU_BATCH_PLAIN, CPU_BATCH_LAYOUTS };
+/* How the elements of a lie: CPU_BATCH_PIXELS a row is 16 floats (a pixel), a step is the next float (channel), of at
+   most 16; CPU_BATCH_CHANNELS the other way round; CPU_BATCH_PLAIN both are the next float; CPU_BATCH_TAPS rows are, and
+   depth is 1. */
+enum { CPU_BATCH_PIXELS, CPU_BATCH_CHANNELS, CPU_BATCH_PLAIN, CPU_BATCH_TAPS, CPU_BATCH_LAYOUTS };
 enum { CPU_BATCH_COLUMNS = 4 };
 
 /* One product of the sum: where its factors begin, in floats from a and b. */
@@ -66,6 +67,8 @@ typedef struct cpu_batch_reduce {
     const cpu_batch_term *terms;
     const float *bias; /* [columns][16], or NULL */
     const float *add;  /* strides of out, may be out; or NULL */
+    /* CPU_BATCH_PIXELS: count * depth lines that a later product reads, to be fetched into the second cache; or NULL */
+    const float *ahead;
     int64_t count, depth, short_count, short_depth;
     int64_t out_r, out_t, b_t; /* strides, floats */
     int32_t rows, columns;     /* columns at most table.batch_columns, rows at most table.batch_rows[columns - 1] */

@@ -21,7 +21,7 @@
 #include <string.h>
 
 enum { PANEL = CPU_GEMM_PANEL, DEPTH = 256, ROWS = 1024, COLUMNS = 768, LEAST_ROWS = 112, LEAST_COLUMNS = 64 };
-enum { MOST_STRIP_ROWS = 16, FEW_ROWS = 128, FEW_ROWS_OF_PAGES = 48 };
+enum { MOST_STRIP_ROWS = 16, FEW_ROWS = 28, FEW_ROWS_OF_SMALL = 64, SMALL_FLOATS = 1 << 18 };
 
 /* ---- Packing ---- */
 
@@ -167,11 +167,10 @@ typedef struct blocks {
     int64_t across;        /* blocks of columns */
 } blocks;
 
-/* Few rows do not repay packing b, where its rows do not meet in a few sets of the cache. */
+/* Few rows do not repay packing b, some more not where the second cache holds all of b. */
 static bool reads_in_place(const cpu_gemm *g, int64_t rows)
 {
-    bool are_pages = g->b_k % (4096 / (int64_t)sizeof(float)) == 0;
-    return g->b_n == 1 && rows <= (are_pages ? FEW_ROWS_OF_PAGES : FEW_ROWS);
+    return g->b_n == 1 && rows <= (g->n * g->k <= SMALL_FLOATS ? FEW_ROWS_OF_SMALL : FEW_ROWS);
 }
 
 static void run_in_place(cpu_gemm_packed part, const float *b, int64_t b_k, int64_t columns)

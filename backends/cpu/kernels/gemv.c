@@ -34,11 +34,12 @@ static ALWAYS_INLINE void step(const float *const w[VEC], const float *const x[4
                                const bool is_whole, const int items, vec sums[VEC])
 {
     vec in[4];
+    const int rows = VEC / items;
     UNROLL
     for (int t = 0; t < items; t++)
         in[t] = is_whole ? vec_load(x[t] + i) : vec_load_n(x[t] + i, n);
     UNROLL
-    for (int r = 0; r < VEC / items; r++) {
+    for (int r = 0; r < rows; r++) {
         vec row = is_whole ? vec_load(w[r] + i) : vec_load_n(w[r] + i, n);
         UNROLL
         for (int t = 0; t < items; t++)

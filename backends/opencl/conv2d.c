@@ -6,15 +6,12 @@
 #include <math.h>
 #include <string.h>
 
+/* In this order. channels, planes and panel refuse what is no processor, where costs decide; implicit refuses
+   processors, and what does not fill its tiles. */
 static const linnet_cl_conv2d_way *const ways[] = {&linnet_cl_conv2d_channels, &linnet_cl_conv2d_planes,
-                                                   &linnet_cl_conv2d_panel, &linnet_cl_conv2d_direct,
-                                                   &linnet_cl_conv2d_clblast};
-enum { CHANNELS, PLANES, PANEL, DIRECT, CLBLAST, WAYS };
-
-/* By whether the products of one image are large: CLBlast has a start-up cost and its own launches. channels, planes
- * and panel refuse what is no processor; there costs decide. */
-static const int preferences[2][WAYS] = {{CHANNELS, PLANES, PANEL, DIRECT, CLBLAST},
-                                         {CHANNELS, PLANES, PANEL, CLBLAST, DIRECT}};
+                                                   &linnet_cl_conv2d_panel,    &linnet_cl_conv2d_implicit,
+                                                   &linnet_cl_conv2d_direct,   &linnet_cl_conv2d_clblast};
+enum { WAYS = sizeof(ways) / sizeof(ways[0]) };
 
 /* Takes the epilogue apart where it is made of what every kernel can do. */
 static void read_epilogue(const linnet_layer_desc *desc, linnet_cl_conv2d *shape)
@@ -67,9 +64,9 @@ linnet_cl_conv2d linnet_cl_conv2d_of(const linnet_layer_desc *desc)
                               .want_data = !forward && linnet_cl_wants_input(desc, LINNET_CONV2D_X),
                               .want_weight = !forward && linnet_cl_wants_parameter(desc, LINNET_CONV2D_WEIGHT),
                               .want_bias = !forward && linnet_cl_wants_parameter(desc, LINNET_CONV2D_BIAS)};
-    if (desc->epilogue_count > 0)
-        shape.epilogue = desc->epilogue[0];
     read_epilogue(desc, &shape);
+    if (desc->epilogue_count > shape.adds)
+        shape.epilogue = desc->epilogue[shape.adds];
     return shape;
 }
 
@@ -81,12 +78,6 @@ void linnet_cl_conv2d_constants(linnet_cl_kernel *kernel, const linnet_cl_conv2d
                                  shape->dilation_x,   shape->top,           shape->left};
     for (size_t i = 0; i < sizeof(constants) / sizeof(constants[0]); i++)
         linnet_cl_int(kernel, constants[i]);
-}
-
-static bool conv2d_is_large(const linnet_cl_conv2d *shape)
-{
-    double patch = (double)(shape->weights / shape->outputs), pixels = (double)(shape->out_height * shape->out_width);
-    return (double)shape->group_outputs * patch * pixels > 4e6;
 }
 
 /* Microseconds. Blocks of 16 channels are multiplied whole. */
@@ -108,6 +99,8 @@ static const char *epilogue_refusal(const linnet_layer_desc *desc, const linnet_
 {
     if (way->blocked)
         return shape->clamps ? NULL : "takes a residual, then relu or clip";
+    if (way->adds)
+        return desc->epilogue_count > 1u + shape->adds ? "takes a residual, then one operator" : NULL;
     if (linnet_epilogue_inputs(desc) > 0)
         return "adds nothing to its output";
     return desc->epilogue_count > 1 ? "takes one epilogue" : NULL;
@@ -119,7 +112,7 @@ static linnet_status conv2d_candidate(linnet_backend_device *device, const linne
     if (index >= WAYS)
         return LINNET_END;
     linnet_cl_conv2d shape = linnet_cl_conv2d_of(desc);
-    const linnet_cl_conv2d_way *way = ways[preferences[conv2d_is_large(&shape) ? 1 : 0][index]];
+    const linnet_cl_conv2d_way *way = ways[index];
     out->name = way->name;
     out->numerics = LINNET_NUMERICS_DIRECT;
     out->refusal = linnet_cl_refusal(desc);
@@ -150,7 +143,7 @@ static linnet_status conv2d_plan(linnet_backend_device *device, const linnet_lay
 {
     *out = NULL;
     linnet_cl_conv2d shape = linnet_cl_conv2d_of(desc);
-    for (int i = 0; i < WAYS; i++)
+    for (size_t i = 0; i < WAYS; i++)
         if (strcmp(ways[i]->name, candidate) == 0)
             return ways[i]->plan(device, &shape, out);
     return linnet_cl_fail(LINNET_NOT_FOUND, "conv2d has no candidate '%s' in the opencl backend", candidate);

@@ -11,7 +11,7 @@ typedef struct linnet_cl_conv2d {
     int64_t kernel_height, kernel_width, stride_y, stride_x, dilation_y, dilation_x, top, left;
     int64_t weights; /* elements of weight */
     bool has_bias;
-    linnet_epilogue epilogue; /* op 0: none, or more than that */
+    linnet_epilogue epilogue; /* the first operator, behind a residual that comes before it; op 0: none */
     /* The same, where it is a residual first (adds) and then at most a relu or clip: low..high. Else clamps is false.
      */
     bool clamps, adds;
@@ -31,6 +31,7 @@ typedef struct linnet_cl_conv2d_way {
     float products_a_microsecond; /* of one compute unit, about */
     bool blocked;                 /* outputs in nchw16c, weights in its formats, and epilogues that clamp */
     bool planes;                  /* inputs in NCHW nevertheless */
+    bool adds;                    /* in NCHW: takes a residual before its operator */
     const char *(*refusal)(const linnet_backend_device *device, const linnet_cl_conv2d *shape); /* NULL: accepts */
     uint64_t (*workspace_bytes)(const linnet_backend_device *device, const linnet_cl_conv2d *shape);
     linnet_status (*plan)(linnet_backend_device *device, const linnet_cl_conv2d *shape, linnet_backend_plan **out);
@@ -39,6 +40,7 @@ typedef struct linnet_cl_conv2d_way {
 extern const linnet_cl_conv2d_way linnet_cl_conv2d_channels;
 extern const linnet_cl_conv2d_way linnet_cl_conv2d_planes;
 extern const linnet_cl_conv2d_way linnet_cl_conv2d_panel;
+extern const linnet_cl_conv2d_way linnet_cl_conv2d_implicit;
 extern const linnet_cl_conv2d_way linnet_cl_conv2d_direct;
 extern const linnet_cl_conv2d_way linnet_cl_conv2d_clblast;
 

@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * conv2d on GPUs as an implicit matrix product (conv2d_implicit.cl). The input's gradient is the same product once for
+ * each phase of the stride, so that no product with a zero between outputs is made. The weight's gradient goes in parts
+ * along its long sum where its tiles are too few for the device; the workspace holds them [parts,weights], then those
+ * of the bias.
+ */
+#include "conv2d.h"
+
+enum {
+    SMALL_TILE = 64,
+    LARGE_TILE = 128,  /* as in conv2d_implicit.cl, which takes 2 TILE work-items a group */
+    MOST_PHASES = 4,   /* more strides are rare, and a plan has few kernels */
+    MOST_EDGE = 16000, /* rows, columns and reaches of windows: two of them are packed into an int */
+    LEAST_SIDE = 16,
+    LEAST_RUN = 256, /* pixels of a part */
+    MOST_PARTS_BYTES = 64 << 20
+};
+
+/* What one launch of conv2d_implicit does; names as there. */
+typedef struct product {
+    int64_t planes, height, width, outputs, rows, columns, taps_y, taps_x, stride_y, stride_x, top, left;
+    int64_t step_y, step_x, weight_first, weight_group, weight_m, weight_c, weight_u, weight_v;
+    int64_t out_size, out_first, out_m, out_i, out_j;
+} product;
+
+typedef struct implicit_plan {
+    linnet_backend_plan base;
+    linnet_cl_conv2d shape;
+    int64_t parts;          /* of the weight's gradient */
+    uint64_t bias_parts_at; /* bytes into the workspace */
+    uint32_t product_count;
+    linnet_cl_kernel *products[MOST_PHASES], *weight, *reduce;
+    linnet_cl_channel_sum bias;
+} implicit_plan;
+
+static int64_t ceil_div(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
+
+static int64_t gcd(int64_t a, int64_t b)
+{
+    return b ? gcd(b, a % b) : a;
+}
+
+/* ---- Which tile, and how many parts: by the shape and the device ---- */
+
+static int64_t tiles_of(int64_t rows, int64_t columns, int64_t batches, int64_t tile)
+{
+    return ceil_div(rows, tile) * ceil_div(columns, tile) * batches;
+}
+
+/* The large tile where both sides fill it and every unit still gets two groups. */
+static int64_t tile_of(const linnet_backend_device *device, int64_t rows, int64_t columns, int64_t batches)
+{
+    bool fills = rows > SMALL_TILE && columns > SMALL_TILE && device->max_group >= 2 * LARGE_TILE;
+    return fills && tiles_of(rows, columns, batches, LARGE_TILE) >= 2 * (int64_t)device->info.compute_units
+               ? LARGE_TILE
+               : SMALL_TILE;
+}
+
+static int64_t filter_of(const linnet_cl_conv2d *s)
+{
+    return s->group_inputs * s->kernel_height * s->kernel_width;
+}
+
+static int64_t weight_tile(const linnet_backend_device *device, const linnet_cl_conv2d *s)
+{
+    return tile_of(device, s->group_outputs, filter_of(s), s->groups);
+}
+
+/* Pixels of a part. */
+static int64_t weight_run(const linnet_backend_device *device, const linnet_cl_conv2d *s)
+{
+    int64_t pixels = s->images * s->out_height * s->out_width;
+    int64_t tiles = tiles_of(s->group_outputs, filter_of(s), s->groups, weight_tile(device, s));
+    int64_t parts = ceil_div(4 * (int64_t)device->info.compute_units, tiles);
+    int64_t most = MOST_PARTS_BYTES / (s->weights * (int64_t)sizeof(float));
+    parts = parts > most ? most : parts;
+    parts = parts > pixels / LEAST_RUN ? pixels / LEAST_RUN : parts;
+    return parts > 1 ? ceil_div(pixels, parts) : pixels;
+}
+
+static int64_t weight_parts(const linnet_backend_device *device, const linnet_cl_conv2d *s)
+{
+    return ceil_div(s->images * s->out_height * s->out_width, weight_run(device, s));
+}
+
+static uint64_t weight_parts_bytes(const linnet_backend_device *device, const linnet_cl_conv2d *s)
+{
+    int64_t parts = s->want_weight ? weight_parts(device, s) : 1;
+    return parts > 1 ? (uint64_t)(parts * s->weights) * sizeof(float) : 0;
+}
+
+static linnet_cl_channels bias_shape(const linnet_backend_device *device, const linnet_cl_conv2d *s)
+{
+    return linnet_cl_channels_of(device, s->images, s->outputs, s->out_height * s->out_width);
+}
+
+static uint64_t implicit_workspace_bytes(const linnet_backend_device *device, const linnet_cl_conv2d *s)
+{
+    uint64_t bytes = weight_parts_bytes(device, s);
+    return s->want_bias ? bytes + (uint64_t)(bias_shape(device, s).parts * s->outputs) * sizeof(float) : bytes;
+}
+
+static const char *implicit_refusal(const linnet_backend_device *device, const linnet_cl_conv2d *s)
+{
+    int64_t reach_y = (s->kernel_height - 1) * s->dilation_y, reach_x = (s->kernel_width - 1) * s->dilation_x;
+    if (device->prefers_vectors)
+        return "for GPUs";
+    if (s->group_outputs < LEAST_SIDE || filter_of(s) < LEAST_SIDE)
+        return "needs 16 outputs and 16 weights of each, or tiles stay empty";
+    if (device->max_group < 2 * SMALL_TILE || device->local_memory < 24 << 10)
+        return "needs groups of 128 work-items and 24 KiB of local memory";
+    if (s->want_data && s->stride_y * s->stride_x > MOST_PHASES)
+        return "the input's gradient needs strides whose product is at most 4";
+    if (s->height > MOST_EDGE || s->width > MOST_EDGE || s->out_height * s->stride_y > MOST_EDGE ||
+        s->out_width * s->stride_x > MOST_EDGE || reach_y > MOST_EDGE || reach_x > MOST_EDGE || s->top > MOST_EDGE ||
+        s->left > MOST_EDGE)
+        return "needs planes of at most 16000 by 16000";
+    return NULL;
+}
+
+/* ---- Products ---- */
+
+static product forward_product(const linnet_cl_conv2d *s)
+{
+    int64_t taps = s->kernel_height * s->kernel_width;
+    return (product){.planes = s->group_inputs,
+                     .height = s->height,
+                     .width = s->width,
+                     .outputs = s->group_outputs,
+                     .rows = s->out_height,
+                     .columns = s->out_width,
+                     .taps_y = s->kernel_height,
+                     .taps_x = s->kernel_width,
+                     .stride_y = s->stride_y,
+                     .stride_x = s->stride_x,
+                     .top = -s->top,
+                     .left = -s->left,
+                     .step_y = s->dilation_y,
+                     .step_x = s->dilation_x,
+                     .weight_group = s->group_outputs * s->group_inputs * taps,
+                     .weight_m = s->group_inputs * taps,
+                     .weight_c = taps,
+                     .weight_u = s->kernel_width,
+                     .weight_v = 1,
+                     .out_size = s->group_outputs * s->out_height * s->out_width,
+                     .out_m = s->out_height * s->out_width,
+                     .out_i = s->out_width,
+                     .out_j = 1};
+}
+
+/* Along one axis: the inputs at = phase, phase + stride, ... see the kernel's elements u = first, first + step, ...,
+   and with element number t of these the output `start` - t * back, one further from one input to the next. */
+typedef struct phase_axis {
+    int64_t first, step, taps, start, back, inputs;
+} phase_axis;
+
+static phase_axis phase_of(int64_t phase, int64_t inputs, int64_t kernel, int64_t stride, int64_t dilation,
+                           int64_t before)
+{
+    phase_axis axis = {.step = stride / gcd(stride, dilation), .inputs = ceil_div(inputs - phase, stride)};
+    axis.back = dilation * axis.step / stride;
+    while (axis.first < axis.step && (phase + before - axis.first * dilation) % stride != 0)
+        axis.first++;
+    axis.taps = axis.first < axis.step && axis.first < kernel ? ceil_div(kernel - axis.first, axis.step) : 0;
+    axis.start = axis.taps > 0 ? (phase + before - axis.first * dilation) / stride : 0;
+    return axis;
+}
+
+static product data_product(const linnet_cl_conv2d *s, int64_t i0, int64_t j0)
+{
+    int64_t taps = s->kernel_height * s->kernel_width;
+    phase_axis y = phase_of(i0, s->height, s->kernel_height, s->stride_y, s->dilation_y, s->top);
+    phase_axis x = phase_of(j0, s->width, s->kernel_width, s->stride_x, s->dilation_x, s->left);
+    bool sees = y.taps > 0 && x.taps > 0;
+    return (product){.planes = sees ? s->group_outputs : 0,
+                     .height = s->out_height,
+                     .width = s->out_width,
+                     .outputs = s->group_inputs,
+                     .rows = y.inputs,
+                     .columns = x.inputs,
+                     .taps_y = sees ? y.taps : 1,
+                     .taps_x = sees ? x.taps : 1,
+                     .stride_y = 1,
+                     .stride_x = 1,
+                     .top = y.start,
+                     .left = x.start,
+                     .step_y = -y.back,
+                     .step_x = -x.back,
+                     .weight_first = sees ? y.first * s->kernel_width + x.first : 0,
+                     .weight_group = s->group_outputs * s->group_inputs * taps,
+                     .weight_m = taps,
+                     .weight_c = s->group_inputs * taps,
+                     .weight_u = y.step * s->kernel_width,
+                     .weight_v = x.step,
+                     .out_size = s->group_inputs * s->height * s->width,
+                     .out_first = i0 * s->width + j0,
+                     .out_m = s->height * s->width,
+                     .out_i = s->stride_y * s->width,
+                     .out_j = s->stride_x};
+}
+
+static void add_product(implicit_plan *plan, const product *p)
+{
+    const linnet_cl_conv2d *s = &plan->shape;
+    int64_t pixels = s->images * p->rows * p->columns, tile = tile_of(plan->base.device, p->outputs, pixels, s->groups);
+    linnet_cl_kernel *kernel =
+        linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_CONV2D_IMPLICIT,
+                             tile == LARGE_TILE ? "conv2d_implicit_128" : "conv2d_implicit_64", 5);
+    const int64_t constants[] = {s->images,
+                                 s->groups,
+                                 p->planes,
+                                 p->height,
+                                 p->width,
+                                 p->outputs,
+                                 p->rows,
+                                 p->columns,
+                                 p->taps_y,
+                                 p->taps_x,
+                                 p->stride_y,
+                                 p->stride_x,
+                                 p->top,
+                                 p->left,
+                                 p->step_y,
+                                 p->step_x,
+                                 p->weight_first,
+                                 p->weight_group,
+                                 p->weight_m,
+                                 p->weight_c,
+                                 p->weight_u,
+                                 p->weight_v,
+                                 p->out_size,
+                                 p->out_first,
+                                 p->out_m,
+                                 p->out_i,
+                                 p->out_j,
+                                 s->forward && s->has_bias,
+                                 s->forward && s->adds,
+                                 s->forward ? s->epilogue.op : 0};
+    for (size_t i = 0; i < sizeof(constants) / sizeof(constants[0]); i++)
+        linnet_cl_int(kernel, constants[i]);
+    linnet_cl_float(kernel, s->epilogue.alpha);
+    linnet_cl_float(kernel, s->epilogue.beta);
+    linnet_cl_range_groups(kernel, ceil_div(pixels, tile), ceil_div(p->outputs, tile), s->groups, (size_t)(2 * tile));
+    plan->products[plan->product_count++] = kernel;
+}
+
+static void weight_kernels(implicit_plan *plan)
+{
+    const linnet_cl_conv2d *s = &plan->shape;
+    linnet_backend_device *device = plan->base.device;
+    int64_t tile = weight_tile(device, s);
+    plan->parts = weight_parts(device, s);
+    plan->weight =
+        linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_CONV2D_IMPLICIT,
+                             tile == LARGE_TILE ? "conv2d_implicit_weight_128" : "conv2d_implicit_weight_64", 3);
+    linnet_cl_conv2d_constants(plan->weight, s);
+    linnet_cl_int(plan->weight, s->images);
+    linnet_cl_int(plan->weight, weight_run(device, s));
+    linnet_cl_range_groups(plan->weight, ceil_div(filter_of(s), tile), ceil_div(s->group_outputs, tile),
+                           plan->parts * s->groups, (size_t)(2 * tile));
+    if (plan->parts > 1)
+        plan->reduce = linnet_cl_reduce_kernel(&plan->base, s->weights, plan->parts, 1.0f);
+}
+
+/* ---- Plans ---- */
+
+static linnet_status run_forward(linnet_backend_plan *base, linnet_backend_queue *queue, const linnet_layer_args *args)
+{
+    implicit_plan *plan = (implicit_plan *)base;
+    linnet_cl_run_int(plan->products[0], 0, 0);
+    return linnet_cl_launch(
+        plan->products[0], queue, args->inputs[LINNET_CONV2D_X], args->parameters[LINNET_CONV2D_WEIGHT],
+        plan->shape.has_bias ? args->parameters[LINNET_CONV2D_BIAS] : linnet_cl_no_view,
+        plan->shape.adds ? args->inputs[LINNET_CONV2D_X + 1] : linnet_cl_no_view, args->outputs[LINNET_CONV2D_Y]);
+}
+
+static linnet_status run_data(implicit_plan *plan, linnet_backend_queue *queue, const linnet_layer_args *args)
+{
+    linnet_status status = LINNET_OK;
+    for (uint32_t i = 0; i < plan->product_count && !status; i++) {
+        linnet_cl_run_int(plan->products[i], 0, linnet_cl_bit(args->accumulate_inputs, LINNET_CONV2D_X));
+        status = linnet_cl_launch(plan->products[i], queue, args->output_gradients[LINNET_CONV2D_Y],
+                                  args->parameters[LINNET_CONV2D_WEIGHT], linnet_cl_no_view, linnet_cl_no_view,
+                                  args->input_gradients[LINNET_CONV2D_X]);
+    }
+    return status;
+}
+
+static linnet_status run_weight(implicit_plan *plan, linnet_backend_queue *queue, const linnet_layer_args *args)
+{
+    linnet_view out = args->parameter_gradients[LINNET_CONV2D_WEIGHT];
+    cl_int accumulate = linnet_cl_bit(args->accumulate_parameters, LINNET_CONV2D_WEIGHT);
+    linnet_cl_run_int(plan->weight, 0, plan->reduce ? 0 : accumulate);
+    linnet_status status =
+        linnet_cl_launch(plan->weight, queue, args->inputs[LINNET_CONV2D_X], args->output_gradients[LINNET_CONV2D_Y],
+                         plan->reduce ? args->workspace : out);
+    return status || !plan->reduce ? status : linnet_cl_reduce(plan->reduce, queue, args->workspace, out, accumulate);
+}
+
+static linnet_status run_backward(linnet_backend_plan *base, linnet_backend_queue *queue, const linnet_layer_args *args)
+{
+    implicit_plan *plan = (implicit_plan *)base;
+    linnet_status status = run_data(plan, queue, args);
+    if (plan->weight && !status)
+        status = run_weight(plan, queue, args);
+    if (plan->bias.parts && !status)
+        status = linnet_cl_channel_sum_run(&plan->bias, queue, args->output_gradients[LINNET_CONV2D_Y],
+                                           linnet_cl_view_at(args->workspace, plan->bias_parts_at),
+                                           args->parameter_gradients[LINNET_CONV2D_BIAS],
+                                           linnet_cl_bit(args->accumulate_parameters, LINNET_CONV2D_BIAS));
+    return status;
+}
+
+static void data_kernels(implicit_plan *plan)
+{
+    const linnet_cl_conv2d *s = &plan->shape;
+    for (int64_t i0 = 0; i0 < s->stride_y && i0 < s->height; i0++)
+        for (int64_t j0 = 0; j0 < s->stride_x && j0 < s->width; j0++) {
+            product p = data_product(s, i0, j0);
+            add_product(plan, &p);
+        }
+}
+
+static linnet_status implicit_plan_new(linnet_backend_device *device, const linnet_cl_conv2d *shape,
+                                       linnet_backend_plan **out)
+{
+    linnet_backend_plan *base;
+    linnet_status status =
+        linnet_cl_plan_new(device, sizeof(implicit_plan), shape->forward ? run_forward : run_backward, &base);
+    if (status)
+        return status;
+    implicit_plan *plan = (implicit_plan *)base;
+    plan->shape = *shape;
+    if (shape->forward) {
+        product p = forward_product(shape);
+        add_product(plan, &p);
+    }
+    if (shape->want_data)
+        data_kernels(plan);
+    if (shape->want_weight)
+        weight_kernels(plan);
+    plan->bias_parts_at = weight_parts_bytes(device, shape);
+    if (shape->want_bias)
+        linnet_cl_channel_sum_kernels(base, bias_shape(device, shape), &plan->bias);
+    return linnet_cl_plan_done(base, out);
+}
+
+const linnet_cl_conv2d_way linnet_cl_conv2d_implicit = {.name = "implicit",
+                                                        .products_a_microsecond = 1,
+                                                        .adds = true,
+                                                        .refusal = implicit_refusal,
+                                                        .workspace_bytes = implicit_workspace_bytes,
+                                                        .plan = implicit_plan_new};

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * conv2d for GPUs as an implicit matrix product (Chetlur et al. 2014, "cuDNN: efficient primitives for deep learning"):
+ * the columns of im2col are made tile by tile in local memory and never lie in global memory. Any kernel, stride,
+ * dilation, padding and groups; NCHW.
+ *
+ *     conv2d_implicit         y[o][pixel]  = sum over (c, u, v) of weight[o][(c, u, v)] x[c][pixel + (u, v)], and the
+ *                             same for dx, which gathers dy; a launch for each phase of the stride
+ *     conv2d_implicit_weight  dweight[o][(c, u, v)] = sum over pixels of dy[o][pixel] x[c][pixel + (u, v)], in parts
+ *
+ * A group makes one tile (tile.clh draws it); pixels of all images are one row of columns, so that small planes fill
+ * tiles too. What an index along the depth means is worked out once for a whole chunk of it, an index a work-item, and
+ * kept in local memory. TILE is 64 or 128: 128 reads half as much for a multiply-add, 64 gives four times as many groups.
+ */
+#include "unary_op.clh"
+
+/* Two small offsets, -32768..32767, in an int. */
+int edge_pack(int y, int x)
+{
+    return y * 65536 + (x & 0xffff);
+}
+
+int edge_y(int edge)
+{
+    return edge >> 16;
+}
+
+int edge_x(int edge)
+{
+    return (int)(short)(edge & 0xffff);
+}
+
+#define EDGE_OUTSIDE (-32767 * 65536) /* no row of any plane */
+
+#define TILE 64
+#define NAME(name) name##_64
+#include "tile.clh"
+#include "conv2d_implicit.clh"
+#undef TILE
+#undef NAME
+#undef TILE_STEP
+#undef TILE_PITCH
+#undef TILE_PANEL
+#undef TILE_LANES
+#undef TILE_WORDS
+#undef TILE_LOADS
+
+#define TILE 128
+#define NAME(name) name##_128
+#include "tile.clh"
+#include "conv2d_implicit.clh"

@@ -8,8 +8,6 @@
 #include "conv2d.h"
 
 enum {
-    SMALL_TILE = 64,
-    LARGE_TILE = 128,  /* as in conv2d_implicit.cl, which takes 2 TILE work-items a group */
     MOST_PHASES = 4,   /* more strides are rare, and a plan has few kernels */
     MOST_EDGE = 16000, /* rows, columns and reaches of windows: two of them are packed into an int */
     LEAST_SIDE = 16,
@@ -51,15 +49,6 @@ static int64_t tiles_of(int64_t rows, int64_t columns, int64_t batches, int64_t 
     return ceil_div(rows, tile) * ceil_div(columns, tile) * batches;
 }
 
-/* The large tile where both sides fill it and every unit still gets two groups. */
-static int64_t tile_of(const linnet_backend_device *device, int64_t rows, int64_t columns, int64_t batches)
-{
-    bool fills = rows > SMALL_TILE && columns > SMALL_TILE && device->max_group >= 2 * LARGE_TILE;
-    return fills && tiles_of(rows, columns, batches, LARGE_TILE) >= 2 * (int64_t)device->info.compute_units
-               ? LARGE_TILE
-               : SMALL_TILE;
-}
-
 static int64_t filter_of(const linnet_cl_conv2d *s)
 {
     return s->group_inputs * s->kernel_height * s->kernel_width;
@@ -67,7 +56,7 @@ static int64_t filter_of(const linnet_cl_conv2d *s)
 
 static int64_t weight_tile(const linnet_backend_device *device, const linnet_cl_conv2d *s)
 {
-    return tile_of(device, s->group_outputs, filter_of(s), s->groups);
+    return linnet_cl_tile_of(device, s->group_outputs, filter_of(s), s->groups);
 }
 
 /* Pixels of a part. */
@@ -111,7 +100,7 @@ static const char *implicit_refusal(const linnet_backend_device *device, const l
         return "for GPUs";
     if (s->group_outputs < LEAST_SIDE || filter_of(s) < LEAST_SIDE)
         return "needs 16 outputs and 16 weights of each, or tiles stay empty";
-    if (device->max_group < 2 * SMALL_TILE || device->local_memory < 24 << 10)
+    if (linnet_cl_tile_of(device, 1, 1, 1) == 0)
         return "needs groups of 128 work-items and 24 KiB of local memory";
     if (s->want_data && s->stride_y * s->stride_x > MOST_PHASES)
         return "the input's gradient needs strides whose product is at most 4";
@@ -206,10 +195,10 @@ static product data_product(const linnet_cl_conv2d *s, int64_t i0, int64_t j0)
 static void add_product(implicit_plan *plan, const product *p)
 {
     const linnet_cl_conv2d *s = &plan->shape;
-    int64_t pixels = s->images * p->rows * p->columns, tile = tile_of(plan->base.device, p->outputs, pixels, s->groups);
-    linnet_cl_kernel *kernel =
-        linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_CONV2D_IMPLICIT,
-                             tile == LARGE_TILE ? "conv2d_implicit_128" : "conv2d_implicit_64", 5);
+    int64_t pixels = s->images * p->rows * p->columns,
+            tile = linnet_cl_tile_of(plan->base.device, p->outputs, pixels, s->groups);
+    linnet_cl_kernel *kernel = linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_CONV2D_IMPLICIT,
+                                                    tile == 128 ? "conv2d_implicit_128" : "conv2d_implicit_64", 5);
     const int64_t constants[] = {s->images,
                                  s->groups,
                                  p->planes,
@@ -254,9 +243,8 @@ static void weight_kernels(implicit_plan *plan)
     linnet_backend_device *device = plan->base.device;
     int64_t tile = weight_tile(device, s);
     plan->parts = weight_parts(device, s);
-    plan->weight =
-        linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_CONV2D_IMPLICIT,
-                             tile == LARGE_TILE ? "conv2d_implicit_weight_128" : "conv2d_implicit_weight_64", 3);
+    plan->weight = linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_CONV2D_IMPLICIT,
+                                        tile == 128 ? "conv2d_implicit_weight_128" : "conv2d_implicit_weight_64", 3);
     linnet_cl_conv2d_constants(plan->weight, s);
     linnet_cl_int(plan->weight, s->images);
     linnet_cl_int(plan->weight, weight_run(device, s));

@@ -2,15 +2,7 @@
 /* Matrix products by our own kernels. */
 #include "gemm.h"
 
-enum {
-    COLUMN_ROWS = 4,
-    LOCAL_TILE = 32,
-    LOCAL_LANES = 64,
-    TILE_ROWS = 6,
-    TILE_BLOCK = 64,
-    DOT_ROWS = 3,
-    DOT_COLUMNS = 4
-}; /* as in the kernels */
+enum { COLUMN_ROWS = 4, TILE_ROWS = 6, TILE_BLOCK = 64, DOT_ROWS = 3, DOT_COLUMNS = 4 }; /* as in the kernels */
 
 static int64_t tiles(int64_t length, int64_t tile)
 {
@@ -46,16 +38,26 @@ static linnet_cl_kernel *vector_kernel(linnet_backend_plan *plan, const linnet_c
     return kernel;
 }
 
-/* Tiles in local memory need groups of one size, which OpenCL promises nobody: NULL, and no kernel in the plan,
- * without. */
+int64_t linnet_cl_tile_of(const linnet_backend_device *device, int64_t rows, int64_t columns, int64_t batches)
+{
+    enum { SMALL = 64, LARGE = 128 };
+    int64_t groups = tiles(rows, LARGE) * tiles(columns, LARGE) * batches;
+    bool fills = rows > SMALL && columns > SMALL && groups >= 2 * (int64_t)device->info.compute_units;
+    if (fills && device->max_group >= 2 * LARGE)
+        return LARGE;
+    return device->max_group >= 2 * SMALL && device->local_memory >= 24 << 10 ? SMALL : 0;
+}
+
+/* NULL, and no kernel in the plan, where the device has no tiles. */
 static linnet_cl_kernel *local_kernel(linnet_backend_plan *plan, const linnet_cl_gemm *gemm)
 {
-    linnet_cl_kernel *kernel = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_GEMM_LOCAL, "gemm_local", 4);
-    linnet_cl_range_groups(kernel, tiles(gemm->n, LOCAL_TILE), tiles(gemm->m, LOCAL_TILE), products(gemm), LOCAL_LANES);
-    if (plan->status || kernel->local[0] == LOCAL_LANES)
-        return kernel;
-    linnet_cl_kernel_drop(plan);
-    return NULL;
+    int64_t tile = linnet_cl_tile_of(plan->device, gemm->m, gemm->n, products(gemm));
+    if (tile == 0)
+        return NULL;
+    linnet_cl_kernel *kernel =
+        linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_GEMM_LOCAL, tile == 128 ? "gemm_local_128" : "gemm_local_64", 4);
+    linnet_cl_range_groups(kernel, tiles(gemm->n, tile), tiles(gemm->m, tile), products(gemm), (size_t)(2 * tile));
+    return kernel;
 }
 
 static linnet_cl_kernel *pick_kernel(linnet_backend_plan *plan, const linnet_cl_gemm *gemm, bool tiled)

@@ -85,12 +85,6 @@ linnet_cl_kernel *linnet_cl_kernel_new(linnet_backend_plan *plan, linnet_cl_prog
     return kernel;
 }
 
-void linnet_cl_kernel_drop(linnet_backend_plan *plan)
-{
-    if (plan->kernel_count > 0)
-        linnet_cl_release_kernel(plan->kernels[--plan->kernel_count].kernel);
-}
-
 static linnet_status check_kernel(const linnet_cl_kernel *kernel, const char *call, cl_int error)
 {
     if (error == CL_SUCCESS)

@@ -48,8 +48,6 @@ linnet_status linnet_cl_plan_run(linnet_backend_plan *plan, linnet_backend_queue
 /* Never NULL; owned by the plan. view_count: how many views lead its arguments. */
 linnet_cl_kernel *linnet_cl_kernel_new(linnet_backend_plan *plan, linnet_cl_program_id program, const char *name,
                                        cl_uint view_count);
-/* Takes the last kernel back. */
-void linnet_cl_kernel_drop(linnet_backend_plan *plan);
 /* The same for a kernel outside of a plan (optimisers); release with linnet_cl_release_kernel. status is sticky. */
 void linnet_cl_kernel_init(linnet_backend_device *device, linnet_cl_kernel *kernel, linnet_status *status,
                            linnet_cl_program_id program, const char *name, cl_uint view_count);

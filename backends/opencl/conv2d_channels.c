@@ -182,15 +182,26 @@ static linnet_status channels_run_backward(linnet_backend_plan *base, linnet_bac
     return status ? status : linnet_cl_channels_weight_run(&plan->weight, queue, args);
 }
 
+typedef struct way_program {
+    linnet_cl_program_id id;
+    const char *kernel;
+} way_program;
+
+/* Blocks of 16 channels and planes of one, wide and narrow tiles. */
+static const way_program way_programs[2][2] = {{{LINNET_CL_PROGRAM_CONV2D_CHANNELS, "conv2d_channels"},
+                                                {LINNET_CL_PROGRAM_CONV2D_CHANNELS_NARROW, "conv2d_channels_narrow"}},
+                                               {{LINNET_CL_PROGRAM_CONV2D_PLANES, "conv2d_planes"},
+                                                {LINNET_CL_PROGRAM_CONV2D_PLANES_NARROW, "conv2d_planes_narrow"}}};
+
 linnet_cl_kernel *linnet_cl_channels_kernel(linnet_backend_plan *plan, const linnet_cl_conv2d *s)
 {
     channels_split split = split_of(plan->device, s);
     bool forward = s->forward;
     int64_t pair = s->kernel_height * s->kernel_width * s->in_lanes * LINNET_CL_LANES;
     int64_t all_out = split.in_planes * s->groups; /* backward: blocks of outputs of the convolution */
-    linnet_cl_kernel *kernel =
-        s->in_lanes == 1 ? linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_CONV2D_PLANES, "conv2d_planes", 5)
-                         : linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_CONV2D_CHANNELS, "conv2d_channels", 5);
+    bool narrow = plan->device->tile_columns == 1 || split.out_blocks == 1;
+    const way_program *program = &way_programs[s->in_lanes == 1][narrow];
+    linnet_cl_kernel *kernel = linnet_cl_kernel_new(plan, program->id, program->kernel, 5);
     const int64_t before[] = {!forward,
                               forward ? s->height : s->out_height,
                               forward ? s->width : s->out_width,

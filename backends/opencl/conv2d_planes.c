@@ -11,7 +11,7 @@ enum { MOST_CHANNELS = 15, CHUNK_PIXELS = 512, PARTS_A_UNIT = 8 };
 
 typedef struct planes_split {
     int64_t rows_per_chunk, row_chunks, chunks, chunks_per_part, parts;
-    int64_t depth, blocks, part_floats, copy_floats;
+    int64_t depth, blocks, columns, part_floats, copy_floats;
 } planes_split;
 
 typedef struct planes_plan {
@@ -50,7 +50,8 @@ static planes_split split_of(const linnet_backend_device *device, const linnet_c
     int64_t wanted = PARTS_A_UNIT * (int64_t)device->info.compute_units;
     split.chunks_per_part = ceil_div(split.chunks, wanted < split.chunks ? wanted : split.chunks);
     split.parts = ceil_div(split.chunks, split.chunks_per_part);
-    split.part_floats = (split.blocks * split.depth + s.kernel_width) * LINNET_CL_LANES;
+    split.columns = split.blocks % 2 == 0 ? device->tile_columns : 1;
+    split.part_floats = (split.blocks * split.depth + split.blocks / split.columns * s.kernel_width) * LINNET_CL_LANES;
     return split;
 }
 
@@ -97,26 +98,25 @@ static void planes_weight_kernels(planes_plan *plan)
 {
     const linnet_cl_conv2d *s = &plan->shape;
     planes_split split = split_of(plan->base.device, s);
+    bool wide = split.columns > 1;
+    linnet_cl_program_id program =
+        wide ? LINNET_CL_PROGRAM_CONV2D_PLANES_WEIGHT : LINNET_CL_PROGRAM_CONV2D_PLANES_WEIGHT_NARROW;
     linnet_cl_kernel *sums =
-        linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_CONV2D_PLANES_WEIGHT, "conv2d_planes_weight", 3);
-    const int64_t constants[] = {s->height,        s->width,
-                                 s->out_height,    s->out_width,
-                                 s->channels,      split.blocks,
-                                 s->kernel_height, s->kernel_width,
-                                 s->stride_y,      s->stride_x,
-                                 s->dilation_y,    s->dilation_x,
-                                 s->top,           s->left,
-                                 split.chunks,     split.chunks_per_part,
-                                 split.row_chunks, split.rows_per_chunk};
+        linnet_cl_kernel_new(&plan->base, program, wide ? "conv2d_planes_weight" : "conv2d_planes_weight_narrow", 3);
+    const int64_t constants[] = {
+        s->height,        s->width,        s->out_height, s->out_width,          s->channels,      split.blocks,
+        s->kernel_height, s->kernel_width, s->stride_y,   s->stride_x,           s->dilation_y,    s->dilation_x,
+        s->top,           s->left,         split.chunks,  split.chunks_per_part, split.row_chunks, split.rows_per_chunk,
+        split.part_floats};
     for (size_t i = 0; i < sizeof(constants) / sizeof(constants[0]); i++)
         linnet_cl_int(sums, constants[i]);
     linnet_cl_local(sums, (uint64_t)split.copy_floats * sizeof(float));
-    linnet_cl_range(sums, split.parts, ceil_div(split.blocks, plan->base.device->tile_columns), 1, 1);
-    linnet_cl_kernel *store =
-        linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_CONV2D_PLANES_WEIGHT, "conv2d_planes_weight_sum", 2);
+    linnet_cl_range(sums, split.parts, split.blocks / split.columns, 1, 1);
+    linnet_cl_kernel *store = linnet_cl_kernel_new(
+        &plan->base, program, wide ? "conv2d_planes_weight_sum" : "conv2d_planes_weight_narrow_sum", 2);
     linnet_cl_int(store, s->outputs);
     linnet_cl_int(store, split.depth);
-    linnet_cl_int(store, s->kernel_width);
+    linnet_cl_int(store, split.part_floats);
     linnet_cl_int(store, split.parts);
     linnet_cl_range(store, split.depth, split.blocks, 1, 16);
     plan->weight.sums = sums;

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* conv2d_planes.cl for one block of outputs, or devices of few registers. */
+#define IN_LANES 1
+#include "channels_window.clh"
+#define CONV2D_NAME conv2d_planes_narrow
+#undef TILE_COLUMNS
+#define TILE_COLUMNS 1
+#include "conv2d_channels.clh"

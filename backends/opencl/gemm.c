@@ -2,6 +2,8 @@
 /* Matrix products by our own kernels. */
 #include "gemm.h"
 
+#include <math.h>
+
 enum { COLUMN_ROWS = 4, TILE_ROWS = 6, TILE_BLOCK = 64, DOT_ROWS = 3, DOT_COLUMNS = 4 }; /* as in the kernels */
 
 static int64_t tiles(int64_t length, int64_t tile)
@@ -23,6 +25,86 @@ static int64_t run_of(const linnet_cl_gemm *gemm)
 static int64_t products(const linnet_cl_gemm *gemm)
 {
     return batches_of(gemm) * (gemm->depth > 0 ? tiles(gemm->depth, run_of(gemm)) : 1);
+}
+
+/* ---- gemm_panel.cl ---- */
+
+/* Depth of a block, its columns (at most), and rows (about). */
+enum {
+    BLOCK_K = 256,
+    BLOCK_N = 256,
+    BLOCK_M = 168,
+    LEAST_COLUMNS = 32,
+    LEAST_ROWS = 5,
+    LEAST_DEPTH = 8,
+    PANEL_BYTES = 512 << 10
+};
+
+typedef struct panel_split {
+    int64_t panel, block_m, block_n, block_k;
+    uint64_t bytes;
+} panel_split;
+
+static bool clamp_of(const linnet_epilogue *epilogue, float *out_low, float *out_high)
+{
+    *out_low = epilogue->op == LINNET_UNARY_RELU ? 0 : epilogue->op == LINNET_UNARY_CLIP ? epilogue->alpha : -INFINITY;
+    *out_high = epilogue->op == LINNET_UNARY_CLIP ? epilogue->beta : INFINITY;
+    return epilogue->op == 0 || epilogue->op == LINNET_UNARY_RELU || epilogue->op == LINNET_UNARY_CLIP;
+}
+
+static int64_t round_up(int64_t length, int64_t unit)
+{
+    return tiles(length, unit) * unit;
+}
+
+/* Rows of a tile as wastes least; blocks as large as leave something to do for everyone and fit local memory. */
+static panel_split split_of(const linnet_backend_device *device, const linnet_cl_gemm *gemm)
+{
+    bool wide = device->tile_columns > 1;
+    int64_t columns = wide ? 32 : 16, wanted = 4 * (int64_t)device->info.compute_units;
+    int64_t limit = (int64_t)device->local_memory / 4 < PANEL_BYTES ? (int64_t)device->local_memory / 4 : PANEL_BYTES;
+    panel_split split = {.panel = !wide                                                   ? 4
+                                  : round_up(gemm->m, 8) * 10 < round_up(gemm->m, 14) * 9 ? 8
+                                                                                          : 14,
+                         .block_k = run_of(gemm) < BLOCK_K ? run_of(gemm) : BLOCK_K};
+    split.block_m = round_up(gemm->m < BLOCK_M ? gemm->m : BLOCK_M, split.panel);
+    split.block_n = round_up(gemm->n < BLOCK_N ? gemm->n : BLOCK_N, columns);
+    while (split.block_n > columns &&
+           products(gemm) * tiles(gemm->m, split.block_m) * tiles(gemm->n, split.block_n) < wanted)
+        split.block_n = round_up(split.block_n / 2, columns);
+    while (split.block_m > 4 * split.panel &&
+           products(gemm) * tiles(gemm->m, split.block_m) * tiles(gemm->n, split.block_n) < wanted)
+        split.block_m = round_up(split.block_m / 2, split.panel);
+    while (split.block_k > 16 && (split.block_m + split.block_n) * split.block_k * 4 > limit)
+        split.block_k /= 2;
+    /* The last vector of a narrow panel goes beyond it. */
+    int64_t beyond = split.block_m / split.panel * 16;
+    split.bytes = (uint64_t)((split.block_m + split.block_n) * split.block_k + beyond) * sizeof(float);
+    return split;
+}
+
+static bool panel_fits(const linnet_backend_device *device, const linnet_cl_gemm *gemm)
+{
+    float low, high;
+    return gemm->m >= LEAST_ROWS && gemm->n >= LEAST_COLUMNS && run_of(gemm) >= LEAST_DEPTH &&
+           clamp_of(&gemm->epilogue, &low, &high) && split_of(device, gemm).bytes <= device->local_memory;
+}
+
+static linnet_cl_kernel *panel_kernel(linnet_backend_plan *plan, const linnet_cl_gemm *gemm)
+{
+    panel_split split = split_of(plan->device, gemm);
+    float low, high;
+    clamp_of(&gemm->epilogue, &low, &high);
+    linnet_cl_kernel *kernel = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_GEMM_PANEL, "gemm_panel", 4);
+    linnet_cl_int(kernel, split.panel);
+    linnet_cl_int(kernel, split.block_m);
+    linnet_cl_int(kernel, split.block_n);
+    linnet_cl_int(kernel, split.block_k);
+    linnet_cl_float(kernel, low);
+    linnet_cl_float(kernel, high);
+    linnet_cl_local(kernel, split.bytes);
+    linnet_cl_range(kernel, tiles(gemm->m, split.block_m), tiles(gemm->n, split.block_n), products(gemm), 1);
+    return kernel;
 }
 
 /* On processors the kernel whose vectors lie along what is dense. */
@@ -63,6 +145,8 @@ static linnet_cl_kernel *local_kernel(linnet_backend_plan *plan, const linnet_cl
 static linnet_cl_kernel *pick_kernel(linnet_backend_plan *plan, const linnet_cl_gemm *gemm, bool tiled)
 {
     bool dense = gemm->b_col == 1 || (gemm->a_col == 1 && gemm->b_row == 1);
+    if (tiled && plan->device->prefers_vectors && panel_fits(plan->device, gemm))
+        return panel_kernel(plan, gemm);
     if (tiled && plan->device->prefers_vectors && dense)
         return vector_kernel(plan, gemm);
     linnet_cl_kernel *kernel = tiled && !plan->device->prefers_vectors ? local_kernel(plan, gemm) : NULL;

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * c (+)= a b with bias and low..high, as gemm.cl, for processors and products of some size. A work-item (a group of its
+ * own) makes block_m x block_n of c, block_k of the depth at a time: it packs what it needs of a and b into local
+ * memory and multiplies there in register tiles (Goto and van de Geijn 2008, with one level of blocks):
+ *
+ *     a: [block_m / R][block_k][R]       b: [block_n / 32][block_k][32]
+ *
+ *                 b[k]:  | 16 columns | 16 columns |
+ *       row 0 of a[k]  x | sum[0][0]    sum[0][1]  |
+ *       row 1          x | sum[1][0]    sum[1][1]  |     R rows: 14 or 8
+ *            :           |     :            :      |     over block_k; then c is left to the next block's sums
+ *
+ * Tunables: R is an argument (panel), block_m (a multiple of it), block_n (of 32) and block_k, too; gemm.c has the
+ * defaults. With 16 registers of 8 floats TILE_ROWS 6 makes it 4 rows by 16 columns.
+ */
+#include "gemm_arguments.clh"
+
+#define UNROLL _Pragma("unroll")
+#ifdef TILE_ROWS
+#define PANEL_COLUMNS 16
+#else
+#define PANEL_COLUMNS 32
+#endif
+#define BLOCKS (PANEL_COLUMNS / 16)
+
+#define ROW(i)     vload4(0, from + (ulong)min(i, last) * step)
+#define ROWS(i)    (float16)(ROW(i), ROW(i + 1), ROW(i + 2), ROW(i + 3))
+#define EVEN(a, b) (float16)(a.even, b.even)
+#define ODD(a, b)  (float16)(a.odd, b.odd)
+
+/* Transposes: four values of each of 16 rows (the last one again where there are fewer) to four vectors. */
+void panel_transpose4(__global const float *from, int step, int last, __local float *to, int to_step)
+{
+    float16 r0 = ROWS(0), r4 = ROWS(4), r8 = ROWS(8), rc = ROWS(12);
+    float16 even0 = EVEN(r0, r4), odd0 = ODD(r0, r4), even8 = EVEN(r8, rc), odd8 = ODD(r8, rc);
+    vstore16(EVEN(even0, even8), 0, to);
+    vstore16(EVEN(odd0, odd8), 0, to + to_step);
+    vstore16(ODD(even0, even8), 0, to + 2 * to_step);
+    vstore16(ODD(odd0, odd8), 0, to + 3 * to_step);
+}
+
+/* 16 lines that begin line apart, whose elements lie step apart, to [depth][to_step]; count of them are there, the
+   others are anything, or zeros. Vectors of 16 are stored, in order: what is behind a narrower line is overwritten. */
+void panel_pack(__global const float *from, int line, int step, int count, int depth, bool zeros, __local float *to,
+                int to_step)
+{
+    int k = 0;
+    if (step == 1 && (count >= 16 || !zeros))
+        for (; k + 4 <= depth; k += 4)
+            panel_transpose4(from + k, line, min(count, 16) - 1, to + k * to_step, to_step);
+    for (; k < depth; k++)
+        for (int i = 0; i < min(16, to_step); i++)
+            to[k * to_step + i] = i < count ? from[(ulong)i * line + (ulong)k * step] : 0.0f;
+}
+
+/* All whole panels of lines that lie side by side, row by row; returns how many lines those are. */
+int panel_pack_rows(__global const float *from, int step, int count, int depth, __local float *to, int width,
+                    int panel_floats)
+{
+    for (int k = 0; k < depth; k++, from += step, to += width) {
+        __local float *place = to;
+        for (int i = 0; i + max(width, 16) <= count; i += width, place += panel_floats)
+            for (int l = 0; l < width; l += 16)
+                vstore16(vload16(0, from + i + l), 0, place + l);
+    }
+    return count < max(width, 16) ? 0 : (count - max(width, 16)) / width * width + width;
+}
+
+typedef struct panel_tile {
+    int depth, rows, columns, c_row; /* rows and columns that are there */
+    int load, last;                  /* start from what is in c; finish with low..high */
+    float low, high;
+} panel_tile;
+
+float16 panel_clamp(float16 v, float low, float high)
+{
+    v = select(v, (float16)low, v < low);
+    return select(v, (float16)high, v > high);
+}
+
+void panel_store(const panel_tile *tile, float16 v, int columns, __global float *to)
+{
+    if (tile->last)
+        v = panel_clamp(v, tile->low, tile->high);
+    if (columns >= 16) {
+        vstore16(v, 0, to);
+        return;
+    }
+    float lane[16];
+    vstore16(v, 0, lane);
+    for (int i = 0; i < columns; i++)
+        to[i] = lane[i];
+}
+
+float16 panel_load(int columns, __global const float *from)
+{
+    if (columns >= 16)
+        return vload16(0, from);
+    float lane[16];
+    for (int i = 0; i < 16; i++)
+        lane[i] = i < columns ? from[i] : 0.0f;
+    return vload16(0, lane);
+}
+
+#define PANEL_TILE(R)                                                                                                  \
+    void panel_tile_##R(const panel_tile *tile, __local const float *a, __local const float *b, const float16 *bias,   \
+                        __global float *c)                                                                             \
+    {                                                                                                                  \
+        float16 sum[R][BLOCKS];                                                                                        \
+        UNROLL for (int r = 0; r < R; r++)                                                                             \
+        {                                                                                                              \
+            UNROLL for (int t = 0; t < BLOCKS; t++) sum[r][t] = bias[t];                                               \
+        }                                                                                                              \
+        for (int k = tile->depth; k > 0; k--, a += R, b += PANEL_COLUMNS) {                                            \
+            float16 x[BLOCKS];                                                                                         \
+            UNROLL for (int t = 0; t < BLOCKS; t++) x[t] = vload16(t, b);                                              \
+            UNROLL for (int r = 0; r < R; r++)                                                                         \
+            {                                                                                                          \
+                UNROLL for (int t = 0; t < BLOCKS; t++) sum[r][t] += a[r] * x[t];                                      \
+            }                                                                                                          \
+        }                                                                                                              \
+        UNROLL for (int r = 0; r < R; r++)                                                                             \
+        {                                                                                                              \
+            UNROLL for (int t = 0; t < BLOCKS; t++)                                                                    \
+            {                                                                                                          \
+                int columns = tile->columns - 16 * t;                                                                  \
+                __global float *to = c + (ulong)r * tile->c_row + 16 * t;                                              \
+                if (r < tile->rows && columns > 0)                                                                     \
+                    panel_store(tile, tile->load ? sum[r][t] + panel_load(columns, to) : sum[r][t], columns, to);      \
+            }                                                                                                          \
+        }                                                                                                              \
+    }
+
+#ifdef TILE_ROWS
+PANEL_TILE(4)
+#else
+PANEL_TILE(14)
+PANEL_TILE(8)
+#endif
+
+/* x: rows / block_m, y: columns / block_n. */
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+gemm_panel(__global const float *restrict a, ulong a_at, __global const float *restrict b, ulong b_at,
+           __global const float *restrict bias, ulong bias_at, __global float *restrict c, ulong c_at, int panel,
+           int block_m, int block_n, int block_k, float low, float high, __local float *panels, GEMM_ARGUMENTS)
+{
+    int i0 = (int)get_global_id(0) * block_m, j0 = (int)get_global_id(1) * block_n;
+    int rows = min(block_m, m - i0), columns = min(block_n, n - j0);
+    GEMM_BEGIN
+    __local float *b_panels = panels, *a_panels = panels + block_n * block_k;
+    int a_floats = panel * block_k + 16; /* a last vector of a panel goes beyond it */
+    panel_tile tile = {.c_row = c_row, .low = low, .high = high};
+    a += (ulong)i0 * a_row;
+    b += (ulong)j0 * b_col;
+    c += (ulong)i0 * c_row + j0;
+    for (int k = 0; k < depth; k += block_k) {
+        tile.depth = min(block_k, depth - k);
+        tile.load = k > 0 || accumulate;
+        tile.last = k + block_k >= depth;
+        int j = 0, i = 0;
+        if (b_col == 1)
+            j = panel_pack_rows(b + (ulong)k * b_row, b_row, columns, tile.depth, b_panels, PANEL_COLUMNS,
+                                PANEL_COLUMNS * block_k);
+        for (; j < columns; j += 16)
+            panel_pack(b + (ulong)j * b_col + (ulong)k * b_row, b_col, b_row, columns - j, tile.depth, true,
+                       b_panels + j / PANEL_COLUMNS * PANEL_COLUMNS * block_k + j % PANEL_COLUMNS, PANEL_COLUMNS);
+        if (a_row == 1)
+            i = panel_pack_rows(a + (ulong)k * a_col, a_col, rows, tile.depth, a_panels, panel, a_floats);
+        for (; i < rows; i += panel)
+            panel_pack(a + (ulong)i * a_row + (ulong)k * a_col, a_row, a_col, rows - i, tile.depth, false,
+                       a_panels + i / panel * a_floats, panel);
+        for (j = 0; j < columns; j += PANEL_COLUMNS) {
+            float16 start[BLOCKS];
+            for (int t = 0; t < BLOCKS; t++)
+                start[t] = has_bias && k == 0 && j + 16 * t < columns
+                               ? panel_load(columns - j - 16 * t, bias + bias_at + j0 + j + 16 * t)
+                               : (float16)0.0f;
+            for (i = 0; i < rows; i += panel) {
+                tile.rows = rows - i;
+                tile.columns = columns - j;
+#ifdef TILE_ROWS
+                panel_tile_4(&tile, a_panels + i / panel * a_floats, b_panels + j * block_k, start,
+                             c + (ulong)i * c_row + j);
+#else
+                if (panel == 14)
+                    panel_tile_14(&tile, a_panels + i / panel * a_floats, b_panels + j * block_k, start,
+                                  c + (ulong)i * c_row + j);
+                else
+                    panel_tile_8(&tile, a_panels + i / panel * a_floats, b_panels + j * block_k, start,
+                                 c + (ulong)i * c_row + j);
+#endif
+            }
+        }
+    }
+}

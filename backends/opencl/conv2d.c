@@ -6,11 +6,12 @@
 #include <math.h>
 #include <string.h>
 
-/* In this order. channels, planes and panel refuse what is no processor, where costs decide; implicit refuses
+/* In this order. channels, planes, depthwise and panel refuse what is no processor, where costs decide; implicit refuses
    processors, and what does not fill its tiles. */
-static const linnet_cl_conv2d_way *const ways[] = {&linnet_cl_conv2d_channels, &linnet_cl_conv2d_planes,
-                                                   &linnet_cl_conv2d_panel,    &linnet_cl_conv2d_implicit,
-                                                   &linnet_cl_conv2d_direct,   &linnet_cl_conv2d_clblast};
+static const linnet_cl_conv2d_way *const ways[] = {&linnet_cl_conv2d_channels,  &linnet_cl_conv2d_planes,
+                                                   &linnet_cl_conv2d_depthwise, &linnet_cl_conv2d_panel,
+                                                   &linnet_cl_conv2d_implicit,  &linnet_cl_conv2d_direct,
+                                                   &linnet_cl_conv2d_clblast};
 enum { WAYS = sizeof(ways) / sizeof(ways[0]) };
 
 /* Takes the epilogue apart where it is made of what every kernel can do. */
@@ -85,8 +86,11 @@ static float conv2d_cost(const linnet_backend_device *device, const linnet_layer
                          const linnet_cl_conv2d_way *way, const linnet_cl_conv2d *shape)
 {
     int64_t lanes = way->blocked ? LINNET_CL_LANES : 1;
-    double inputs = (double)(way->planes ? shape->channels : (shape->group_inputs + lanes - 1) / lanes * lanes);
-    double outputs = (double)((shape->group_outputs + lanes - 1) / lanes * lanes * shape->groups);
+    double inputs = (double)(way->planes      ? shape->channels
+                             : way->depthwise ? 1
+                                              : (shape->group_inputs + lanes - 1) / lanes * lanes);
+    double outputs =
+        (double)(way->depthwise ? shape->outputs : (shape->group_outputs + lanes - 1) / lanes * lanes * shape->groups);
     double pixels = (double)(shape->images * shape->out_height * shape->out_width);
     double products = inputs * outputs * pixels * (double)(shape->kernel_height * shape->kernel_width);
     int parts = shape->forward ? 1 : shape->want_data + shape->want_weight;
@@ -126,9 +130,9 @@ static linnet_status conv2d_candidate(linnet_backend_device *device, const linne
         linnet_cl_want_nchw16c(device, desc, out);
         if (way->planes)
             out->input_formats[LINNET_CONV2D_X] = LINNET_FORMAT_NCHW;
-        out->parameter_formats[LINNET_CONV2D_WEIGHT] = way->planes     ? LINNET_CL_CONV2D_PLANES
-                                                       : shape.forward ? LINNET_CL_CONV2D_FORWARD
-                                                                       : LINNET_CL_CONV2D_BACKWARD;
+        out->parameter_formats[LINNET_CONV2D_WEIGHT] = way->planes || way->depthwise ? LINNET_CL_CONV2D_PLANES
+                                                       : shape.forward               ? LINNET_CL_CONV2D_FORWARD
+                                                                                     : LINNET_CL_CONV2D_BACKWARD;
     }
     if (device->prefers_vectors)
         out->cost = conv2d_cost(device, desc, way, &shape);

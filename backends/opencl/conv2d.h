@@ -32,6 +32,7 @@ typedef struct linnet_cl_conv2d_way {
     bool blocked;                 /* outputs in nchw16c, weights in its formats, and epilogues that clamp */
     bool planes;                  /* inputs in NCHW nevertheless */
     bool adds;                    /* in NCHW: takes a residual before its operator */
+    bool depthwise;               /* its weights are packed like those of planes */
     const char *(*refusal)(const linnet_backend_device *device, const linnet_cl_conv2d *shape); /* NULL: accepts */
     uint64_t (*workspace_bytes)(const linnet_backend_device *device, const linnet_cl_conv2d *shape);
     linnet_status (*plan)(linnet_backend_device *device, const linnet_cl_conv2d *shape, linnet_backend_plan **out);
@@ -39,6 +40,7 @@ typedef struct linnet_cl_conv2d_way {
 
 extern const linnet_cl_conv2d_way linnet_cl_conv2d_channels;
 extern const linnet_cl_conv2d_way linnet_cl_conv2d_planes;
+extern const linnet_cl_conv2d_way linnet_cl_conv2d_depthwise;
 extern const linnet_cl_conv2d_way linnet_cl_conv2d_panel;
 extern const linnet_cl_conv2d_way linnet_cl_conv2d_implicit;
 extern const linnet_cl_conv2d_way linnet_cl_conv2d_direct;

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Depthwise conv2d for processors in nchw16c (conv2d_depthwise.cl). The workspace of backward holds the parts of the
+ * weight's gradient, then those of the bias.
+ */
+#include "conv2d.h"
+#include "nchw16c.h"
+
+#include <math.h>
+
+enum { TASKS_A_UNIT = 8, LEAST_ROWS = 4, MOST_PHASES = 16 };
+
+typedef struct depthwise_plan {
+    linnet_backend_plan base;
+    linnet_cl_conv2d shape;
+    linnet_cl_kernel *product;
+    linnet_cl_channels_weight weight;
+} depthwise_plan;
+
+/* How the sums of the weight's gradient are split. */
+typedef struct weight_split {
+    int64_t run, image_parts, rows_per_part, row_parts, parts;
+} weight_split;
+
+static int64_t ceil_div(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
+
+static weight_split split_of(const linnet_backend_device *device, const linnet_cl_conv2d *s)
+{
+    int64_t wanted = ceil_div(TASKS_A_UNIT * (int64_t)device->info.compute_units, linnet_cl_blocks(s->channels));
+    weight_split split = {.run = ceil_div(s->images, wanted < s->images ? wanted : s->images)};
+    split.image_parts = ceil_div(s->images, split.run);
+    int64_t row_parts = ceil_div(wanted, split.image_parts), most = ceil_div(s->out_height, LEAST_ROWS);
+    split.rows_per_part = ceil_div(s->out_height, row_parts < most ? row_parts : most);
+    split.row_parts = ceil_div(s->out_height, split.rows_per_part);
+    split.parts = split.image_parts * split.row_parts;
+    return split;
+}
+
+static const char *depthwise_refusal(const linnet_backend_device *device, const linnet_cl_conv2d *s)
+{
+    if (!device->prefers_vectors)
+        return "for devices with vectors";
+    if (s->groups != s->channels || s->outputs != s->channels)
+        return "needs as many groups as channels, and one output each";
+    if (s->stride_y * s->stride_x > MOST_PHASES)
+        return "needs strides whose product is at most 16";
+    if (s->adds)
+        return "adds nothing to its output";
+    if (!(s->low <= 0 && s->high >= 0) && s->outputs % LINNET_CL_LANES != 0)
+        return "needs an operator that keeps 0 in spare lanes";
+    return NULL;
+}
+
+static uint64_t weight_bytes(const linnet_backend_device *device, const linnet_cl_conv2d *s)
+{
+    int64_t floats = linnet_cl_blocks(s->channels) * s->kernel_height * s->kernel_width * LINNET_CL_LANES;
+    return s->want_weight ? (uint64_t)(split_of(device, s).parts * floats) * sizeof(float) : 0;
+}
+
+static uint64_t depthwise_workspace_bytes(const linnet_backend_device *device, const linnet_cl_conv2d *s)
+{
+    uint64_t bias =
+        s->want_bias ? (uint64_t)(linnet_cl_channels_bias_shape(device, s).parts * s->outputs) * sizeof(float) : 0;
+    return weight_bytes(device, s) + bias;
+}
+
+static linnet_status depthwise_run_forward(linnet_backend_plan *base, linnet_backend_queue *queue,
+                                           const linnet_layer_args *args)
+{
+    depthwise_plan *plan = (depthwise_plan *)base;
+    linnet_cl_run_int(plan->product, 0, 0);
+    return linnet_cl_launch(plan->product, queue, args->inputs[LINNET_CONV2D_X], args->parameters[LINNET_CONV2D_WEIGHT],
+                            plan->shape.has_bias ? args->parameters[LINNET_CONV2D_BIAS] : linnet_cl_no_view,
+                            args->outputs[LINNET_CONV2D_Y]);
+}
+
+static linnet_status depthwise_run_backward(linnet_backend_plan *base, linnet_backend_queue *queue,
+                                            const linnet_layer_args *args)
+{
+    depthwise_plan *plan = (depthwise_plan *)base;
+    linnet_status status = LINNET_OK;
+    if (plan->product) {
+        linnet_cl_run_int(plan->product, 0, linnet_cl_bit(args->accumulate_inputs, LINNET_CONV2D_X));
+        status = linnet_cl_launch(plan->product, queue, args->output_gradients[LINNET_CONV2D_Y],
+                                  args->parameters[LINNET_CONV2D_WEIGHT], linnet_cl_no_view,
+                                  args->input_gradients[LINNET_CONV2D_X]);
+    }
+    return status ? status : linnet_cl_channels_weight_run(&plan->weight, queue, args);
+}
+
+static void product_kernel(depthwise_plan *plan)
+{
+    const linnet_cl_conv2d *s = &plan->shape;
+    bool forward = s->forward;
+    int64_t rows = forward ? s->out_height : ceil_div(s->height, s->stride_y), blocks = linnet_cl_blocks(s->channels);
+    int64_t planes = s->images * blocks, wanted = TASKS_A_UNIT * (int64_t)plan->base.device->info.compute_units;
+    int64_t rows_per_task = ceil_div(rows, ceil_div(wanted, planes));
+    rows_per_task = rows_per_task < LEAST_ROWS ? LEAST_ROWS : rows_per_task;
+    const int64_t constants[] = {!forward,
+                                 forward ? s->height : s->out_height,
+                                 forward ? s->width : s->out_width,
+                                 forward ? s->out_height : s->height,
+                                 forward ? s->out_width : s->width,
+                                 s->channels,
+                                 s->kernel_height,
+                                 s->kernel_width,
+                                 s->stride_y,
+                                 s->stride_x,
+                                 s->dilation_y,
+                                 s->dilation_x,
+                                 s->top,
+                                 s->left,
+                                 rows_per_task,
+                                 forward && s->has_bias};
+    plan->product = linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_CONV2D_DEPTHWISE, "conv2d_depthwise", 4);
+    for (size_t i = 0; i < sizeof(constants) / sizeof(constants[0]); i++)
+        linnet_cl_int(plan->product, constants[i]);
+    linnet_cl_float(plan->product, forward ? s->low : -INFINITY);
+    linnet_cl_float(plan->product, forward ? s->high : INFINITY);
+    linnet_cl_range(plan->product, ceil_div(rows, rows_per_task), blocks,
+                    s->images * (forward ? 1 : s->stride_y * s->stride_x), 1);
+}
+
+static void weight_kernels(depthwise_plan *plan)
+{
+    const linnet_cl_conv2d *s = &plan->shape;
+    weight_split split = split_of(plan->base.device, s);
+    int64_t blocks = linnet_cl_blocks(s->channels), taps = s->kernel_height * s->kernel_width;
+    const int64_t constants[] = {s->images,    s->height,        s->width,        s->out_height,
+                                 s->out_width, s->kernel_height, s->kernel_width, s->stride_y,
+                                 s->stride_x,  s->dilation_y,    s->dilation_x,   s->top,
+                                 s->left,      split.run,        split.row_parts, split.rows_per_part};
+    linnet_cl_kernel *sums =
+        linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_CONV2D_DEPTHWISE, "conv2d_depthwise_weight", 3);
+    for (size_t i = 0; i < sizeof(constants) / sizeof(constants[0]); i++)
+        linnet_cl_int(sums, constants[i]);
+    linnet_cl_range(sums, split.parts, blocks, 1, 1);
+    linnet_cl_kernel *store =
+        linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_CONV2D_DEPTHWISE, "conv2d_depthwise_weight_sum", 2);
+    linnet_cl_int(store, s->channels);
+    linnet_cl_int(store, taps);
+    linnet_cl_int(store, split.parts);
+    linnet_cl_range(store, taps, blocks, 1, 1);
+    plan->weight.sums = sums;
+    plan->weight.store = store;
+}
+
+static linnet_status depthwise_plan_new(linnet_backend_device *device, const linnet_cl_conv2d *shape,
+                                        linnet_backend_plan **out)
+{
+    linnet_backend_plan *base;
+    linnet_status status = linnet_cl_plan_new(device, sizeof(depthwise_plan),
+                                              shape->forward ? depthwise_run_forward : depthwise_run_backward, &base);
+    if (status)
+        return status;
+    depthwise_plan *plan = (depthwise_plan *)base;
+    plan->shape = *shape;
+    if (shape->forward || shape->want_data)
+        product_kernel(plan);
+    if (shape->want_weight)
+        weight_kernels(plan);
+    plan->weight.bias_parts_at = weight_bytes(device, shape);
+    if (shape->want_bias)
+        linnet_cl_block_sum_kernels(base, linnet_cl_channels_bias_shape(device, shape), &plan->weight.bias);
+    return linnet_cl_plan_done(base, out);
+}
+
+const linnet_cl_conv2d_way linnet_cl_conv2d_depthwise = {.name = "depthwise",
+                                                         .products_a_microsecond = 4e3f,
+                                                         .blocked = true,
+                                                         .depthwise = true,
+                                                         .refusal = depthwise_refusal,
+                                                         .workspace_bytes = depthwise_workspace_bytes,
+                                                         .plan = depthwise_plan_new};

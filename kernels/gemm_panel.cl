@@ -79,33 +79,28 @@ float16 panel_clamp(float16 v, float low, float high)
     return select(v, (float16)high, v > high);
 }
 
-void panel_store(const panel_tile *tile, float16 v, int columns, __global float *to)
-{
-    if (tile->last)
-        v = panel_clamp(v, tile->low, tile->high);
-    if (columns >= 16) {
-        vstore16(v, 0, to);
-        return;
-    }
-    float lane[16];
-    vstore16(v, 0, lane);
-    for (int i = 0; i < columns; i++)
-        to[i] = lane[i];
-}
-
 float16 panel_load(int columns, __global const float *from)
 {
-    if (columns >= 16)
-        return vload16(0, from);
     float lane[16];
     for (int i = 0; i < 16; i++)
         lane[i] = i < columns ? from[i] : 0.0f;
     return vload16(0, lane);
 }
 
+/* What there is of a tile at an edge, from local memory. */
+void panel_edge(const panel_tile *tile, int rows, __local const float *sums, __global float *c)
+{
+    for (int r = 0; r < min(rows, tile->rows); r++, sums += PANEL_COLUMNS, c += tile->c_row)
+        for (int i = 0; i < min(PANEL_COLUMNS, tile->columns); i++) {
+            float v = tile->load ? c[i] + sums[i] : sums[i];
+            v = tile->last && v < tile->low ? tile->low : v;
+            c[i] = tile->last && v > tile->high ? tile->high : v;
+        }
+}
+
 #define PANEL_TILE(R)                                                                                                  \
     void panel_tile_##R(const panel_tile *tile, __local const float *a, __local const float *b, const float16 *bias,   \
-                        __global float *c)                                                                             \
+                        __local float *edge, __global float *c)                                                        \
     {                                                                                                                  \
         float16 sum[R][BLOCKS];                                                                                        \
         UNROLL for (int r = 0; r < R; r++)                                                                             \
@@ -120,14 +115,21 @@ float16 panel_load(int columns, __global const float *from)
                 UNROLL for (int t = 0; t < BLOCKS; t++) sum[r][t] += a[r] * x[t];                                      \
             }                                                                                                          \
         }                                                                                                              \
-        UNROLL for (int r = 0; r < R; r++)                                                                             \
+        if (tile->rows < R || tile->columns < PANEL_COLUMNS) {                                                         \
+            UNROLL for (int r = 0; r < R; r++)                                                                         \
+            {                                                                                                          \
+                UNROLL for (int t = 0; t < BLOCKS; t++) vstore16(sum[r][t], r *BLOCKS + t, edge);                      \
+            }                                                                                                          \
+            panel_edge(tile, R, edge, c);                                                                              \
+            return;                                                                                                    \
+        }                                                                                                              \
+        float low = tile->last ? tile->low : -INFINITY, high = tile->last ? tile->high : INFINITY;                     \
+        UNROLL for (int r = 0; r < R; r++, c += tile->c_row)                                                           \
         {                                                                                                              \
             UNROLL for (int t = 0; t < BLOCKS; t++)                                                                    \
             {                                                                                                          \
-                int columns = tile->columns - 16 * t;                                                                  \
-                __global float *to = c + (ulong)r * tile->c_row + 16 * t;                                              \
-                if (r < tile->rows && columns > 0)                                                                     \
-                    panel_store(tile, tile->load ? sum[r][t] + panel_load(columns, to) : sum[r][t], columns, to);      \
+                float16 v = tile->load ? sum[r][t] + vload16(t, c) : sum[r][t];                                        \
+                vstore16(panel_clamp(v, low, high), t, c);                                                             \
             }                                                                                                          \
         }                                                                                                              \
     }
@@ -150,6 +152,7 @@ gemm_panel(__global const float *restrict a, ulong a_at, __global const float *r
     GEMM_BEGIN
     __local float *b_panels = panels, *a_panels = panels + block_n * block_k;
     int a_floats = panel * block_k + 16; /* a last vector of a panel goes beyond it */
+    __local float *edge = a_panels + block_m / panel * a_floats;
     panel_tile tile = {.c_row = c_row, .low = low, .high = high};
     a += (ulong)i0 * a_row;
     b += (ulong)j0 * b_col;
@@ -180,14 +183,14 @@ gemm_panel(__global const float *restrict a, ulong a_at, __global const float *r
                 tile.rows = rows - i;
                 tile.columns = columns - j;
 #ifdef TILE_ROWS
-                panel_tile_4(&tile, a_panels + i / panel * a_floats, b_panels + j * block_k, start,
+                panel_tile_4(&tile, a_panels + i / panel * a_floats, b_panels + j * block_k, start, edge,
                              c + (ulong)i * c_row + j);
 #else
                 if (panel == 14)
-                    panel_tile_14(&tile, a_panels + i / panel * a_floats, b_panels + j * block_k, start,
+                    panel_tile_14(&tile, a_panels + i / panel * a_floats, b_panels + j * block_k, start, edge,
                                   c + (ulong)i * c_row + j);
                 else
-                    panel_tile_8(&tile, a_panels + i / panel * a_floats, b_panels + j * block_k, start,
+                    panel_tile_8(&tile, a_panels + i / panel * a_floats, b_panels + j * block_k, start, edge,
                                  c + (ulong)i * c_row + j);
 #endif
             }

@@ -34,9 +34,9 @@ enum {
     BLOCK_K = 256,
     BLOCK_N = 256,
     BLOCK_M = 168,
-    LEAST_COLUMNS = 32,
-    LEAST_ROWS = 5,
-    LEAST_DEPTH = 8,
+    LEAST_COLUMNS = 8,
+    LEAST_ROWS = 4,
+    LEAST_DEPTH = 1,
     PANEL_BYTES = 512 << 10
 };
 
@@ -77,8 +77,8 @@ static panel_split split_of(const linnet_backend_device *device, const linnet_cl
         split.block_m = round_up(split.block_m / 2, split.panel);
     while (split.block_k > 16 && (split.block_m + split.block_n) * split.block_k * 4 > limit)
         split.block_k /= 2;
-    /* The last vector of a narrow panel goes beyond it. */
-    int64_t beyond = split.block_m / split.panel * 16;
+    /* The last vector of a narrow panel goes beyond it; and a tile at an edge. */
+    int64_t beyond = split.block_m / split.panel * 16 + split.panel * columns;
     split.bytes = (uint64_t)((split.block_m + split.block_n) * split.block_k + beyond) * sizeof(float);
     return split;
 }

@@ -6,6 +6,7 @@
  *
  *     [c][rows][sw][phase]      columns of a stride sw apart lie side by side, so that vectors are whole
  *
+ * Without padding and stride the rows follow one another as in the input: what a vector reads behind a row is not used.
  * Then a tap (c, u, v) is a constant offset in it. Weights are packed once, as [block of 6 outputs][tap][6].
  */
 #include "conv2d.h"
@@ -70,7 +71,7 @@ const cpu_packing cpu_conv2d_rows_packing = {FORMAT_ROWS, "rows", packed_bytes, 
 
 typedef struct job {
     const cpu_conv2d_data *d;
-    const float *residual;
+    bool is_joined;             /* rows follow one another as in the input */
     int64_t phase, pitch;       /* floats of a column phase and of a row in the scratch */
     int64_t rows, bands;        /* output rows of a band; bands of an item */
     int64_t in_rows, scratch;   /* input rows of a whole band; floats of a thread's scratch */
@@ -85,18 +86,26 @@ static int64_t rows_read(const cpu_conv2d_sizes *s, int64_t rows)
     return (rows - 1) * s->sh + (s->kh - 1) * s->dh + 1;
 }
 
+/* Stride 1 along the rows, and nothing but input is read. */
+static bool is_inside(const cpu_conv2d_sizes *s)
+{
+    return s->sw == 1 && s->left == 0 && s->top == 0 && s->ow + (s->kw - 1) * s->dw <= s->w &&
+           rows_read(s, s->oh) <= s->h;
+}
+
 static job job_of(const cpu_conv2d_sizes *s)
 {
     job j = {.spans_of_row = cpu_ceil(s->ow, cpu_table.vector), .taps = s->c * s->kh * s->kw};
     j.phase = j.spans_of_row * cpu_table.vector + (s->kw - 1) * s->dw / s->sw;
-    j.pitch = j.phase * s->sw;
+    j.is_joined = is_inside(s);
+    j.pitch = j.is_joined ? s->w : j.phase * s->sw;
     int64_t fitting = (SCRATCH / (s->c * j.pitch) - rows_read(s, 1)) / s->sh + 1;
     int64_t wanted = cpu_min(WANTED_TASKS, cpu_conv2d_work(s) / TASK_WORK);
     j.rows = cpu_min(cpu_max(1, fitting), cpu_ceil(s->oh, cpu_max(1, wanted / s->n)));
     j.bands = cpu_ceil(s->oh, j.rows);
     j.rows = cpu_ceil(s->oh, j.bands);
     j.in_rows = rows_read(s, j.rows);
-    j.scratch = cpu_ceil(s->c * j.in_rows * j.pitch, CPU_LANES) * CPU_LANES;
+    j.scratch = cpu_ceil(s->c * j.in_rows * j.pitch + (j.is_joined ? j.phase : 0), CPU_LANES) * CPU_LANES;
     return j;
 }
 
@@ -120,9 +129,22 @@ static void copy_row(const job *j, const float *plane, int64_t row, float *out)
         }
 }
 
+static void copy_joined(const job *j, const float *x, int64_t first_row, float *scratch)
+{
+    const cpu_conv2d_sizes *s = &j->d->s;
+    size_t floats = (size_t)(cpu_min(j->in_rows, s->h - first_row) * s->w);
+    for (int64_t c = 0; c < s->c; c++)
+        memcpy(scratch + c * j->in_rows * s->w, x + (c * s->h + first_row) * s->w, floats * sizeof *x);
+    memset(scratch + s->c * j->in_rows * s->w, 0, (size_t)j->phase * sizeof *scratch); /* read behind the last row */
+}
+
 static void copy_band(const job *j, const float *x, int64_t first_row, float *scratch)
 {
     const cpu_conv2d_sizes *s = &j->d->s;
+    if (j->is_joined) {
+        copy_joined(j, x, first_row, scratch);
+        return;
+    }
     for (int64_t c = 0; c < s->c; c++)
         for (int64_t i = 0; i < j->in_rows; i++)
             copy_row(j, x + c * s->h * s->w, first_row + i, scratch + (c * j->in_rows + i) * j->pitch);

@@ -69,16 +69,20 @@ static ALWAYS_INLINE vec max_of_pairs(const float *x, int64_t n)
                    vec_even(vec_load_n(x + 1, odd_low), vec_load_n(x + 1 + VEC, n - 1 - odd_low)));
 }
 
+/* A strip of a vector's columns at a time, so that its masks stay in their registers. */
 static void max_of_inner_pairs(const cpu_pool *g, const float *x, float *y)
 {
-    for (int64_t oy = 0; oy < g->oh; oy++, x += g->sh * g->w, y += g->ow)
-        for (int64_t ox = 0; ox < g->ow; ox += VEC) {
-            const int64_t count = g->ow - ox;
-            vec best = max_of_pairs(x + 2 * ox, 2 * count);
+    for (int64_t ox = 0; ox < g->ow; ox += VEC) {
+        const int64_t count = g->ow - ox;
+        const float *in = x + 2 * ox;
+        float *out = y + ox;
+        for (int64_t oy = 0; oy < g->oh; oy++, in += g->sh * g->w, out += g->ow) {
+            vec best = max_of_pairs(in, 2 * count);
             for (int64_t u = 1; u < g->kh; u++)
-                best = greater(best, max_of_pairs(x + u * g->w + 2 * ox, 2 * count));
-            vec_store_upto(y + ox, best, count);
+                best = greater(best, max_of_pairs(in + u * g->w, 2 * count));
+            vec_store_upto(out, best, count);
         }
+    }
 }
 
 static void max_pool_rows(const cpu_pool *g, const float *x, float *y)

@@ -3,7 +3,12 @@
  * The weight's gradient in nchw16c. For a pair of blocks (16 outputs, 16 inputs) and a tap it is a 16 x 16 product with
  * the pixels as its depth: dweight[o][c] = sum over pixels of dy[p][o] x[p + tap][c]. A unit is some blocks of outputs
  * by some blocks of inputs; it goes through the batch and the plane in chunks that stay in the caches. Where there are
- * few units, the chunks are split too, and the parts added up in a fixed order.
+ * few units of a small gradient, the chunks are split too, and the parts added up in a fixed order.
+ *
+ * A product's columns are vectors of the side that is the last of a pair's sums:
+ *
+ *     one tap      rows: 16 outputs (dy), columns: blocks of inputs (x)     [16 o][16 c], as the gradient lies
+ *     more         rows: 16 inputs (x), columns: blocks of outputs (dy)     [16 c][tap][16 o], one transposition away
  */
 #include "conv2d_channels.h"
 
@@ -15,8 +20,10 @@ enum {
     CHUNK_PIXELS = 192,
     MOST_ROWS = 2 * CHUNK_PIXELS,
     PAIR = CPU_LANES * CPU_LANES,
-    MOST_UNIT = 1 << 15,
+    MOST_UNIT = 1 << 15,  /* floats of the sums: half the second cache */
+    FIRST_UNIT = 1 << 13, /* or most of the first */
     MOST_SET = 8,
+    SMALL_GRADIENT = 1 << 15,
     SHARED_FLOATS = 1 << 22
 };
 
@@ -30,6 +37,7 @@ typedef struct weight_job {
     /* Copies of the input: made by each unit for itself, or, where several would make the same, all before. */
     bool is_shared;
     int64_t copied_rows, copy; /* of a block's copy, floats of it */
+    bool by_inputs;            /* rows of a product are inputs */
     bool in_gradient;          /* sums are made where the gradient lies */
     int64_t scratch;           /* floats of a thread */
     float *scratches, *copies, *biases, *partials;
@@ -48,13 +56,26 @@ static void choose_chunks(weight_job *j)
     j->chunks = j->d->s.n * j->row_chunks;
 }
 
+/* Halves a unit until it stays in the second cache (in the first one where all that follows is its transposition) and
+   there are enough of them; those of a small gradient rather share the chunks. */
 static void choose_units(weight_job *j)
 {
-    int64_t area = j->window.taps;
+    int64_t area = j->window.taps, wanted = cpu_ceil(WANTED_TASKS, j->d->s.groups);
+    int64_t most = j->by_inputs && j->chunks == 1 ? FIRST_UNIT : MOST_UNIT;
+    bool is_small = j->out_blocks * j->in_blocks * area * PAIR <= SMALL_GRADIENT;
     j->out_set = cpu_min(j->out_blocks, MOST_SET);
-    j->in_set = cpu_min(j->in_blocks, cpu_max(1, MOST_UNIT / (j->out_set * area * PAIR)));
-    j->in_units = cpu_ceil(j->in_blocks, j->in_set);
-    j->out_units = cpu_ceil(j->out_blocks, j->out_set);
+    j->in_set = j->in_blocks;
+    for (;;) {
+        j->in_units = cpu_ceil(j->in_blocks, j->in_set);
+        j->out_units = cpu_ceil(j->out_blocks, j->out_set);
+        int64_t tasks = j->in_units * j->out_units * (is_small ? j->chunks : 1), pairs = j->out_set * j->in_set;
+        if (pairs == 1 || (pairs * area * PAIR <= most && tasks >= wanted))
+            break;
+        if (j->out_set > j->in_set)
+            j->out_set = cpu_ceil(j->out_set, 2);
+        else
+            j->in_set = cpu_ceil(j->in_set, 2);
+    }
     j->units = j->d->s.groups * j->in_units * j->out_units;
     j->chunks_per_split = cpu_ceil(j->chunks, cpu_min(j->chunks, cpu_ceil(WANTED_TASKS, j->units)));
     j->splits = cpu_ceil(j->chunks, j->chunks_per_split);
@@ -88,7 +109,7 @@ static void choose_memory(weight_job *j)
     j->is_shared = !j->window.in_place && j->out_units > 1 && all <= SHARED_FLOATS;
     j->copied_rows = j->is_shared ? j->rows : j->rows_per_chunk;
     j->copy = cpu_channels_copy_floats(&j->window, j->copied_rows);
-    j->in_gradient = j->splits == 1 && j->window.taps == 1 && s->group_c % CPU_LANES == 0;
+    j->in_gradient = j->splits == 1 && !j->by_inputs && s->group_c % CPU_LANES == 0;
     j->scratch = (j->is_shared ? 0 : j->copy * j->in_set) + (j->splits == 1 ? unit_floats(j) : 0);
 }
 
@@ -98,6 +119,7 @@ static void weight_job_of(const cpu_conv2d_data *d, weight_job *out)
     *out = (weight_job){
         .d = d, .in_blocks = cpu_ceil(s->group_c, CPU_LANES), .out_blocks = cpu_ceil(s->group_o, CPU_LANES)};
     cpu_channels_forward_window(s, CPU_LANES, PAIR, true, &out->window);
+    out->by_inputs = out->window.taps > 1;
     choose_chunks(out);
     choose_units(out);
     choose_memory(out);
@@ -113,7 +135,7 @@ uint64_t cpu_channels_weight_workspace(const cpu_conv2d_sizes *s)
            sizeof(float);
 }
 
-/* ---- A unit's part of the gradient, [out_set][in_set][tap][16 o][16 c] ---- */
+/* ---- A unit's part of the gradient: [out_set][in_set] pairs ---- */
 
 typedef struct unit {
     int64_t group, out_first, out_last, in_first, in_last; /* blocks of the group */
@@ -129,23 +151,22 @@ static unit unit_of(const weight_job *j, int64_t number)
     return u;
 }
 
-/* Products of `rows` rows of pixels for a block of outputs and some of inputs, tap by tap. first: out, out_r and out_t,
-   b of the first tap and b_t, columns. */
-static void add_pairs(const weight_job *j, const cpu_batch_reduce *first, int64_t rows, int64_t outputs,
-                      bool accumulate)
+/* Products of `rows` rows of pixels, tap by tap, in as many parts as the registers ask for. first: a, b and out of the
+   first tap, all strides; rows and columns of all parts. */
+static void add_pairs(const weight_job *j, const cpu_batch_reduce *first, int64_t rows, bool accumulate)
 {
     bool is_joined = j->window.pitch == j->window.ow;
     cpu_batch_reduce p = *first;
-    int64_t tiles = cpu_ceil(outputs, cpu_table.batch_rows[p.columns - 1]);
+    int64_t tiles = cpu_ceil(first->rows, cpu_table.batch_rows[p.columns - 1]);
     p.terms = j->terms;
     p.count = is_joined ? 1 : rows;
     p.depth = is_joined ? rows * j->row_pixels : j->row_pixels;
     for (int64_t i = 0; i < j->window.taps; i++)
         for (int64_t tile = 0, row = 0; tile < tiles; tile++, row += p.rows) {
-            p.rows = (int32_t)cpu_ceil(outputs - row, tiles - tile);
-            p.a = first->a + row;
-            p.b = first->b + j->tap_offset[i];
-            p.out = first->out + i * PAIR + row * p.out_r;
+            p.rows = (int32_t)cpu_ceil(first->rows - row, tiles - tile);
+            p.a = first->a + row + (j->by_inputs ? j->tap_offset[i] : 0);
+            p.b = first->b + (j->by_inputs ? 0 : j->tap_offset[i]);
+            p.out = first->out + i * CPU_LANES + row * p.out_r;
             p.add = accumulate ? p.out : NULL;
             cpu_table.batch_reduce(&p);
         }
@@ -167,76 +188,84 @@ static const float *chunk_input(const weight_job *j, const unit *u, int64_t item
     return copy;
 }
 
-/* Input blocks of a product: an odd one rather in a product of three than alone. */
+/* Blocks in a product's columns: an odd one rather in a product of three than alone. */
 static int32_t next_columns(int64_t blocks)
 {
     int64_t most = cpu_min(blocks, cpu_table.batch_columns);
     return (int32_t)(most < 3 ? most : blocks % 2 ? 3 : 2);
 }
 
+/* What all products of a unit have in common. */
+static cpu_batch_reduce unit_product(const weight_job *j, const unit *u)
+{
+    const cpu_conv2d_sizes *s = &j->d->s;
+    int64_t dy_plane = s->oh * s->ow * CPU_LANES, x_plane = j->window.in_place ? s->h * s->w * CPU_LANES : j->copy;
+    cpu_batch_reduce p = {.layout = CPU_BATCH_CHANNELS, .low = -INFINITY, .high = INFINITY};
+    p.out_r = j->in_gradient ? s->group_c : j->window.taps * CPU_LANES;
+    p.out_t = j->in_gradient ? CPU_LANES : (j->by_inputs ? u->in_last - u->in_first : 1) * j->window.taps * PAIR;
+    p.b_t = j->by_inputs ? dy_plane : x_plane;
+    return p;
+}
+
+/* Products of some blocks of outputs (dy) and of inputs (x), one of either, as p's columns say. */
+static void add_blocks(const weight_job *j, const unit *u, int64_t o, int64_t c, const float *dy, const float *x,
+                       int64_t rows, bool accumulate, cpu_batch_reduce *p, float *out)
+{
+    const cpu_conv2d_sizes *s = &j->d->s;
+    int64_t first = (u->out_first + o) * CPU_LANES, outputs = cpu_min(CPU_LANES, s->group_o - first);
+    int64_t inputs = cpu_min(CPU_LANES, s->group_c - (u->in_first + c) * CPU_LANES);
+    p->rows = (int32_t)(j->by_inputs ? inputs : outputs);
+    p->a = j->by_inputs ? x : dy;
+    p->b = j->by_inputs ? dy : x;
+    p->out = j->in_gradient
+                 ? j->d->dweight + (u->group * s->group_o + first) * s->group_c + (u->in_first + c) * CPU_LANES
+                 : out + (o * (u->in_last - u->in_first) + c) * j->window.taps * PAIR;
+    add_pairs(j, p, rows, accumulate || (j->in_gradient && j->d->accumulate_weight));
+}
+
 static void add_chunk(const weight_job *j, const unit *u, int64_t chunk, bool accumulate, float *copy, float *out,
                       float *bias)
 {
     const cpu_conv2d_sizes *s = &j->d->s;
-    int64_t item = chunk / j->row_chunks, row = chunk % j->row_chunks * j->rows_per_chunk,
-            count = u->in_last - u->in_first;
+    int64_t item = chunk / j->row_chunks, row = chunk % j->row_chunks * j->rows_per_chunk;
+    int64_t ins = u->in_last - u->in_first, outs = u->out_last - u->out_first;
     int64_t rows = cpu_min(j->rows_per_chunk, j->rows - row), plane = s->oh * s->ow * CPU_LANES;
     const float *dy = j->d->dy + item * s->y_stride + row * j->row_pixels * CPU_LANES +
                       (u->group * j->out_blocks + u->out_first) * plane;
-    cpu_batch_reduce p = {.out_r = j->in_gradient ? s->group_c : CPU_LANES,
-                          .out_t = j->in_gradient ? CPU_LANES : j->window.taps * PAIR,
-                          .b_t = j->window.in_place ? s->h * s->w * CPU_LANES : j->copy,
-                          .layout = CPU_BATCH_CHANNELS,
-                          .low = -INFINITY,
-                          .high = INFINITY};
-    for (int64_t c = 0; c < count && j->d->dweight; c += p.columns) {
-        p.columns = next_columns(count - c);
-        p.b = chunk_input(j, u, item, u->in_first + c, row, copy);
-        for (int64_t t = 1; t < p.columns; t++)
+    cpu_batch_reduce p = unit_product(j, u);
+    for (int64_t c = 0, step; c < ins && j->d->dweight; c += step) {
+        p.columns = next_columns(ins - c);
+        step = j->by_inputs ? 1 : p.columns;
+        const float *x = chunk_input(j, u, item, u->in_first + c, row, copy);
+        for (int64_t t = 1; t < step; t++)
             chunk_input(j, u, item, u->in_first + c + t, row, copy);
-        for (int64_t o = 0; o < u->out_last - u->out_first; o++) {
-            int64_t first = (u->out_first + o) * CPU_LANES, outputs = cpu_min(CPU_LANES, s->group_o - first);
-            p.a = dy + o * plane;
-            p.out = j->in_gradient
-                        ? j->d->dweight + (u->group * s->group_o + first) * s->group_c + (u->in_first + c) * CPU_LANES
-                        : out + (o * count + c) * j->window.taps * PAIR;
-            add_pairs(j, &p, rows, j->in_gradient ? outputs : CPU_LANES,
-                      accumulate || (j->in_gradient && j->d->accumulate_weight));
+        for (int64_t o = 0; o < outs; o += j->by_inputs ? p.columns : 1) {
+            if (j->by_inputs)
+                p.columns = next_columns(outs - o);
+            add_blocks(j, u, o, c, dy + o * plane, x, rows, accumulate, &p, out);
         }
     }
-    for (int64_t o = 0; o < u->out_last - u->out_first && u->in_first == 0; o++)
+    for (int64_t o = 0; o < outs && u->in_first == 0; o++)
         cpu_table.lane_sums(dy + o * plane, rows * j->row_pixels * CPU_LANES, bias + o * CPU_LANES);
 }
 
 /* ---- From pairs to [O,C,kh,kw] ---- */
 
-/* One output's gradients: taps [tap][..][16 c], PAIR apart, to [channels][tap]. */
-static void store_output(const float *pair, int64_t taps, int64_t channels, bool accumulate, float *out)
-{
-    float line[CPU_CHANNELS_MOST_TAPS * CPU_LANES + CPU_LANES];
-    if (taps == 1) {
-        cpu_table.scale(1, pair, out, channels, accumulate);
-        return;
-    }
-    /* A last group that is not full writes beyond itself, into what the groups before it write afterwards. */
-    int64_t width = cpu_table.vector;
-    for (int64_t group = (taps - 1) / width * width; group >= 0; group -= width)
-        cpu_table.lanes_from_rows(pair + group * PAIR, PAIR, (int32_t)cpu_min(width, taps - group), channels,
-                                  line + group, taps, (int32_t)width);
-    cpu_table.scale(1, line, out, channels * taps, accumulate);
-}
-
 /* A unit's gradients, added to what is there where accumulate says so. */
 static void store_unit(const weight_job *j, const unit *u, const float *pair, bool accumulate)
 {
     const cpu_conv2d_sizes *s = &j->d->s;
-    int64_t taps = j->window.taps;
+    int64_t taps = j->window.taps, stride = s->group_c * taps;
     for (int64_t o = u->out_first; o < u->out_last; o++)
-        for (int64_t c = u->in_first; c < u->in_last; c++, pair += taps * PAIR)
-            for (int64_t lane = 0; lane < cpu_min(CPU_LANES, s->group_o - o * CPU_LANES); lane++)
-                store_output(pair + lane * CPU_LANES, taps, cpu_min(CPU_LANES, s->group_c - c * CPU_LANES), accumulate,
-                             j->d->dweight +
-                                 ((u->group * s->group_o + o * CPU_LANES + lane) * s->group_c + c * CPU_LANES) * taps);
+        for (int64_t c = u->in_first; c < u->in_last; c++, pair += taps * PAIR) {
+            int64_t outputs = cpu_min(CPU_LANES, s->group_o - o * CPU_LANES);
+            int64_t inputs = cpu_min(CPU_LANES, s->group_c - c * CPU_LANES);
+            float *out = j->d->dweight + (u->group * s->group_o + o * CPU_LANES) * stride + c * CPU_LANES * taps;
+            if (j->by_inputs)
+                cpu_table.rows_from_lanes(pair, inputs * taps, out, stride, (int32_t)outputs, accumulate);
+            for (int64_t lane = 0; lane < outputs && !j->by_inputs; lane++)
+                cpu_table.scale(1, pair + lane * CPU_LANES, out + lane * stride, inputs, accumulate);
+        }
 }
 
 static void copy_task(const void *context, int64_t number, uint32_t worker)
@@ -286,12 +315,19 @@ static void store_bias(const weight_job *j)
         cpu_table.scale(1, j->biases + split * bias_floats(j), j->d->dbias, s->o, split > 0 || j->d->accumulate_bias);
 }
 
+/* Where row i of a chunk begins in the product's sides. */
+static cpu_batch_term row_term(const weight_job *j, int64_t i)
+{
+    int64_t dy = i * j->row_pixels * CPU_LANES, x = i * j->window.pitch * CPU_LANES;
+    return j->by_inputs ? (cpu_batch_term){.a = x, .b = dy} : (cpu_batch_term){.a = dy, .b = x};
+}
+
 void cpu_channels_weight_gradient(const cpu_conv2d_data *d)
 {
     weight_job j;
     weight_job_of(d, &j);
     for (int64_t i = 0; i < cpu_min(j.rows_per_chunk, MOST_ROWS); i++)
-        j.terms[i] = (cpu_batch_term){.a = i * j.row_pixels * CPU_LANES, .b = i * j.window.pitch * CPU_LANES};
+        j.terms[i] = row_term(&j, i);
     for (int64_t i = 0; i < j.window.taps; i++)
         j.tap_offset[i] = cpu_channels_tap_offset(&j.window, &j.window.tap[i], j.copied_rows);
     j.copies = (float *)(void *)d->workspace;

@@ -82,23 +82,25 @@ static void copy_pixels(const cpu_channels_window *w, const float *in, float *ou
         cpu_table.copy_strided(in, w->sw, out, count);
 }
 
-/* pitch pixels of an input row from column x on, or zeros. */
-static void copy_row(const cpu_channels_window *w, const float *in, int64_t row, int64_t x, float *out)
+static void clear_pixels(const cpu_channels_window *w, float *out, int64_t count)
 {
-    int64_t first = 0, last = 0;
-    if (row >= 0 && row < w->h)
-        cpu_conv2d_range(w->sw, 0, x, w->w, w->pitch, &first, &last);
-    if (last > first)
-        copy_pixels(w, in + (row * w->w + first * w->sw + x) * w->lanes, out + first * w->lanes, last - first);
-    memset(out, 0, (size_t)(first * w->lanes) * sizeof *out);
-    memset(out + last * w->lanes, 0, (size_t)((w->pitch - last) * w->lanes) * sizeof *out);
+    if (count > 0)
+        memset(out, 0, (size_t)(count * w->lanes) * sizeof *out);
 }
 
+/* pitch pixels of some input rows from column x on; zeros outside. */
 static void copy_rows(const cpu_channels_window *w, const float *in, int64_t row, int64_t rows, int64_t x, float *out)
 {
+    int64_t first, last;
+    cpu_conv2d_range(w->sw, 0, x, w->w, w->pitch, &first, &last);
     for (int64_t phase = 0; phase < row_phases(w); phase++)
-        for (int64_t i = 0; i < phase_rows(w, rows); i++, out += w->pitch * w->lanes)
-            copy_row(w, in, (row + i) * w->sh + w->low_y + phase, x, out);
+        for (int64_t i = 0; i < phase_rows(w, rows); i++, out += w->pitch * w->lanes) {
+            int64_t y = (row + i) * w->sh + w->low_y + phase, end = y >= 0 && y < w->h ? last : first;
+            clear_pixels(w, out, first);
+            if (end > first)
+                copy_pixels(w, in + (y * w->w + first * w->sw + x) * w->lanes, out + first * w->lanes, end - first);
+            clear_pixels(w, out + end * w->lanes, w->pitch - end);
+        }
 }
 
 void cpu_channels_copy(const cpu_channels_window *w, const float *plane, int64_t row, int64_t rows, float *out)

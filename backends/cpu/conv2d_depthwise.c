@@ -61,7 +61,7 @@ static linnet_status convert(const linnet_tensor_desc *destination_desc, linnet_
         if (packs)
             cpu_table.lanes_from_rows(from + c * area, area, rows, area, to + c * area, CPU_LANES, CPU_LANES);
         else
-            cpu_table.rows_from_lanes(from + c * area, area, to + c * area, area, rows);
+            cpu_table.rows_from_lanes(from + c * area, area, to + c * area, area, rows, false);
     }
     return LINNET_OK;
 }
@@ -304,7 +304,8 @@ static void store_block(const void *context, int64_t block, uint32_t worker)
     if (!d->dweight)
         return;
     float *dweight = d->dweight + channel * j->area;
-    cpu_table.rows_from_lanes(sums, j->area, d->accumulate_weight ? lines : dweight, j->area, (int32_t)channels);
+    cpu_table.rows_from_lanes(sums, j->area, d->accumulate_weight ? lines : dweight, j->area, (int32_t)channels,
+                              false);
     if (d->accumulate_weight)
         cpu_table.scale(1, lines, dweight, channels * j->area, true);
 }

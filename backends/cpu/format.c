@@ -136,7 +136,8 @@ static void batch_task(const void *context, int64_t block, uint32_t worker)
         cpu_table.lanes_from_rows(c->source + dense, c->dense.stride, rows, c->dense.item, c->destination + blocked,
                                   CPU_LANES, CPU_LANES);
     else
-        cpu_table.rows_from_lanes(c->source + blocked, c->dense.item, c->destination + dense, c->dense.stride, rows);
+        cpu_table.rows_from_lanes(c->source + blocked, c->dense.item, c->destination + dense, c->dense.stride, rows,
+                                  false);
 }
 
 static int32_t block_channels(const conversion *c, int64_t block)
@@ -157,7 +158,7 @@ static void channel_task(const void *context, int64_t task, uint32_t worker)
         cpu_table.lanes_from_rows(c->source + dense, plane, rows, plane, c->destination + blocked, CPU_LANES,
                                   CPU_LANES);
     else
-        cpu_table.rows_from_lanes(c->source + blocked, plane, c->destination + dense, plane, rows);
+        cpu_table.rows_from_lanes(c->source + blocked, plane, c->destination + dense, plane, rows, false);
 }
 
 /* A block of 16 channels of a block of 16 images: nchw16n and nchw16c, 16 x 16 for every element of the plane. */

@@ -113,7 +113,7 @@ static void weight_task(const void *context, int64_t task, uint32_t worker)
             for (int64_t i = 0; i < columns; i += CPU_GEMM_PANEL)
                 cpu_table.rows_from_lanes(j->x + (n0 + n) / CPU_LANES * j->s.x_stride + (i0 + i) * CPU_LANES,
                                           cpu_min(CPU_GEMM_PANEL, columns - i), panels + i * items + n * CPU_GEMM_PANEL,
-                                          CPU_GEMM_PANEL, (int32_t)cpu_min(CPU_LANES, items - n));
+                                          CPU_GEMM_PANEL, (int32_t)cpu_min(CPU_LANES, items - n), false);
         /* Behind the last column the panel holds anything: those products are not stored. */
         cpu_gemm_packed part = {.rows = j->s.o,
                                 .columns = columns,
@@ -143,7 +143,7 @@ static void parameter_gradients(const cpu_linear_sizes *s, const float *x, const
     j.accumulate = accumulate >> LINNET_LINEAR_WEIGHT & 1;
     for (int64_t n = 0; n < s->n; n += CPU_LANES)
         cpu_table.rows_from_lanes(dy + n / CPU_LANES * s->y_stride, s->o, workspace + n * s->o, s->o,
-                                  (int32_t)cpu_min(CPU_LANES, s->n - n));
+                                  (int32_t)cpu_min(CPU_LANES, s->n - n), false);
     if (dweight)
         cpu_parallel(cpu_ceil(s->i, PANELS * CPU_GEMM_PANEL), s->n * s->i * s->o / CPU_LANES, weight_task, &j);
     bool accumulate_bias = accumulate >> LINNET_LINEAR_BIAS & 1;

@@ -67,15 +67,19 @@ static ALWAYS_INLINE const float *later_rows(const cpu_batch_reduce *p, const cp
     return p->a + rows * LANES + p->terms[left == 2 || p->count == 1 ? 0 : 1].a;
 }
 
-/* rows, columns and the layout are constants where this is inlined, so that sum lives in registers. Meanwhile it
-   fetches: lines of b a little ahead; of pixels also the rows of a later term, one a step, and p->ahead. */
+/* rows, columns and the layout are constants where this is inlined, so that sum lives in registers. Of pixels it
+   fetches meanwhile: lines of b a little ahead, the rows of a later term, one a step, and p->ahead. */
 static ALWAYS_INLINE void product(const cpu_batch_reduce *p, const int rows, const int columns, const int layout)
 {
     sums_tile sum;
     const int vectors = columns * PARTS;
     const int64_t a_r = layout == CPU_BATCH_PIXELS ? LANES : 1, a_k = layout == CPU_BATCH_CHANNELS ? LANES : 1;
     const int64_t b_t = p->b_t;
-    const float *ahead = p->ahead ? p->ahead : p->b;
+    const float *ahead = p->ahead ? p->ahead : p->b, *row[ROWS_1];
+    const bool is_listed = layout == CPU_BATCH_LISTED;
+    UNROLL
+    for (int r = 0; r < rows && is_listed; r++)
+        row[r] = p->a + p->list[r];
     UNROLL
     for (int r = 0; r < rows; r++) {
         UNROLL
@@ -85,6 +89,7 @@ static ALWAYS_INLINE void product(const cpu_batch_reduce *p, const int rows, con
     const cpu_batch_term *end = p->terms + p->count, *end_of_full = end - p->short_count;
     for (const cpu_batch_term *term = p->terms; term < end; term++) {
         const float *a = p->a + term->a, *b = p->b + term->b;
+        int64_t at = term->a;
         const float *later = layout == CPU_BATCH_PIXELS ? later_rows(p, term, rows) : a;
         const int64_t depth = layout == CPU_BATCH_TAPS ? 1 : term < end_of_full ? p->depth : p->short_depth;
         for (int64_t k = depth; k > 0; k--) {
@@ -92,12 +97,10 @@ static ALWAYS_INLINE void product(const cpu_batch_reduce *p, const int rows, con
             UNROLL
             for (int t = 0; t < vectors; t++)
                 x[t] = vec_hold(vec_load(b + t / PARTS * b_t + t % PARTS * VEC));
-            if (layout == CPU_BATCH_PIXELS || layout == CPU_BATCH_PLAIN) {
+            if (layout == CPU_BATCH_PIXELS) {
                 UNROLL
                 for (int t = 0; t < columns; t++)
                     __builtin_prefetch(b + t * b_t + AHEAD);
-            }
-            if (layout == CPU_BATCH_PIXELS) {
                 __builtin_prefetch(later);
                 later += LANES;
                 __builtin_prefetch(ahead, 0, 2);
@@ -105,11 +108,12 @@ static ALWAYS_INLINE void product(const cpu_batch_reduce *p, const int rows, con
             }
             UNROLL
             for (int r = 0; r < rows; r++) {
-                vec w = vec_set(a[r * a_r]);
+                vec w = vec_set(is_listed ? row[r][at] : a[r * a_r]);
                 UNROLL
                 for (int t = 0; t < vectors; t++)
                     sum[r][t] = vec_fma(w, x[t], sum[r][t]);
             }
+            at++;
             a += a_k;
             b += LANES;
         }
@@ -134,11 +138,11 @@ static ALWAYS_INLINE void product(const cpu_batch_reduce *p, const int rows, con
 #define PRODUCT(rows, columns) \
     static void pixels_##rows##x##columns(const cpu_batch_reduce *p) { product(p, rows, columns, CPU_BATCH_PIXELS); } \
     static void channels_##rows##x##columns(const cpu_batch_reduce *p) { product(p, rows, columns, CPU_BATCH_CHANNELS); } \
-    static void plain_##rows##x##columns(const cpu_batch_reduce *p) { product(p, rows, columns, CPU_BATCH_PLAIN); } \
-    static void taps_##rows##x##columns(const cpu_batch_reduce *p) { product(p, rows, columns, CPU_BATCH_TAPS); }
+    static void taps_##rows##x##columns(const cpu_batch_reduce *p) { product(p, rows, columns, CPU_BATCH_TAPS); } \
+    static void listed_##rows##x##columns(const cpu_batch_reduce *p) { product(p, rows, columns, CPU_BATCH_LISTED); }
 #define ENTRY(rows, columns) \
-    [columns - 1][rows - 1] = {pixels_##rows##x##columns, channels_##rows##x##columns, plain_##rows##x##columns, \
-                               taps_##rows##x##columns},
+    [columns - 1][rows - 1] = {pixels_##rows##x##columns, channels_##rows##x##columns, taps_##rows##x##columns, \
+                               listed_##rows##x##columns},
 ALL(PRODUCT)
 /* clang-format on */
 

@@ -47,9 +47,9 @@ typedef struct cpu_gemv {
 /* ---- Batch-reduce matrix products (batch_reduce.c): the inner loop of everything in nchw16c ---- */
 
 /* How the elements of a lie: CPU_BATCH_PIXELS a row is 16 floats (a pixel), a step is the next float (channel), of at
-   most 16; CPU_BATCH_CHANNELS the other way round; CPU_BATCH_PLAIN both are the next float; CPU_BATCH_TAPS rows are, and
-   depth is 1. */
-enum { CPU_BATCH_PIXELS, CPU_BATCH_CHANNELS, CPU_BATCH_PLAIN, CPU_BATCH_TAPS, CPU_BATCH_LAYOUTS };
+   most 16; CPU_BATCH_CHANNELS the other way round; CPU_BATCH_TAPS a row is the next float, and depth is 1;
+   CPU_BATCH_LISTED a step is the next float, and rows are anywhere. */
+enum { CPU_BATCH_PIXELS, CPU_BATCH_CHANNELS, CPU_BATCH_TAPS, CPU_BATCH_LISTED, CPU_BATCH_LAYOUTS };
 enum { CPU_BATCH_COLUMNS = 4 };
 
 /* One product of the sum: where its factors begin, in floats from a and b. */
@@ -59,14 +59,16 @@ typedef struct cpu_batch_term {
 
 /* out[r][t] = clamp(bias[t] + add[r][t] + sum over i < count, k < depth of
                      a[terms[i].a + r a_r + k a_k] b[terms[i].b + t b_t + 16 k])
-   for rows r and columns t; a column is 16 floats (one per channel). (a_r, a_k) is (16, 1), (1, 16) or (1, 1). The last
-   short_count terms are only short_depth deep: a last block of channels that is not full. */
+   for rows r and columns t; a column is 16 floats (one per channel). (a_r, a_k) is (16, 1), (1, 16) or (1, 1), or
+   list[r] takes the place of r a_r. The last short_count terms are only short_depth deep: a last block of channels that
+   is not full. */
 typedef struct cpu_batch_reduce {
     float *out;
     const float *a, *b;
     const cpu_batch_term *terms;
-    const float *bias; /* [columns][16], or NULL */
-    const float *add;  /* strides of out, may be out; or NULL */
+    const float *bias;   /* [columns][16], or NULL */
+    const float *add;    /* strides of out, may be out; or NULL */
+    const int64_t *list; /* CPU_BATCH_LISTED: [rows] */
     /* CPU_BATCH_PIXELS: count * depth lines that a later product reads, to be fetched into the second cache; or NULL */
     const float *ahead;
     int64_t count, depth, short_count, short_depth;
@@ -332,8 +334,8 @@ typedef struct cpu_table_type {
     /* transpose.c: y[c][r] = x[r][c] for r < rows, 0 for rows <= r < lanes (a multiple of vector); c < columns. */
     void (*lanes_from_rows)(const float *x, int64_t x_stride, int32_t rows, int64_t columns, float *y, int64_t y_stride,
                             int32_t lanes);
-    /* The inverse, from lanes of 16: y[r][c] = x[c][r] for r < rows. */
-    void (*rows_from_lanes)(const float *x, int64_t columns, float *y, int64_t y_stride, int32_t rows);
+    /* The inverse, from lanes of 16: y[r][c] (+)= x[c][r] for r < rows. */
+    void (*rows_from_lanes)(const float *x, int64_t columns, float *y, int64_t y_stride, int32_t rows, bool accumulate);
     /* y[i] = x[i * x_stride] for i < count. */
     void (*copy_strided)(const float *x, int64_t x_stride, float *y, int64_t count);
     /* Lines of 16 floats: y[i][0..16) = x[i * x_stride + 0..16) for i < count. */

@@ -9,7 +9,7 @@
 enum {
     CHUNK_PIXELS = 192,
     MOST_SET = 8,         /* blocks of outputs of a task, */
-    SET_FLOATS = 1 << 15, /* whose sums stay in a cache */
+    SET_FLOATS = 9 << 12, /* whose sums stay in a cache */
     PAIR = LINNET_CL_LANES * LINNET_CL_LANES,
 };
 
@@ -59,7 +59,10 @@ static weight_split split_of(const linnet_backend_device *device, const linnet_c
         split.rows_per_chunk = ceil_div(split.rows_per_chunk, 2);
     split.row_chunks = ceil_div(s->out_height, split.rows_per_chunk);
     split.chunks = s->images * split.row_chunks;
-    split.out_set = least(least(split.out_blocks, MOST_SET), most(1, SET_FLOATS / (columns * area * PAIR)));
+    /* Sets of one size: a driver may give half of the tasks to each of two threads beforehand. */
+    split.out_set = split.out_blocks;
+    while (split.out_set > 1 && (split.out_set > MOST_SET || split.out_set * columns * area * PAIR > SET_FLOATS))
+        split.out_set = ceil_div(split.out_set, 2);
     split.out_units = ceil_div(split.out_blocks, split.out_set);
     split.part_floats = s->groups * split.in_blocks * split.out_blocks * area * PAIR;
     int64_t units = s->groups * split.pairs * split.out_units;

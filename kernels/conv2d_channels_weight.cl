@@ -71,15 +71,28 @@ WEIGHT_TILE(4, 1)
                                           sums + i * PAIR + r * LANES, sums_t, load);                                  \
         }
 
-/* Part p of the sums, [OB][CB][kh][kw][16 o][16 c], at partial + p * sums of all groups. x: part, y: group and blocks
+/* Of `count` pixels. */
+float16 channels_sum(__global const float *restrict from, int count)
+{
+    float16 even = 0.0f, odd = 0.0f;
+    int i = 0;
+    for (; i + 2 <= count; i += 2) {
+        even += vload16(i, from);
+        odd += vload16(i + 1, from);
+    }
+    return i < count ? even + odd + vload16(i, from) : even + odd;
+}
+
+/* Part p of the sums, [OB][CB][kh][kw][16 o][16 c] and, behind those of all groups, [OB][16 o] of dy alone, at
+   partial + p * part_floats. x: part, y: group and blocks
    of inputs, z: blocks of outputs. */
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 conv2d_channels_weight(__global const float *restrict x_all, ulong x_at, __global const float *restrict dy, ulong dy_at,
                        __global float *restrict partial, ulong partial_at, int height, int width, int out_height,
                        int out_width, int in_blocks, int out_blocks, int groups, int kernel_height, int kernel_width,
                        int stride_y, int stride_x, int dilation_y, int dilation_x, int top, int left, int chunks,
-                       int chunks_per_part, int row_chunks, int rows_per_chunk, int out_set, int spread,
-                       __local float *copies)
+                       int chunks_per_part, int row_chunks, int rows_per_chunk, int out_set, int part_floats,
+                       int spread, __local float *copies)
 {
     int pairs = (in_blocks + TILE_COLUMNS - 1) / TILE_COLUMNS, area = kernel_height * kernel_width;
     int part = (int)get_global_id(0), group = (int)get_global_id(1) / pairs;
@@ -89,7 +102,9 @@ conv2d_channels_weight(__global const float *restrict x_all, ulong x_at, __globa
     channels_axis y = channels_forward_axis(out_height, kernel_height, stride_y, dilation_y, top);
     channels_axis x = channels_forward_axis(out_width, kernel_width, stride_x, dilation_x, left);
     int first = part * chunks_per_part, last = min(first + chunks_per_part, chunks);
-    partial += partial_at + (ulong)(part * groups + group) * out_blocks * in_blocks * area * PAIR;
+    partial += partial_at + (ulong)part * part_floats;
+    __global float *bias = partial + part_floats - (groups - group) * out_blocks * LANES;
+    partial += (ulong)group * out_blocks * in_blocks * area * PAIR;
     for (int chunk = first; chunk < last; chunk++) {
         int item = chunk / row_chunks, first_row = (chunk - item * row_chunks) * rows_per_chunk;
         int rows = min(rows_per_chunk, out_height - first_row), load = chunk > first;
@@ -104,6 +119,8 @@ conv2d_channels_weight(__global const float *restrict x_all, ulong x_at, __globa
         for (int o = out_first; o < out_last; o++) {
             __global const float *gradient = gradients + (ulong)o * out_size + first_row * out_width * LANES;
             __global float *sums = partial + (ulong)(o * in_blocks + block) * sums_t;
+            if (block == 0)
+                vstore16(channels_sum(gradient, rows * out_width) + (load ? vload16(o, bias) : (float16)0.0f), o, bias);
 #if TILE_COLUMNS == 2
             if (columns == 2) {
                 EACH_TAP(8, 2)
@@ -117,11 +134,14 @@ conv2d_channels_weight(__global const float *restrict x_all, ulong x_at, __globa
     }
 }
 
-/* dweight [O][C][taps] (+)= the sum of the parts, in their order. A work-item has the 16 inputs of one output and
+/* dweight [O][C][taps] (+)= the sum of the parts, in their order, and dbias [O]; bias_way: 0 not at all, 1 =, 2 +=. A
+   work-item has the 16 inputs of one output and
    block: x: output, y: block of a group's inputs. */
 __kernel void conv2d_channels_weight_sum(__global const float *restrict partial, ulong partial_at,
-                                         __global float *restrict dweight, ulong dweight_at, int outputs,
-                                         int group_outputs, int group_inputs, int taps, int parts, int accumulate)
+                                         __global float *restrict dweight, ulong dweight_at,
+                                         __global float *restrict dbias, ulong dbias_at, int outputs, int group_outputs,
+                                         int group_inputs, int taps, int parts, int part_floats, int accumulate,
+                                         int bias_way)
 {
     int o = (int)get_global_id(0), block = (int)get_global_id(1);
     if (o >= outputs)
@@ -129,7 +149,13 @@ __kernel void conv2d_channels_weight_sum(__global const float *restrict partial,
     int group = o / group_outputs, row = o - group * group_outputs;
     int in_blocks = (group_inputs + LANES - 1) / LANES, out_blocks = (group_outputs + LANES - 1) / LANES;
     int count = min(LANES, group_inputs - block * LANES), groups = outputs / group_outputs;
-    ulong part_floats = (ulong)groups * out_blocks * in_blocks * taps * PAIR;
+    if (block == 0 && bias_way != 0) {
+        __global const float *from = partial + partial_at + part_floats - (groups - group) * out_blocks * LANES + row;
+        float sum = 0.0f;
+        for (int p = 0; p < parts; p++)
+            sum += from[(ulong)p * part_floats];
+        dbias[dbias_at + o] = bias_way == 2 ? dbias[dbias_at + o] + sum : sum;
+    }
     partial += partial_at + ((ulong)(group * out_blocks + row / LANES) * in_blocks + block) * taps * PAIR +
                (row % LANES) * LANES;
     dweight += dweight_at + ((ulong)o * group_inputs + block * LANES) * taps;
@@ -137,7 +163,7 @@ __kernel void conv2d_channels_weight_sum(__global const float *restrict partial,
         float lanes[LANES];
         float16 sum = 0.0f;
         for (int p = 0; p < parts; p++)
-            sum += vload16(0, partial + p * part_floats + i * PAIR);
+            sum += vload16(0, partial + (ulong)p * part_floats + i * PAIR);
         vstore16(sum, 0, lanes);
         for (int c = 0; c < count; c++)
             dweight[c * taps + i] = accumulate ? dweight[c * taps + i] + lanes[c] : lanes[c];

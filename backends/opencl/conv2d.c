@@ -6,12 +6,11 @@
 #include <math.h>
 #include <string.h>
 
-/* In this order. channels, planes, depthwise and panel refuse what is no processor, where costs decide; implicit refuses
-   processors, and what does not fill its tiles. */
-static const linnet_cl_conv2d_way *const ways[] = {&linnet_cl_conv2d_channels,  &linnet_cl_conv2d_planes,
-                                                   &linnet_cl_conv2d_depthwise, &linnet_cl_conv2d_panel,
-                                                   &linnet_cl_conv2d_implicit,  &linnet_cl_conv2d_direct,
-                                                   &linnet_cl_conv2d_clblast};
+/* In this order. channels, planes, depthwise and panel refuse what is no processor, where costs decide; implicit
+   refuses processors, and what does not fill its tiles. */
+static const linnet_cl_conv2d_way *const ways[] = {
+    &linnet_cl_conv2d_channels, &linnet_cl_conv2d_planes, &linnet_cl_conv2d_depthwise, &linnet_cl_conv2d_panel,
+    &linnet_cl_conv2d_implicit, &linnet_cl_conv2d_direct, &linnet_cl_conv2d_clblast};
 enum { WAYS = sizeof(ways) / sizeof(ways[0]) };
 
 /* Takes the epilogue apart where it is made of what every kernel can do. */

@@ -66,8 +66,10 @@ linnet_cl_channels linnet_cl_channels_bias_shape(const linnet_backend_device *de
 
 typedef struct linnet_cl_channels_weight {
     linnet_cl_kernel *sums, *store;
-    linnet_cl_channel_sum bias;
-    uint64_t bias_parts_at; /* bytes into the workspace */
+    bool with_bias;             /* they make the gradient of the bias, too; store has a view for it, */
+    bool wants_bias;            /* which is not absent then */
+    linnet_cl_channel_sum bias; /* else */
+    uint64_t bias_parts_at;     /* bytes into the workspace */
 } linnet_cl_channels_weight;
 
 bool linnet_cl_channels_weight_fits(const linnet_backend_device *device, const linnet_cl_conv2d *shape);

@@ -64,7 +64,7 @@ static weight_split split_of(const linnet_backend_device *device, const linnet_c
     while (split.out_set > 1 && (split.out_set > MOST_SET || split.out_set * columns * area * PAIR > SET_FLOATS))
         split.out_set = ceil_div(split.out_set, 2);
     split.out_units = ceil_div(split.out_blocks, split.out_set);
-    split.part_floats = s->groups * split.in_blocks * split.out_blocks * area * PAIR;
+    split.part_floats = s->groups * split.out_blocks * (split.in_blocks * area * PAIR + LINNET_CL_LANES);
     int64_t units = s->groups * split.pairs * split.out_units;
     int64_t wanted =
         least(ceil_div(8 * (int64_t)device->info.compute_units, units), most(1, PARTS_FLOATS / split.part_floats));
@@ -99,9 +99,9 @@ linnet_cl_channels linnet_cl_channels_bias_shape(const linnet_backend_device *de
 
 uint64_t linnet_cl_channels_weight_workspace(const linnet_backend_device *device, const linnet_cl_conv2d *s)
 {
-    uint64_t bias =
-        s->want_bias ? (uint64_t)(linnet_cl_channels_bias_shape(device, s).parts * s->outputs) * sizeof(float) : 0;
-    return weight_bytes(device, s) + bias;
+    if (s->want_weight)
+        return weight_bytes(device, s);
+    return (uint64_t)(linnet_cl_channels_bias_shape(device, s).parts * s->outputs) * sizeof(float);
 }
 
 static void weight_kernels(linnet_backend_plan *plan, const linnet_cl_conv2d *s, linnet_cl_channels_weight *out)
@@ -130,17 +130,19 @@ static void weight_kernels(linnet_backend_plan *plan, const linnet_cl_conv2d *s,
                                  split.row_chunks,
                                  split.rows_per_chunk,
                                  split.out_set,
+                                 split.part_floats,
                                  linnet_cl_channels_spread(&forward)};
     for (size_t i = 0; i < sizeof(constants) / sizeof(constants[0]); i++)
         linnet_cl_int(out->sums, constants[i]);
     linnet_cl_local(out->sums, copies_bytes(plan->device, s));
     linnet_cl_range(out->sums, split.parts, s->groups * split.pairs, split.out_units, 1);
-    out->store = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_CONV2D_CHANNELS_WEIGHT, "conv2d_channels_weight_sum", 2);
+    out->store = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_CONV2D_CHANNELS_WEIGHT, "conv2d_channels_weight_sum", 3);
     linnet_cl_int(out->store, s->outputs);
     linnet_cl_int(out->store, s->group_outputs);
     linnet_cl_int(out->store, s->group_inputs);
     linnet_cl_int(out->store, area);
     linnet_cl_int(out->store, split.parts);
+    linnet_cl_int(out->store, split.part_floats);
     linnet_cl_range(out->store, s->outputs, split.in_blocks, 1, 1);
 }
 
@@ -149,9 +151,24 @@ void linnet_cl_channels_weight_kernels(linnet_backend_plan *plan, const linnet_c
 {
     if (s->want_weight)
         weight_kernels(plan, s, out);
-    out->bias_parts_at = weight_bytes(plan->device, s);
-    if (s->want_bias)
+    out->with_bias = s->want_weight;
+    out->wants_bias = s->want_bias;
+    if (s->want_bias && !s->want_weight)
         linnet_cl_block_sum_kernels(plan, linnet_cl_channels_bias_shape(plan->device, s), &out->bias);
+}
+
+static linnet_status store_weight(linnet_cl_channels_weight *weight, linnet_backend_queue *queue,
+                                  const linnet_layer_args *args)
+{
+    linnet_view dweight = args->parameter_gradients[LINNET_CONV2D_WEIGHT], dbias = linnet_cl_no_view;
+    linnet_cl_run_int(weight->store, 0, linnet_cl_bit(args->accumulate_parameters, LINNET_CONV2D_WEIGHT));
+    if (!weight->with_bias)
+        return linnet_cl_launch(weight->store, queue, args->workspace, dweight);
+    if (weight->wants_bias)
+        dbias = args->parameter_gradients[LINNET_CONV2D_BIAS];
+    linnet_cl_run_int(weight->store, 1,
+                      dbias.buffer ? 1 + linnet_cl_bit(args->accumulate_parameters, LINNET_CONV2D_BIAS) : 0);
+    return linnet_cl_launch(weight->store, queue, args->workspace, dweight, dbias);
 }
 
 linnet_status linnet_cl_channels_weight_run(linnet_cl_channels_weight *weight, linnet_backend_queue *queue,
@@ -161,10 +178,8 @@ linnet_status linnet_cl_channels_weight_run(linnet_cl_channels_weight *weight, l
     linnet_status status = LINNET_OK;
     if (weight->sums) {
         status = linnet_cl_launch(weight->sums, queue, args->inputs[LINNET_CONV2D_X], dy, args->workspace);
-        linnet_cl_run_int(weight->store, 0, linnet_cl_bit(args->accumulate_parameters, LINNET_CONV2D_WEIGHT));
         if (!status)
-            status = linnet_cl_launch(weight->store, queue, args->workspace,
-                                      args->parameter_gradients[LINNET_CONV2D_WEIGHT]);
+            status = store_weight(weight, queue, args);
     }
     if (weight->bias.parts && !status)
         status = linnet_cl_channel_sum_run(&weight->bias, queue, dy,

@@ -51,7 +51,8 @@ static planes_split split_of(const linnet_backend_device *device, const linnet_c
     split.chunks_per_part = ceil_div(split.chunks, wanted < split.chunks ? wanted : split.chunks);
     split.parts = ceil_div(split.chunks, split.chunks_per_part);
     split.columns = split.blocks % 2 == 0 ? device->tile_columns : 1;
-    split.part_floats = (split.blocks * split.depth + split.blocks / split.columns * s.kernel_width) * LINNET_CL_LANES;
+    split.part_floats =
+        (split.blocks * (split.depth + 1) + split.blocks / split.columns * s.kernel_width) * LINNET_CL_LANES;
     return split;
 }
 
@@ -76,9 +77,9 @@ static uint64_t weight_bytes(const linnet_backend_device *device, const linnet_c
 
 static uint64_t planes_workspace_bytes(const linnet_backend_device *device, const linnet_cl_conv2d *s)
 {
-    uint64_t bias =
-        s->want_bias ? (uint64_t)(linnet_cl_channels_bias_shape(device, s).parts * s->outputs) * sizeof(float) : 0;
-    return weight_bytes(device, s) + bias;
+    if (s->want_weight)
+        return weight_bytes(device, s);
+    return s->want_bias ? (uint64_t)(linnet_cl_channels_bias_shape(device, s).parts * s->outputs) * sizeof(float) : 0;
 }
 
 static linnet_status planes_run_forward(linnet_backend_plan *base, linnet_backend_queue *queue,
@@ -113,12 +114,12 @@ static void planes_weight_kernels(planes_plan *plan)
     linnet_cl_local(sums, (uint64_t)split.copy_floats * sizeof(float));
     linnet_cl_range(sums, split.parts, split.blocks / split.columns, 1, 1);
     linnet_cl_kernel *store = linnet_cl_kernel_new(
-        &plan->base, program, wide ? "conv2d_planes_weight_sum" : "conv2d_planes_weight_narrow_sum", 2);
+        &plan->base, program, wide ? "conv2d_planes_weight_sum" : "conv2d_planes_weight_narrow_sum", 3);
     linnet_cl_int(store, s->outputs);
     linnet_cl_int(store, split.depth);
     linnet_cl_int(store, split.part_floats);
     linnet_cl_int(store, split.parts);
-    linnet_cl_range(store, split.depth, split.blocks, 1, 16);
+    linnet_cl_range(store, split.depth + 1, split.blocks, 1, 16);
     plan->weight.sums = sums;
     plan->weight.store = store;
 }
@@ -137,8 +138,9 @@ static linnet_status planes_plan_new(linnet_backend_device *device, const linnet
         plan->forward = linnet_cl_channels_kernel(base, &plan->shape);
     if (shape->want_weight)
         planes_weight_kernels(plan);
-    plan->weight.bias_parts_at = weight_bytes(device, shape);
-    if (shape->want_bias)
+    plan->weight.with_bias = shape->want_weight;
+    plan->weight.wants_bias = shape->want_bias;
+    if (shape->want_bias && !shape->want_weight)
         linnet_cl_block_sum_kernels(base, linnet_cl_channels_bias_shape(device, shape), &plan->weight.bias);
     return linnet_cl_plan_done(base, out);
 }

@@ -8,6 +8,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 REST = 0.1  # seconds in which the last engine's idle threads stop spinning
+WARM = 0.05  # seconds of a block that does not count
 
 
 def find_python(module):
@@ -78,7 +79,9 @@ class Linnet:
 
 
 def alternate(engines, rounds, seconds, batch):
-    """(engine's name, round, answer) for every block."""
+    """(engine's name, round, answer) for every block. All have loaded their networks before the first one is timed."""
+    for engine in engines:
+        engine.time(WARM, batch)
     for number in range(rounds):
         for engine in engines if number % 2 == 0 else reversed(engines):
             time.sleep(REST)

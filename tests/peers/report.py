@@ -281,7 +281,8 @@ def machine_table(records):
     found = {}
     for r in records:
         if r['bench'] == 'machine':
-            found.setdefault((r['name'], r['instruction_set'], r['unit']), {})[r['threads']] = r['median']
+            key = r['name'], r.get('instruction_set', ''), r['unit']
+            found.setdefault(key, {})[r['threads']] = r['median']
     threads = sorted({t for row in found.values() for t in row})
     head = ['what', 'instructions', 'unit'] + ['%d thread%s' % (t, 's' * (t > 1)) for t in threads]
     return table(head, [list(key) + [figure(row.get(t)) for t in threads] for key, row in found.items()])

@@ -233,7 +233,7 @@ static void add_product(implicit_plan *plan, const product *p)
         linnet_cl_int(kernel, constants[i]);
     linnet_cl_float(kernel, s->epilogue.alpha);
     linnet_cl_float(kernel, s->epilogue.beta);
-    linnet_cl_range_groups(kernel, ceil_div(pixels, tile), ceil_div(p->outputs, tile), s->groups, (size_t)(2 * tile));
+    linnet_cl_range_required(kernel, ceil_div(pixels, tile), ceil_div(p->outputs, tile), s->groups, (size_t)(2 * tile));
     plan->products[plan->product_count++] = kernel;
 }
 
@@ -248,8 +248,8 @@ static void weight_kernels(implicit_plan *plan)
     linnet_cl_conv2d_constants(plan->weight, s);
     linnet_cl_int(plan->weight, s->images);
     linnet_cl_int(plan->weight, weight_run(device, s));
-    linnet_cl_range_groups(plan->weight, ceil_div(filter_of(s), tile), ceil_div(s->group_outputs, tile),
-                           plan->parts * s->groups, (size_t)(2 * tile));
+    linnet_cl_range_required(plan->weight, ceil_div(filter_of(s), tile), ceil_div(s->group_outputs, tile),
+                             plan->parts * s->groups, (size_t)(2 * tile));
     if (plan->parts > 1)
         plan->reduce = linnet_cl_reduce_kernel(&plan->base, s->weights, plan->parts, 1.0f);
 }

@@ -138,7 +138,7 @@ static linnet_cl_kernel *local_kernel(linnet_backend_plan *plan, const linnet_cl
         return NULL;
     linnet_cl_kernel *kernel =
         linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_GEMM_LOCAL, tile == 128 ? "gemm_local_128" : "gemm_local_64", 4);
-    linnet_cl_range_groups(kernel, tiles(gemm->n, tile), tiles(gemm->m, tile), products(gemm), (size_t)(2 * tile));
+    linnet_cl_range_required(kernel, tiles(gemm->n, tile), tiles(gemm->m, tile), products(gemm), (size_t)(2 * tile));
     return kernel;
 }
 

@@ -160,6 +160,11 @@ void linnet_cl_range_groups(linnet_cl_kernel *kernel, int64_t groups_x, int64_t 
     set_range(kernel, (size_t)groups_x * group, group, y, z);
 }
 
+void linnet_cl_range_required(linnet_cl_kernel *kernel, int64_t groups_x, int64_t y, int64_t z, size_t group_x)
+{
+    set_range(kernel, (size_t)groups_x * group_x, group_x, y, z);
+}
+
 static void set_run_scalar(linnet_cl_kernel *kernel, cl_uint index, size_t bytes, const void *value)
 {
     cl_int error =

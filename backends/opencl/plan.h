@@ -62,6 +62,9 @@ void linnet_cl_range(linnet_cl_kernel *kernel, int64_t x, int64_t y, int64_t z, 
 /* groups_x groups along x of exactly group_x items, group_x lowered to a power of two that the kernel and device allow.
  */
 void linnet_cl_range_groups(linnet_cl_kernel *kernel, int64_t groups_x, int64_t y, int64_t z, size_t group_x);
+/* The same for a kernel whose source requires that size of group; what a driver says of the kernel's own limit is then
+   not asked for (rusticl: 32, whatever it runs). */
+void linnet_cl_range_required(linnet_cl_kernel *kernel, int64_t groups_x, int64_t y, int64_t z, size_t group_x);
 
 /* Scalar number index of a run (behind the constants). */
 void linnet_cl_run_int(linnet_cl_kernel *kernel, cl_uint index, cl_int value);

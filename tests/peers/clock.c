@@ -87,6 +87,8 @@ bool peer_measure(const peer_engine *const *engines, void *const *states, size_t
             if ((times[e][round] = block(engines[e], states[e], runs[e])) < 0)
                 return false;
         }
+    /* Threads that an engine starts while it prepares inherit this. */
+    sched_setaffinity(0, sizeof everywhere, &everywhere);
     for (size_t e = 0; e < count; e++) {
         if (states[e])
             qsort(times[e], ROUNDS, sizeof times[e][0], compare);

@@ -3,7 +3,7 @@
 import math
 from xml.sax.saxutils import escape
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 640, 400, 74, 150, 40, 52
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 690, 400, 74, 200, 40, 52
 COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#7f3c8d', '#8c6d31', '#777777', '#000000',
            '#b22222']
 

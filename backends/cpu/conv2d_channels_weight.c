@@ -151,24 +151,21 @@ static unit unit_of(const weight_job *j, int64_t number)
     return u;
 }
 
-/* Products of `rows` rows of pixels, tap by tap, in as many parts as the registers ask for. first: a, b and out of the
-   first tap, all strides; rows and columns of all parts. */
-static void add_pairs(const weight_job *j, const cpu_batch_reduce *first, int64_t rows, bool accumulate)
+/* Products tap by tap, in as many parts as the registers ask for. p: a, b and out of the first tap, rows of all parts.
+   It is changed as it goes: copying what was only just written waits until the sums before it are in the cache. */
+static void add_pairs(const weight_job *j, cpu_batch_reduce *p, bool accumulate)
 {
-    bool is_joined = j->window.pitch == j->window.ow;
-    cpu_batch_reduce p = *first;
-    int64_t tiles = cpu_ceil(first->rows, cpu_table.batch_rows[p.columns - 1]);
-    p.terms = j->terms;
-    p.count = is_joined ? 1 : rows;
-    p.depth = is_joined ? rows * j->row_pixels : j->row_pixels;
+    const float *a = p->a, *b = p->b;
+    float *out = p->out;
+    int64_t rows = p->rows, tiles = cpu_ceil(rows, cpu_table.batch_rows[p->columns - 1]);
     for (int64_t i = 0; i < j->window.taps; i++)
-        for (int64_t tile = 0, row = 0; tile < tiles; tile++, row += p.rows) {
-            p.rows = (int32_t)cpu_ceil(first->rows - row, tiles - tile);
-            p.a = first->a + row + (j->by_inputs ? j->tap_offset[i] : 0);
-            p.b = first->b + (j->by_inputs ? 0 : j->tap_offset[i]);
-            p.out = first->out + i * CPU_LANES + row * p.out_r;
-            p.add = accumulate ? p.out : NULL;
-            cpu_table.batch_reduce(&p);
+        for (int64_t tile = 0, row = 0; tile < tiles; tile++, row += p->rows) {
+            p->rows = (int32_t)cpu_ceil(rows - row, tiles - tile);
+            p->a = a + row + (j->by_inputs ? j->tap_offset[i] : 0);
+            p->b = b + (j->by_inputs ? 0 : j->tap_offset[i]);
+            p->out = out + i * CPU_LANES + row * p->out_r;
+            p->add = accumulate ? p->out : NULL;
+            cpu_table.batch_reduce(p);
         }
 }
 
@@ -195,12 +192,16 @@ static int32_t next_columns(int64_t blocks)
     return (int32_t)(most < 3 ? most : blocks % 2 ? 3 : 2);
 }
 
-/* What all products of a unit have in common. */
-static cpu_batch_reduce unit_product(const weight_job *j, const unit *u)
+/* What all products of a unit and `rows` rows of pixels have in common. */
+static cpu_batch_reduce unit_product(const weight_job *j, const unit *u, int64_t rows)
 {
+    bool is_joined = j->window.pitch == j->window.ow;
     const cpu_conv2d_sizes *s = &j->d->s;
     int64_t dy_plane = s->oh * s->ow * CPU_LANES, x_plane = j->window.in_place ? s->h * s->w * CPU_LANES : j->copy;
     cpu_batch_reduce p = {.layout = CPU_BATCH_CHANNELS, .low = -INFINITY, .high = INFINITY};
+    p.terms = j->terms;
+    p.count = is_joined ? 1 : rows;
+    p.depth = is_joined ? rows * j->row_pixels : j->row_pixels;
     p.out_r = j->in_gradient ? s->group_c : j->window.taps * CPU_LANES;
     p.out_t = j->in_gradient ? CPU_LANES : (j->by_inputs ? u->in_last - u->in_first : 1) * j->window.taps * PAIR;
     p.b_t = j->by_inputs ? dy_plane : x_plane;
@@ -209,7 +210,7 @@ static cpu_batch_reduce unit_product(const weight_job *j, const unit *u)
 
 /* Products of some blocks of outputs (dy) and of inputs (x), one of either, as p's columns say. */
 static void add_blocks(const weight_job *j, const unit *u, int64_t o, int64_t c, const float *dy, const float *x,
-                       int64_t rows, bool accumulate, cpu_batch_reduce *p, float *out)
+                       bool accumulate, cpu_batch_reduce *p, float *out)
 {
     const cpu_conv2d_sizes *s = &j->d->s;
     int64_t first = (u->out_first + o) * CPU_LANES, outputs = cpu_min(CPU_LANES, s->group_o - first);
@@ -220,7 +221,7 @@ static void add_blocks(const weight_job *j, const unit *u, int64_t o, int64_t c,
     p->out = j->in_gradient
                  ? j->d->dweight + (u->group * s->group_o + first) * s->group_c + (u->in_first + c) * CPU_LANES
                  : out + (o * (u->in_last - u->in_first) + c) * j->window.taps * PAIR;
-    add_pairs(j, p, rows, accumulate || (j->in_gradient && j->d->accumulate_weight));
+    add_pairs(j, p, accumulate || (j->in_gradient && j->d->accumulate_weight));
 }
 
 static void add_chunk(const weight_job *j, const unit *u, int64_t chunk, bool accumulate, float *copy, float *out,
@@ -232,7 +233,7 @@ static void add_chunk(const weight_job *j, const unit *u, int64_t chunk, bool ac
     int64_t rows = cpu_min(j->rows_per_chunk, j->rows - row), plane = s->oh * s->ow * CPU_LANES;
     const float *dy = j->d->dy + item * s->y_stride + row * j->row_pixels * CPU_LANES +
                       (u->group * j->out_blocks + u->out_first) * plane;
-    cpu_batch_reduce p = unit_product(j, u);
+    cpu_batch_reduce p = unit_product(j, u, rows);
     for (int64_t c = 0, step; c < ins && j->d->dweight; c += step) {
         p.columns = next_columns(ins - c);
         step = j->by_inputs ? 1 : p.columns;
@@ -242,7 +243,7 @@ static void add_chunk(const weight_job *j, const unit *u, int64_t chunk, bool ac
         for (int64_t o = 0; o < outs; o += j->by_inputs ? p.columns : 1) {
             if (j->by_inputs)
                 p.columns = next_columns(outs - o);
-            add_blocks(j, u, o, c, dy + o * plane, x, rows, accumulate, &p, out);
+            add_blocks(j, u, o, c, dy + o * plane, x, accumulate, &p, out);
         }
     }
     for (int64_t o = 0; o < outs && u->in_first == 0; o++)

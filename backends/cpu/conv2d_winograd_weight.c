@@ -129,16 +129,17 @@ static void transform_block(const job *j, int64_t chunk, int64_t block, float *v
 }
 
 /* Rows of 16, in as many products as the registers ask for. */
-static void multiply_rows(const cpu_batch_reduce *whole, bool accumulate)
+static void multiply_rows(cpu_batch_reduce *p, bool accumulate)
 {
-    cpu_batch_reduce p = *whole;
-    int64_t parts = cpu_ceil(CPU_LANES, cpu_table.batch_rows[p.columns - 1]);
-    for (int64_t i = 0, row = 0; i < parts; i++, row += p.rows) {
-        p.rows = (int32_t)cpu_ceil(CPU_LANES - row, parts - i);
-        p.a = whole->a + row;
-        p.out = whole->out + row * CPU_LANES;
-        p.add = accumulate ? p.out : NULL;
-        cpu_table.batch_reduce(&p);
+    const float *a = p->a;
+    float *out = p->out;
+    int64_t parts = cpu_ceil(CPU_LANES, cpu_table.batch_rows[p->columns - 1]);
+    for (int64_t i = 0, row = 0; i < parts; i++, row += p->rows) {
+        p->rows = (int32_t)cpu_ceil(CPU_LANES - row, parts - i);
+        p->a = a + row;
+        p->out = out + row * CPU_LANES;
+        p->add = accumulate ? p->out : NULL;
+        cpu_table.batch_reduce(p);
     }
 }
 

@@ -38,12 +38,6 @@ int edge_x(int edge)
 #include "conv2d_implicit.clh"
 #undef TILE
 #undef NAME
-#undef TILE_STEP
-#undef TILE_PITCH
-#undef TILE_PANEL
-#undef TILE_LANES
-#undef TILE_WORDS
-#undef TILE_LOADS
 
 #define TILE 128
 #define NAME(name) name##_128

@@ -76,8 +76,7 @@ void linnet_cl_conv2d_constants(linnet_cl_kernel *kernel, const linnet_cl_conv2d
                                  shape->group_inputs, shape->group_outputs, shape->groups,     shape->kernel_height,
                                  shape->kernel_width, shape->stride_y,      shape->stride_x,   shape->dilation_y,
                                  shape->dilation_x,   shape->top,           shape->left};
-    for (size_t i = 0; i < sizeof(constants) / sizeof(constants[0]); i++)
-        linnet_cl_int(kernel, constants[i]);
+    linnet_cl_ints(kernel, constants);
 }
 
 /* Microseconds. Blocks of 16 channels are multiplied whole. */

@@ -226,8 +226,7 @@ linnet_cl_kernel *linnet_cl_channels_kernel(linnet_backend_plan *plan, const lin
                               split.blocks_per_task,
                               split.planes_at_once,
                               split.spread};
-    for (size_t i = 0; i < sizeof(before) / sizeof(before[0]); i++)
-        linnet_cl_int(kernel, before[i]);
+    linnet_cl_ints(kernel, before);
     linnet_cl_local(kernel, (uint64_t)(split.planes_at_once * split.plane_floats) * sizeof(float));
     linnet_cl_int(kernel, forward && s->has_bias ? s->outputs : 0);
     linnet_cl_float(kernel, forward ? s->low : -INFINITY);

@@ -132,8 +132,7 @@ static void weight_kernels(linnet_backend_plan *plan, const linnet_cl_conv2d *s,
                                  split.out_set,
                                  split.part_floats,
                                  linnet_cl_channels_spread(&forward)};
-    for (size_t i = 0; i < sizeof(constants) / sizeof(constants[0]); i++)
-        linnet_cl_int(out->sums, constants[i]);
+    linnet_cl_ints(out->sums, constants);
     linnet_cl_local(out->sums, copies_bytes(plan->device, s));
     linnet_cl_range(out->sums, split.parts, s->groups * split.pairs, split.out_units, 1);
     out->store = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_CONV2D_CHANNELS_WEIGHT, "conv2d_channels_weight_sum", 3);

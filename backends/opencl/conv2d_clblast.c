@@ -226,8 +226,7 @@ static void columns_constants(linnet_cl_kernel *kernel, const linnet_cl_conv2d *
                                  shape->left,
                                  shape->channels * shape->height * shape->width,
                                  columns_size(shape)};
-    for (size_t i = 0; i < sizeof(constants) / sizeof(constants[0]); i++)
-        linnet_cl_int(kernel, constants[i]);
+    linnet_cl_ints(kernel, constants);
 }
 
 static void apply_kernel(clblast_plan *plan)

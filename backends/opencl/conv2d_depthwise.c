@@ -116,8 +116,7 @@ static void product_kernel(depthwise_plan *plan)
                                  rows_per_task,
                                  forward && s->has_bias};
     plan->product = linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_CONV2D_DEPTHWISE, "conv2d_depthwise", 4);
-    for (size_t i = 0; i < sizeof(constants) / sizeof(constants[0]); i++)
-        linnet_cl_int(plan->product, constants[i]);
+    linnet_cl_ints(plan->product, constants);
     linnet_cl_float(plan->product, forward ? s->low : -INFINITY);
     linnet_cl_float(plan->product, forward ? s->high : INFINITY);
     linnet_cl_range(plan->product, ceil_div(rows, rows_per_task), blocks,
@@ -135,8 +134,7 @@ static void weight_kernels(depthwise_plan *plan)
                                  s->left,      split.run,        split.row_parts, split.rows_per_part};
     linnet_cl_kernel *sums =
         linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_CONV2D_DEPTHWISE, "conv2d_depthwise_weight", 3);
-    for (size_t i = 0; i < sizeof(constants) / sizeof(constants[0]); i++)
-        linnet_cl_int(sums, constants[i]);
+    linnet_cl_ints(sums, constants);
     linnet_cl_range(sums, split.parts, blocks, 1, 1);
     linnet_cl_kernel *store =
         linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_CONV2D_DEPTHWISE, "conv2d_depthwise_weight_sum", 2);

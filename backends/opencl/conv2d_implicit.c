@@ -229,8 +229,7 @@ static void add_product(implicit_plan *plan, const product *p)
                                  s->forward && s->has_bias,
                                  s->forward && s->adds,
                                  s->forward ? s->epilogue.op : 0};
-    for (size_t i = 0; i < sizeof(constants) / sizeof(constants[0]); i++)
-        linnet_cl_int(kernel, constants[i]);
+    linnet_cl_ints(kernel, constants);
     linnet_cl_float(kernel, s->epilogue.alpha);
     linnet_cl_float(kernel, s->epilogue.beta);
     linnet_cl_range_required(kernel, ceil_div(pixels, tile), ceil_div(p->outputs, tile), s->groups, (size_t)(2 * tile));

@@ -109,8 +109,7 @@ static void planes_weight_kernels(planes_plan *plan)
         s->kernel_height, s->kernel_width, s->stride_y,   s->stride_x,           s->dilation_y,    s->dilation_x,
         s->top,           s->left,         split.chunks,  split.chunks_per_part, split.row_chunks, split.rows_per_chunk,
         split.part_floats};
-    for (size_t i = 0; i < sizeof(constants) / sizeof(constants[0]); i++)
-        linnet_cl_int(sums, constants[i]);
+    linnet_cl_ints(sums, constants);
     linnet_cl_local(sums, (uint64_t)split.copy_floats * sizeof(float));
     linnet_cl_range(sums, split.parts, split.blocks / split.columns, 1, 1);
     linnet_cl_kernel *store = linnet_cl_kernel_new(

@@ -163,8 +163,7 @@ linnet_cl_kernel *linnet_cl_gemm_kernel(linnet_backend_plan *plan, const linnet_
     const int64_t constants[] = {gemm->m,      gemm->n,       gemm->depth,   gemm->a_row,    gemm->a_col,
                                  gemm->b_row,  gemm->b_col,   gemm->c_row,   gemm->has_bias, batches_of(gemm),
                                  run_of(gemm), gemm->a_batch, gemm->b_batch, gemm->c_batch,  gemm->epilogue.op};
-    for (size_t i = 0; i < sizeof(constants) / sizeof(constants[0]); i++)
-        linnet_cl_int(kernel, constants[i]);
+    linnet_cl_ints(kernel, constants);
     linnet_cl_float(kernel, gemm->epilogue.alpha);
     linnet_cl_float(kernel, gemm->epilogue.beta);
     return kernel;

@@ -46,8 +46,7 @@ static void local_constants(linnet_cl_kernel *kernel, const local_shape *shape)
                                  shape->outputs,   shape->out_height, shape->out_width, shape->kernel[0],
                                  shape->kernel[1], shape->stride[0],  shape->stride[1], shape->top,
                                  shape->left};
-    for (size_t i = 0; i < sizeof(constants) / sizeof(constants[0]); i++)
-        linnet_cl_int(kernel, constants[i]);
+    linnet_cl_ints(kernel, constants);
 }
 
 static linnet_status local_conv2d_candidate(linnet_backend_device *device, const linnet_layer_desc *desc,

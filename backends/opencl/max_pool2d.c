@@ -93,8 +93,7 @@ void linnet_cl_pool2d_constants(linnet_cl_kernel *kernel, const linnet_layer_des
                                  attributes->stride[1],
                                  attributes->padding[0],
                                  attributes->padding[1]};
-    for (size_t i = 0; i < sizeof(constants) / sizeof(constants[0]); i++)
-        linnet_cl_int(kernel, constants[i]);
+    linnet_cl_ints(kernel, constants);
     const int64_t *plane = desc->direction == LINNET_FORWARD ? y : x;
     if (linnet_cl_is_nchw16c(&desc->inputs[0]))
         linnet_cl_range(kernel, x[0] * linnet_cl_blocks(x[1]), 1, 1, 1);

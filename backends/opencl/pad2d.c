@@ -34,8 +34,7 @@ static void pad2d_kernel(linnet_backend_plan *plan, const linnet_layer_desc *des
         x[2], x[3], y[2], y[3], attributes->padding[0], attributes->padding[1], attributes->mode};
     linnet_cl_kernel *kernel =
         linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_PAD2D, names[forward ? 0 : 1][vectors ? 1 : 0], 2);
-    for (size_t i = 0; i < sizeof(constants) / sizeof(constants[0]); i++)
-        linnet_cl_int(kernel, constants[i]);
+    linnet_cl_ints(kernel, constants);
     linnet_cl_float(kernel, attributes->value);
     const int64_t *plane = forward ? y : x;
     linnet_cl_range(kernel, vectors ? plane[2] : plane[2] * plane[3], x[0] * x[1], 1, vectors ? 1 : 0);

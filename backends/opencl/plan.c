@@ -110,6 +110,12 @@ void linnet_cl_int(linnet_cl_kernel *kernel, int64_t value)
     set_constant(kernel, sizeof(narrow), &narrow);
 }
 
+void linnet_cl_int_list(linnet_cl_kernel *kernel, const int64_t *values, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        linnet_cl_int(kernel, values[i]);
+}
+
 void linnet_cl_float(linnet_cl_kernel *kernel, float value)
 {
     cl_float narrow = value;

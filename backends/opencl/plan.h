@@ -53,6 +53,9 @@ void linnet_cl_kernel_init(linnet_backend_device *device, linnet_cl_kernel *kern
                            linnet_cl_program_id program, const char *name, cl_uint view_count);
 /* The next constants. linnet_cl_int refuses what does not fit in 32 bits. */
 void linnet_cl_int(linnet_cl_kernel *kernel, int64_t value);
+void linnet_cl_int_list(linnet_cl_kernel *kernel, const int64_t *values, size_t count);
+/* linnet_cl_ints(kernel, array): all of an array of int64_t. */
+#define linnet_cl_ints(kernel, array) linnet_cl_int_list(kernel, array, sizeof(array) / sizeof((array)[0]))
 void linnet_cl_float(linnet_cl_kernel *kernel, float value);
 /* Local memory of a group, as a constant. */
 void linnet_cl_local(linnet_cl_kernel *kernel, uint64_t bytes);

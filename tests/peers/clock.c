@@ -7,6 +7,7 @@
 
 #include <sched.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,7 +21,7 @@ void peer_clock_start(void)
     sched_setaffinity(0, sizeof everywhere, &everywhere);
 }
 
-enum { ROUNDS = 9, ENGINES_AT_MOST = 8 };
+enum { ENGINES_AT_MOST = 8 };
 
 static double now(void)
 {
@@ -66,34 +67,56 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+static double sorted_median(double *values)
+{
+    qsort(values, PEER_ROUNDS, sizeof values[0], compare);
+    return values[PEER_ROUNDS / 2];
+}
+
+static void summarise(peer_times *times)
+{
+    double sorted[PEER_ROUNDS];
+    memcpy(sorted, times->rounds, sizeof sorted);
+    times->median = sorted_median(sorted);
+    times->least = sorted[0];
+    times->most = sorted[PEER_ROUNDS - 1];
+}
+
+double peer_ratio(const peer_times *peer, const peer_times *ours)
+{
+    double ratios[PEER_ROUNDS];
+    if (!(peer->median > 0 && ours->median > 0))
+        return 0;
+    for (int round = 0; round < PEER_ROUNDS; round++)
+        ratios[round] = peer->rounds[round] / ours->rounds[round];
+    return sorted_median(ratios);
+}
+
 bool peer_measure(const peer_engine *const *engines, void *const *states, size_t count, double seconds,
                   double pause_seconds, peer_times *out_times)
 {
-    static double times[ENGINES_AT_MOST][ROUNDS];
     int64_t runs[ENGINES_AT_MOST];
     if (count > ENGINES_AT_MOST)
         return false;
+    memset(out_times, 0, count * sizeof *out_times);
     for (size_t e = 0; e < count; e++) {
-        if (states[e] && (runs[e] = calibrate(engines[e], states[e], seconds / ROUNDS)) < 0)
+        if (states[e] && (runs[e] = calibrate(engines[e], states[e], seconds / PEER_ROUNDS)) < 0)
             return false;
         rest(pause_seconds);
     }
-    for (int round = 0; round < ROUNDS; round++)
+    for (int round = 0; round < PEER_ROUNDS; round++)
         for (size_t i = 0; i < count; i++) {
             size_t e = round % 2 ? count - 1 - i : i;
             if (!states[e])
                 continue;
             rest(pause_seconds);
-            if ((times[e][round] = block(engines[e], states[e], runs[e])) < 0)
+            if ((out_times[e].rounds[round] = block(engines[e], states[e], runs[e])) < 0)
                 return false;
         }
     /* Threads that an engine starts while it prepares inherit this. */
     sched_setaffinity(0, sizeof everywhere, &everywhere);
-    for (size_t e = 0; e < count; e++) {
+    for (size_t e = 0; e < count; e++)
         if (states[e])
-            qsort(times[e], ROUNDS, sizeof times[e][0], compare);
-        out_times[e] =
-            states[e] ? (peer_times){times[e][ROUNDS / 2], times[e][0], times[e][ROUNDS - 1]} : (peer_times){0};
-    }
+            summarise(&out_times[e]);
     return true;
 }

@@ -187,7 +187,7 @@ def main():
     if set(options.parts) - set(PARTS):
         parser.error('no such part: ' + ' '.join(set(options.parts) - set(PARTS)))
     options.ort, options.torch = engines.find_python('onnxruntime'), engines.find_python('torchvision')
-    options.seconds, options.paired_seconds = (0.3, 0.02) if options.quick else (1.0, 0.05)
+    options.seconds, options.paired_seconds = (0.3, 0.02) if options.quick else (1.0, 0.15)
     if options.torch:
         export = [options.torch, os.path.join(engines.HERE, 'torch_networks.py'), options.models]
         subprocess.run(export + INFER, check=True, stdout=subprocess.DEVNULL)

@@ -83,9 +83,9 @@ static int best_of(const peer_times *times, int other)
 }
 
 /* "1.23", or "-" where one of them was not measured. */
-static const char *ratio_text(char text[16], double peer, double ours)
+static const char *ratio_text(char text[16], double ratio)
 {
-    snprintf(text, 16, peer > 0 && ours > 0 ? "%.2f" : "-", peer / ours);
+    snprintf(text, 16, ratio > 0 ? "%.2f" : "-", ratio);
     return text;
 }
 
@@ -93,6 +93,15 @@ static const char *rate_text(char text[16], double operations, double seconds)
 {
     snprintf(text, 16, seconds > 0 ? "%.1f" : "-", 1e-9 * operations / seconds);
     return text;
+}
+
+static void print_json_times(const char *engine, const char *how, const peer_times *times)
+{
+    printf(", \"%s\": {\"how\": \"%s\", \"median_ms\": %.6g, \"min_ms\": %.6g, \"max_ms\": %.6g, \"rounds_ms\": [",
+           engine, how, 1e3 * times->median, 1e3 * times->least, 1e3 * times->most);
+    for (int round = 0; round < PEER_ROUNDS; round++)
+        printf("%s%.4g", round ? ", " : "", 1e3 * times->rounds[round]);
+    printf("]}");
 }
 
 static void print_json(const settings *o, const peer_shape *shape, const peer_problem *p, const char *const *how,
@@ -106,8 +115,7 @@ static void print_json(const settings *o, const peer_shape *shape, const peer_pr
         printf(", \"difference\": %.3g", apart);
     for (int e = 0; e < ENGINES; e++)
         if (times[e].median > 0)
-            printf(", \"%s\": {\"how\": \"%s\", \"median_ms\": %.6g, \"min_ms\": %.6g, \"max_ms\": %.6g}",
-                   engines[e]->name, how[e], 1e3 * times[e].median, 1e3 * times[e].least, 1e3 * times[e].most);
+            print_json_times(engines[e]->name, how[e], &times[e]);
     printf("}\n");
 }
 
@@ -116,18 +124,18 @@ static void print_row(const settings *o, const peer_shape *shape, const peer_pro
 {
     const peer_times *best = &times[best_of(times, ANY)], *alone = &times[best_of(times, REORDERED)];
     const peer_times *ours = &times[LINNET];
+    double ratio = peer_ratio(best, ours), least = ours->least > 0 ? best->least / ours->least : 0;
     double bar = peer_bar(shape->network, p->layer, p->direction, o->threads);
     char text[ENGINES + 4][16], name[64], bars[16] = "-";
     snprintf(name, sizeof name, "%s %s", shape->network, shape->layer);
     if (bar > 0)
-        snprintf(bars, sizeof bars, "%.2f%s", bar, ours->median > 0 && best->median >= bar * ours->median ? " ok" : "");
+        snprintf(bars, sizeof bars, "%.2f%s", bar, ratio >= bar ? " ok" : "");
     printf("%-30s %-40s %-8s %d", name, shape->text, directions[p->direction], o->threads);
     for (int e = 0; e < ENGINES; e++)
         printf(" %7s", rate_text(text[e], p->operations, times[e].median));
-    printf(" %6s %6s %6s %6s  %-8s %s%s\n", ratio_text(text[ENGINES], best->median, ours->median),
-           ratio_text(text[ENGINES + 1], best->least, ours->least),
-           ratio_text(text[ENGINES + 2], alone->median, times[ALONE].median),
-           ratio_text(text[ENGINES + 3], times[WINOGRAD].median, ours->median), bars, how[LINNET] ? how[LINNET] : "",
+    printf(" %6s %6s %6s %6s  %-8s %s%s\n", ratio_text(text[ENGINES], ratio), ratio_text(text[ENGINES + 1], least),
+           ratio_text(text[ENGINES + 2], peer_ratio(alone, &times[ALONE])),
+           ratio_text(text[ENGINES + 3], peer_ratio(&times[WINOGRAD], ours)), bars, how[LINNET] ? how[LINNET] : "",
            apart >= 1e-3 ? "  RESULTS DIFFER" : "");
 }
 
@@ -137,7 +145,8 @@ static void print_head(void)
         "GFLOP/s, medians. linnet: inside a network, in its own format; alone: converted from and to NCHW in every "
         "run. any: oneDNN in the layout that it picks; reord: from\nand to NCHW in every run; plain: NCHW throughout; "
         "wino: its Winograd, which it never picks by itself. blas: OpenBLAS, im2col left out.\nTimes Linnet: the "
-        "better of any and plain by medians, by minima (min); the better of reord and plain, both alone; wino.\n\n"
+        "better of any and plain, the median over the rounds, and by minima (min); the better of reord and plain, both "
+        "alone; wino.\n\n"
         "%-30s %-40s %-8s %s",
         "layer", "case", "what", "t");
     static const char *const heads[ENGINES] = {"linnet", "alone", "any", "reord", "plain", "wino", "blas"};

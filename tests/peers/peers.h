@@ -64,9 +64,13 @@ double peer_bar(const char *network, const linnet_case *layer, peer_direction di
 /* clock.c: seconds of one run of each engine, alternating. First in main: the calling thread, which OpenMP may have
    bound already, may run again where the parent process may. */
 void peer_clock_start(void);
+enum { PEER_ROUNDS = 15 };
 typedef struct peer_times {
-    double median, least, most;
+    double median, least, most, rounds[PEER_ROUNDS];
 } peer_times;
+/* How many times as long a peer takes as we: the median over the rounds, so that a slow moment, which both meet, does
+   not count. 0 where one of them was not measured. */
+double peer_ratio(const peer_times *peer, const peer_times *ours);
 /* states NULL: left out. seconds: for each engine, all rounds together. False: a run failed. */
 bool peer_measure(const peer_engine *const *engines, void *const *states, size_t count, double seconds,
                   double pause_seconds, peer_times *out_times);

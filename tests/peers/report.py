@@ -131,9 +131,15 @@ def memory(records):
 # ---- Convolutions ----
 
 def conv_ratio(record, engine='linnet', peers=('onednn', 'onednn-plain')):
-    """How many times the better of the peers, by medians."""
-    best = min([record[e]['median_ms'] for e in peers if e in record], default=None)
-    return ratio_of(best, record.get(engine, {}).get('median_ms'))
+    """How many times the better of the peers: the median over the rounds, in which both meet the same slow moments."""
+    best = min([record[e] for e in peers if e in record], key=lambda times: times['median_ms'], default=None)
+    if not best or engine not in record:
+        return None
+    return statistics.median(a / b for a, b in zip(rounds_of(best), rounds_of(record[engine])))
+
+
+def rounds_of(times):
+    return times.get('rounds_ms', [times['median_ms']])
 
 
 def alone_ratio(record):

@@ -26,7 +26,7 @@ static const char usage[] =
     "  --format NAME      the backend's format in which activations arrive (default: what the candidate asks for)\n"
     "  --train            forward as in a training step\n"
     "  --backend SEL      default cpu\n"
-    "  --time SECONDS     for each engine, shape and direction; default 0.1\n"
+    "  --time SECONDS     for each engine, shape and direction; default 0.15\n"
     "  --json             one JSON object a line\n";
 
 /* Is name one of the comma-separated list? NULL is everything. */
@@ -113,7 +113,7 @@ int settings_read(int argc, char **argv, settings *out)
                                           {"help", 0, NULL, HELP},
                                           {NULL, 0, NULL, 0}};
     const char *threads = "1,2", *child = getenv(CHILD);
-    *out = (settings){.backend = "cpu", .seconds = 0.1, .pause = 0.004};
+    *out = (settings){.backend = "cpu", .seconds = 0.15, .pause = 0.004};
     for (int option; (option = getopt_long(argc, argv, "", table, NULL)) != -1;)
         switch (option) {
         case THREADS:

@@ -83,6 +83,8 @@ static const linnet_backend backend = {
     .diagnose = diagnose,
     .driver = linnet_cl_driver,
     .set_plain = linnet_cl_set_plain,
+    .adopt = linnet_cl_adopt,
+    .buffer_wrap = linnet_cl_buffer_wrap,
 };
 
 LINNET_API const linnet_backend *linnet_backend_query(uint32_t host_abi, const linnet_host *host);

@@ -56,6 +56,29 @@ static linnet_status make_context(linnet_backend_device *device, cl_platform_id 
     return LINNET_OK;
 }
 
+linnet_status linnet_cl_device_new(linnet_cl_location at, linnet_backend_device **out)
+{
+    *out = NULL;
+    linnet_backend_device *device = linnet_cl_host->allocate(sizeof(*device));
+    if (!device)
+        return linnet_cl_fail(LINNET_OUT_OF_MEMORY, "out of memory opening an OpenCL device");
+    memset(device, 0, sizeof(*device));
+    pthread_mutex_init(&device->lock, NULL);
+    device->id = at.device;
+    device->info.struct_size = sizeof(device->info);
+    linnet_status status = linnet_cl_describe_device(at, &device->info);
+    device->quirks = linnet_cl_quirks(device->info.platform, device->info.name, device->info.version);
+    if (!status)
+        status = choose_kernels(device);
+    if (!status)
+        status = read_limits(device);
+    if (status)
+        linnet_cl_close(device);
+    else
+        *out = device;
+    return status;
+}
+
 linnet_status linnet_cl_open(uint32_t index, linnet_backend_device **out)
 {
     *out = NULL;
@@ -63,29 +86,15 @@ linnet_status linnet_cl_open(uint32_t index, linnet_backend_device **out)
     linnet_status status = linnet_cl_fork_check();
     if (!status)
         status = linnet_cl_locate(index, &at);
-    if (status)
-        return status;
-    linnet_backend_device *device = linnet_cl_host->allocate(sizeof(*device));
-    if (!device)
-        return linnet_cl_fail(LINNET_OUT_OF_MEMORY, "out of memory opening OpenCL device %u", index);
-    memset(device, 0, sizeof(*device));
-    pthread_mutex_init(&device->lock, NULL);
-    device->id = at.device;
-    device->info.struct_size = sizeof(device->info);
-    status = linnet_cl_device_info(index, &device->info);
-    device->quirks = linnet_cl_quirks(device->info.platform, device->info.name, device->info.version);
     if (!status)
-        status = choose_kernels(device);
+        status = linnet_cl_device_new(at, out);
     if (!status)
-        status = read_limits(device);
-    if (!status)
-        status = make_context(device, at.platform);
+        status = make_context(*out, at.platform);
     if (status) {
-        linnet_cl_close(device);
-        return status;
+        linnet_cl_close(*out);
+        *out = NULL;
     }
-    *out = device;
-    return LINNET_OK;
+    return status;
 }
 
 void linnet_cl_close(linnet_backend_device *device)
@@ -101,6 +110,7 @@ void linnet_cl_close(linnet_backend_device *device)
     /* CLBlast keeps programs per context, and with them the context. */
     if (atomic_load(&device->used_clblast) && CLBlastClearCache() != CLBlastSuccess)
         linnet_cl_log(1, "opencl: CLBlast did not clear its cache");
+    linnet_cl_release_queue(device->given_queue);
     linnet_cl_release_context(device->context);
     pthread_mutex_destroy(&device->lock);
     linnet_cl_host->release(device);

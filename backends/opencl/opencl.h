@@ -63,6 +63,12 @@ typedef struct linnet_cl_location {
 
 linnet_status linnet_cl_probe(uint32_t *out_count);
 linnet_status linnet_cl_device_info(uint32_t index, linnet_device_info *out);
+/* The same of a device that need not have been found by a probe. */
+linnet_status linnet_cl_describe_device(linnet_cl_location at, linnet_device_info *out);
+/* NULL when this backend can work with the device, else why not: "older than OpenCL 1.2". */
+const char *linnet_cl_device_objection(cl_device_id device);
+/* LINNET_INVALID when an environment variable of this backend makes no sense. */
+linnet_status linnet_cl_options_check(void);
 /* Where device number index of the last probe is; LINNET_NO_DEVICE when there is none. */
 linnet_status linnet_cl_locate(uint32_t index, linnet_cl_location *out);
 /* Lines about the loader, the platforms and their devices; returns bytes written. */
@@ -92,6 +98,7 @@ typedef enum linnet_cl_program_id {
 
 struct linnet_backend_device {
     cl_context context;
+    cl_command_queue given_queue; /* of an adopted device: the one that its queues are; NULL: each makes its own */
     cl_device_id id;
     linnet_device_info info;
     bool prefers_vectors; /* few work-items with much work and explicit vectors; else many small ones, coalesced */
@@ -107,6 +114,13 @@ struct linnet_backend_device {
 };
 
 linnet_status linnet_cl_open(uint32_t index, linnet_backend_device **out);
+/* Everything of a device but its context. */
+linnet_status linnet_cl_device_new(linnet_cl_location at, linnet_backend_device **out);
+/* adopt.c: devices, queues and memory that others have. */
+linnet_status linnet_cl_adopt(const linnet_native_objects *objects, linnet_device_info *out_info,
+                              linnet_backend_device **out);
+linnet_status linnet_cl_buffer_wrap(linnet_backend_device *device, void *object, linnet_backend_buffer **out,
+                                    uint64_t *out_bytes);
 void linnet_cl_close(linnet_backend_device *device);
 
 struct linnet_backend_buffer {

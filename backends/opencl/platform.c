@@ -61,8 +61,7 @@ static cl_device_type device_type(cl_device_id device)
     return clGetDeviceInfo(device, CL_DEVICE_TYPE, sizeof(type), &type, NULL) == CL_SUCCESS ? type : 0;
 }
 
-/* NULL when this backend can work with the device, else why not. */
-static const char *device_objection(cl_device_id device)
+const char *linnet_cl_device_objection(cl_device_id device)
 {
     char version[128];
     int major = 0, minor = 0;
@@ -109,19 +108,23 @@ linnet_status linnet_cl_kernels_option(linnet_cl_kernel_set *out)
     return LINNET_OK;
 }
 
-linnet_status linnet_cl_probe(uint32_t *out_count)
+linnet_status linnet_cl_options_check(void)
 {
-    *out_count = 0;
     linnet_cl_kernel_set set;
     uint64_t bytes;
     bool none;
-    linnet_status status = linnet_cl_fork_check();
-    if (!status)
-        status = linnet_cl_kernels_option(&set);
+    linnet_status status = linnet_cl_kernels_option(&set);
     if (!status)
         status = linnet_cl_quirks_option(&none);
+    return status ? status : linnet_cl_cache_option(&bytes);
+}
+
+linnet_status linnet_cl_probe(uint32_t *out_count)
+{
+    *out_count = 0;
+    linnet_status status = linnet_cl_fork_check();
     if (!status)
-        status = linnet_cl_cache_option(&bytes);
+        status = linnet_cl_options_check();
     if (status)
         return status;
     linnet_cl_fork_guard();
@@ -133,7 +136,7 @@ linnet_status linnet_cl_probe(uint32_t *out_count)
     for (cl_uint p = 0; p < platform_count; p++) {
         cl_uint count = list_devices(platforms[p], devices);
         for (cl_uint d = 0; d < count && found_count < MAX_DEVICES; d++)
-            if (!device_objection(devices[d]))
+            if (!linnet_cl_device_objection(devices[d]))
                 found[found_count++] = (linnet_cl_location){platforms[p], devices[d]};
     }
     *out_count = found_count;
@@ -186,8 +189,11 @@ linnet_status linnet_cl_device_info(uint32_t index, linnet_device_info *out)
     linnet_status status = linnet_cl_fork_check();
     if (!status)
         status = linnet_cl_locate(index, &at);
-    if (status)
-        return status;
+    return status ? status : linnet_cl_describe_device(at, out);
+}
+
+linnet_status linnet_cl_describe_device(linnet_cl_location at, linnet_device_info *out)
+{
     linnet_device_info info = {0};
     cl_device_type type = device_type(at.device);
     info.type = public_type(type);
@@ -208,7 +214,7 @@ linnet_status linnet_cl_device_info(uint32_t index, linnet_device_info *out)
     if (linnet_cl_quirks(info.platform, info.name, driver) & LINNET_CL_QUIRK_LESS_LIKED)
         info.score -= 500; /* a GPU still goes before every processor */
     linnet_cl_kernel_set set = LINNET_CL_KERNELS_BY_DEVICE;
-    status = linnet_cl_kernels_option(&set);
+    linnet_status status = linnet_cl_kernels_option(&set);
     if (status)
         return status;
     static const char *const sets[] = {"", "/cpu", "/gpu"};
@@ -240,7 +246,7 @@ static size_t describe_platform(cl_platform_id platform, char *out, size_t size,
     snprintf(line, sizeof(line), "%s, %s, %u device%s", name, version, count, count == 1 ? "" : "s");
     at = append(out, size, at, "platform", line);
     for (cl_uint i = 0; i < count; i++) {
-        const char *objection = device_objection(devices[i]);
+        const char *objection = linnet_cl_device_objection(devices[i]);
         device_text(devices[i], CL_DEVICE_NAME, name, sizeof(name));
         device_text(devices[i], CL_DRIVER_VERSION, version, sizeof(version));
         snprintf(line, sizeof(line), "%s, driver %s%s%s", name, version, objection ? ", passed over: " : "",

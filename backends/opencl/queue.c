@@ -2,6 +2,32 @@
 /* In-order queues and their events. */
 #include "opencl.h"
 
+static linnet_status make_own(linnet_backend_device *device, bool timestamps, cl_command_queue *out)
+{
+    cl_int error = CL_SUCCESS;
+    *out = clCreateCommandQueue(device->context, device->id, timestamps ? CL_QUEUE_PROFILING_ENABLE : 0, &error);
+    if (*out && error == CL_SUCCESS)
+        return LINNET_OK;
+    return linnet_cl_check(device, "clCreateCommandQueue", error ? error : CL_OUT_OF_HOST_MEMORY);
+}
+
+/* The queue that came with an adopted device, held once more. */
+static linnet_status take_given(linnet_backend_device *device, bool timestamps, cl_command_queue *out)
+{
+    cl_command_queue_properties properties = 0;
+    cl_int error =
+        clGetCommandQueueInfo(device->given_queue, CL_QUEUE_PROPERTIES, sizeof(properties), &properties, NULL);
+    if (error != CL_SUCCESS)
+        return linnet_cl_check(device, "clGetCommandQueueInfo", error);
+    if (timestamps && !(properties & CL_QUEUE_PROFILING_ENABLE))
+        return linnet_cl_fail(
+            LINNET_UNSUPPORTED,
+            "the given cl_command_queue was made without CL_QUEUE_PROFILING_ENABLE: it tells no times");
+    error = clRetainCommandQueue(device->given_queue);
+    *out = error == CL_SUCCESS ? device->given_queue : NULL;
+    return linnet_cl_check(device, "clRetainCommandQueue", error);
+}
+
 linnet_status linnet_cl_queue_new(linnet_backend_device *device, uint32_t flags, linnet_backend_queue **out)
 {
     *out = NULL;
@@ -12,12 +38,11 @@ linnet_status linnet_cl_queue_new(linnet_backend_device *device, uint32_t flags,
     if (!queue)
         return linnet_cl_fail(LINNET_OUT_OF_MEMORY, "out of memory making an OpenCL queue");
     *queue = (linnet_backend_queue){.device = device, .timestamps = (flags & LINNET_QUEUE_TIMESTAMPS) != 0};
-    cl_int error = CL_SUCCESS;
-    queue->queue =
-        clCreateCommandQueue(device->context, device->id, queue->timestamps ? CL_QUEUE_PROFILING_ENABLE : 0, &error);
-    if (!queue->queue || error != CL_SUCCESS) {
+    bool apart = !device->given_queue || (flags & LINNET_QUEUE_APART);
+    status = (apart ? make_own : take_given)(device, queue->timestamps, &queue->queue);
+    if (status) {
         linnet_cl_host->release(queue);
-        return linnet_cl_check(device, "clCreateCommandQueue", error ? error : CL_OUT_OF_HOST_MEMORY);
+        return status;
     }
     linnet_cl_count_made();
     *out = queue;

@@ -99,6 +99,15 @@ typedef struct linnet_driver {
     char variable[64], value[512];
 } linnet_driver;
 
+/* Objects of the backend's own API that the program using Linnet has. For opencl, as its ICD loader (libOpenCL.so.1)
+   gave them: device a cl_device_id, context a cl_context with that device in it, queue a cl_command_queue of the two,
+   in order, or NULL: each session makes one. */
+typedef struct linnet_native_objects {
+    uint32_t struct_size;
+    uint32_t reserved;
+    void *device, *context, *queue;
+} linnet_native_objects;
+
 /* ---- Tensors ---- */
 
 /* Formats: how the elements of a logical [N,C,H,W] lie in memory. Numbers of LINNET_FORMAT_PRIVATE and above mean what
@@ -276,7 +285,7 @@ typedef struct linnet_backend {
     linnet_status (*buffer_new)(linnet_backend_device *device, uint64_t bytes, linnet_backend_buffer **out);
     void (*buffer_free)(linnet_backend_buffer *buffer); /* accepts NULL */
 
-    /* flags: 0, or LINNET_QUEUE_TIMESTAMPS. */
+    /* flags: LINNET_QUEUE_... or 0. */
     linnet_status (*queue_new)(linnet_backend_device *device, uint32_t flags, linnet_backend_queue **out);
     void (*queue_free)(linnet_backend_queue *queue); /* accepts NULL; waits for what is under way */
     /* out_event: NULL, or where the event goes; a backend without events sets it to NULL and has finished when it
@@ -342,14 +351,26 @@ typedef struct linnet_backend {
        thing. */
     linnet_status (*set_plain)(linnet_backend_device *device, uint32_t kind);
     /* Shares out jobs of so many tasks, each of which only looks at the clock for so long, among the device's own
-       threads, one job after the other, each waited for: what it costs to divide a layer's work. NULL: it has no threads
-       of its own. */
+       threads, one job after the other, each waited for: what it costs to divide a layer's work. NULL: it has no
+       threads of its own. */
     void (*idle_jobs)(linnet_backend_device *device, uint32_t jobs, uint32_t tasks, uint32_t nanoseconds);
+    /* A device on objects that others have: held until close, never changed. Its queues are the queue among them, where
+       there is one. Needs no probe before it; the host sets out_info's struct_size. LINNET_INVALID: the objects do not
+       belong together; LINNET_UNSUPPORTED: they do, but cannot be worked with. */
+    linnet_status (*adopt)(const linnet_native_objects *objects, linnet_device_info *out_info,
+                           linnet_backend_device **out);
+    /* A buffer on memory that others have (opencl: a cl_mem of the device's context), held until buffer_free. The host
+       copies from it and to it (copy), at any offset, and does nothing else with it. */
+    linnet_status (*buffer_wrap)(linnet_backend_device *device, void *object, linnet_backend_buffer **out,
+                                 uint64_t *out_bytes);
 } linnet_backend;
 
 enum { LINNET_PLAIN_OPTIMIZER = 0 };
 
-enum { LINNET_QUEUE_TIMESTAMPS = 1 };
+enum {
+    LINNET_QUEUE_TIMESTAMPS = 1,
+    LINNET_QUEUE_APART = 2 /* on an adopted device, too, a queue of its own and not the one that came with it */
+};
 
 /* The one symbol that a plugin exports. host stays valid for ever. NULL: no version in common (host_abi's major
    differs, or the plugin needs a newer minor). */

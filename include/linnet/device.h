@@ -22,6 +22,28 @@ typedef struct linnet_device linnet_device;
 /* Opens a device. selection NULL: what LINNET_BACKEND says; when that is unset, the probed device with the best score.
    NULL on failure: linnet_context_message names what is there (LINNET_NO_DEVICE by linnet_context_last_status). */
 LINNET_API linnet_device *linnet_device_open(linnet_context *context, const char *selection);
+/* A device on objects that the caller has (linnet_native_objects; backend: "opencl"), so that networks run between the
+   caller's own kernels and share their memory (linnet_session_bind, linnet_session_copy). LINNET_BACKEND has no say.
+
+   Ownership: the objects stay the caller's. Linnet retains device, context and queue and lets go of them when the last
+   hold on the device is dropped; the caller may release its own references at once. Nothing about them is changed.
+
+   Order: sessions on the device work on the caller's queue. What the caller enqueued there before a call comes before
+   what the call enqueues, what it enqueues afterwards comes after. linnet_forward, linnet_backward, optimiser steps and
+   linnet_session_copy wait for nothing; linnet_session_read, _get, _finish and _free wait for the queue, the caller's
+   commands in it included, and so does a forward that needs a larger arena than those before it. Without a queue each
+   session makes its own; then the caller waits (linnet_session_finish) before it uses what Linnet wrote. Programs are
+   built, and implementations compared with the reference at their first use (LINNET_CHECK), on queues apart.
+
+   Threads: the device may be shared. Sessions on it that run in several threads enqueue on the one queue, each in its
+   own order; the caller may enqueue at the same time.
+
+   NULL on failure, and nothing is retained. By linnet_context_last_status: LINNET_INVALID: an object is missing, the
+   device is not in the context, the queue is of another device or context; LINNET_UNSUPPORTED: the queue works out of
+   order, the device cannot be worked with (older than OpenCL 1.2, no compiler), or the backend takes no objects;
+   LINNET_NO_DEVICE: there is no such backend. What is no live object of the kind crashes the driver: nobody can tell. */
+LINNET_API linnet_device *linnet_device_adopt(linnet_context *context, const char *backend,
+                                              const linnet_native_objects *objects);
 /* Drops the caller's hold; sessions made from the device keep theirs. Accepts NULL, clears the pointer. */
 LINNET_API void linnet_device_close(linnet_device **device);
 

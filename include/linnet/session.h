@@ -95,6 +95,31 @@ LINNET_API linnet_status linnet_session_set(linnet_session *session, const char 
 LINNET_API linnet_status linnet_session_variable(const linnet_session *session, size_t index, const char **out_name,
                                                  linnet_tensor *out_shape);
 
+/* ---- Memory that the caller has on the session's device: linnet_device_adopt ----
+ *
+ * object is a buffer of the device's own API: for opencl a cl_mem made by clCreateBuffer or clCreateSubBuffer in the
+ * device's context. Tensors lie in it dense, NCHW, from any number of bytes (`offset`) on. All that is done with
+ * it are copies on the device, in the order of the queue; what its flags say of kernels (CL_MEM_READ_ONLY, ...) and of
+ * the host does not matter to them.
+ *
+ * Errors: LINNET_INVALID: object is none of these, is of another context, or too small; LINNET_UNSUPPORTED: the
+ * session's device takes no memory of others, or (LINNET_FALLBACK) another device makes or needs the tensor.
+ */
+
+/* From the next forward on the input comes from there: its feed, which says the shape, may have data NULL, and data
+   that it has are not looked at. Every forward copies it before anything else; the caller may write there again as soon
+   as that copy is done, which what it enqueues behind linnet_forward is. The session retains object until another one
+   is bound to the input, or NULL (then feeds count again), or it is freed. Whether object is large enough is seen at
+   the forward. */
+LINNET_API linnet_status linnet_session_bind(linnet_session *session, linnet_value input, void *object,
+                                             uint64_t offset);
+/* An output, kept value or input of the last forward, copied there without waiting: what the caller enqueues afterwards
+   on the device's queue finds it. object is not held beyond that. */
+LINNET_API linnet_status linnet_session_copy(linnet_session *session, linnet_value value, void *object,
+                                             uint64_t offset);
+/* Hands the device what has been enqueued so far, without waiting for it. */
+LINNET_API linnet_status linnet_session_flush(linnet_session *session);
+
 /* ---- What it is doing ---- */
 
 typedef struct linnet_session_stats {

@@ -25,29 +25,35 @@ static bool alignment_is_sane(uint32_t alignment)
     return alignment && alignment <= 4096 && (alignment & (alignment - 1)) == 0;
 }
 
+/* What the plugin said of the device, before anything is computed with it. */
+static linnet_status take_info(linnet_device *device)
+{
+    linnet_device_info_end_texts(&device->info);
+    snprintf(device->label, sizeof device->label, "%s: %s", device->backend->name, device->info.name);
+    if (alignment_is_sane(device->info.alignment_bytes))
+        return LINNET_OK;
+    return linnet_fail(device->context, LINNET_DEVICE_ERROR, "%s: device %u claims an alignment of %u bytes",
+                       device->backend->name, device->index, device->info.alignment_bytes);
+}
+
 static linnet_status device_open(const linnet_plugin *plugin, linnet_device *device)
 {
-    linnet_context *context = device->context;
-    const char *name = device->backend->name;
-    snprintf(device->label, sizeof device->label, "%s", name);
-    linnet_status status = linnet_plugin_device_info(plugin, device->index, &device->info);
+    linnet_status status =
+        linnet_device_check(device->context, device, linnet_plugin_device_info(plugin, device->index, &device->info),
+                            "asking for its properties");
+    if (status == LINNET_OK)
+        status = take_info(device);
     if (status != LINNET_OK)
-        return linnet_device_check(context, device, status, "asking for its properties");
-    if (!alignment_is_sane(device->info.alignment_bytes))
-        return linnet_fail(context, LINNET_DEVICE_ERROR, "%s: device %u claims an alignment of %u bytes", name,
-                           device->index, device->info.alignment_bytes);
-    snprintf(device->label, sizeof device->label, "%s: %s", name, device->info.name);
-    return linnet_device_check(context, device, device->backend->open(device->index, &device->handle),
+        return status;
+    return linnet_device_check(device->context, device, device->backend->open(device->index, &device->handle),
                                "opening the device");
 }
 
-linnet_device *linnet_device_open_at(linnet_context *context, const char *backend, uint32_t index)
+static linnet_device *device_new(linnet_context *context, const linnet_plugin *plugin, uint32_t index)
 {
-    linnet_registry *registry = linnet_registry_get(context);
-    linnet_plugin *plugin = registry ? linnet_registry_find(registry, backend, strlen(backend)) : NULL;
-    linnet_device *device = plugin ? linnet_allocate(1, sizeof *device) : NULL;
+    linnet_device *device = linnet_allocate(1, sizeof *device);
     if (!device) {
-        linnet_fail(context, LINNET_OUT_OF_MEMORY, "no memory for device %s:%u", backend, index);
+        linnet_fail(context, LINNET_OUT_OF_MEMORY, "no memory for device %s:%u", plugin->name, index);
         return NULL;
     }
     device->context = context;
@@ -55,11 +61,76 @@ linnet_device *linnet_device_open_at(linnet_context *context, const char *backen
     device->plugin_path = plugin->path;
     device->index = index;
     device->references = 1;
+    snprintf(device->label, sizeof device->label, "%s", device->backend->name);
+    return device;
+}
+
+linnet_device *linnet_device_open_at(linnet_context *context, const char *backend, uint32_t index)
+{
+    linnet_registry *registry = linnet_registry_get(context);
+    linnet_plugin *plugin = registry ? linnet_registry_find(registry, backend, strlen(backend)) : NULL;
+    linnet_device *device = plugin ? device_new(context, plugin, index) : NULL;
+    if (!device)
+        return NULL;
     if (device_open(plugin, device) != LINNET_OK) {
         linnet_release(device);
         return NULL;
     }
     linnet_log(context, LINNET_LOG_INFO, "opened %s", device->label);
+    return device;
+}
+
+/* ---- Objects that the caller has ---- */
+
+static linnet_status adopt(const linnet_native_objects *objects, linnet_device *device)
+{
+    linnet_native_objects own = {.struct_size = sizeof own};
+    if (!device->backend->adopt)
+        return linnet_fail(device->context, LINNET_UNSUPPORTED, "%s takes no objects of others", device->label);
+    if (!objects || objects->struct_size < sizeof own)
+        return linnet_fail(device->context, LINNET_INVALID, "linnet_device_adopt wants objects, and their struct_size");
+    memcpy(&own, objects, sizeof own);
+    own.struct_size = sizeof own;
+    device->info.struct_size = sizeof device->info;
+    linnet_status status =
+        linnet_device_check(device->context, device, device->backend->adopt(&own, &device->info, &device->handle),
+                            "taking the caller's objects");
+    if (status != LINNET_OK)
+        return status;
+    status = take_info(device);
+    if (status != LINNET_OK)
+        device->backend->close(device->handle);
+    return status;
+}
+
+/* Loaded, not probed: the caller has asked the driver already. NULL with the error said. */
+static const linnet_plugin *find_plugin(linnet_context *context, const char *name)
+{
+    linnet_registry *registry = linnet_registry_get(context);
+    if (!registry)
+        return NULL;
+    linnet_plugin *plugin = name ? linnet_registry_find(registry, name, strlen(name)) : NULL;
+    if (plugin)
+        linnet_plugin_load(context, plugin);
+    if (plugin && plugin->accepted)
+        return plugin;
+    linnet_fail(context, LINNET_NO_DEVICE, "backend '%s' cannot be used: %s", name ? name : "",
+                plugin ? plugin->reason : "no plugin of that name was found");
+    return NULL;
+}
+
+linnet_device *linnet_device_adopt(linnet_context *context, const char *backend, const linnet_native_objects *objects)
+{
+    context = linnet_context_or_default(context);
+    const linnet_plugin *plugin = linnet_context_check(context) == LINNET_OK ? find_plugin(context, backend) : NULL;
+    linnet_device *device = plugin ? device_new(context, plugin, UINT32_MAX) : NULL; /* none of those found */
+    if (!device)
+        return NULL;
+    if (adopt(objects, device) != LINNET_OK) {
+        linnet_release(device);
+        return NULL;
+    }
+    linnet_log(context, LINNET_LOG_INFO, "took objects of the caller's as %s", device->label);
     return device;
 }
 

@@ -145,6 +145,8 @@ static void accept(linnet_plugin *plugin, const linnet_backend *given)
         refuse(plugin, LINNET_UNSUPPORTED, "the mandatory slot '%s' is empty", missing);
     else if (strcmp(plugin->backend.name, plugin->name) != 0)
         refuse(plugin, LINNET_UNSUPPORTED, "it calls itself '%s', its file '%s'", plugin->backend.name, plugin->name);
+    else
+        plugin->accepted = true;
 }
 
 void linnet_loader_load(linnet_plugin *plugin)

@@ -145,14 +145,28 @@ static void probe(linnet_context *context, linnet_plugin *plugin)
     }
 }
 
-void linnet_plugin_ensure(linnet_context *context, linnet_plugin *plugin)
+/* Under the mutex. */
+static void load(linnet_plugin *plugin)
 {
-    linnet_registry *registry = context->registry;
-    pthread_mutex_lock(&registry->mutex);
     if (!plugin->loaded) {
         plugin->loaded = true;
         linnet_loader_load(plugin);
     }
+}
+
+void linnet_plugin_load(linnet_context *context, linnet_plugin *plugin)
+{
+    linnet_registry *registry = context->registry;
+    pthread_mutex_lock(&registry->mutex);
+    load(plugin);
+    pthread_mutex_unlock(&registry->mutex);
+}
+
+void linnet_plugin_ensure(linnet_context *context, linnet_plugin *plugin)
+{
+    linnet_registry *registry = context->registry;
+    pthread_mutex_lock(&registry->mutex);
+    load(plugin);
     if (!plugin->probed && plugin->status == LINNET_OK)
         probe(context, plugin);
     plugin->probed = true;
@@ -165,12 +179,17 @@ linnet_status linnet_plugin_device_info(const linnet_plugin *plugin, uint32_t in
     out->struct_size = sizeof *out;
     linnet_host_error_clear();
     linnet_status status = plugin->backend.device_info(index, out);
-    out->name[sizeof out->name - 1] = '\0';
-    out->vendor[sizeof out->vendor - 1] = '\0';
-    out->platform[sizeof out->platform - 1] = '\0';
-    out->version[sizeof out->version - 1] = '\0';
-    out->cache_key[sizeof out->cache_key - 1] = '\0';
+    linnet_device_info_end_texts(out);
     return status;
+}
+
+void linnet_device_info_end_texts(linnet_device_info *info)
+{
+    info->name[sizeof info->name - 1] = '\0';
+    info->vendor[sizeof info->vendor - 1] = '\0';
+    info->platform[sizeof info->platform - 1] = '\0';
+    info->version[sizeof info->version - 1] = '\0';
+    info->cache_key[sizeof info->cache_key - 1] = '\0';
 }
 
 /* Ensures report index; NULL behind the last. */

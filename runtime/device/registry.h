@@ -15,6 +15,7 @@ typedef struct linnet_plugin {
     linnet_status status;           /* of loading, then of probing */
     char reason[512];               /* why it was passed over */
     bool loaded, probed, diagnosed; /* tried already */
+    bool accepted;                  /* loading went well, whatever probing said */
     /* The plugin's table, filled up with NULL where the plugin is older than we are; valid when loading went well. */
     linnet_backend backend;
     uint32_t device_count;
@@ -35,11 +36,14 @@ linnet_registry *linnet_registry_get(linnet_context *context);
 /* The plugin of that name, one that was not refused before one that was; NULL when no file is there. */
 linnet_plugin *linnet_registry_find(linnet_registry *registry, const char *name, size_t name_length);
 
+/* Loads once, without probing; afterwards status and reason say how it went. A plugin of the context's registry. */
+void linnet_plugin_load(linnet_context *context, linnet_plugin *plugin);
 /* Loads and probes once; afterwards status and reason say how it went. A plugin of the context's registry. */
 void linnet_plugin_ensure(linnet_context *context, linnet_plugin *plugin);
 
 /* What the plugin says of its device number index, texts cut to size and ended: a plugin's mistakes stay its own. */
 linnet_status linnet_plugin_device_info(const linnet_plugin *plugin, uint32_t index, linnet_device_info *out);
+void linnet_device_info_end_texts(linnet_device_info *info);
 
 /* ---- loader.c ---- */
 /* Adds every plugin file of a folder, sorted by name. A missing folder is no error. */

@@ -100,8 +100,10 @@ void linnet_place_free(linnet_session *session, linnet_place *place)
 static linnet_status grow_block(linnet_session *session, linnet_place *place, size_t block, uint64_t bytes)
 {
     const linnet_backend *backend = place->device->backend;
-    linnet_status status =
-        linnet_device_check(session->context, place->device, backend->finish(place->queue), "waiting for the device");
+    linnet_status status = LINNET_OK;
+    if (place->blocks[block]) /* may be in use still */
+        status = linnet_device_check(session->context, place->device, backend->finish(place->queue),
+                                     "waiting for the device");
     if (status != LINNET_OK)
         return status;
     backend->buffer_free(place->blocks[block]);

@@ -58,6 +58,7 @@ void linnet_session_free(linnet_session **session)
     for (size_t i = 0; i < s->plan_count; i++)
         linnet_plan_free(s, s->plans[i]);
     linnet_variables_free(s);
+    linnet_bindings_free(s);
     for (uint32_t i = 0; i < s->place_count; i++)
         linnet_place_free(s, &s->places[i]);
     linnet_release(s->node_place);
@@ -183,7 +184,8 @@ static linnet_status check_feed(const linnet_session *session, const linnet_feed
 {
     const linnet_shape *wanted = &session->net->values[value].shape;
     const linnet_tensor *t = &feed->tensor;
-    bool fits = t->type == wanted->type && t->rank == wanted->rank && t->data;
+    bool has_data = t->data || linnet_binding_of(session, value);
+    bool fits = t->type == wanted->type && t->rank == wanted->rank && has_data;
     *out_shape = (linnet_shape){.type = t->type, .rank = t->rank <= LINNET_MAX_RANK ? t->rank : 0};
     for (uint32_t i = 0; i < out_shape->rank; i++) {
         out_shape->dims[i] = t->dims[i];
@@ -195,7 +197,7 @@ static linnet_status check_feed(const linnet_session *session, const linnet_feed
     return linnet_fail(session->context, LINNET_SHAPE, "input '%s' wants %s %s, got %s %s%s", feed->name,
                        linnet_type_name(wanted->type), linnet_shape_text(wanted, want, sizeof want),
                        linnet_type_name(t->type), linnet_shape_text(out_shape, got, sizeof got),
-                       t->data ? "" : " without data");
+                       has_data ? "" : " without data");
 }
 
 static bool is_input(const linnet_net *net, uint32_t value, const char *name)
@@ -295,8 +297,9 @@ static linnet_status find_plan(linnet_session *session, const feeds *wanted, lin
     if (session->net->value_count != session->value_count || session->net->node_count != session->node_count)
         return linnet_fail(session->context, LINNET_INVALID, "the net was changed after the session was made");
     tidy_plans(session);
-    linnet_status status =
-        session->settings.gradients && session->settings.parameter_gradients ? linnet_gradients_allocate(session) : LINNET_OK;
+    linnet_status status = session->settings.gradients && session->settings.parameter_gradients
+                               ? linnet_gradients_allocate(session)
+                               : LINNET_OK;
     if (status == LINNET_OK)
         status = linnet_plan_compile(session, wanted->values, wanted->shapes, wanted->count, out);
     if (status != LINNET_OK)
@@ -318,18 +321,26 @@ linnet_status linnet_session_plan(linnet_session *session, const linnet_batch *b
 
 /* ---- Forward and backward ---- */
 
-static linnet_status upload_feeds(linnet_session *session, const linnet_plan *plan, const linnet_feed *const *list)
+/* Number index of the plan's feeds: from the caller's memory on the device, or from the host. */
+static linnet_status take_feed(linnet_session *session, const linnet_plan *plan, uint32_t index,
+                               const linnet_feed *feed)
+{
+    uint32_t tensor = plan->instances[index].tensor; /* feeds are the first instances */
+    const linnet_place *place = &session->places[plan->tensors[tensor].place];
+    const linnet_binding *binding = linnet_binding_of(session, plan->feed_values[index]);
+    if (binding)
+        return linnet_binding_copy(session, binding, plan, tensor);
+    return linnet_device_check(session->context, place->device,
+                               place->device->backend->upload(place->queue, linnet_plan_view(session, plan, tensor),
+                                                              feed->tensor.data, plan->tensors[tensor].bytes, NULL),
+                               "writing an input");
+}
+
+static linnet_status take_feeds(linnet_session *session, const linnet_plan *plan, const linnet_feed *const *list)
 {
     linnet_status status = LINNET_OK;
-    for (uint32_t i = 0; i < plan->feed_count && status == LINNET_OK; i++) {
-        uint32_t tensor = plan->instances[i].tensor; /* feeds are the first instances */
-        const linnet_place *place = &session->places[plan->tensors[tensor].place];
-        status =
-            linnet_device_check(session->context, place->device,
-                                place->device->backend->upload(place->queue, linnet_plan_view(session, plan, tensor),
-                                                               list[i]->tensor.data, plan->tensors[tensor].bytes, NULL),
-                                "writing an input");
-    }
+    for (uint32_t i = 0; i < plan->feed_count && status == LINNET_OK; i++)
+        status = take_feed(session, plan, i, list[i]);
     return status;
 }
 
@@ -368,7 +379,7 @@ static linnet_status forward(linnet_session *session, const linnet_batch *batch)
     if (status == LINNET_OK)
         status = update_derived(session, plan);
     if (status == LINNET_OK)
-        status = upload_feeds(session, plan, list);
+        status = take_feeds(session, plan, list);
     if (status == LINNET_OK && session->settings.behaviour == LINNET_TRAIN)
         begin_training_step(session);
     if (status == LINNET_OK)

@@ -62,6 +62,13 @@ typedef struct linnet_session_settings {
     linnet_value_list wanted, kept, losses;
 } linnet_session_settings;
 
+/* An input that comes from memory of the caller's on place 0. */
+typedef struct linnet_binding {
+    uint32_t value; /* of the net */
+    linnet_backend_buffer *buffer;
+    uint64_t bytes, offset; /* of the memory; in it */
+} linnet_binding;
+
 struct linnet_session {
     linnet_context *context;
     linnet_net *net;
@@ -96,11 +103,25 @@ struct linnet_session {
     const void *output_gradient;      /* during a backward: where its segment starts from */
     struct linnet_recorder *recorder; /* while it is tuned: notes what is asked for */
     bool profile;                     /* time every step */
-    linnet_status round_status;       /* first failure since zero_gradients, for the optimiser */
+    linnet_binding *bindings;         /* inputs in the caller's memory */
+    size_t binding_count, binding_capacity;
+    linnet_status round_status; /* first failure since zero_gradients, for the optimiser */
 };
 
 /* LINNET_OK, or LINNET_INVALID for no session, LINNET_FORKED, ...: every call asks first. */
 linnet_status linnet_session_check(const linnet_session *session);
+
+/* ---- native.c ---- */
+void linnet_bindings_free(linnet_session *session);
+/* NULL: the input is fed from the host. */
+const linnet_binding *linnet_binding_of(const linnet_session *session, uint32_t value);
+/* From the caller's memory to the input's tensor. */
+linnet_status linnet_binding_copy(linnet_session *session, const linnet_binding *binding, const linnet_plan *plan,
+                                  uint32_t tensor);
+
+/* ---- session_io.c ---- */
+/* The dense, readable tensor of a value in the current plan. */
+linnet_status linnet_session_find(linnet_session *session, linnet_value value, uint32_t *out_tensor);
 
 /* Releases the lists; the rest stays. */
 void linnet_settings_free(linnet_session_settings *settings);

@@ -20,8 +20,7 @@ static linnet_status read_view(const linnet_session *session, uint32_t index, li
                                place->device->backend->read(place->queue, view, out, bytes, NULL), "reading");
 }
 
-/* The dense, readable tensor of a value in the current plan. */
-static linnet_status find_value(linnet_session *session, linnet_value value, uint32_t *out_tensor)
+linnet_status linnet_session_find(linnet_session *session, linnet_value value, uint32_t *out_tensor)
 {
     linnet_status status = linnet_session_check(session);
     if (status != LINNET_OK)
@@ -56,7 +55,7 @@ static linnet_status find_value(linnet_session *session, linnet_value value, uin
 linnet_status linnet_session_read(linnet_session *session, linnet_value value, void *out_data, size_t bytes)
 {
     uint32_t tensor = LINNET_NONE;
-    linnet_status status = find_value(session, value, &tensor);
+    linnet_status status = linnet_session_find(session, value, &tensor);
     if (status != LINNET_OK)
         return status;
     const linnet_plan_tensor *t = &session->current->tensors[tensor];
@@ -75,7 +74,7 @@ static void describe_tensor(const linnet_tensor_desc *desc, linnet_tensor *out)
 linnet_status linnet_session_shape(linnet_session *session, linnet_value value, linnet_tensor *out_shape)
 {
     uint32_t tensor = LINNET_NONE;
-    linnet_status status = find_value(session, value, &tensor);
+    linnet_status status = linnet_session_find(session, value, &tensor);
     if (status == LINNET_OK)
         describe_tensor(&session->current->tensors[tensor].desc, out_shape);
     return status;

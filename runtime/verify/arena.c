@@ -28,7 +28,7 @@ static bool fail(linnet_arena *arena, linnet_status status, const char *what)
 bool linnet_arena_open(linnet_arena *arena, linnet_check *check, linnet_device *device)
 {
     *arena = (linnet_arena){.check = check, .device = device};
-    return fail(arena, device->backend->queue_new(device->handle, 0, &arena->queue), "queue_new");
+    return fail(arena, device->backend->queue_new(device->handle, LINNET_QUEUE_APART, &arena->queue), "queue_new");
 }
 
 static void free_buffers(linnet_arena *arena)

@@ -202,7 +202,8 @@ static bool make(mirror *m)
     bool room = (m->scratch = linnet_allocate(BUFFER_BYTES + 1, 1)) != NULL;
     for (uint32_t i = 0; i < BUFFERS && room; i++)
         room = (m->wanted[i] = linnet_allocate(BUFFER_BYTES, 1)) != NULL;
-    uint32_t flags = m->check->device->info.capabilities & LINNET_CAPABILITY_TIMESTAMPS ? LINNET_QUEUE_TIMESTAMPS : 0;
+    bool has_times = m->check->device->info.capabilities & LINNET_CAPABILITY_TIMESTAMPS;
+    uint32_t flags = LINNET_QUEUE_APART | (has_times ? LINNET_QUEUE_TIMESTAMPS : 0);
     if (!ok(m, room ? LINNET_OK : LINNET_OUT_OF_MEMORY, "host memory") ||
         !ok(m, m->backend->queue_new(m->handle, flags, &m->queue), "queue_new"))
         return false;

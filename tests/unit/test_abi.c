@@ -177,7 +177,16 @@ AT(linnet_backend, format_slice, 240);
 AT(linnet_backend, driver, 248);
 AT(linnet_backend, set_plain, 256);
 AT(linnet_backend, idle_jobs, 264);
-SIZE(linnet_backend, 272);
+AT(linnet_backend, adopt, 272);
+AT(linnet_backend, buffer_wrap, 280);
+SIZE(linnet_backend, 288);
+
+AT(linnet_native_objects, struct_size, 0);
+AT(linnet_native_objects, reserved, 4);
+AT(linnet_native_objects, device, 8);
+AT(linnet_native_objects, context, 16);
+AT(linnet_native_objects, queue, 24);
+SIZE(linnet_native_objects, 32);
 
 AT(linnet_driver, struct_size, 0);
 AT(linnet_driver, reserved, 4);

@@ -126,53 +126,60 @@ static const float *fetch_next(const cpu_batch_reduce *p, next_weights *next)
     return at;
 }
 
-/* A run of pixels, in as few products as the registers allow, about equally long. */
-static void run_pixels(const cpu_channels_job *j, const cpu_batch_reduce *first, int64_t pixels, next_weights *next)
+/* A run of pixels, in as few products as the registers allow, about equally long. p: of the first of them; it is
+   changed as it goes: copying what was only just written waits until the sums before it are in the cache. */
+static void run_pixels(const cpu_channels_job *j, cpu_batch_reduce *p, int64_t pixels, next_weights *next)
 {
-    cpu_batch_reduce p = *first;
-    int64_t most = j->dot ? cpu_table.dot_rows[p.columns - 1] : cpu_table.batch_rows[p.columns - 1];
+    const float *a = p->a;
+    float *out = p->out;
+    int64_t most = j->dot ? cpu_table.dot_rows[p->columns - 1] : cpu_table.batch_rows[p->columns - 1];
     int64_t tiles = cpu_ceil(pixels, most);
-    for (int64_t tile = 0, at = 0; tile < tiles; tile++, at += p.rows) {
-        p.rows = (int32_t)cpu_ceil(pixels - at, tiles - tile);
-        p.a = first->a + at * j->window.lanes;
-        p.out = first->out + at * j->out_column;
-        p.add = j->add ? j->add + (p.out - j->out) : NULL;
-        p.ahead = fetch_next(&p, next);
+    for (int64_t tile = 0, at = 0; tile < tiles; tile++, at += p->rows) {
+        p->rows = (int32_t)cpu_ceil(pixels - at, tiles - tile);
+        p->a = a + at * j->window.lanes;
+        p->out = out + at * j->out_column;
+        p->add = j->add ? j->add + (p->out - j->out) : NULL;
+        p->ahead = fetch_next(p, next);
         if (j->dot)
-            cpu_table.batch_dot(&p);
+            cpu_table.batch_dot(p);
         else
-            cpu_table.batch_reduce(&p);
+            cpu_table.batch_reduce(p);
     }
 }
 
 /* Rows of a phase: one run where they follow one another. */
-static void run_rows(const cpu_channels_job *j, const cpu_batch_reduce *first, int64_t rows, int64_t columns,
-                     next_weights *next)
+static void run_rows(const cpu_channels_job *j, cpu_batch_reduce *p, int64_t rows, int64_t columns, next_weights *next)
 {
-    cpu_batch_reduce p = *first;
+    const float *a = p->a;
+    float *out = p->out;
     if (j->joined) {
-        run_pixels(j, &p, rows * j->row_pixels, next);
+        run_pixels(j, p, rows * j->row_pixels, next);
         return;
     }
-    for (int64_t i = 0; i < rows; i++, p.a += j->window.pitch * j->window.lanes, p.out += j->out_row)
-        run_pixels(j, &p, columns, next);
+    for (int64_t i = 0; i < rows; i++) {
+        p->a = a + i * j->window.pitch * j->window.lanes;
+        p->out = out + i * j->out_row;
+        run_pixels(j, p, columns, next);
+    }
 }
 
-/* p: of the block; out and a of the task's first row. */
-static void run_phases(const cpu_channels_job *j, const cpu_batch_reduce *block, int64_t row)
+/* p: of the block, with a of the task's first row; out is that row of the block. */
+static void run_phases(const cpu_channels_job *j, cpu_batch_reduce *p, int64_t row, float *out)
 {
-    cpu_batch_reduce p = *block;
-    next_weights next = next_weights_of(j, block);
-    p.terms = j->terms;
-    for (const cpu_channels_phase *phase = j->phase; phase < j->phase + j->phases; phase++, p.terms += p.count) {
+    const float *a = p->a;
+    next_weights next = next_weights_of(j, p);
+    p->terms = j->terms;
+    for (const cpu_channels_phase *phase = j->phase; phase < j->phase + j->phases; phase++, p->terms += p->count) {
         int64_t all = j->row_pixels == 1 ? phase->rows * phase->columns : phase->rows;
-        p.count = j->in_planes * phase->taps;
-        p.short_count = j->last_lanes > 0 ? phase->taps : 0;
-        p.short_depth = j->last_lanes;
-        p.out = block->out + phase->out;
-        if (p.count > 0 || j->add != j->out)
-            run_rows(j, &p, cpu_min(j->rows_per_task, all - row), phase->columns, &next);
+        p->count = j->in_planes * phase->taps;
+        p->short_count = j->last_lanes > 0 ? phase->taps : 0;
+        p->short_depth = j->last_lanes;
+        p->a = a;
+        p->out = out + phase->out;
+        if (p->count > 0 || j->add != j->out)
+            run_rows(j, p, cpu_min(j->rows_per_task, all - row), phase->columns, &next);
     }
+    p->a = a;
 }
 
 /* The first plane of an item's group. */
@@ -230,10 +237,9 @@ static void task(const void *context, int64_t number, uint32_t worker)
         p.columns = next_columns(j, last - block);
         p.b = j->weight + group * j->weight_group + block * j->weight_out;
         p.bias = j->bias ? j->bias + at * CPU_LANES : NULL;
-        p.out = out + at * j->out_plane;
-        run_phases(j, &p, row);
+        run_phases(j, &p, row, out + at * j->out_plane);
         for (int64_t t = 0; t < p.columns && j->epilogue.count > 0; t++)
-            cpu_epilogue_apply(&j->epilogue, p.out + t * p.out_t,
+            cpu_epilogue_apply(&j->epilogue, out + at * j->out_plane + t * p.out_t,
                                cpu_min(j->rows_per_task, j->rows - row) * j->row_pixels * CPU_LANES);
     }
 }

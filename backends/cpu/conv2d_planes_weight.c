@@ -74,20 +74,20 @@ static int64_t weight_place(const planes_job *j, int64_t weight)
     return weight / taps * j->plane + (weight < j->depth ? j->tap_offset[weight % taps] : 0);
 }
 
-/* Products of all weights, in parts of about equal size; columns blocks of outputs from p's on. */
-static void add_weights(const planes_job *j, const cpu_batch_reduce *columns)
+/* Products of all weights, in parts of about equal size; p: columns, b and out of its blocks of outputs. It is changed
+   as it goes: copying what was only just written waits until the sums before it are in the cache. */
+static void add_weights(const planes_job *j, cpu_batch_reduce *p, int64_t list[MOST_ROWS], bool accumulate)
 {
-    cpu_batch_reduce p = *columns;
-    int64_t list[MOST_ROWS], count = j->last_weight - j->first_weight;
-    int64_t tiles = cpu_ceil(count, cpu_table.batch_rows[p.columns - 1]);
-    p.list = list;
-    for (int64_t tile = 0, first = j->first_weight; tile < tiles; tile++, first += p.rows) {
-        p.rows = (int32_t)cpu_ceil(j->last_weight - first, tiles - tile);
-        for (int64_t r = 0; r < p.rows; r++)
+    int64_t count = j->last_weight - j->first_weight;
+    int64_t tiles = cpu_ceil(count, cpu_table.batch_rows[p->columns - 1]);
+    float *out = p->out;
+    for (int64_t tile = 0, first = j->first_weight; tile < tiles; tile++, first += p->rows) {
+        p->rows = (int32_t)cpu_ceil(j->last_weight - first, tiles - tile);
+        for (int64_t r = 0; r < p->rows; r++)
             list[r] = weight_place(j, first + r);
-        p.out = columns->out + first * CPU_LANES;
-        p.add = columns->add ? p.out : NULL;
-        cpu_table.batch_reduce(&p);
+        p->out = out + first * CPU_LANES;
+        p->add = accumulate ? p->out : NULL;
+        cpu_table.batch_reduce(p);
     }
 }
 
@@ -96,6 +96,7 @@ static void add_rows(const planes_job *j, const float *dy, const float *x, int64
                      float *sums)
 {
     const cpu_conv2d_sizes *s = &j->d->s;
+    int64_t list[MOST_ROWS];
     cpu_batch_reduce p = {.count = rows,
                           .terms = j->terms,
                           .depth = s->ow,
@@ -104,14 +105,14 @@ static void add_rows(const planes_job *j, const float *dy, const float *x, int64
                           .out_t = (j->depth + 1) * CPU_LANES,
                           .b_t = s->oh * s->ow * CPU_LANES,
                           .layout = CPU_BATCH_LISTED,
+                          .list = list,
                           .low = -INFINITY,
                           .high = INFINITY};
     for (int64_t block = 0; block < j->blocks; block += p.columns) {
         p.columns = (int32_t)cpu_min(cpu_table.batch_columns, j->blocks - block);
         p.b = dy + block * p.b_t + i * s->ow * CPU_LANES;
         p.out = sums + block * p.out_t;
-        p.add = accumulate ? p.out : NULL;
-        add_weights(j, &p);
+        add_weights(j, &p, list, accumulate);
     }
 }
 

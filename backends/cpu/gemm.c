@@ -64,39 +64,49 @@ static int64_t tile_columns(int64_t rows)
     return columns;
 }
 
-/* The last panel, of which columns count: by way of a tile of its own. */
-static void edge_tile(const cpu_batch_reduce *whole, int64_t columns)
+/* The last panel, of which columns count: by way of a tile of its own. p is left without add and bias. */
+static void edge_tile(cpu_batch_reduce *p, int64_t columns)
 {
     alignas(CPU_ALIGNMENT) float tile[MOST_STRIP_ROWS * PANEL] = {0}, bias[PANEL] = {0};
     size_t bytes = (size_t)columns * sizeof(float);
-    cpu_batch_reduce p = *whole;
-    p.columns = 1;
-    p.out = tile;
-    p.out_r = PANEL;
-    if (whole->bias)
-        p.bias = memcpy(bias, whole->bias, bytes);
-    for (int64_t r = 0; r < p.rows && whole->add; r++)
-        p.add = memcpy(tile + r * PANEL, whole->add + r * whole->out_r, bytes) ? tile : NULL;
-    cpu_table.batch_reduce(&p);
-    for (int64_t r = 0; r < p.rows; r++)
-        memcpy(whole->out + r * whole->out_r, tile + r * PANEL, bytes);
+    float *out = p->out;
+    int64_t out_r = p->out_r;
+    if (p->bias)
+        p->bias = memcpy(bias, p->bias, bytes);
+    for (int64_t r = 0; r < p->rows && p->add; r++)
+        memcpy(tile + r * PANEL, out + r * out_r, bytes);
+    p->add = p->add ? tile : NULL;
+    p->columns = 1;
+    p->out = tile;
+    p->out_r = PANEL;
+    cpu_table.batch_reduce(p);
+    for (int64_t r = 0; r < p->rows; r++)
+        memcpy(out + r * out_r, tile + r * PANEL, bytes);
+    p->out = out;
+    p->out_r = out_r;
+    p->add = p->bias = NULL;
 }
 
-/* A strip times all panels; first is its first tile. */
-static void strip_run(const cpu_gemm_packed *g, const cpu_batch_reduce *first, int64_t step)
+/* A strip times all panels; p: of the strip's first tile. b and bias are the same again afterwards; while it runs, p is
+   changed in place: copying what was only just written waits until the sums before it are in the cache. */
+static void strip_run(const cpu_gemm_packed *g, cpu_batch_reduce *p, int64_t step)
 {
-    cpu_batch_reduce p = *first;
-    for (int64_t n = 0; n < g->columns; n += p.columns * PANEL) {
-        p.columns = (int32_t)cpu_max(1, cpu_min(step, (g->columns - n) / PANEL));
-        p.b = first->b + n / PANEL * p.b_t;
-        p.out = first->out + n;
-        p.add = first->add ? p.out : NULL;
-        p.bias = first->bias ? first->bias + n : NULL;
+    const float *b = p->b, *bias = p->bias;
+    float *out = p->out;
+    bool adds = p->add != NULL;
+    for (int64_t n = 0; n < g->columns; n += p->columns * PANEL) {
+        p->columns = (int32_t)cpu_max(1, cpu_min(step, (g->columns - n) / PANEL));
+        p->b = b + n / PANEL * p->b_t;
+        p->out = out + n;
+        p->add = adds ? p->out : NULL;
+        p->bias = bias ? bias + n : NULL;
         if (g->columns - n < PANEL)
-            edge_tile(&p, g->columns - n);
+            edge_tile(p, g->columns - n);
         else
-            cpu_table.batch_reduce(&p);
+            cpu_table.batch_reduce(p);
     }
+    p->b = b;
+    p->bias = bias;
 }
 
 /* Rows of c get their bias first and are added to. */

@@ -11,13 +11,13 @@
  *
  * A thread without work looks at the ticket for SPIN_NANOSECONDS, the pause between two large layers, and then sleeps.
  * Waking it costs the caller microseconds where a thread that looks costs a tenth of one: work that is not worth a wake
- * is only given to threads that are awake. Who waits yields its processor soon, caller or thread: the one that it waits
- * for may want it.
+ * is only given to threads that are awake. The caller that waits for threads does the same, a little longer: the one
+ * that it waits for may want its processor. Nobody yields: on a machine with other work, be it of the lowest priority,
+ * that gives the processor away for milliseconds, where who is woken gets it back at once.
  */
 #include "cpu.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdalign.h>
 #include <stdatomic.h>
@@ -29,7 +29,7 @@ enum {
     MAX_TASKS = (1 << TASK_BITS) - 1,
     LOOKS = 16, /* at the ticket between two looks at the clock */
     SPIN_NANOSECONDS = 50000,
-    YIELD_NANOSECONDS = 5000,
+    CALLER_SPIN_NANOSECONDS = 100000,
     /* Units of work (cpu_parallel): about one and about six microseconds. */
     LEAST_WORK = 1 << 12,
     LEAST_WORK_FOR_WAKE = 1 << 15,
@@ -45,13 +45,14 @@ static struct {
     alignas(CACHE_LINE) _Atomic int64_t finished; /* tasks of this job that threads have done */
 
     alignas(CACHE_LINE) atomic_uint sleepers;
+    atomic_bool caller_sleeps;
     atomic_flag busy;
     atomic_bool ready, stop, forked;
     atomic_uint workers; /* while a device is open: the caller and its threads */
 
     pthread_mutex_t lifetime; /* opening, closing, starting */
     pthread_mutex_t lock;     /* sleeping */
-    pthread_cond_t wake;
+    pthread_cond_t wake, done;
     pthread_t threads[MAX_WORKERS];
     uint32_t started; /* threads that run */
     uint32_t users;   /* open devices */
@@ -59,7 +60,8 @@ static struct {
 } pool = {.busy = ATOMIC_FLAG_INIT,
           .lifetime = PTHREAD_MUTEX_INITIALIZER,
           .lock = PTHREAD_MUTEX_INITIALIZER,
-          .wake = PTHREAD_COND_INITIALIZER};
+          .wake = PTHREAD_COND_INITIALIZER,
+          .done = PTHREAD_COND_INITIALIZER};
 
 static void relax(void)
 {
@@ -109,6 +111,18 @@ static int64_t claim(bool from_front, int64_t workers, int64_t *out_first)
     return 0;
 }
 
+/* Says that a thread has done so many. Either the caller that goes to sleep sees the new count, or it is seen sleeping.
+ */
+static void report(int64_t count)
+{
+    atomic_fetch_add(&pool.finished, count);
+    if (!atomic_load(&pool.caller_sleeps))
+        return;
+    pthread_mutex_lock(&pool.lock);
+    pthread_cond_signal(&pool.done);
+    pthread_mutex_unlock(&pool.lock);
+}
+
 /* Does tasks of the current job as long as there are any; returns how many. */
 static int64_t do_tasks(uint32_t worker)
 {
@@ -119,7 +133,7 @@ static int64_t do_tasks(uint32_t worker)
         for (int64_t task = first; task < first + count; task++)
             function(context, task, worker);
         if (worker > 0)
-            atomic_fetch_add_explicit(&pool.finished, count, memory_order_release);
+            report(count);
         done += count;
     }
     return done;
@@ -132,21 +146,17 @@ static bool is_idle(void)
     return !has_tasks(atomic_load(&pool.ticket)) && !atomic_load(&pool.stop);
 }
 
-/* Looks for work for a while; false when there was none. Before it goes on after a moment, it lets those run who want
-   the processor: the caller may be among them. */
+/* Looks for work for a while; false when there was none. */
 static bool look(void)
 {
-    int64_t start = nanoseconds(), now = start;
-    while (now - start < SPIN_NANOSECONDS) {
+    int64_t end = nanoseconds() + SPIN_NANOSECONDS;
+    do
         for (int i = 0; i < LOOKS; i++) {
             if (!is_idle())
                 return true;
             relax();
         }
-        now = nanoseconds();
-        if (now - start > YIELD_NANOSECONDS)
-            sched_yield();
-    }
+    while (nanoseconds() < end);
     return false;
 }
 
@@ -263,18 +273,33 @@ static void post(int64_t tasks, cpu_task *function, const void *context)
     atomic_store(&pool.ticket, number << 2 * TASK_BITS | (uint64_t)tasks);
 }
 
+static bool is_finished(int64_t tasks)
+{
+    return atomic_load(&pool.finished) >= tasks;
+}
+
+static void sleep_until_finished(int64_t tasks)
+{
+    pthread_mutex_lock(&pool.lock);
+    atomic_store(&pool.caller_sleeps, true);
+    while (!is_finished(tasks))
+        pthread_cond_wait(&pool.done, &pool.lock);
+    atomic_store(&pool.caller_sleeps, false);
+    pthread_mutex_unlock(&pool.lock);
+}
+
 /* Until threads have done so many tasks. */
 static void wait_for(int64_t tasks)
 {
     int64_t end = 0;
-    for (uint32_t spin = 1; atomic_load_explicit(&pool.finished, memory_order_acquire) < tasks; spin++) {
+    for (uint32_t spin = 1; !is_finished(tasks); spin++) {
         relax();
         if (spin % LOOKS != 0)
             continue;
         int64_t now = nanoseconds();
-        end = end ? end : now + YIELD_NANOSECONDS;
+        end = end ? end : now + CALLER_SPIN_NANOSECONDS;
         if (now > end)
-            sched_yield();
+            sleep_until_finished(tasks);
     }
 }
 

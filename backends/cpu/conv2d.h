@@ -10,6 +10,8 @@ enum {
     CPU_FORMAT_CONV2D_FORWARD = CPU_FORMAT_PACKED,
     CPU_FORMAT_CONV2D_BACKWARD,
     CPU_FORMAT_CONV2D_PLANES,
+    /* conv2d_winograd_packing.c: and the two formats after it, by the size of the tiles */
+    CPU_FORMAT_WINOGRAD = LINNET_FORMAT_PRIVATE + 32,
     CPU_FORMAT_DEPTHWISE = LINNET_FORMAT_PRIVATE + 48, /* conv2d_depthwise.c */
 };
 
@@ -56,7 +58,7 @@ void cpu_conv2d_describe(const linnet_layer_desc *desc, linnet_candidate *out, u
 
 /* The size of Winograd's tiles (2, 4, 6) for a 3x3 convolution, 0 where another algorithm is faster (conv2d_rules.c).
  */
-enum { CPU_CONV2D_FORWARD, CPU_CONV2D_INPUT, CPU_CONV2D_WEIGHT };
+enum { CPU_CONV2D_FORWARD, CPU_CONV2D_INFERENCE, CPU_CONV2D_INPUT, CPU_CONV2D_WEIGHT };
 int64_t cpu_conv2d_winograd_choice(const cpu_conv2d_sizes *s, uint32_t direction);
 /* How much an algorithm in nchw16c is preferred for the desc (conv2d_rules.c). */
 int cpu_conv2d_preference(const linnet_layer_desc *desc, const char *algorithm);

@@ -39,6 +39,8 @@ static const struct winograd_cost { int64_t m; double input, output, weights; } 
 };
 /* clang-format on */
 static const double PRODUCTS_A_CYCLE = 1.8;
+/* Cycles that 16 transformed weights take from memory, beside what products hide. */
+static const double CYCLES_A_KEPT_WEIGHT = 2;
 /* Cycles per 16 sums of the weight's gradient before its transform: they go to memory and back. */
 static const double CYCLES_A_SUM = 20;
 
@@ -70,9 +72,11 @@ int cpu_conv2d_preference(const linnet_layer_desc *desc, const char *algorithm)
 static double winograd_cost_of(const struct winograd_cost *cost, const cpu_conv2d_sizes *s, uint32_t direction)
 {
     cpu_winograd_sizes w = cpu_winograd_sizes_of(s, cost->m, direction == CPU_CONV2D_INPUT);
+    w.kept = direction == CPU_CONV2D_INFERENCE && cpu_winograd_keeps_weights(&w);
     double tiles = (double)w.tiles, ins = (double)w.in_blocks, outs = (double)w.out_blocks;
     double pairs = ins * CPU_LANES * outs;
     double weights = direction == CPU_CONV2D_WEIGHT ? (double)w.positions * CYCLES_A_SUM
+                     : w.kept                       ? (double)w.positions * CYCLES_A_KEPT_WEIGHT
                                                     : (double)cpu_winograd_blocks(&w) * cost->weights;
     return tiles * (double)w.positions * pairs / PRODUCTS_A_CYCLE + tiles * (ins * cost->input + outs * cost->output) +
            pairs * weights;

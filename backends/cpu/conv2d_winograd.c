@@ -12,7 +12,8 @@
  * U and M, and V where the image has many blocks of tiles, belong to one thread and stay in its second cache. What one
  * transform reads or writes lies close together: its positions are on few pages. The weights are transformed where
  * they are needed, again for every block of tiles: it costs a few percent of the products and spares reading weights
- * four times as large from memory.
+ * four times as large from memory. Where there are so few tiles that it costs more, and weights that stay as they are,
+ * the packed parameter holds them transformed (conv2d_winograd_packing.c), and a step reads them as they lie.
  */
 #include "conv2d_winograd.h"
 
@@ -22,12 +23,15 @@
 enum {
     KERNEL_FLOATS = 9 * CPU_LANES,
     LEAST_TERMS = 32,
-    CHUNK = 4,           /* blocks of 16 inputs of U */
-    MOST_STEP = 4,       /* blocks of 16 outputs of U and M */
-    V_BYTES = 1 << 20,   /* of a block of tiles */
-    M_BYTES = 512 << 10, /* of a step of outputs */
-    LEAST_TILES = 98,    /* of a block: for each the weights are transformed anew */
-    SHARED_BLOCKS = 8    /* fewer blocks of tiles: all threads work on one after the other */
+    CHUNK = 4,            /* blocks of 16 inputs of U */
+    KEPT_CHUNK = 32,      /* the same of kept weights */
+    MOST_STEP = 4,        /* blocks of 16 outputs of U and M */
+    V_BYTES = 1 << 20,    /* of a block of tiles */
+    M_BYTES = 512 << 10,  /* of a step of outputs */
+    LEAST_TILES = 98,     /* of a block: for each the weights are transformed anew */
+    SHARED_BLOCKS = 8,    /* fewer blocks of tiles: all threads work on one after the other */
+    KEPT_TILES = 64,      /* at most, for weights that are kept transformed */
+    KEPT_BYTES = 20 << 20 /* of them at most: they come from memory, or from a cache that others want too */
 };
 
 cpu_winograd_sizes cpu_winograd_sizes_of(const cpu_conv2d_sizes *s, int64_t m, bool backward)
@@ -76,7 +80,7 @@ static int64_t columns_for(int64_t tiles, int64_t step)
 
 static plan plan_of(const cpu_winograd_sizes *w)
 {
-    plan p = {.chunk = cpu_min(CHUNK, w->in_blocks)};
+    plan p = {.chunk = cpu_min(w->kept ? KEPT_CHUNK : CHUNK, w->in_blocks)};
     int64_t bytes = w->positions * CPU_LANES * (int64_t)sizeof(float); /* of one tile and 16 channels */
     int64_t v_tiles = V_BYTES / (bytes * w->in_blocks), m_tiles = M_BYTES / (bytes * 2);
     p.block = cpu_min(w->tiles, cpu_min(m_tiles, cpu_max(v_tiles, LEAST_TILES)));
@@ -96,7 +100,7 @@ static plan plan_of(const cpu_winograd_sizes *w)
     p.weight_pitch = w->positions * p.weight_position + CPU_LANES;
     p.v_floats = p.groups * w->in_blocks * p.tile_pitch;
     p.m_floats = p.groups * p.step * p.tile_pitch;
-    p.u_floats = p.step * p.chunk * p.weight_pitch;
+    p.u_floats = w->kept ? 0 : p.step * p.chunk * p.weight_pitch;
     return p;
 }
 
@@ -112,7 +116,7 @@ typedef struct job {
     cpu_winograd_sizes w;
     plan p;
     const cpu_winograd_table *kernels;
-    const float *in, *weights, *bias;
+    const float *in, *weights, *bias; /* weights: as the packing has them */
     float *out;
     const float *add;              /* lies as out does; or NULL */
     int64_t in_stride, out_stride; /* between items, floats */
@@ -171,33 +175,63 @@ static void transform_weights(const job *j, int64_t output, int64_t first, int64
 
 /* ---- M ---- */
 
-/* Adds the products of a chunk for all positions and groups; the first chunk overwrites. */
+/* Transformed weights of a step, a chunk of inputs; strides in floats. */
+typedef struct transformed {
+    const float *at;
+    int64_t output, input, position; /* from one block of 16 to the next, from one position to the next */
+} transformed;
+
+static transformed own_weights(const job *j, const float *u)
+{
+    return (transformed){u, j->p.chunk * j->p.weight_pitch, j->p.weight_pitch, j->p.weight_position};
+}
+
+static transformed kept_weights(const job *j, int64_t output, int64_t input)
+{
+    int64_t block = CPU_LANES * CPU_LANES, position = j->w.in_blocks * block, all = j->w.positions * position;
+    return (transformed){j->weights + output * all + input * block, all, block, position};
+}
+
+/* The kept weights of the product after this one, to be fetched: they come from far away. NULL: none. */
+static const float *later_weights(const job *j, const transformed *u, int64_t at, int64_t o, int64_t outputs)
+{
+    if (!j->w.kept)
+        return NULL;
+    if (o + j->p.columns < outputs)
+        return u->at + (o + j->p.columns) * u->output + at * u->position;
+    return at + 1 < j->w.positions ? u->at + (at + 1) * u->position : NULL;
+}
+
+/* Adds the products of a chunk for all positions and groups; the first chunk overwrites. Every group fetches a column
+   of the weights that come next. */
 static void multiply(const job *j, int64_t tiles, int64_t outputs, int64_t first, int64_t chunk, const float *v,
-                     const float *u, float *m)
+                     const transformed *u, float *m)
 {
     const plan *p = &j->p;
-    cpu_batch_term terms[CHUNK];
+    cpu_batch_term terms[KEPT_CHUNK];
     cpu_batch_reduce product = {.terms = terms,
                                 .count = chunk,
                                 .depth = CPU_LANES,
                                 .out_r = CPU_LANES,
                                 .out_t = p->tile_pitch,
-                                .b_t = p->chunk * p->weight_pitch,
+                                .b_t = u->output,
                                 .layout = CPU_BATCH_PIXELS,
                                 .low = -INFINITY,
                                 .high = INFINITY};
     for (int64_t i = 0; i < chunk; i++)
-        terms[i] = (cpu_batch_term){i * p->tile_pitch, i * p->weight_pitch};
+        terms[i] = (cpu_batch_term){i * p->tile_pitch, i * u->input};
     for (int64_t at = 0; at < j->w.positions; at++)
         for (int64_t o = 0; o < outputs; o += p->columns) {
             product.columns = (int32_t)cpu_min(p->columns, outputs - o);
-            product.b = u + o * product.b_t + at * p->weight_position;
+            product.b = u->at + o * u->output + at * u->position;
+            const float *later = later_weights(j, u, at, o, outputs);
             for (int64_t g = 0; g * p->rows < tiles; g++) {
                 int64_t offset = at * p->tile_position;
                 product.rows = (int32_t)cpu_min(p->rows, tiles - g * p->rows);
                 product.a = v + (g * j->w.in_blocks + first) * p->tile_pitch + offset;
                 product.out = m + (g * p->step + o) * p->tile_pitch + offset;
                 product.add = first > 0 ? product.out : NULL;
+                product.ahead = later ? later + g % product.columns * u->output : NULL;
                 cpu_table.batch_reduce(&product);
             }
         }
@@ -249,9 +283,10 @@ static void do_step(const job *j, int64_t block, int64_t step, uint32_t worker, 
     float *m = j->m + worker * p->m_floats, *u = j->u + worker * p->u_floats;
     for (int64_t c = 0; c < j->w.in_blocks; c += p->chunk) {
         int64_t chunk = cpu_min(p->chunk, j->w.in_blocks - c);
-        for (int64_t o = 0; o < outputs; o++)
+        transformed weights = j->w.kept ? kept_weights(j, first, c) : own_weights(j, u);
+        for (int64_t o = 0; o < outputs && !j->w.kept; o++)
             transform_weights(j, first + o, c, chunk, u + o * p->chunk * p->weight_pitch);
-        multiply(j, tiles_of(j, block), outputs, c, chunk, v, u, m);
+        multiply(j, tiles_of(j, block), outputs, c, chunk, v, &weights, m);
     }
     for (int64_t o = 0; o < outputs; o++)
         transform_output(j, block, first + o, m + o * p->tile_pitch);
@@ -311,6 +346,7 @@ static void forward(const linnet_layer_desc *desc, const linnet_layer_args *args
              .weight_o = d.s.c * KERNEL_FLOATS,
              .weight_c = KERNEL_FLOATS,
              .epilogue = cpu_epilogue_with_residual(desc, args)};
+    j.w.kept = desc->parameters[LINNET_CONV2D_WEIGHT].format == CPU_FORMAT_WINOGRAD + (uint32_t)j.w.size;
     j.add = j.epilogue.residual;
     j.finishes = j.epilogue.count > 0 || j.epilogue.low > 0 || j.epilogue.high < 0;
     run(&j, &d);
@@ -365,35 +401,47 @@ int64_t cpu_winograd_blocks(const cpu_winograd_sizes *w)
     return plan_of(w).blocks;
 }
 
-/* Formats and what is wrong with the desc; true when nothing is. */
-static bool describe_tensors(const linnet_layer_desc *desc, linnet_candidate *out)
+bool cpu_winograd_keeps_weights(const cpu_winograd_sizes *w)
 {
-    bool reads_weight = desc->direction == LINNET_FORWARD || (desc->want_inputs & 1);
-    cpu_conv2d_describe(desc, out, CPU_FORMAT_NCHW16C);
-    out->numerics = LINNET_NUMERICS_WINOGRAD;
-    if (reads_weight)
-        out->parameter_formats[LINNET_CONV2D_WEIGHT] =
-            desc->direction == LINNET_FORWARD ? CPU_FORMAT_NCHW16N : CPU_FORMAT_NCHW16C;
-    if (!out->refusal)
-        out->refusal = cpu_winograd_refusal(desc);
-    if (!out->refusal && desc->want_parameters && !(desc->want_parameters & 1u << LINNET_CONV2D_WEIGHT))
-        out->refusal = "computes no gradient of the bias alone";
-    return !out->refusal;
+    int64_t bytes = w->positions * w->in_blocks * w->out_blocks * CPU_LANES * CPU_LANES * (int64_t)sizeof(float);
+    return w->tiles <= KEPT_TILES && bytes <= KEPT_BYTES;
+}
+
+/* Which weights the direction reads. */
+static uint32_t weight_format(const linnet_layer_desc *desc, const cpu_winograd_sizes *w)
+{
+    if (desc->direction != LINNET_FORWARD)
+        return desc->want_inputs & 1 ? CPU_FORMAT_NCHW16C : LINNET_FORMAT_NCHW;
+    return w->kept ? CPU_FORMAT_WINOGRAD + (uint32_t)w->size : CPU_FORMAT_NCHW16N;
+}
+
+static uint32_t direction_of(const linnet_layer_desc *desc)
+{
+    if (desc->direction != LINNET_FORWARD)
+        return desc->want_inputs & 1 ? CPU_CONV2D_INPUT : CPU_CONV2D_WEIGHT;
+    return desc->differentiate || desc->behaviour == LINNET_TRAIN ? CPU_CONV2D_FORWARD : CPU_CONV2D_INFERENCE;
 }
 
 static int describe(const linnet_layer_desc *desc, linnet_candidate *out, int64_t m)
 {
-    if (!describe_tensors(desc, out))
+    cpu_conv2d_describe(desc, out, CPU_FORMAT_NCHW16C);
+    out->numerics = LINNET_NUMERICS_WINOGRAD;
+    if (!out->refusal)
+        out->refusal = cpu_winograd_refusal(desc);
+    if (!out->refusal && desc->want_parameters && !(desc->want_parameters & 1u << LINNET_CONV2D_WEIGHT))
+        out->refusal = "computes no gradient of the bias alone";
+    if (out->refusal)
         return CPU_AVOID;
     cpu_conv2d_sizes s = cpu_conv2d_sizes_of(desc);
-    bool is_forward = desc->direction == LINNET_FORWARD, wants_input = !is_forward && (desc->want_inputs & 1);
-    if (is_forward || wants_input) {
-        cpu_winograd_sizes w = cpu_winograd_sizes_of(&s, m, wants_input);
+    uint32_t direction = direction_of(desc);
+    cpu_winograd_sizes w = cpu_winograd_sizes_of(&s, m, direction == CPU_CONV2D_INPUT);
+    w.kept = direction == CPU_CONV2D_INFERENCE && cpu_winograd_keeps_weights(&w);
+    out->parameter_formats[LINNET_CONV2D_WEIGHT] = weight_format(desc, &w);
+    if (direction != CPU_CONV2D_WEIGHT)
         out->workspace_bytes = workspace_bytes(&w);
-    }
-    if (!is_forward && desc->want_parameters && cpu_winograd_weight_workspace(&s, m) > out->workspace_bytes)
+    if (desc->direction != LINNET_FORWARD && desc->want_parameters &&
+        cpu_winograd_weight_workspace(&s, m) > out->workspace_bytes)
         out->workspace_bytes = cpu_winograd_weight_workspace(&s, m);
-    uint32_t direction = is_forward ? CPU_CONV2D_FORWARD : wants_input ? CPU_CONV2D_INPUT : CPU_CONV2D_WEIGHT;
     return cpu_conv2d_winograd_choice(&s, direction) == m ? cpu_conv2d_preference(desc, "winograd") : CPU_AVOID;
 }
 

@@ -14,6 +14,7 @@ typedef struct cpu_winograd_sizes {
     int64_t items, ic, oc, in_blocks, out_blocks;
     int64_t in_h, in_w, out_h, out_w, top, left;
     int64_t tiles_y, tiles_x, tiles;
+    bool kept; /* weights come transformed */
 } cpu_winograd_sizes;
 
 /* m: 2, 4 or 6. backward: of the convolution that turns dy into dx. */
@@ -23,6 +24,9 @@ cpu_winograd_sizes cpu_winograd_sizes_of(const cpu_conv2d_sizes *s, int64_t m, b
 const char *cpu_winograd_refusal(const linnet_layer_desc *desc);
 /* How often the weights are transformed: once for each block of tiles. */
 int64_t cpu_winograd_blocks(const cpu_winograd_sizes *w);
+
+/* Do few tiles make it worth it to keep the transformed weights of inference, and are they small enough? */
+bool cpu_winograd_keeps_weights(const cpu_winograd_sizes *w);
 
 /* The place of a tile: its item, and its first row and column of the output. */
 typedef struct cpu_winograd_place {

@@ -118,7 +118,7 @@ static inline bool cpu_is_nchw16c(const linnet_tensor_desc *desc)
 }
 
 /* A format of parameters, as one algorithm wants to read them. bytes refuses descs that it cannot hold; convert packs
-   from NCHW and back. */
+   from NCHW and, where nothing is lost, back. */
 typedef struct cpu_packing {
     uint32_t format;
     const char *name;
@@ -131,6 +131,8 @@ extern const cpu_packing cpu_depthwise_packing; /* conv2d_depthwise.c */
 extern const cpu_packing cpu_conv2d_forward_packing, cpu_conv2d_backward_packing,
     cpu_conv2d_planes_packing;                    /* conv2d_channels_packing.c */
 extern const cpu_packing cpu_conv2d_rows_packing; /* conv2d_rows.c */
+extern const cpu_packing cpu_winograd_f2_packing, cpu_winograd_f4_packing,
+    cpu_winograd_f6_packing; /* conv2d_winograd_packing.c */
 
 /* Product of dims [first, last). */
 int64_t cpu_dims(const linnet_tensor_desc *desc, uint32_t first, uint32_t last);

@@ -48,9 +48,9 @@ cpu_extent cpu_extent_of(const linnet_tensor_desc *desc)
 
 /* ---- Parameters ---- */
 
-static const cpu_packing *const packings[] = {&cpu_depthwise_packing, &cpu_conv2d_forward_packing,
-                                              &cpu_conv2d_backward_packing, &cpu_conv2d_planes_packing,
-                                              &cpu_conv2d_rows_packing};
+static const cpu_packing *const packings[] = {
+    &cpu_depthwise_packing,   &cpu_conv2d_forward_packing, &cpu_conv2d_backward_packing, &cpu_conv2d_planes_packing,
+    &cpu_conv2d_rows_packing, &cpu_winograd_f2_packing,    &cpu_winograd_f4_packing,     &cpu_winograd_f6_packing};
 
 /* NULL for a format that is none of a parameter's. */
 static const cpu_packing *find_packing(uint32_t format)

@@ -23,7 +23,8 @@ typedef struct bench_options {
     double seconds;              /* 0: what is usual */
     double warm_up;
     int64_t repeat; /* 0: as often as fits into seconds */
-    int train, layers;
+    int train, layers, profile;
+    const char *trace; /* file for a profile's trace; NULL: none */
     int direction;         /* of layers: an enum bench_direction */
     const char *candidate; /* of layers: only this forward implementation; NULL: all */
     int64_t pixels;        /* of style: of a side */
@@ -82,6 +83,8 @@ double bench_bandwidth(const linnet_device_info *info);
 int bench_net(bench_report *report, const char *name, int train, int64_t batch, const bench_options *options);
 /* Its layers instead. */
 int bench_net_layers(const char *name, int train, int64_t batch, const bench_options *options);
+/* The same summed up by layer and direction, with all else that the device does. */
+int bench_net_profile(const char *name, int train, int64_t batch, const bench_options *options);
 /* A layer by itself, as linnet/verify.h writes it; every implementation. */
 bool bench_is_case(const char *text);
 int bench_case(table *t, const char *text, const bench_options *options);

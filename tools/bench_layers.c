@@ -2,6 +2,7 @@
 /* The steps of a network, each timed inside the session: where the time goes. */
 #include "bench.h"
 #include "json_lines.h"
+#include "profile.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,14 +23,18 @@ static size_t count_steps(const linnet_session *session)
     return count;
 }
 
+static void take(void *context, const linnet_span *span)
+{
+    steps *s = context;
+    if (span->index >= 0 && (size_t)span->index < s->count)
+        s->samples[(size_t)span->index * (size_t)s->runs + (size_t)s->done] = span->seconds;
+}
+
 static linnet_status run_once(bench_engine *b, steps *s)
 {
-    linnet_step_info info = {.struct_size = sizeof info};
     linnet_status status = bench_engine_run(b);
-    for (size_t i = 0; status == LINNET_OK && i < s->count; i++) {
-        linnet_session_step(b->e.session, i, &info);
-        s->samples[i * (size_t)s->runs + (size_t)s->done] = info.seconds;
-    }
+    if (status == LINNET_OK)
+        status = linnet_session_take_profile(b->e.session, take, s);
     s->done += status == LINNET_OK;
     return status;
 }
@@ -42,22 +47,14 @@ static int collect(bench_engine *b, const bench_options *options, bench_times *w
     int code = bench_measure(&half, bench_engine_run, b, whole);
     if (code != EXIT_GO_ON)
         return code;
-    linnet_session_set_profile(b->e.session, 1);
+    linnet_status status = linnet_session_set_profile(b->e.session, 1);
     *out = (steps){.count = count_steps(b->e.session), .runs = whole->runs};
     out->samples = calloc(out->count * (size_t)out->runs + 1, sizeof *out->samples);
     if (!out->samples)
         return cli_fail(EXIT_NO_MEMORY, "no memory for the times");
-    linnet_status status = LINNET_OK;
     while (status == LINNET_OK && out->done < out->runs)
         status = run_once(b, out);
     return cli_check(status);
-}
-
-/* What a step does, as a person would say it: "conv2d+relu winograd". */
-static void describe(const linnet_step_info *info, char *out, size_t size)
-{
-    snprintf(out, size, "%s%s%s%s%s", info->layer, *info->epilogue ? "+" : "", info->epilogue,
-             *info->implementation ? " " : "", info->implementation);
 }
 
 static void print_json(const char *name, const linnet_step_info *info, const bench_times *t, const double rates[2],
@@ -94,7 +91,7 @@ static void add_row(table *t, const linnet_step_info *info, const bench_times *t
                     const double rates[2], const double limits[2])
 {
     char what[160], cells[6][32];
-    describe(info, what, sizeof what);
+    profile_describe(info, what, sizeof what);
     snprintf(cells[0], sizeof cells[0], "%.4f", 1e3 * times->median);
     snprintf(cells[1], sizeof cells[1], "%.1f %%", 100 * times->median / whole);
     for (int i = 0; i < 4; i++)

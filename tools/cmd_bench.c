@@ -28,7 +28,10 @@ static int bench_batches(bench_report *report, table *cases, const char *name, i
         return bench_case(cases, name, o);
     for (size_t i = 0; i < o->batches.count && code == EXIT_GO_ON; i++) {
         int64_t batch = o->batches.numbers[i];
-        code = o->layers ? bench_net_layers(name, train, batch, o) : bench_net(report, name, train, batch, o);
+        if (o->profile)
+            code = bench_net_profile(name, train, batch, o);
+        else
+            code = o->layers ? bench_net_layers(name, train, batch, o) : bench_net(report, name, train, batch, o);
     }
     return code;
 }
@@ -97,6 +100,15 @@ static int run(int argc, char **argv)
     cli_option options[] = {
         {.name = "train", .kind = CLI_FLAG, .target = &o.train, .help = "time training steps (default: inference)"},
         {.name = "layers", .kind = CLI_FLAG, .target = &o.layers, .help = "time every step of a network by itself"},
+        {.name = "profile",
+         .kind = CLI_FLAG,
+         .target = &o.profile,
+         .help = "where the time goes, by layer and direction: the device's own clock, nothing waited for"},
+        {.name = "trace",
+         .kind = CLI_TEXT,
+         .target = &o.trace,
+         .argument = "FILE",
+         .help = "--profile, and write it as a Chrome trace (chrome://tracing, ui.perfetto.dev)"},
         {.name = "batch",
          .letter = 'b',
          .kind = CLI_TEXT,
@@ -141,6 +153,9 @@ static int run(int argc, char **argv)
         code = cli_usage(&cmd_bench, "--batch: '%s' is no list of numbers from 1 to %d", batches, MOST_BATCH);
     if (code == EXIT_GO_ON && threads && !bench_list_read(threads, MOST_THREADS, &o.threads))
         code = cli_usage(&cmd_bench, "--threads: '%s' is no list of numbers from 1 to %d", threads, MOST_THREADS);
+    o.profile = o.profile || o.trace;
+    if (code == EXIT_GO_ON && o.trace && (argc - first != 1 || o.batches.count != 1 || o.threads.count > 1))
+        code = cli_usage(&cmd_bench, "--trace is for one network with one batch size");
     if (code != EXIT_GO_ON)
         return code;
     if (argc - first == 1 && strcmp(argv[first], "machine") == 0)
@@ -162,8 +177,13 @@ const cli_command cmd_bench = {
     "with its tensors in the formats that it wants, * the first that accepts; CONVERT is what it takes to bring them\n"
     "there from dense NCHW and back. style: a gradient of style transfer with VGG-19 on a picture of 256 x 256.\n"
     "\n"
-    "--layers: the device is waited for behind every step. GB/s counts each tensor that a step has in hand once, OF\n"
+    "--layers: each step of the plan, as --profile times it. GB/s counts each tensor that a step has in hand once, OF\n"
     "MEMORY is the part of what a triad gets from memory: more than 100 % where data stays in the caches.\n"
+    "\n"
+    "--profile: mean times of a run on the device's own clock (events, where it has some, else the host's clock "
+    "around\n"
+    "calls that are done when they return), uploads, packed parameters and the optimiser among them. A trace has one\n"
+    "track for the host and one for the device, and up to 200,000 events.\n"
     "\n"
     "machine: multiply-adds a second of each instruction set, bytes a second from the caches and from memory; and,\n"
     "where the device has threads, how many microseconds a job of 8 tasks a thread, 1 microsecond each, takes beyond\n"

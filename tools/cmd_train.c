@@ -50,6 +50,15 @@ static void own_options(train_request *a, cli_option out[TRAIN_OWN_OPTIONS])
          .low = 1,
          .high = 1e9,
          .help = "steps between frames (default: about fifty frames)"},
+        {.name = "profile",
+         .kind = CLI_FLAG,
+         .target = &a->profile,
+         .help = "say at the end where the steps' time went, by layer and direction"},
+        {.name = "trace",
+         .kind = CLI_TEXT,
+         .target = &a->trace,
+         .argument = "FILE",
+         .help = "--profile, and write it as a Chrome trace (chrome://tracing, ui.perfetto.dev)"},
     };
     memcpy(out, table, sizeof table);
 }
@@ -80,6 +89,10 @@ static int read_nets(char **arguments, char **nets, size_t count)
 static int train_all(train_request *a, char **arguments, size_t count)
 {
     char **nets = calloc(count + 1, sizeof *nets);
+    if (a->trace && count > 1) {
+        free(nets);
+        return cli_usage(&cmd_train, "--trace is for one network");
+    }
     int code = nets ? read_nets(arguments, nets, count) : cli_fail(EXIT_NO_MEMORY, "no memory to train");
     if (code == EXIT_GO_ON) {
         a->net = nets[0];
@@ -120,6 +133,9 @@ const cli_command cmd_train = {
     "PLACE, and all their curves are in comparison.svg.\n"
     "A film is frame_0000.png, frame_0001.png, ..., a few of them side by side in film.png, and the weights of all of\n"
     "them in film.safetensors.\n"
+    "A profile is of the training steps by the device's own clock (linnet bench --help has more); it is taken every "
+    "32\n"
+    "steps, so the steps are a little slower. A trace has up to 200,000 events.\n"
     "Ctrl-C finishes the step, writes a checkpoint and leaves with exit code 130; --resume then gives the same bits\n"
     "as never having stopped. A resumed run keeps the options it was started with.",
     run};

@@ -6,7 +6,9 @@
 
 #include "cli.h"
 #include "model.h"
+#include "profile.h"
 #include "train_film.h"
+#include "train_look.h"
 
 #include <jansson.h>
 
@@ -97,24 +99,29 @@ typedef struct train_run {
     linnet_schedule schedule;
     int64_t sample_every; /* steps between two looks at the loss */
     history h;
-    float *logits;        /* of one batch */
-    int32_t *predictions; /* of the test images */
+    train_look look;
+    double loss, accuracy; /* as the progress bar shows them: running means, NaN at first */
+    int32_t *predictions;  /* of the test images */
     linnet_evaluation evaluation;
     bool evaluated;
     film film;
+    profile profile;  /* zero: none was asked for */
+    int64_t profiled; /* steps since it was last taken */
     uint32_t fallbacks;
     int64_t images;     /* trained by this process */
     double seconds;     /* it took, evaluation apart */
     const char *all_in; /* the folder of all networks where this is one of several; NULL: it is alone */
 } train_run;
 
-#define TRAIN_OWN_OPTIONS 5
+#define TRAIN_OWN_OPTIONS 7
 /* What was asked for on the command line. */
 typedef struct train_request {
     const char *net, *data, *size, *resume, *output;
     int64_t checkpoint_every;
     const char *film; /* its folder; NULL: none */
     int64_t film_every;
+    int profile;                                                /* 1: where the time goes */
+    const char *trace;                                          /* file for it; NULL: none */
     cli_option options[TRAIN_OPTION_COUNT + TRAIN_OWN_OPTIONS]; /* the settings' first */
     train_settings given;
 } train_request;

@@ -121,6 +121,8 @@ int train_one(train_run *r, train_request *a)
         code = train_outputs_open(a->output ? a->output : where, r->settings.net, &r->outputs);
     if (code == EXIT_GO_ON)
         code = open_film(r, a);
+    if (code == EXIT_GO_ON && (a->profile || a->trace))
+        code = profile_open(&r->profile, r->e.session, a->trace);
     if (code == EXIT_GO_ON) {
         interrupt_watch();
         train_print_start(r, a->resume);
@@ -130,6 +132,8 @@ int train_one(train_run *r, train_request *a)
         code = write_results(r);
     if (code == EXIT_GO_ON)
         train_print_end(r);
+    if (code == EXIT_GO_ON)
+        code = profile_close(&r->profile);
     free(checkpoint);
     free(where);
     return code;

@@ -107,8 +107,17 @@ static void print_end_json(const train_run *r)
     json_line(line);
 }
 
+/* Where the time went, ahead of what came out. */
+static void print_profile(const train_run *r)
+{
+    if (!cli_common_options.json && r->profile.session)
+        putchar('\n');
+    profile_print(&r->profile, r->settings.net, "training step");
+}
+
 void train_print_end(const train_run *r)
 {
+    print_profile(r);
     char right[TEXT_SIZE], all[TEXT_SIZE], rate[TEXT_SIZE];
     if (cli_common_options.json) {
         print_end_json(r);

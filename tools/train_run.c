@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define EVALUATION_BATCH 250
+enum { PROFILE_STEPS = 32 };
 
 /* ---- Opening ---- */
 
@@ -104,12 +105,12 @@ static int open_room(train_run *r)
 {
     int64_t batches = linnet_loader_batches(r->train), total = batches * r->settings.epochs;
     int64_t classes = linnet_dataset_class_count(r->train_data);
-    /* Looking at the loss waits for the device; a hundred looks a run are enough, and one in ten steps costs nothing.
-     */
+    /* Reading scores takes time, too; a hundred looks a run are enough, and one in ten steps costs nothing. */
     r->sample_every = total / 100 < 1 ? 1 : total / 100 > 10 ? 10 : total / 100;
-    r->logits = calloc((size_t)(r->settings.batch * classes), sizeof *r->logits);
     r->predictions = calloc((size_t)linnet_loader_samples(r->test), sizeof *r->predictions);
-    return r->logits && r->predictions ? EXIT_GO_ON : cli_fail(EXIT_NO_MEMORY, "no memory for predictions");
+    if (!r->predictions)
+        return cli_fail(EXIT_NO_MEMORY, "no memory for predictions");
+    return train_look_open(&r->look, r->settings.batch, classes);
 }
 
 static linnet_checkpoint checkpoint_of(const train_run *r, char **notes)
@@ -159,6 +160,8 @@ int train_open(train_run *r, const char *checkpoint)
 
 void train_close(train_run *r)
 {
+    train_look_close(&r->look);
+    profile_close(&r->profile); /* after a failure: else that was done */
     linnet_optimizer_free(&r->optimizer);
     engine_close(&r->e);
     linnet_loader_free(&r->train);
@@ -167,7 +170,6 @@ void train_close(train_run *r)
     linnet_dataset_free(&r->test_data);
     train_outputs_close(&r->outputs);
     film_close(&r->film);
-    free(r->logits);
     free(r->predictions);
 }
 
@@ -211,36 +213,31 @@ static int stop(train_run *r)
                     r->outputs.checkpoint);
 }
 
-static int32_t best(const float *scores, int64_t classes)
+/* Takes what the last look found, if there was one. */
+static int see(train_run *r)
 {
-    int32_t index = 0;
-    for (int32_t i = 1; i < classes; i++)
-        index = scores[i] > scores[index] ? i : index;
-    return index;
+    train_sight sight;
+    bool seen;
+    int code = train_look_end(&r->look, &sight, &seen);
+    if (code != EXIT_GO_ON || !seen)
+        return code;
+    if (!isfinite(sight.loss))
+        return cli_fail(EXIT_FAILED, "the loss is no number any more after %llu steps; try a smaller --lr than %g",
+                        (unsigned long long)sight.step, r->settings.rate);
+    r->loss = isnan(r->loss) ? sight.loss : 0.8 * r->loss + 0.2 * sight.loss;
+    r->accuracy = isnan(r->accuracy) ? sight.accuracy : 0.8 * r->accuracy + 0.2 * sight.accuracy;
+    history_add(&r->h, sight.epoch, sight.loss, sight.accuracy);
+    return EXIT_GO_ON;
 }
 
-/* Looks at the batch just trained. The figures for the progress bar are running means, NaN at first. */
-static int look(train_run *r, const linnet_batch *batch, double epoch, double *out_loss, double *out_accuracy)
+/* Behind a step that was given to the device: sees what the look before found, and looks again if it is time. */
+static int look(train_run *r, const linnet_batch *batch, double epoch)
 {
-    float loss;
-    int64_t classes = linnet_dataset_class_count(r->train_data), correct = 0;
-    const int32_t *truth = batch->feeds[1].tensor.data;
-    linnet_status status = linnet_session_read(r->e.session, r->e.model.loss, &loss, sizeof loss);
-    if (status == LINNET_OK)
-        status = linnet_session_read(r->e.session, r->e.model.logits, r->logits,
-                                     (size_t)(batch->size * classes) * sizeof *r->logits);
-    if (status != LINNET_OK)
-        return cli_check(status);
-    if (!isfinite(loss))
-        return cli_fail(EXIT_FAILED, "the loss is no number any more after %llu steps; try a smaller --lr than %g",
-                        (unsigned long long)linnet_optimizer_steps(r->optimizer), r->settings.rate);
-    for (int64_t i = 0; i < batch->size; i++)
-        correct += best(r->logits + i * classes, classes) == truth[i];
-    double accuracy = (double)correct / (double)batch->size;
-    *out_loss = isnan(*out_loss) ? (double)loss : 0.8 * *out_loss + 0.2 * (double)loss;
-    *out_accuracy = isnan(*out_accuracy) ? accuracy : 0.8 * *out_accuracy + 0.2 * accuracy;
-    history_add(&r->h, epoch, (double)loss, accuracy);
-    return EXIT_GO_ON;
+    uint64_t done = linnet_optimizer_steps(r->optimizer);
+    if ((done - 1) % (uint64_t)r->sample_every != 0)
+        return EXIT_GO_ON;
+    int code = see(r);
+    return code == EXIT_GO_ON ? train_look_start(&r->look, r->e.session, &r->e.model, batch, epoch, done) : code;
 }
 
 static int step(train_run *r, const linnet_batch *batch)
@@ -256,13 +253,51 @@ static int step(train_run *r, const linnet_batch *batch)
 static int after_step(train_run *r)
 {
     uint64_t done = linnet_optimizer_steps(r->optimizer);
+    bool interrupted = interrupt_seen(), due = r->checkpoint_every && done % (uint64_t)r->checkpoint_every == 0;
     int code = film_look(&r->film, r->e.session, done);
+    if (code == EXIT_GO_ON && (interrupted || due)) /* the checkpoint has the history */
+        code = see(r);
     if (code != EXIT_GO_ON)
         return code;
-    if (interrupt_seen())
+    if (interrupted)
         return stop(r);
-    bool due = r->checkpoint_every && done % (uint64_t)r->checkpoint_every == 0;
     return due ? save_checkpoint(r) : EXIT_GO_ON;
+}
+
+/* Takes the profile now and then, so that it stays small. */
+static int profile_step(train_run *r)
+{
+    if (++r->profiled < PROFILE_STEPS || !r->profile.session)
+        return EXIT_GO_ON;
+    int code = profile_stop(&r->profile, r->profiled);
+    r->profiled = 0;
+    profile_start(&r->profile);
+    return code;
+}
+
+/* The next batch of the epoch, and a step with it. *out_more false: there was none. */
+static int next_step(train_run *r, linnet_batch *batch, bool *out_more)
+{
+    double begin = text_now();
+    *out_more = linnet_loader_next(r->train, batch);
+    double loaded = text_now();
+    if (!*out_more)
+        return EXIT_GO_ON;
+    int code = step(r, batch);
+    profile_host(&r->profile, "next batch", begin, loaded);
+    profile_host(&r->profile, "training step", loaded, text_now());
+    return code;
+}
+
+static int finish_epoch(train_run *r)
+{
+    int code = see(r);
+    if (code == EXIT_GO_ON)
+        code = cli_check(linnet_session_finish(r->e.session));
+    if (code == EXIT_GO_ON)
+        code = profile_stop(&r->profile, r->profiled);
+    r->profiled = 0;
+    return code;
 }
 
 /* From where the loader stands to the end of its epoch. */
@@ -272,23 +307,28 @@ static int run_epoch(train_run *r)
     linnet_loader_position at = linnet_loader_tell(r->train);
     int64_t batches = linnet_loader_batches(r->train), samples = linnet_loader_samples(r->train);
     int64_t done = at.batch * r->settings.batch;
-    double loss = NAN, accuracy = NAN, start = text_now();
+    double start = text_now();
     int code = EXIT_GO_ON;
-    progress_update(done, loss, accuracy);
-    while (code == EXIT_GO_ON && linnet_loader_next(r->train, &batch)) {
+    r->loss = r->accuracy = NAN;
+    progress_update(done, NAN, NAN);
+    profile_start(&r->profile);
+    for (bool more = true; code == EXIT_GO_ON && more;) {
+        code = next_step(r, &batch, &more);
+        if (!more)
+            break;
         double epoch = (double)at.epoch + (double)++at.batch / (double)batches;
-        bool looked = linnet_optimizer_steps(r->optimizer) % (uint64_t)r->sample_every == 0;
-        code = step(r, &batch);
-        if (code == EXIT_GO_ON && looked)
-            code = look(r, &batch, epoch, &loss, &accuracy);
+        if (code == EXIT_GO_ON)
+            code = look(r, &batch, epoch);
         done += batch.size;
         r->images += batch.size;
-        progress_update(done < samples ? done : samples, loss, accuracy);
+        progress_update(done < samples ? done : samples, r->loss, r->accuracy);
         if (code == EXIT_GO_ON)
             code = after_step(r);
+        if (code == EXIT_GO_ON)
+            code = profile_step(r);
     }
     if (code == EXIT_GO_ON)
-        code = cli_check(linnet_session_finish(r->e.session));
+        code = finish_epoch(r);
     r->seconds += text_now() - start;
     return code;
 }
@@ -307,6 +347,8 @@ static int evaluate(train_run *r)
     linnet_status status = linnet_evaluate(r->e.session, r->test, r->e.model.logits, r->e.model.loss, r->predictions,
                                            evaluation_progress, NULL, &r->evaluation);
     progress_end();
+    if (status == LINNET_OK) /* a profile is of training alone */
+        status = linnet_session_take_profile(r->e.session, NULL, NULL);
     if (status == LINNET_INTERRUPTED)
         return EXIT_INTERRUPTED;
     r->evaluated = status == LINNET_OK;

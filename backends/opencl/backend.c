@@ -85,6 +85,9 @@ static const linnet_backend backend = {
     .set_plain = linnet_cl_set_plain,
     .adopt = linnet_cl_adopt,
     .buffer_wrap = linnet_cl_buffer_wrap,
+    .command_count = linnet_cl_command_count,
+    .command = linnet_cl_command,
+    .forget_commands = linnet_cl_commands_forget,
 };
 
 LINNET_API const linnet_backend *linnet_backend_query(uint32_t host_abi, const linnet_host *host);

@@ -70,6 +70,15 @@ static CLBlastTranspose transposition(int64_t row, int64_t col, int64_t columns,
     return plain ? CLBlastTransposeNo : CLBlastTransposeYes;
 }
 
+/* CLBlast gives the event of the last of its kernels: where the first begins, a marker ahead of it says. */
+static linnet_status start_timing(linnet_backend_queue *queue, cl_event *out_first)
+{
+    if (!queue->timestamps)
+        return LINNET_OK;
+    return linnet_cl_check(queue->device, "clEnqueueMarkerWithWaitList",
+                           clEnqueueMarkerWithWaitList(queue->queue, 0, NULL, out_first));
+}
+
 linnet_status linnet_cl_clblast(linnet_backend_queue *queue, const linnet_cl_gemm *gemm,
                                 const linnet_cl_batches *batches, linnet_view a, linnet_view b, linnet_view c,
                                 bool accumulate)
@@ -81,16 +90,20 @@ linnet_status linnet_cl_clblast(linnet_backend_queue *queue, const linnet_cl_gem
     size_t a_at = (size_t)(a.offset / 4), b_at = (size_t)(b.offset / 4), c_at = (size_t)(c.offset / 4);
     float beta = accumulate ? 1.0f : 0.0f;
     atomic_store_explicit(&queue->device->used_clblast, true, memory_order_relaxed);
-    if (batches->count == 1)
-        return clblast_check(queue, "CLBlastSgemm",
-                             CLBlastSgemm(CLBlastLayoutRowMajor, a_transpose, b_transpose, m, n, depth, 1.0f,
-                                          a.buffer->memory, a_at, (size_t)a_leading, b.buffer->memory, b_at,
-                                          (size_t)b_leading, beta, c.buffer->memory, c_at, (size_t)gemm->c_row,
-                                          &queue->queue, NULL));
-    return clblast_check(queue, "CLBlastSgemmStridedBatched",
-                         CLBlastSgemmStridedBatched(
-                             CLBlastLayoutRowMajor, a_transpose, b_transpose, m, n, depth, 1.0f, a.buffer->memory, a_at,
-                             (size_t)a_leading, (size_t)batches->a_stride, b.buffer->memory, b_at, (size_t)b_leading,
-                             (size_t)batches->b_stride, beta, c.buffer->memory, c_at, (size_t)gemm->c_row,
-                             (size_t)batches->c_stride, (size_t)batches->count, &queue->queue, NULL));
+    cl_event first = NULL, last = NULL;
+    linnet_status status = start_timing(queue, &first);
+    if (status)
+        return status;
+    bool one = batches->count == 1;
+    CLBlastStatusCode code =
+        one ? CLBlastSgemm(CLBlastLayoutRowMajor, a_transpose, b_transpose, m, n, depth, 1.0f, a.buffer->memory, a_at,
+                           (size_t)a_leading, b.buffer->memory, b_at, (size_t)b_leading, beta, c.buffer->memory, c_at,
+                           (size_t)gemm->c_row, &queue->queue, linnet_cl_event_for(queue, &last))
+            : CLBlastSgemmStridedBatched(CLBlastLayoutRowMajor, a_transpose, b_transpose, m, n, depth, 1.0f,
+                                         a.buffer->memory, a_at, (size_t)a_leading, (size_t)batches->a_stride,
+                                         b.buffer->memory, b_at, (size_t)b_leading, (size_t)batches->b_stride, beta,
+                                         c.buffer->memory, c_at, (size_t)gemm->c_row, (size_t)batches->c_stride,
+                                         (size_t)batches->count, &queue->queue, linnet_cl_event_for(queue, &last));
+    linnet_cl_command_add_span(queue, "clblast_sgemm", first, last);
+    return clblast_check(queue, one ? "CLBlastSgemm" : "CLBlastSgemmStridedBatched", code);
 }

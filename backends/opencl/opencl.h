@@ -135,6 +135,7 @@ void linnet_cl_buffer_free(linnet_backend_buffer *buffer);
 /* ---- queue.c, transfer.c, event.c ---- */
 
 typedef struct linnet_cl_staging linnet_cl_staging;
+typedef struct linnet_cl_commands linnet_cl_commands;
 typedef struct linnet_cl_optimizers linnet_cl_optimizers;
 typedef struct linnet_cl_converters linnet_cl_converters;
 
@@ -142,7 +143,8 @@ struct linnet_backend_queue {
     linnet_backend_device *device;
     cl_command_queue queue;
     bool timestamps;
-    linnet_cl_staging *staging; /* copies of uploaded data that the device has not read yet */
+    linnet_cl_commands *commands; /* with timestamps: what was enqueued; NULL: nothing yet */
+    linnet_cl_staging *staging;   /* copies of uploaded data that the device has not read yet */
     uint64_t staging_bytes;
     linnet_cl_optimizers *optimizers; /* NULL until the first step */
     linnet_cl_converters *converters; /* NULL until the first conversion */
@@ -157,6 +159,23 @@ linnet_status linnet_cl_queue_new(linnet_backend_device *device, uint32_t flags,
 void linnet_cl_queue_free(linnet_backend_queue *queue);
 linnet_status linnet_cl_finish(linnet_backend_queue *queue);
 linnet_status linnet_cl_flush(linnet_backend_queue *queue);
+
+/* commands.c: what a queue with timestamps has run. */
+/* Where an enqueue writes its event: NULL on a queue without timestamps. */
+static inline cl_event *linnet_cl_event_for(const linnet_backend_queue *queue, cl_event *event)
+{
+    return queue->timestamps ? event : NULL;
+}
+/* Keeps the event of a command just enqueued; takes it over. NULL: nothing. name is static. */
+void linnet_cl_command_add(linnet_backend_queue *queue, const char *name, cl_event event);
+/* The same for one whose event goes on being used. */
+void linnet_cl_command_share(linnet_backend_queue *queue, const char *name, cl_event event);
+/* The same for several commands of which only the last has an event: first is a marker ahead of them. */
+void linnet_cl_command_add_span(linnet_backend_queue *queue, const char *name, cl_event first, cl_event last);
+uint64_t linnet_cl_command_count(linnet_backend_queue *queue);
+linnet_status linnet_cl_command(linnet_backend_queue *queue, uint64_t index, linnet_command *out);
+void linnet_cl_commands_forget(linnet_backend_queue *queue);
+void linnet_cl_commands_free(linnet_backend_queue *queue);
 
 /* nchw16c.c */
 void linnet_cl_converters_free(linnet_backend_queue *queue);

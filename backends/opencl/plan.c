@@ -218,7 +218,9 @@ linnet_status linnet_cl_launch_views(linnet_cl_kernel *kernel, linnet_backend_qu
         return check_kernel(kernel, "clSetKernelArg", error);
     if (kernel->global[0] == 0 || kernel->global[1] == 0 || kernel->global[2] == 0)
         return LINNET_OK; /* an empty tensor */
+    cl_event event = NULL;
     error = clEnqueueNDRangeKernel(queue->queue, kernel->kernel, kernel->dimensions, NULL, kernel->global,
-                                   kernel->local, 0, NULL, NULL);
+                                   kernel->local, 0, NULL, linnet_cl_event_for(queue, &event));
+    linnet_cl_command_add(queue, kernel->name, event);
     return check_kernel(kernel, "clEnqueueNDRangeKernel", error);
 }

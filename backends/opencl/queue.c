@@ -58,6 +58,7 @@ void linnet_cl_queue_free(linnet_backend_queue *queue)
         linnet_cl_staging_settle(queue);
     }
     linnet_cl_staging_reap(queue, true);
+    linnet_cl_commands_free(queue);
     linnet_cl_optimizers_free(queue);
     linnet_cl_converters_free(queue);
     linnet_cl_release_queue(queue->queue);

@@ -76,6 +76,7 @@ static linnet_status upload_staged(linnet_backend_queue *queue, linnet_view dest
         return linnet_cl_check(queue->device, "clEnqueueWriteBuffer", error);
     }
     linnet_cl_count_made();
+    linnet_cl_command_share(queue, "upload", staging->written);
     queue->staging_bytes += bytes;
     linnet_cl_staging **tail = &queue->staging;
     while (*tail)
@@ -97,14 +98,12 @@ static linnet_status check_range(linnet_backend_queue *queue, linnet_view view, 
 }
 
 /* Hands an event of a transfer to the caller. On failure nothing is under way: the caller's memory may go. */
-static linnet_status give_event(linnet_backend_queue *queue, const char *call, cl_int error, cl_event event,
+static linnet_status give_event(linnet_backend_queue *queue, const char *name, cl_event event,
                                 linnet_backend_event **out_event)
 {
-    if (error != CL_SUCCESS)
-        return linnet_cl_check(queue->device, call, error);
     linnet_cl_count_made();
-    error = clFlush(queue->queue);
-    linnet_status status = linnet_cl_check(queue->device, "clFlush", error);
+    linnet_cl_command_share(queue, name, event);
+    linnet_status status = linnet_cl_check(queue->device, "clFlush", clFlush(queue->queue));
     *out_event = status ? NULL : linnet_cl_host->allocate(sizeof(**out_event));
     if (*out_event) {
         **out_event = (linnet_backend_event){queue->device, event};
@@ -130,12 +129,15 @@ linnet_status linnet_cl_upload(linnet_backend_queue *queue, linnet_view destinat
     if (status || done)
         return status;
     cl_event event = NULL;
-    cl_int error =
-        clEnqueueWriteBuffer(queue->queue, destination.buffer->memory, out_event ? CL_FALSE : CL_TRUE,
-                             (size_t)destination.offset, (size_t)bytes, source, 0, NULL, out_event ? &event : NULL);
+    cl_int error = clEnqueueWriteBuffer(queue->queue, destination.buffer->memory, out_event ? CL_FALSE : CL_TRUE,
+                                        (size_t)destination.offset, (size_t)bytes, source, 0, NULL,
+                                        out_event ? &event : linnet_cl_event_for(queue, &event));
+    if (error != CL_SUCCESS)
+        return linnet_cl_check(queue->device, "clEnqueueWriteBuffer", error);
     if (out_event)
-        return give_event(queue, "clEnqueueWriteBuffer", error, event, out_event);
-    return linnet_cl_check(queue->device, "clEnqueueWriteBuffer", error);
+        return give_event(queue, "upload", event, out_event);
+    linnet_cl_command_add(queue, "upload", event);
+    return LINNET_OK;
 }
 
 linnet_status linnet_cl_read(linnet_backend_queue *queue, linnet_view source, void *destination, uint64_t bytes,
@@ -147,12 +149,15 @@ linnet_status linnet_cl_read(linnet_backend_queue *queue, linnet_view source, vo
     if (status || (bytes == 0 && !out_event))
         return status;
     cl_event event = NULL;
-    cl_int error =
-        clEnqueueReadBuffer(queue->queue, source.buffer->memory, out_event ? CL_FALSE : CL_TRUE, (size_t)source.offset,
-                            (size_t)bytes, destination, 0, NULL, out_event ? &event : NULL);
+    cl_int error = clEnqueueReadBuffer(queue->queue, source.buffer->memory, out_event ? CL_FALSE : CL_TRUE,
+                                       (size_t)source.offset, (size_t)bytes, destination, 0, NULL,
+                                       out_event ? &event : linnet_cl_event_for(queue, &event));
+    if (error != CL_SUCCESS)
+        return linnet_cl_check(queue->device, "clEnqueueReadBuffer", error);
     if (out_event)
-        return give_event(queue, "clEnqueueReadBuffer", error, event, out_event);
-    return linnet_cl_check(queue->device, "clEnqueueReadBuffer", error);
+        return give_event(queue, "read", event, out_event);
+    linnet_cl_command_add(queue, "read", event);
+    return LINNET_OK;
 }
 
 linnet_status linnet_cl_copy(linnet_backend_queue *queue, linnet_view destination, linnet_view source, uint64_t bytes)
@@ -162,8 +167,11 @@ linnet_status linnet_cl_copy(linnet_backend_queue *queue, linnet_view destinatio
         status = check_range(queue, source, bytes, "a copy");
     if (status || bytes == 0)
         return status;
-    cl_int error = clEnqueueCopyBuffer(queue->queue, source.buffer->memory, destination.buffer->memory,
-                                       (size_t)source.offset, (size_t)destination.offset, (size_t)bytes, 0, NULL, NULL);
+    cl_event event = NULL;
+    cl_int error =
+        clEnqueueCopyBuffer(queue->queue, source.buffer->memory, destination.buffer->memory, (size_t)source.offset,
+                            (size_t)destination.offset, (size_t)bytes, 0, NULL, linnet_cl_event_for(queue, &event));
+    linnet_cl_command_add(queue, "copy", event);
     return linnet_cl_check(queue->device, "clEnqueueCopyBuffer", error);
 }
 
@@ -174,7 +182,10 @@ linnet_status linnet_cl_fill(linnet_backend_queue *queue, linnet_view destinatio
         status = linnet_cl_fail(LINNET_INVALID, "a fill of %llu bytes: not a multiple of 4", (unsigned long long)bytes);
     if (status || bytes == 0)
         return status;
-    cl_int error = clEnqueueFillBuffer(queue->queue, destination.buffer->memory, &pattern, sizeof(pattern),
-                                       (size_t)destination.offset, (size_t)bytes, 0, NULL, NULL);
+    cl_event event = NULL;
+    cl_int error =
+        clEnqueueFillBuffer(queue->queue, destination.buffer->memory, &pattern, sizeof(pattern),
+                            (size_t)destination.offset, (size_t)bytes, 0, NULL, linnet_cl_event_for(queue, &event));
+    linnet_cl_command_add(queue, "fill", event);
     return linnet_cl_check(queue->device, "clEnqueueFillBuffer", error);
 }

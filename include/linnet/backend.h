@@ -264,6 +264,15 @@ typedef struct linnet_optimizer_desc {
 
 /* ---- The backend ---- */
 
+/* One command that a queue with timestamps ran: a kernel, a transfer. Nanoseconds on the device's own clock. */
+typedef struct linnet_command {
+    uint32_t struct_size;
+    uint32_t reserved;
+    const char *name; /* static: "conv2d_direct_forward", "upload" */
+    uint64_t queued;  /* when the host asked for it */
+    uint64_t start, end;
+} linnet_command;
+
 typedef struct linnet_backend {
     uint32_t struct_size;
     uint32_t abi;            /* LINNET_ABI_VERSION it was compiled against */
@@ -363,6 +372,13 @@ typedef struct linnet_backend {
        copies from it and to it (copy), at any offset, and does nothing else with it. */
     linnet_status (*buffer_wrap)(linnet_backend_device *device, void *object, linnet_backend_buffer **out,
                                  uint64_t *out_bytes);
+    /* A queue with timestamps keeps what it ran, in order, until it is told to forget: how many commands it was given
+       since (without waiting), and, after finish, number index of them (the host sets struct_size first). Such a queue
+       may allocate at every call. NULL, all three: what it ran took as long as the calls themselves with a finish
+       behind them. */
+    uint64_t (*command_count)(linnet_backend_queue *queue);
+    linnet_status (*command)(linnet_backend_queue *queue, uint64_t index, linnet_command *out);
+    void (*forget_commands)(linnet_backend_queue *queue);
 } linnet_backend;
 
 enum { LINNET_PLAIN_OPTIMIZER = 0 };

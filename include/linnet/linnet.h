@@ -20,6 +20,7 @@
 #include "net.h"
 #include "netdef.h"
 #include "objective.h"
+#include "profile.h"
 #include "receptive_field.h"
 #include "safetensors.h"
 #include "session.h"

@@ -83,6 +83,14 @@ LINNET_API linnet_status linnet_session_finish(linnet_session *session);
 
 /* An output, kept value or input of the last forward, dense NCHW. Waits for it. */
 LINNET_API linnet_status linnet_session_read(linnet_session *session, linnet_value value, void *out_data, size_t bytes);
+/* The same without waiting: out_data, which has to stay where it is, holds the value once linnet_reading_wait has
+   returned; the device may be given more work meanwhile, and another forward does no harm. */
+typedef struct linnet_reading linnet_reading;
+LINNET_API linnet_status linnet_session_read_later(linnet_session *session, linnet_value value, void *out_data,
+                                                   size_t bytes, linnet_reading **out_reading);
+/* Waits for the data, frees the reading and clears the pointer; NULL is fine. Every reading, before its session goes.
+ */
+LINNET_API linnet_status linnet_reading_wait(linnet_reading **reading);
 /* Its shape in the last forward. */
 LINNET_API linnet_status linnet_session_shape(linnet_session *session, linnet_value value, linnet_tensor *out_shape);
 /* Gradient of a parameter, or of a wanted value, after backward. */
@@ -137,9 +145,7 @@ LINNET_API linnet_status linnet_session_get_stats(const linnet_session *session,
 LINNET_API linnet_status linnet_session_describe(linnet_session *session, const linnet_batch *batch, int json,
                                                  char **out_text);
 
-/* Whether runs time each of their steps from now on (default: no): the device is waited for behind every one. */
-LINNET_API void linnet_session_set_profile(linnet_session *session, int on);
-/* A step of the plan that ran last. */
+/* A step of the plan that ran last (profile.h times them). */
 typedef struct linnet_step_info {
     uint32_t struct_size;       /* set by the caller */
     int32_t backward;           /* 1: it belongs to a backward */
@@ -149,7 +155,6 @@ typedef struct linnet_step_info {
     const char *implementation; /* "winograd"; "" where there is no choice */
     uint64_t multiply_adds;     /* of the layer's direct form, whatever the implementation */
     uint64_t bytes;             /* of all tensors that it has in hand, each counted once */
-    double seconds;             /* its last run took, by the host's clock; 0 before one with profile on */
 } linnet_step_info;
 /* Number index of them, in their order: forward, then each loss's backward. LINNET_END behind the last. Texts live as
    long as the plan. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The devices of a session, their buffers and arenas. */
-#include "session.h"
+#include "profile.h"
 
 #include <string.h>
 
@@ -66,7 +66,9 @@ uint32_t linnet_place_add(linnet_session *session, linnet_device *device)
     memset(place, 0, sizeof *place);
     place->device = linnet_device_retain(device);
     linnet_status status = linnet_device_check(
-        session->context, device, device->backend->queue_new(device->handle, 0, &place->queue), "making a queue");
+        session->context, device,
+        device->backend->queue_new(device->handle, linnet_profile_queue_flags(session, device), &place->queue),
+        "making a queue");
     /* Variables exist on the first place only once they have been laid out. */
     if (status == LINNET_OK && session->place_count > 0)
         status = linnet_place_allocate(session, place);

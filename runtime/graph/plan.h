@@ -16,7 +16,8 @@
  *   tune.c         measured costs instead of estimated ones, where there are any
  *   compile.c      runs the passes and builds the plugins' plans
  *   run.c          runs the steps
- *   profile.c      times them
+ *   profile.c      records them, with times
+ *   step_info.c    says what each does
  *   describe.c     prints them
  *
  * Internal.
@@ -111,7 +112,6 @@ typedef struct linnet_plan_step {
     /* CONVERT, TRANSFER, SEED */
     uint32_t source, destination;
     linnet_step_views views;
-    double seconds; /* the last run of it took, where the session times its steps */
 } linnet_plan_step;
 
 /* Where a net value is in a plan: one entry per (place, format) in which it exists. */
@@ -312,6 +312,10 @@ linnet_status linnet_plan_resolve(linnet_session *session, linnet_plan *plan);
 linnet_view linnet_plan_view(const linnet_session *session, const linnet_plan *plan, uint32_t tensor);
 /* The storage that holds this one after merging. */
 uint32_t linnet_plan_storage_root(const linnet_plan *plan, uint32_t storage);
+
+/* step_info.c */
+void linnet_step_describe(const linnet_session *session, const linnet_plan *plan, const linnet_plan_step *step,
+                          linnet_step_info *out_info);
 
 /* profile.c */
 linnet_status linnet_plan_run_timed(linnet_session *session, linnet_plan *plan, uint32_t first, uint32_t end);

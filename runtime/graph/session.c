@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sessions: making, settings, the cache of plans, forward and backward. */
-#include "session.h"
+#include "profile.h"
 
 #include <string.h>
 
@@ -59,6 +59,7 @@ void linnet_session_free(linnet_session **session)
         linnet_plan_free(s, s->plans[i]);
     linnet_variables_free(s);
     linnet_bindings_free(s);
+    linnet_profile_free(s);
     for (uint32_t i = 0; i < s->place_count; i++)
         linnet_place_free(s, &s->places[i]);
     linnet_release(s->node_place);
@@ -328,12 +329,17 @@ static linnet_status take_feed(linnet_session *session, const linnet_plan *plan,
     uint32_t tensor = plan->instances[index].tensor; /* feeds are the first instances */
     const linnet_place *place = &session->places[plan->tensors[tensor].place];
     const linnet_binding *binding = linnet_binding_of(session, plan->feed_values[index]);
+    const char *name = session->net->values[plan->feed_values[index]].name;
+    uint64_t bytes = plan->tensors[tensor].bytes;
+    linnet_profile_begin(session, plan->tensors[tensor].place);
     if (binding)
-        return linnet_binding_copy(session, binding, plan, tensor);
-    return linnet_device_check(session->context, place->device,
-                               place->device->backend->upload(place->queue, linnet_plan_view(session, plan, tensor),
-                                                              feed->tensor.data, plan->tensors[tensor].bytes, NULL),
-                               "writing an input");
+        return linnet_profile_end(session, linnet_binding_copy(session, binding, plan, tensor), "copy", name, bytes);
+    linnet_status status =
+        linnet_device_check(session->context, place->device,
+                            place->device->backend->upload(place->queue, linnet_plan_view(session, plan, tensor),
+                                                           feed->tensor.data, bytes, NULL),
+                            "writing an input");
+    return linnet_profile_end(session, status, "upload", name, bytes);
 }
 
 static linnet_status take_feeds(linnet_session *session, const linnet_plan *plan, const linnet_feed *const *list)

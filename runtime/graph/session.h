@@ -6,6 +6,8 @@
 #include "linnet/session.h"
 #include "plan.h"
 
+typedef struct linnet_profile linnet_profile;
+
 #define LINNET_MAX_PLACES 4
 #define LINNET_MAX_PLANS  16
 #define LINNET_MAX_SLOTS  2
@@ -102,7 +104,7 @@ struct linnet_session {
     uint32_t last_segment;            /* of the last backward, for reading gradients of values */
     const void *output_gradient;      /* during a backward: where its segment starts from */
     struct linnet_recorder *recorder; /* while it is tuned: notes what is asked for */
-    bool profile;                     /* time every step */
+    linnet_profile *profile;          /* what is recorded; NULL: nothing is */
     linnet_binding *bindings;         /* inputs in the caller's memory */
     size_t binding_count, binding_capacity;
     linnet_status round_status; /* first failure since zero_gradients, for the optimiser */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reading from and writing to a session; what it holds. */
-#include "session.h"
+#include "profile.h"
 
 #include <string.h>
 
@@ -12,12 +12,22 @@ static linnet_status check_size(const linnet_session *session, const char *name,
                        (unsigned long long)bytes, given);
 }
 
-static linnet_status read_view(const linnet_session *session, uint32_t index, linnet_view view, void *out,
-                               uint64_t bytes)
+/* value: of the net, of what is read. out_event: as for a backend's read. */
+static linnet_status start_read(linnet_session *session, uint32_t value, uint32_t index, linnet_view view, void *out,
+                                uint64_t bytes, linnet_backend_event **out_event)
 {
     const linnet_place *place = &session->places[index];
-    return linnet_device_check(session->context, place->device,
-                               place->device->backend->read(place->queue, view, out, bytes, NULL), "reading");
+    linnet_profile_begin(session, index);
+    linnet_status status =
+        linnet_device_check(session->context, place->device,
+                            place->device->backend->read(place->queue, view, out, bytes, out_event), "reading");
+    return linnet_profile_end(session, status, "read", session->net->values[value].name, bytes);
+}
+
+static linnet_status read_view(linnet_session *session, uint32_t value, uint32_t index, linnet_view view, void *out,
+                               uint64_t bytes)
+{
+    return start_read(session, value, index, view, out, bytes, NULL);
 }
 
 linnet_status linnet_session_find(linnet_session *session, linnet_value value, uint32_t *out_tensor)
@@ -52,17 +62,69 @@ linnet_status linnet_session_find(linnet_session *session, linnet_value value, u
         name);
 }
 
+/* The same, for so many bytes of room. */
+static linnet_status find_value_of(linnet_session *session, linnet_value value, size_t bytes, uint32_t *out_tensor)
+{
+    linnet_status status = linnet_session_find(session, value, out_tensor);
+    if (status != LINNET_OK)
+        return status;
+    return check_size(session, session->net->values[value.id - 1].name, session->current->tensors[*out_tensor].bytes,
+                      bytes);
+}
+
 linnet_status linnet_session_read(linnet_session *session, linnet_value value, void *out_data, size_t bytes)
 {
     uint32_t tensor = LINNET_NONE;
-    linnet_status status = linnet_session_find(session, value, &tensor);
+    linnet_status status = find_value_of(session, value, bytes, &tensor);
     if (status != LINNET_OK)
         return status;
     const linnet_plan_tensor *t = &session->current->tensors[tensor];
-    status = check_size(session, session->net->values[value.id - 1].name, t->bytes, bytes);
+    return read_view(session, value.id - 1, t->place, linnet_plan_view(session, session->current, tensor), out_data,
+                     t->bytes);
+}
+
+struct linnet_reading {
+    linnet_context *context;
+    const linnet_device *device;
+    linnet_backend_event *event; /* NULL: it is done */
+};
+
+linnet_status linnet_session_read_later(linnet_session *session, linnet_value value, void *out_data, size_t bytes,
+                                        linnet_reading **out_reading)
+{
+    uint32_t tensor = LINNET_NONE;
+    *out_reading = NULL;
+    linnet_status status = find_value_of(session, value, bytes, &tensor);
     if (status != LINNET_OK)
         return status;
-    return read_view(session, t->place, linnet_plan_view(session, session->current, tensor), out_data, t->bytes);
+    linnet_reading *reading = linnet_allocate(1, sizeof *reading);
+    if (!reading)
+        return linnet_fail(session->context, LINNET_OUT_OF_MEMORY, "no memory to read");
+    const linnet_plan_tensor *t = &session->current->tensors[tensor];
+    reading->context = session->context;
+    reading->device = session->places[t->place].device;
+    status = start_read(session, value.id - 1, t->place, linnet_plan_view(session, session->current, tensor), out_data,
+                        bytes, &reading->event);
+    *out_reading = reading;
+    if (status != LINNET_OK)
+        linnet_reading_wait(out_reading);
+    return status;
+}
+
+linnet_status linnet_reading_wait(linnet_reading **handle)
+{
+    linnet_reading *reading = handle ? *handle : NULL;
+    linnet_status status = LINNET_OK;
+    if (!reading)
+        return LINNET_OK;
+    *handle = NULL;
+    if (reading->event) {
+        const linnet_backend *backend = reading->device->backend;
+        status = linnet_device_check(reading->context, reading->device, backend->event_wait(reading->event), "reading");
+        backend->event_free(reading->event);
+    }
+    linnet_release(reading);
+    return status;
 }
 
 static void describe_tensor(const linnet_tensor_desc *desc, linnet_tensor *out)
@@ -91,7 +153,8 @@ static linnet_status read_parameter_gradient(linnet_session *session, uint32_t v
         memset(out, 0, bytes);
         return LINNET_OK;
     }
-    return read_view(session, variable->place, (linnet_view){place->gradients, variable->offset}, out, variable->bytes);
+    return read_view(session, value, variable->place, (linnet_view){place->gradients, variable->offset}, out,
+                     variable->bytes);
 }
 
 linnet_status linnet_session_read_gradient(linnet_session *session, linnet_value value, void *out_data, size_t bytes)
@@ -115,7 +178,8 @@ linnet_status linnet_session_read_gradient(linnet_session *session, linnet_value
         status = check_size(session, session->net->values[index].name, t->bytes, bytes);
         if (status != LINNET_OK)
             return status;
-        return read_view(session, t->place, linnet_plan_view(session, plan, instance->tensor), out_data, t->bytes);
+        return read_view(session, index, t->place, linnet_plan_view(session, plan, instance->tensor), out_data,
+                         t->bytes);
     }
     return linnet_fail(
         session->context, LINNET_INVALID,
@@ -134,7 +198,8 @@ linnet_status linnet_session_get(linnet_session *session, const char *name, void
     status = check_size(session, name, variable->bytes, bytes);
     if (status != LINNET_OK)
         return status;
-    return read_view(session, variable->place, linnet_variable_view(session, variable), out_data, variable->bytes);
+    return read_view(session, variable->value, variable->place, linnet_variable_view(session, variable), out_data,
+                     variable->bytes);
 }
 
 linnet_status linnet_session_set(linnet_session *session, const char *name, const void *data, size_t bytes)

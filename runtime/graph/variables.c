@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Parameters and running statistics of a session: layout, start values, packed copies. */
-#include "session.h"
+#include "profile.h"
 
 #include <math.h>
 #include <string.h>
@@ -143,11 +143,14 @@ linnet_status linnet_gradients_settle(linnet_session *session)
         const linnet_place *place = &session->places[variable->place];
         if (variable->is_state || !variable->gradient_is_zero)
             continue;
+        linnet_profile_begin(session, variable->place);
         status = linnet_device_check(session->context, place->device,
                                      place->device->backend->fill(place->queue,
                                                                   (linnet_view){place->gradients, variable->offset}, 0,
                                                                   variable->bytes),
                                      "clearing a gradient");
+        status =
+            linnet_profile_end(session, status, "clear", session->net->values[variable->value].name, variable->bytes);
     }
     return status;
 }
@@ -284,11 +287,14 @@ linnet_status linnet_packed_update(linnet_session *session, linnet_packed *packe
         return LINNET_OK;
     linnet_tensor_desc from = linnet_desc_of(&session->net->values[variable->value].shape), to = from;
     to.format = packed->format;
+    linnet_profile_begin(session, packed->place);
     linnet_status status =
         linnet_device_check(session->context, place->device,
                             place->device->backend->convert(place->queue, &to, (linnet_view){packed->buffer, 0}, &from,
                                                             linnet_variable_view(session, variable)),
                             "packing a parameter");
+    status = linnet_profile_end(session, status, "pack", session->net->values[variable->value].name,
+                                variable->bytes + packed->bytes);
     if (status == LINNET_OK)
         packed->version = variable->version;
     return status;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "optimizer.h"
 
+#include "../graph/profile.h"
 #include "../verify/trust.h"
 
 #include <string.h>
@@ -154,11 +155,14 @@ static linnet_status step_range(linnet_optimizer *optimizer, const linnet_place 
     for (uint32_t i = 0; i < optimizer->slot_count; i++)
         slots[i] = (linnet_view){place->slots[i], begin};
     optimizer->desc.count = (end - begin) / sizeof(float);
-    return linnet_device_check(session->context, place->device,
-                               place->device->backend->optimizer_step(place->queue, &optimizer->desc,
-                                                                      (linnet_view){place->parameters, begin},
-                                                                      (linnet_view){place->gradients, begin}, slots),
-                               "optimiser step");
+    linnet_profile_begin(session, (uint32_t)(place - session->places));
+    linnet_status status = linnet_device_check(
+        session->context, place->device,
+        place->device->backend->optimizer_step(place->queue, &optimizer->desc, (linnet_view){place->parameters, begin},
+                                               (linnet_view){place->gradients, begin}, slots),
+        "optimiser step");
+    uint64_t bytes = (end - begin) * (3 + 2 * optimizer->slot_count);
+    return linnet_profile_end(session, status, "optimizer", "", bytes);
 }
 
 /* One launch per run of neighbouring parameters that are updated: all of them at once unless some are frozen. The gaps

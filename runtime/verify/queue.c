@@ -187,6 +187,42 @@ static void check_times(mirror *m)
         free_event(m, events[i]);
 }
 
+static void check_command(mirror *m, uint64_t index, uint64_t *before)
+{
+    linnet_command c = {.struct_size = sizeof c};
+    m->check->result->runs++;
+    if (!ok(m, m->backend->command(m->queue, index, &c), "command"))
+        return;
+    if (!c.name || !*c.name || c.queued > c.start || c.start > c.end)
+        linnet_check_fail(m->check, "command %llu has no name, or its times are not in their order",
+                          (unsigned long long)index);
+    else if (c.end < *before)
+        linnet_check_fail(m->check, "command %llu ends before the one ahead of it", (unsigned long long)index);
+    *before = c.end;
+}
+
+/* What a queue with timestamps says that it ran. */
+static void check_commands(mirror *m)
+{
+    linnet_command none = {.struct_size = sizeof none};
+    uint64_t before = 0;
+    if (!m->backend->command_count || !(m->check->device->info.capabilities & LINNET_CAPABILITY_TIMESTAMPS))
+        return;
+    m->backend->forget_commands(m->queue);
+    bool fine = do_upload(m, 0, 0, BUFFER_BYTES) && do_fill(m, 1, 0, BUFFER_BYTES) && do_fill(m, 0, 0, BUFFER_BYTES) &&
+                check_read(m, 0, 0, BUFFER_BYTES, "a fill") && ok(m, m->backend->finish(m->queue), "finish");
+    uint64_t count = m->backend->command_count(m->queue);
+    if (fine && count < 4)
+        linnet_check_fail(m->check, "an upload, two fills and a read are %llu commands", (unsigned long long)count);
+    for (uint64_t i = 0; fine && i < count; i++)
+        check_command(m, i, &before);
+    if (fine && m->backend->command(m->queue, count, &none) != LINNET_END)
+        linnet_check_fail(m->check, "there is a command behind the last");
+    m->backend->forget_commands(m->queue);
+    if (m->backend->command_count(m->queue) != 0)
+        linnet_check_fail(m->check, "commands are there that were to be forgotten");
+}
+
 static void check_events(mirror *m)
 {
     if (!m->backend->mark || !m->backend->event_wait || !m->backend->event_free)
@@ -194,6 +230,7 @@ static void check_events(mirror *m)
     if (do_upload(m, 0, 0, BUFFER_BYTES)) {
         check_transfers_with_events(m);
         check_times(m);
+        check_commands(m);
     }
 }
 

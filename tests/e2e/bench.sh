@@ -33,6 +33,22 @@ grep -q '"node":"conv1","direction":"forward","layer":"conv2d"' "$WORK/out" || f
 grep -q '"node":"conv2","direction":"backward","layer":"conv2d"' "$WORK/out" || fail "no conv2 backwards"
 grep '"node":"fc1","direction":"forward"' "$WORK/out" | grep -q '"multiply_adds":96000,' || fail "work of fc1"
 
+# A profile: every layer in both directions, and what else the device does; the trace is an array of events.
+must bench lenet5 --profile --train --batch 2 --repeat 2 --json --trace "$WORK/trace.json"
+json_only
+for row in '"node":"conv1","direction":"forward","layer":"conv2d"' '"node":"conv2","direction":"backward"' \
+    '"node":"image","direction":"none","layer":"upload"' '"direction":"none","layer":"optimizer"'; do
+    grep -q "$row" "$WORK/out" || fail "no $row in the profile"
+done
+head -n 2 "$WORK/trace.json" | tr -d '\n' | grep -q '^\[{"name":"thread_name","ph":"M"' || fail "how the trace begins"
+tail -n 1 "$WORK/trace.json" | grep -q '^\]$' || fail "how the trace ends"
+for track in 1 2; do
+    grep -q "\"ph\":\"X\",\"pid\":1,\"tid\":$track," "$WORK/trace.json" || fail "track $track is empty"
+done
+must bench lenet5 --profile --repeat 2
+grep -q '^the device works [0-9.]* ms of the [0-9.]* ms that a run takes' "$WORK/out" || fail "no sum"
+refuses 2 "one network" bench lenet5 mlp --trace "$WORK/trace.json"
+
 must bench conv2d:n1c4h6w6_oc4k3p1 unary:relu_n1c4h6w6 --train --seconds 0.01 --json
 json_only
 for direction in forward backward_data backward_weights; do

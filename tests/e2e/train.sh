@@ -36,6 +36,13 @@ grep -q '^<svg ' "$WORK/lenet5/curve.svg" || fail "curve.svg does not begin as S
 tail -n 1 "$WORK/lenet5/curve.svg" | grep -q '^</svg>$' || fail "curve.svg is cut"
 [ "$(head -c 8 "$WORK/lenet5/predictions.png" | od -An -tx1 | tr -d ' \n')" = 89504e470d0a1a0a ] || fail "predictions.png is no PNG"
 
+# Looked at while it trains, it learns the same.
+must train lenet5 --limit 640 --test-limit 200 --epochs 1 --warmup 4 --json --trace "$WORK/trace.json"
+json_only
+[ "$(field test_loss)" = "$loss" ] || fail "with a profile the loss is $(field test_loss), not $loss"
+grep -q '"event":"profile","name":"lenet5","node":"conv2","direction":"backward"' "$WORK/out" || fail "no profile"
+grep -q '"tid":2,' "$WORK/trace.json" || fail "nothing of the device in the trace"
+
 # The weights on disk are those that were tested.
 must eval "$WORK/lenet5/lenet5.safetensors" --limit 200 --json
 json_only

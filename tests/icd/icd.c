@@ -43,6 +43,12 @@ static cl_int before(const char *name)
     return linnet_icd.code;
 }
 
+/* A call is about to wait for the device. */
+static void wait_for_device(void)
+{
+    __atomic_fetch_add(&linnet_icd.waits, 1, __ATOMIC_RELAXED);
+}
+
 static void hold(int64_t objects)
 {
     __atomic_fetch_add(&linnet_icd.live, objects, __ATOMIC_RELAXED);
@@ -91,6 +97,25 @@ static void hold(int64_t objects)
     EXPORT cl_int CL_API_CALL name parameters                                                                          \
     {                                                                                                                  \
         cl_int failure = before(#name);                                                                                \
+        cl_int error = failure ? failure : REAL(name) arguments;                                                       \
+        hold(error == CL_SUCCESS && event);                                                                            \
+        return error;                                                                                                  \
+    }
+
+#define WAITING(name, parameters, arguments)                                                                           \
+    EXPORT cl_int CL_API_CALL name parameters                                                                          \
+    {                                                                                                                  \
+        cl_int failure = before(#name);                                                                                \
+        wait_for_device();                                                                                             \
+        return failure ? failure : REAL(name) arguments;                                                               \
+    }
+
+#define TRANSFER(name, parameters, arguments)                                                                          \
+    EXPORT cl_int CL_API_CALL name parameters                                                                          \
+    {                                                                                                                  \
+        cl_int failure = before(#name);                                                                                \
+        if (blocking)                                                                                                  \
+            wait_for_device();                                                                                         \
         cl_int error = failure ? failure : REAL(name) arguments;                                                       \
         hold(error == CL_SUCCESS && event);                                                                            \
         return error;                                                                                                  \
@@ -187,6 +212,8 @@ EXPORT void *CL_API_CALL clEnqueueMapBuffer(cl_command_queue queue, cl_mem memor
                                             size_t offset, size_t bytes, WAITS, cl_int *error)
 {
     cl_int failure = before("clEnqueueMapBuffer");
+    if (blocking)
+        wait_for_device();
     void *pointer =
         failure ? NULL : REAL(clEnqueueMapBuffer)(queue, memory, blocking, flags, offset, bytes, GIVE_WAIT, error);
     if (failure && error)

@@ -30,6 +30,7 @@ typedef struct icd_control {
     bool no_binaries;              /* built programs have binaries of no bytes */
     /* Counted. */
     int64_t calls, failed;
+    int64_t waits;           /* calls that wait for a device: clFinish, clWaitForEvents, blocking transfers */
     int64_t live;            /* objects made or retained and not released */
     const char *failed_name; /* the last call that was failed; static */
 } icd_control;

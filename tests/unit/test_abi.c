@@ -179,7 +179,10 @@ AT(linnet_backend, set_plain, 256);
 AT(linnet_backend, idle_jobs, 264);
 AT(linnet_backend, adopt, 272);
 AT(linnet_backend, buffer_wrap, 280);
-SIZE(linnet_backend, 288);
+AT(linnet_backend, command_count, 288);
+AT(linnet_backend, command, 296);
+AT(linnet_backend, forget_commands, 304);
+SIZE(linnet_backend, 312);
 
 AT(linnet_native_objects, struct_size, 0);
 AT(linnet_native_objects, reserved, 4);
@@ -187,6 +190,14 @@ AT(linnet_native_objects, device, 8);
 AT(linnet_native_objects, context, 16);
 AT(linnet_native_objects, queue, 24);
 SIZE(linnet_native_objects, 32);
+
+AT(linnet_command, struct_size, 0);
+AT(linnet_command, reserved, 4);
+AT(linnet_command, name, 8);
+AT(linnet_command, queued, 16);
+AT(linnet_command, start, 24);
+AT(linnet_command, end, 32);
+SIZE(linnet_command, 40);
 
 AT(linnet_driver, struct_size, 0);
 AT(linnet_driver, reserved, 4);

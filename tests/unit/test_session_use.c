@@ -371,12 +371,33 @@ static void two_hundred_layers_compile_at_once(void **state)
     linnet_net_free(&net);
 }
 
+/* What a profile says, added up. */
+typedef struct profile_sums {
+    double forward, backward, seconds, uploads, last;
+    size_t steps;
+    bool fine;
+} profile_sums;
+
+static void add_span(void *context, const linnet_span *span)
+{
+    profile_sums *sums = context;
+    const linnet_step_info *info = &span->step;
+    *(info->backward ? &sums->backward : &sums->forward) += (double)info->multiply_adds;
+    sums->seconds += span->seconds;
+    sums->steps += span->index >= 0;
+    sums->uploads += strcmp(info->layer, "upload") == 0 ? (double)info->bytes : 0;
+    sums->fine = sums->fine && span->seconds >= 0 && *info->layer && span->host_start >= sums->last &&
+                 span->host_end >= span->host_start && span->end >= span->start &&
+                 (span->command_count == 0 || span->commands[0].start >= span->host_start - 1e-3);
+    sums->fine = sums->fine && (strcmp(info->node, "c") != 0 || info->bytes >= 3 * 2 * 7 * 8 * sizeof(float));
+    sums->last = span->host_start;
+}
+
 /* Work is that of the direct form: 3x3 over 2 channels to 4, at 5x6 places of 3 items; backwards twice. */
-static void steps_are_timed_when_asked(void **state)
+static void profiles_say_what_was_done_and_how_long_it_took(void **state)
 {
     float image[3 * 2 * 7 * 8];
     const int32_t classes[3] = {0, 1, 2};
-    double forward = 0, backward = 0, seconds = 0;
     linnet_step_info info = {.struct_size = sizeof info};
     linnet_net *net = linnet_net_new(NULL);
     linnet_value x = linnet_input(net, "x", 2, 7, 8);
@@ -390,16 +411,21 @@ static void steps_are_timed_when_asked(void **state)
     FEED(&batch, "x", image, 3, 2, 7, 8);
     FEED_LABELS(&batch, "label", classes, 3);
     assert_int_equal(linnet_session_step(session, 0, &info), LINNET_END);
-    linnet_session_set_profile(session, 1);
-    assert_ok(linnet_forward(session, &batch));
-    assert_ok(linnet_backward(session, loss));
-    for (size_t i = 0; linnet_session_step(session, i, &info) == LINNET_OK; i++) {
-        *(info.backward ? &backward : &forward) += (double)info.multiply_adds;
-        seconds += info.seconds;
-        assert_true(info.seconds >= 0 && *info.layer);
-        assert_true(strcmp(info.node, "c") != 0 || info.bytes >= sizeof image);
+    for (int on = 1; on >= 0; on--) {
+        profile_sums sums = {.fine = true};
+        size_t steps = 0;
+        assert_ok(linnet_session_set_profile(session, on));
+        assert_ok(linnet_forward(session, &batch));
+        assert_ok(linnet_backward(session, loss));
+        while (linnet_session_step(session, steps, &info) == LINNET_OK)
+            steps++;
+        assert_ok(linnet_session_take_profile(session, add_span, &sums));
+        assert_true(sums.fine && sums.steps == (on ? steps : 0));
+        assert_true(sums.forward == on * 3 * 4 * 5 * 6 * 2 * 9 && sums.backward == 2 * sums.forward);
+        assert_true(on ? sums.seconds > 0 && sums.uploads == sizeof image + sizeof classes : sums.seconds == 0);
+        assert_ok(linnet_session_take_profile(session, add_span, &sums)); /* nothing is given twice */
+        assert_true(sums.steps == (on ? steps : 0));
     }
-    assert_true(forward == 3 * 4 * 5 * 6 * 2 * 9 && backward == 2 * forward && seconds > 0);
     linnet_session_free(&session);
     linnet_net_free(&net);
 }
@@ -415,7 +441,7 @@ static const device_test tests[] = {
     DEVICE_TEST(overwritten_values_are_not_readable),
     DEVICE_TEST(a_net_that_grew_is_refused),
     DEVICE_TEST(two_hundred_layers_compile_at_once),
-    DEVICE_TEST(steps_are_timed_when_asked),
+    DEVICE_TEST(profiles_say_what_was_done_and_how_long_it_took),
 };
 
 int main(int argc, char **argv)

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inside a training step nothing waits for the device, with a profile or without; a loss that is read later is waited
+   for where the program says so, and is the one of its step. */
+#include "icd.h"
+
+#include <linnet/linnet.h>
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BATCH = 16, STEPS = 4, SKIP = 77 };
+
+static icd_control *icd;
+static int failures;
+
+static void check(int fine, const char *what)
+{
+    if (!fine)
+        printf("FAILED: %s (%s)\n", what, linnet_context_message(NULL));
+    failures += !fine;
+}
+
+typedef struct training {
+    linnet_model model;
+    linnet_session *session;
+    linnet_optimizer *sgd;
+    linnet_dataset *data;
+    linnet_loader *loader;
+    linnet_batch batch;
+} training;
+
+static void start(training *t, linnet_device *device)
+{
+    *t = (training){.session = NULL};
+    check(linnet_model_new(NULL, "lenet5", NULL, &t->model) == LINNET_OK, "the network");
+    t->data = linnet_dataset_digits(NULL, 1, BATCH);
+    t->loader = linnet_loader_new(NULL, t->data, .batch = BATCH);
+    t->session = linnet_session_new(t->model.net, device);
+    t->sgd = linnet_sgd_new(t->session, .learning_rate = 0.1f, .momentum = 0.9f);
+    check(t->sgd && linnet_loader_next(t->loader, &t->batch), "the training");
+}
+
+static void stop(training *t)
+{
+    linnet_optimizer_free(&t->sgd);
+    linnet_session_free(&t->session);
+    linnet_loader_free(&t->loader);
+    linnet_dataset_free(&t->data);
+    linnet_model_free(&t->model);
+}
+
+static void step(training *t)
+{
+    linnet_zero_grad(t->sgd);
+    linnet_forward(t->session, &t->batch);
+    linnet_backward(t->session, t->model.loss);
+    check(linnet_step(t->sgd) == LINNET_OK, "a step");
+}
+
+/* Losses of steps, each read at once. */
+static void losses_at_once(linnet_device *device, float *out)
+{
+    training t;
+    start(&t, device);
+    for (int i = 0; i < STEPS; i++) {
+        step(&t);
+        check(linnet_session_read(t.session, t.model.loss, &out[i], sizeof out[i]) == LINNET_OK, "a read");
+    }
+    stop(&t);
+}
+
+static void losses_later(linnet_device *device, int profile, const float *wanted)
+{
+    training t;
+    float losses[STEPS] = {0};
+    linnet_reading *readings[STEPS] = {NULL};
+    start(&t, device);
+    check(linnet_session_set_profile(t.session, profile) == LINNET_OK, "a profile");
+    for (int i = 0; i < STEPS; i++) {
+        int64_t before = icd->waits;
+        step(&t);
+        check(linnet_session_read_later(t.session, t.model.loss, &losses[i], sizeof losses[i], &readings[i]) ==
+                  LINNET_OK,
+              "a read");
+        if (i > 0) /* in the first one the plan is made */
+            check(icd->waits == before, profile ? "a step with a profile waits" : "a step waits");
+    }
+    int64_t before = icd->waits;
+    for (int i = 0; i < STEPS; i++)
+        check(linnet_reading_wait(&readings[i]) == LINNET_OK && !readings[i], "waiting for a read");
+    check(icd->waits > before, "nothing was waited for");
+    check(memcmp(losses, wanted, sizeof losses) == 0, "another loss than the one that was waited for");
+    stop(&t);
+}
+
+int main(int argc, char **argv)
+{
+    const char *required = getenv("LINNET_REQUIRE");
+    float wanted[STEPS];
+    void *library = argc == 3 ? dlopen(argv[1], RTLD_NOW | RTLD_LOCAL) : NULL;
+    icd = library ? dlsym(library, "linnet_icd") : NULL;
+    if (!icd) {
+        fprintf(stderr, "usage: test_waits ICD SELECTION\n");
+        return 2;
+    }
+    linnet_device *device = linnet_device_open(NULL, argv[2]);
+    if (!device) {
+        printf("%s: %s\n", argv[2], linnet_context_message(NULL));
+        return required && strstr(required, "opencl") ? EXIT_FAILURE : SKIP;
+    }
+    losses_at_once(device, wanted);
+    check(icd->waits > 0, "no wait was seen");
+    for (int profile = 0; profile < 2; profile++)
+        losses_later(device, profile, wanted);
+    linnet_device_close(&device);
+    check(icd->live == 0, "objects are left");
+    return failures ? EXIT_FAILURE : EXIT_SUCCESS;
+}

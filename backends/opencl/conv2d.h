@@ -50,7 +50,7 @@ extern const linnet_cl_conv2d_way linnet_cl_conv2d_clblast;
 
 /* Floats of a plane's copies (channels_window.clh) for `rows` output rows; spread: rows are joined. */
 int64_t linnet_cl_channels_copy_floats(const linnet_cl_conv2d *shape, bool spread, int64_t rows);
-bool linnet_cl_channels_spread(const linnet_cl_conv2d *shape);
+bool linnet_cl_channels_spread(const linnet_backend_device *device, const linnet_cl_conv2d *shape);
 /* Floats of local memory that a task may take. */
 int64_t linnet_cl_channels_limit(const linnet_backend_device *device);
 

@@ -5,6 +5,7 @@
  */
 #include "conv2d.h"
 #include "nchw16c.h"
+#include "variants.h"
 
 #include <math.h>
 
@@ -72,9 +73,11 @@ int64_t linnet_cl_channels_copy_floats(const linnet_cl_conv2d *s, bool spread, i
     return (spread ? x.taps : copies) * phases * (rows + (y.span - 1) / y.stride) * columns * s->in_lanes;
 }
 
-bool linnet_cl_channels_spread(const linnet_cl_conv2d *s)
+bool linnet_cl_channels_spread(const linnet_backend_device *device, const linnet_cl_conv2d *s)
 {
-    return columns_of(s).outputs < SHORT_ROW && (s->forward || (s->stride_y == 1 && s->stride_x == 1));
+    bool wanted = columns_of(s).outputs < SHORT_ROW || linnet_cl_forces(device, LINNET_CL_VARIANT_ROWS_JOINED);
+    return wanted && !linnet_cl_forces(device, LINNET_CL_VARIANT_ROWS_APART) &&
+           (s->forward || (s->stride_y == 1 && s->stride_x == 1));
 }
 
 int64_t linnet_cl_channels_limit(const linnet_backend_device *device)
@@ -93,7 +96,7 @@ static channels_split split_of(const linnet_backend_device *device, const linnet
                             .out_blocks = s->forward ? out : in,
                             .phases = s->forward ? 1 : s->stride_y * s->stride_x,
                             .rows = y.outputs,
-                            .spread = linnet_cl_channels_spread(s)};
+                            .spread = linnet_cl_channels_spread(device, s)};
     int64_t limit = linnet_cl_channels_limit(device), rows = y.outputs, blocks = split.out_blocks;
     int64_t items = s->images * s->groups * split.phases, wanted = 4 * (int64_t)device->info.compute_units;
     while (rows > 1 &&

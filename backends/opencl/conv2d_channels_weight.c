@@ -49,7 +49,7 @@ static weight_split split_of(const linnet_backend_device *device, const linnet_c
     weight_split split = {.in_blocks = linnet_cl_blocks(s->group_inputs),
                           .out_blocks = linnet_cl_blocks(s->group_outputs)};
     linnet_cl_conv2d forward = forward_shape(s);
-    bool spread = linnet_cl_channels_spread(&forward);
+    bool spread = linnet_cl_channels_spread(device, &forward);
     int64_t area = s->kernel_height * s->kernel_width, columns = device->tile_columns;
     int64_t limit = linnet_cl_channels_limit(device);
     split.pairs = ceil_div(split.in_blocks, columns);
@@ -76,7 +76,7 @@ static weight_split split_of(const linnet_backend_device *device, const linnet_c
 static uint64_t copies_bytes(const linnet_backend_device *device, const linnet_cl_conv2d *s)
 {
     linnet_cl_conv2d forward = forward_shape(s);
-    int64_t floats = linnet_cl_channels_copy_floats(&forward, linnet_cl_channels_spread(&forward),
+    int64_t floats = linnet_cl_channels_copy_floats(&forward, linnet_cl_channels_spread(device, &forward),
                                                     split_of(device, s).rows_per_chunk);
     return (uint64_t)(device->tile_columns * floats) * sizeof(float);
 }
@@ -131,7 +131,7 @@ static void weight_kernels(linnet_backend_plan *plan, const linnet_cl_conv2d *s,
                                  split.rows_per_chunk,
                                  split.out_set,
                                  split.part_floats,
-                                 linnet_cl_channels_spread(&forward)};
+                                 linnet_cl_channels_spread(plan->device, &forward)};
     linnet_cl_ints(out->sums, constants);
     linnet_cl_local(out->sums, copies_bytes(plan->device, s));
     linnet_cl_range(out->sums, split.parts, s->groups * split.pairs, split.out_units, 1);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Opening and closing a device: its context, its limits, the programs built for it. Buffers. */
-#include "opencl.h"
+#include "variants.h"
 
 #include <clblast_c.h>
 #include <string.h>
@@ -38,8 +38,11 @@ static linnet_status choose_kernels(linnet_backend_device *device)
     if (set != LINNET_CL_KERNELS_BY_DEVICE)
         device->prefers_vectors = set == LINNET_CL_KERNELS_CPU;
     /* Vectors of 16 come with 32 registers. */
-    device->tile_rows = width >= 16 ? 14 : 6;
-    device->tile_columns = width >= 16 ? 2 : 1;
+    bool wide = width >= 16;
+    wide = linnet_cl_forces(device, LINNET_CL_VARIANT_REGISTERS_WIDE) ||
+           (wide && !linnet_cl_forces(device, LINNET_CL_VARIANT_REGISTERS_NARROW));
+    device->tile_rows = wide ? 14 : 6;
+    device->tile_columns = wide ? 2 : 1;
     return linnet_cl_check(device, "clGetDeviceInfo", error);
 }
 
@@ -67,6 +70,8 @@ linnet_status linnet_cl_device_new(linnet_cl_location at, linnet_backend_device 
     device->id = at.device;
     device->info.struct_size = sizeof(device->info);
     linnet_status status = linnet_cl_describe_device(at, &device->info);
+    if (!status)
+        status = linnet_cl_variants_option(&device->forced);
     device->quirks = linnet_cl_quirks(device->info.platform, device->info.name, device->info.version);
     if (!status)
         status = choose_kernels(device);

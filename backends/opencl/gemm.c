@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Matrix products by our own kernels. */
 #include "gemm.h"
+#include "variants.h"
 
 #include <math.h>
 
@@ -125,6 +126,8 @@ int64_t linnet_cl_tile_of(const linnet_backend_device *device, int64_t rows, int
     enum { SMALL = 64, LARGE = 128 };
     int64_t groups = tiles(rows, LARGE) * tiles(columns, LARGE) * batches;
     bool fills = rows > SMALL && columns > SMALL && groups >= 2 * (int64_t)device->info.compute_units;
+    fills = (fills || linnet_cl_forces(device, LINNET_CL_VARIANT_TILE_128)) &&
+            !linnet_cl_forces(device, LINNET_CL_VARIANT_TILE_64);
     if (fills && device->max_group >= 2 * LARGE)
         return LARGE;
     return device->max_group >= 2 * SMALL && device->local_memory >= 24 << 10 ? SMALL : 0;
@@ -142,19 +145,42 @@ static linnet_cl_kernel *local_kernel(linnet_backend_plan *plan, const linnet_cl
     return kernel;
 }
 
-static linnet_cl_kernel *pick_kernel(linnet_backend_plan *plan, const linnet_cl_gemm *gemm, bool tiled)
+static linnet_cl_kernel *columns_kernel(linnet_backend_plan *plan, const linnet_cl_gemm *gemm)
 {
-    bool dense = gemm->b_col == 1 || (gemm->a_col == 1 && gemm->b_row == 1);
-    if (tiled && plan->device->prefers_vectors && panel_fits(plan->device, gemm))
-        return panel_kernel(plan, gemm);
-    if (tiled && plan->device->prefers_vectors && dense)
-        return vector_kernel(plan, gemm);
-    linnet_cl_kernel *kernel = tiled && !plan->device->prefers_vectors ? local_kernel(plan, gemm) : NULL;
-    if (kernel)
-        return kernel;
-    kernel = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_GEMM, "gemm_columns", 4);
+    linnet_cl_kernel *kernel = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_GEMM, "gemm_columns", 4);
     linnet_cl_range(kernel, gemm->n, tiles(gemm->m, COLUMN_ROWS), products(gemm), 64);
     return kernel;
+}
+
+static bool is_dense(const linnet_cl_gemm *gemm)
+{
+    return gemm->b_col == 1 || (gemm->a_col == 1 && gemm->b_row == 1);
+}
+
+/* NULL: none is, or it cannot do this product. */
+static linnet_cl_kernel *forced_kernel(linnet_backend_plan *plan, const linnet_cl_gemm *gemm)
+{
+    const linnet_backend_device *device = plan->device;
+    if (linnet_cl_forces(device, LINNET_CL_VARIANT_GEMM_PANEL) && panel_fits(device, gemm))
+        return panel_kernel(plan, gemm);
+    if (linnet_cl_forces(device, LINNET_CL_VARIANT_GEMM_VECTOR) && is_dense(gemm))
+        return vector_kernel(plan, gemm);
+    if (linnet_cl_forces(device, LINNET_CL_VARIANT_GEMM_LOCAL))
+        return local_kernel(plan, gemm);
+    return linnet_cl_forces(device, LINNET_CL_VARIANT_GEMM_COLUMNS) ? columns_kernel(plan, gemm) : NULL;
+}
+
+static linnet_cl_kernel *pick_kernel(linnet_backend_plan *plan, const linnet_cl_gemm *gemm, bool tiled)
+{
+    linnet_cl_kernel *kernel = forced_kernel(plan, gemm);
+    if (kernel)
+        return kernel;
+    if (tiled && plan->device->prefers_vectors && panel_fits(plan->device, gemm))
+        return panel_kernel(plan, gemm);
+    if (tiled && plan->device->prefers_vectors && is_dense(gemm))
+        return vector_kernel(plan, gemm);
+    kernel = tiled && !plan->device->prefers_vectors ? local_kernel(plan, gemm) : NULL;
+    return kernel ? kernel : columns_kernel(plan, gemm);
 }
 
 linnet_cl_kernel *linnet_cl_gemm_kernel(linnet_backend_plan *plan, const linnet_cl_gemm *gemm, bool tiled)

@@ -84,6 +84,8 @@ linnet_status linnet_cl_candidate(linnet_cl_candidate_function *function, linnet
     for (uint32_t i = 0; i < desc->parameter_count; i++)
         out->parameter_formats[i] = LINNET_FORMAT_NCHW;
     linnet_status status = function(device, desc, index, out);
+    if (!status)
+        linnet_cl_force_candidate(function, device, desc, out);
     if (status || !device->prefers_vectors || out->refusal)
         return status;
     if (out->alias)

@@ -4,6 +4,7 @@
  * a few outputs. The bias' gradient is a sum over the images of dy.
  */
 #include "plan.h"
+#include "variants.h"
 
 typedef struct local_shape {
     int64_t images, channels, height, width, outputs, out_height, out_width;
@@ -103,7 +104,9 @@ static int64_t tiles(int64_t length, int64_t tile)
 static bool patches_fit(const linnet_backend_device *device, int64_t floats)
 {
     uint64_t reserve = 1024; /* the driver may need a little itself */
-    return device->prefers_vectors && (uint64_t)floats * sizeof(float) + reserve <= device->local_memory;
+    bool wanted = device->prefers_vectors || linnet_cl_forces(device, LINNET_CL_VARIANT_PATCHES_LOCAL);
+    return wanted && !linnet_cl_forces(device, LINNET_CL_VARIANT_PATCHES_NONE) &&
+           (uint64_t)floats * sizeof(float) + reserve <= device->local_memory;
 }
 
 static void local_forward_kernel(local_plan *plan, const local_shape *shape)

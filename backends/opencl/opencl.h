@@ -56,6 +56,9 @@ typedef enum linnet_cl_kernel_set {
 } linnet_cl_kernel_set;
 linnet_status linnet_cl_kernels_option(linnet_cl_kernel_set *out);
 
+/* variants.c: what LINNET_OPENCL_VARIANT forces, bit i for variant number i; LINNET_INVALID when it makes no sense. */
+linnet_status linnet_cl_variants_option(uint64_t *out_forced);
+
 typedef struct linnet_cl_location {
     cl_platform_id platform;
     cl_device_id device;
@@ -101,6 +104,7 @@ struct linnet_backend_device {
     cl_command_queue given_queue; /* of an adopted device: the one that its queues are; NULL: each makes its own */
     cl_device_id id;
     linnet_device_info info;
+    uint64_t forced;      /* bit i: variant number i, by LINNET_OPENCL_VARIANT (variants.h) */
     bool prefers_vectors; /* few work-items with much work and explicit vectors; else many small ones, coalesced */
     int tile_rows, tile_columns; /* of products on processors: what their registers hold (conv2d_channels.cl) */
     size_t max_group;            /* work-items in a group, first dimension */

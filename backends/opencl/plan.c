@@ -67,6 +67,8 @@ void linnet_cl_kernel_init(linnet_backend_device *device, linnet_cl_kernel *kern
         linnet_cl_count_made();
     if (error != CL_SUCCESS || !kernel->kernel)
         *status = linnet_cl_check(device, "clCreateKernel", error ? error : CL_OUT_OF_HOST_MEMORY);
+    else
+        linnet_cl_log(3, "opencl: kernel %s", name);
 }
 
 linnet_cl_kernel *linnet_cl_kernel_new(linnet_backend_plan *plan, linnet_cl_program_id program, const char *name,

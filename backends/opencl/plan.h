@@ -183,6 +183,9 @@ LINNET_CL_LAYER(local_conv2d)
 
 typedef linnet_status linnet_cl_candidate_function(linnet_backend_device *, const linnet_layer_desc *, uint32_t,
                                                    linnet_candidate *);
+/* variants.c: refuses an accepting candidate where LINNET_OPENCL_VARIANT asks for another one that accepts, too. */
+void linnet_cl_force_candidate(linnet_cl_candidate_function *function, linnet_backend_device *device,
+                               const linnet_layer_desc *desc, linnet_candidate *candidate);
 /* What every layer's candidate slot does: asks for NCHW throughout, calls the layer's own function, and on processors,
    whose formats the host chooses by cost, fills in a cost where that left none. */
 linnet_status linnet_cl_candidate(linnet_cl_candidate_function *function, linnet_backend_device *device,

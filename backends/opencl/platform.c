@@ -111,9 +111,11 @@ linnet_status linnet_cl_kernels_option(linnet_cl_kernel_set *out)
 linnet_status linnet_cl_options_check(void)
 {
     linnet_cl_kernel_set set;
-    uint64_t bytes;
+    uint64_t bytes, forced;
     bool none;
     linnet_status status = linnet_cl_kernels_option(&set);
+    if (!status)
+        status = linnet_cl_variants_option(&forced);
     if (!status)
         status = linnet_cl_quirks_option(&none);
     return status ? status : linnet_cl_cache_option(&bytes);
@@ -192,6 +194,23 @@ linnet_status linnet_cl_device_info(uint32_t index, linnet_device_info *out)
     return status ? status : linnet_cl_describe_device(at, out);
 }
 
+/* What was measured and checked with other kernels, or with some forced, is apart. */
+static linnet_status cache_key(linnet_device_info *info, const char *driver)
+{
+    static const char *const sets[] = {"", "/cpu", "/gpu"};
+    char variants[24] = "";
+    linnet_cl_kernel_set set = LINNET_CL_KERNELS_BY_DEVICE;
+    uint64_t forced = 0;
+    linnet_status status = linnet_cl_kernels_option(&set);
+    if (!status)
+        status = linnet_cl_variants_option(&forced);
+    if (forced)
+        snprintf(variants, sizeof(variants), "/%llx", (unsigned long long)forced);
+    snprintf(info->cache_key, sizeof(info->cache_key), "opencl/%.36s/%.*s/%.63s%s%s", info->platform, forced ? 56 : 76,
+             info->name, driver, sets[set], variants);
+    return status;
+}
+
 linnet_status linnet_cl_describe_device(linnet_cl_location at, linnet_device_info *out)
 {
     linnet_device_info info = {0};
@@ -213,13 +232,9 @@ linnet_status linnet_cl_describe_device(linnet_cl_location at, linnet_device_inf
     snprintf(info.version, sizeof(info.version), "%.63s, %.60s", driver, platform_version);
     if (linnet_cl_quirks(info.platform, info.name, driver) & LINNET_CL_QUIRK_LESS_LIKED)
         info.score -= 500; /* a GPU still goes before every processor */
-    linnet_cl_kernel_set set = LINNET_CL_KERNELS_BY_DEVICE;
-    linnet_status status = linnet_cl_kernels_option(&set);
+    linnet_status status = cache_key(&info, driver);
     if (status)
         return status;
-    static const char *const sets[] = {"", "/cpu", "/gpu"};
-    snprintf(info.cache_key, sizeof(info.cache_key), "opencl/%.36s/%.76s/%.63s%s", info.platform, info.name, driver,
-             sets[set]);
     uint32_t size = out->struct_size < sizeof(info) ? out->struct_size : (uint32_t)sizeof(info);
     info.struct_size = out->struct_size;
     memcpy(out, &info, size);

@@ -113,11 +113,11 @@ static linnet_status copy_tensor(const linnet_session *session, uint32_t tensor,
 {
     const linnet_plan_tensor *t = &session->current->tensors[tensor];
     const linnet_place *place = &session->places[t->place];
-    return linnet_device_check(
-        session->context, place->device,
-        place->device->backend->copy(place->queue, (linnet_view){buffer, offset},
-                                     linnet_plan_view(session, session->current, tensor), t->bytes),
-        "copying a tensor");
+    return linnet_device_check(session->context, place->device,
+                               place->device->backend->copy(place->queue, (linnet_view){buffer, offset},
+                                                            linnet_plan_view(session, session->current, tensor),
+                                                            t->bytes),
+                               "copying a tensor");
 }
 
 linnet_status linnet_session_copy(linnet_session *session, linnet_value value, void *object, uint64_t offset)

@@ -1,0 +1,107 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# variants.sh CONFORMANCE SOURCES SELECTION CC [--whole]: every row of backends/opencl/variants.def is forced, with a cold
+# cache and with a warm one, in cases of its layer (--whole: in all of them); and together with what no row is needed for,
+# every kernel of kernels/ has run.
+set -eu
+conformance=$1 sources=$2 selection=$3 cc=$4 whole=${5:-}
+table=$sources/backends/opencl/variants.def
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+export LINNET_VERBOSE=3 LINNET_CHECK=never
+status=0
+: >"$work/ran"
+
+complain() {
+    echo "$*"
+    status=1
+}
+
+# More than the small table has: whole tiles and their edges, joined rows, groups, few and many channels.
+cases_of() {
+    case $1 in
+    conv2d) echo conv2d:n2c32h14w14_oc48k3p1 conv2d:n1c3h23w31_oc64k7s2p3 conv2d:n1c20h31w40_oc33k3s2p1 \
+        conv2d:n3c24h12w12_oc24k3p1g24 conv2d:n2c64h7w7_oc72k1+relu conv2d:n1c16h20w20_oc80k3d2p2 ;;
+    linear) echo linear:n64i400o120 linear:n3i65o130+relu linear:n130i129o257 ;;
+    gram) echo gram:n2c20h13w11 ;;
+    local_conv2d) echo local_conv2d:n3c4h9w8_oc5k3p1 ;;
+    "") echo batch_norm:n64c6h14w14 batch_norm:n2c64h9w9 ;;
+    esac
+}
+
+# conform argument...: adds what it says to $work/out; its exit code.
+conform() {
+    "$conformance" --backend "$selection" "$@" >>"$work/out" 2>&1
+}
+
+# run LAYER: its cases, in $work/log the kernels that they ran. "": the small table.
+run() {
+    : >"$work/out"
+    if [ -n "$1" ] && [ "$whole" = --whole ]; then
+        conform --layer "$1" || return $?
+    else
+        conform --quick ${1:+--layer "$1"} || return $?
+        for case in $(cases_of "$1"); do
+            conform --case "$case" || return $?
+        done
+    fi
+    sed -n 's/.*opencl: kernel \([a-z0-9_]*\).*/\1/p' "$work/out" | sort -u >"$work/log"
+    cat "$work/log" >>"$work/ran"
+}
+
+# force NAME LAYER SET KERNEL: on a cold cache, then on a warm one.
+force() {
+    export LINNET_OPENCL_VARIANT="$1" LINNET_OPENCL_KERNELS="$3" LINNET_CACHE_DIR="$work/cache"
+    rm -rf "$LINNET_CACHE_DIR"
+    for cache in cold warm; do
+        code=0
+        run "$2" || code=$?
+        if [ $code = 77 ]; then
+            tail -n 1 "$work/out"
+            exit 77
+        fi
+        [ $code = 0 ] || {
+            complain "$1 (kernels for ${3:-any}, $cache cache) fails:"
+            grep -v 'opencl: ' "$work/out" | tail -n 40
+        }
+        [ -z "$4" ] || grep -qx "$4" "$work/log" || complain "$1 (kernels for ${3:-any}): $4 did not run"
+    done
+}
+
+sed -n 's/^LINNET_CL_VARIANT([A-Z0-9_]*, "\([^"]*\)", "\([^"]*\)", "\([^"]*\)", "\([^"]*\)")/\1|\2|\3|\4/p' "$table" >"$work/rows"
+[ -s "$work/rows" ] || complain "$table has no rows"
+while IFS='|' read -r name layer set kernel; do
+    for set in ${set:-cpu gpu}; do
+        force "$name" "$layer" "$set" "$kernel"
+    done
+done <"$work/rows"
+for set in cpu gpu; do
+    force "" "" $set ""
+done
+
+# What makes no sense is said.
+refused() {
+    LINNET_OPENCL_VARIANT=$1 "$conformance" --backend "$selection" --quick --layer gram >"$work/out" 2>&1 || true
+    grep -q "LINNET_OPENCL_VARIANT=$1: '$2' $3" "$work/out" || complain "$1 is not refused"
+}
+refused conv2d conv2d 'is none'
+refused tile=64,tile=65 tile=65 'is none'
+refused tile=64,gram=tiled,tile=128 tile=128 'is the second of its kind'
+
+# Every implementation of a layer that has several has a row.
+for name in $(sed -n 's/.*linnet_cl_conv2d_way linnet_cl_conv2d_[a-z0-9_]* = {.name = "\([^"]*\)".*/\1/p' "$sources"/backends/opencl/conv2d_*.c); do
+    grep -q "^conv2d=$name|" "$work/rows" || complain "$table has no row for conv2d=$name"
+done
+# Every kernel, with its macros replaced as a driver replaces them.
+for file in "$sources"/kernels/*.cl; do
+    "$cc" -E -P -x c -I "$sources/kernels" "$file" | tr '\n' ' ' | grep -o '__kernel  *\(__attribute__((.[^;{]*)) *\)\{0,1\}void  *[a-z0-9_]*' |
+        sed 's/.* //'
+done | sort -u >"$work/kernels"
+[ "$(wc -l <"$work/kernels")" -gt 80 ] || complain "only $(wc -l <"$work/kernels") kernels were found in kernels/"
+sort -u -o "$work/ran" "$work/ran"
+# nchw16c_unpack: backend.h's convert has to offer the way back, which nobody takes with weights.
+for kernel in $(comm -23 "$work/kernels" "$work/ran" | grep -vx nchw16c_unpack); do
+    complain "kernel $kernel never ran"
+done
+[ $status -ne 0 ] || echo "$(wc -l <"$work/rows") variants, cold and warm; $(wc -l <"$work/kernels") kernels ran"
+exit $status

@@ -327,6 +327,41 @@ static bool candidate_is_sane(const linnet_candidate *candidate)
     return candidate->name && candidate->saved_count <= LINNET_MAX_SAVED && (!candidate->alias || candidate->in_place);
 }
 
+/* What speaks against a candidate that the plugin accepts. */
+static void refuse(const linnet_compiler *c, const linnet_plan_step *step, linnet_candidate *candidate)
+{
+    if (candidate->refusal)
+        return;
+    if (c->context->settings.direct && candidate->numerics > LINNET_NUMERICS_DIRECT)
+        candidate->refusal = "LINNET_NUMERICS=direct";
+    else if (candidate->name &&
+             linnet_trust_is_bad(c->session->places[step->place].device, &step->desc, candidate->name))
+        candidate->refusal = "it does not compute right here";
+}
+
+/* The smallest workspace of those that accept. */
+static uint64_t least_workspace(const linnet_compiler *c, const linnet_plan_step *step)
+{
+    linnet_candidate candidate;
+    uint64_t least = UINT64_MAX;
+    linnet_backend_device *handle = c->session->places[step->place].device->handle;
+    for (uint32_t i = 0;; i++) {
+        preset(&step->desc, &candidate);
+        if (step->ops->candidate(handle, &step->desc, i, &candidate) != LINNET_OK)
+            return least;
+        refuse(c, step, &candidate);
+        if (!candidate.refusal && candidate.workspace_bytes < least)
+            least = candidate.workspace_bytes;
+    }
+}
+
+/* Where memory is short: is there one that needs less beside its operands? */
+static bool is_too_large(const linnet_compiler *c, const linnet_plan_step *step)
+{
+    uint64_t bytes = step->candidate.workspace_bytes;
+    return bytes > c->session->workspace_limit && bytes > least_workspace(c, step);
+}
+
 linnet_status linnet_emit_next(linnet_compiler *c, linnet_plan_step *step, uint32_t *index)
 {
     const linnet_device *device = c->session->places[step->place].device;
@@ -343,12 +378,9 @@ linnet_status linnet_emit_next(linnet_compiler *c, linnet_plan_step *step, uint3
             return status;
         if (status != LINNET_OK)
             return linnet_device_check(c->context, device, status, layer);
-        if (c->context->settings.direct && step->candidate.numerics > LINNET_NUMERICS_DIRECT &&
-            !step->candidate.refusal)
-            step->candidate.refusal = "LINNET_NUMERICS=direct";
-        if (!step->candidate.refusal && step->candidate.name &&
-            linnet_trust_is_bad(c->session->places[step->place].device, &step->desc, step->candidate.name))
-            step->candidate.refusal = "it does not compute right here";
+        refuse(c, step, &step->candidate);
+        if (!step->candidate.refusal && is_too_large(c, step))
+            step->candidate.refusal = "its workspace is too large here";
         if (step->candidate.refusal) {
             note_refusal(step, &step->candidate);
             continue;

@@ -212,6 +212,62 @@ static linnet_status place_all(linnet_compiler *c)
     return status;
 }
 
+/* ---- Does all of it fit? ---- */
+
+static void find_largest_workspace(linnet_plan *plan)
+{
+    for (size_t i = 0; i < plan->step_count; i++) {
+        const linnet_plan_step *step = &plan->steps[i];
+        if (step->type == LINNET_STEP_LAYER && step->candidate.workspace_bytes > plan->largest_workspace)
+            plan->largest_workspace = step->candidate.workspace_bytes;
+    }
+}
+
+/* Bytes of the arena: blocks are shared with the session's other plans. */
+static uint64_t arena_bytes(const linnet_compiler *c, uint32_t index)
+{
+    const linnet_place *place = &c->session->places[index];
+    const linnet_plan *plan = c->plan;
+    uint64_t sum = 0;
+    for (size_t i = 0; i < plan->block_counts[index] || i < place->block_count; i++) {
+        uint64_t planned = i < plan->block_counts[index] ? plan->block_bytes[index][i] : 0;
+        uint64_t there = i < place->block_count ? place->block_bytes[i] : 0;
+        sum += planned > there ? planned : there;
+    }
+    return sum;
+}
+
+/* Bytes of what the session has on a place besides. */
+static uint64_t other_bytes(const linnet_session *session, uint32_t index)
+{
+    const linnet_place *place = &session->places[index];
+    uint64_t sum = session->state_bytes + session->parameter_bytes;
+    sum += place->gradients ? session->parameter_bytes : 0;
+    for (uint32_t i = 0; i < LINNET_MAX_SLOTS; i++)
+        sum += place->slots[i] ? session->parameter_bytes : 0;
+    for (size_t i = 0; i < session->packed_count; i++)
+        sum += session->packed[i].place == index ? session->packed[i].bytes : 0;
+    for (size_t i = session->variable_count; i < session->variable_total; i++)
+        sum += session->variables[i].own && session->variables[i].place == index ? session->variables[i].bytes : 0;
+    return sum;
+}
+
+/* Devices with memory of their own; the host's is the system's to give out. */
+static linnet_status check_total(const linnet_compiler *c, uint32_t index)
+{
+    const linnet_device *device = c->session->places[index].device;
+    if (!device->info.memory_bytes || (device->info.capabilities & LINNET_CAPABILITY_HOST_VISIBLE))
+        return LINNET_OK;
+    uint64_t arena = arena_bytes(c, index), others = other_bytes(c->session, index);
+    if (others <= device->info.memory_bytes && arena <= device->info.memory_bytes - others)
+        return LINNET_OK;
+    return linnet_fail(c->context, LINNET_OUT_OF_MEMORY,
+                       "%s: %llu bytes are needed (%llu of parameters, %llu of activations and workspaces), the device "
+                       "has %llu",
+                       device->label, (unsigned long long)(arena + others), (unsigned long long)others,
+                       (unsigned long long)arena, (unsigned long long)device->info.memory_bytes);
+}
+
 linnet_status linnet_compile_memory(linnet_compiler *c)
 {
     linnet_plan *plan = c->plan;
@@ -223,5 +279,10 @@ linnet_status linnet_compile_memory(linnet_compiler *c)
     find_lifetimes(plan);
     for (uint32_t i = 0; i < plan->step_count; i++)
         merge_step(plan, i);
-    return place_all(c);
+    find_largest_workspace(plan);
+    c->session->largest_workspace = plan->largest_workspace;
+    linnet_status status = place_all(c);
+    for (uint32_t p = 0; p < plan->place_count && status == LINNET_OK; p++)
+        status = check_total(c, p);
+    return status;
 }

@@ -148,7 +148,8 @@ typedef struct linnet_plan {
     size_t loss_count, loss_capacity;
     uint32_t *segment_starts; /* loss_count + 2 entries: where each segment begins, and the end */
 
-    uint64_t **block_bytes; /* per place: bytes of each arena block that is needed */
+    uint64_t largest_workspace; /* bytes */
+    uint64_t **block_bytes;     /* per place: bytes of each arena block that is needed */
     size_t *block_counts;
     size_t place_count;
     void *staging; /* host memory for transfers */

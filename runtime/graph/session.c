@@ -39,6 +39,7 @@ linnet_session *linnet_session_new(linnet_net *net, linnet_device *device)
         session->net = net;
         session->settings = (linnet_session_settings){.behaviour = LINNET_EVALUATE, .parameter_gradients = true};
         session->arena_generation = 1;
+        session->workspace_limit = UINT64_MAX;
         session->sum_place = LINNET_NONE;
         if (session_init(session, device ? device : opened) != LINNET_OK)
             linnet_session_free(&session);
@@ -312,12 +313,49 @@ static linnet_status find_plan(linnet_session *session, const feeds *wanted, lin
     return LINNET_OK;
 }
 
+static void drop_plan(linnet_session *session, const linnet_plan *plan)
+{
+    for (size_t i = session->plan_count; i-- > 0;)
+        if (session->plans[i] == plan)
+            forget_plan(session, i);
+}
+
+/* Smaller than the largest workspace, in steps, so that as few layers as may be take a slower way. */
+static uint64_t lower_limit(uint64_t largest)
+{
+    return largest > ((uint64_t)1 << 20) ? largest / 4 : 0;
+}
+
+/* The plan, and with resolve its memory. Where the device has too little, another plan with implementations that need
+   less beside their operands. */
+static linnet_status prepare_plan(linnet_session *session, const feeds *wanted, bool resolve, linnet_plan **out)
+{
+    linnet_status status;
+    for (;;) {
+        *out = NULL;
+        session->largest_workspace = 0;
+        status = find_plan(session, wanted, out);
+        if (status == LINNET_OK)
+            session->largest_workspace = (*out)->largest_workspace;
+        if (status == LINNET_OK && resolve)
+            status = linnet_plan_resolve(session, *out);
+        if (status != LINNET_OUT_OF_MEMORY || !session->workspace_limit || !session->largest_workspace)
+            break;
+        drop_plan(session, *out);
+        session->workspace_limit = lower_limit(session->largest_workspace);
+        linnet_log(session->context, LINNET_LOG_INFO, "%s; again with workspaces of at most %llu bytes",
+                   linnet_context_message(session->context), (unsigned long long)session->workspace_limit);
+    }
+    session->workspace_limit = UINT64_MAX;
+    return status;
+}
+
 linnet_status linnet_session_plan(linnet_session *session, const linnet_batch *batch, linnet_plan **out)
 {
     feeds wanted;
     const linnet_feed *ignored[LINNET_MAX_FEEDS];
     linnet_status status = read_feeds(session, batch, &wanted, ignored);
-    return status == LINNET_OK ? find_plan(session, &wanted, out) : status;
+    return status == LINNET_OK ? prepare_plan(session, &wanted, false, out) : status;
 }
 
 /* ---- Forward and backward ---- */
@@ -379,9 +417,7 @@ static linnet_status forward(linnet_session *session, const linnet_batch *batch)
     if (status == LINNET_OK)
         status = read_feeds(session, batch, &wanted, list);
     if (status == LINNET_OK)
-        status = find_plan(session, &wanted, &plan);
-    if (status == LINNET_OK)
-        status = linnet_plan_resolve(session, plan);
+        status = prepare_plan(session, &wanted, true, &plan);
     if (status == LINNET_OK)
         status = update_derived(session, plan);
     if (status == LINNET_OK)

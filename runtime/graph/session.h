@@ -103,6 +103,8 @@ struct linnet_session {
     uint64_t backward_done;           /* bit i: loss i of the current forward has been differentiated */
     uint32_t last_segment;            /* of the last backward, for reading gradients of values */
     const void *output_gradient;      /* during a backward: where its segment starts from */
+    uint64_t workspace_limit;         /* while a plan is made: what a step may take, where it has a choice */
+    uint64_t largest_workspace;       /* of the plan made last, also where it failed for want of memory; else 0 */
     struct linnet_recorder *recorder; /* while it is tuned: notes what is asked for */
     linnet_profile *profile;          /* what is recorded; NULL: nothing is */
     linnet_binding *bindings;         /* inputs in the caller's memory */

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Devices with too little memory: a plan says how much it needs, and takes implementations that need less first. */
+#include "../../runtime/graph/session.h"
+#include "sessions.h"
+
+#include <math.h>
+
+#define DEVICE(state) ((linnet_device *)*(state))
+
+enum { BATCH = 4, SIDE = 28, CLASSES = 10 };
+
+typedef struct learner {
+    linnet_net *net;
+    linnet_value logits, loss;
+    linnet_session *session;
+    linnet_optimizer *sgd;
+} learner;
+
+/* Small activations and many weights: what a gradient of weights is summed up in is large beside them. */
+static learner learner_new(linnet_device *device)
+{
+    learner l = {.net = linnet_net_new(NULL)};
+    linnet_value x = linnet_input(l.net, "image", 1, SIDE, SIDE);
+    x = linnet_relu(l.net, linnet_conv2d(l.net, x, .out_channels = 32, .kernel = 5, .stride = 4));
+    x = linnet_relu(l.net, linnet_conv2d(l.net, x, .out_channels = 64, .kernel = 3));
+    l.logits = linnet_linear(l.net, linnet_flatten(l.net, x), .out_features = CLASSES);
+    l.loss = linnet_cross_entropy(l.net, l.logits, linnet_labels(l.net, "label"));
+    assert_string_equal(linnet_net_message(l.net), "");
+    l.session = linnet_session_new(l.net, device);
+    l.sgd = linnet_sgd_new(l.session, .learning_rate = 0.1f);
+    assert_non_null(l.sgd);
+    return l;
+}
+
+static void learner_free(learner *l)
+{
+    linnet_optimizer_free(&l->sgd);
+    linnet_session_free(&l->session);
+    linnet_net_free(&l->net);
+}
+
+static linnet_status step(learner *l, float *out_loss)
+{
+    static float pixels[BATCH * SIDE * SIDE];
+    static const int32_t labels[BATCH] = {0, 2, 4, 9};
+    linnet_batch batch = {.feed_count = 0};
+    fill_random(pixels, BATCH * SIDE * SIDE, 3, 3);
+    FEED(&batch, "image", pixels, BATCH, 1, SIDE, SIDE);
+    FEED_LABELS(&batch, "label", labels, BATCH);
+    linnet_status status = linnet_zero_grad(l->sgd);
+    if (status == LINNET_OK)
+        status = linnet_forward(l->session, &batch);
+    if (status == LINNET_OK)
+        status = linnet_backward(l->session, l->loss);
+    if (status == LINNET_OK)
+        status = linnet_step(l->sgd);
+    return status == LINNET_OK ? linnet_session_read(l->session, l->loss, out_loss, sizeof *out_loss) : status;
+}
+
+/* What the session has, and of it the arena. */
+static uint64_t bytes_of(const learner *l, uint64_t *out_arena)
+{
+    linnet_session_stats stats = {.struct_size = sizeof stats};
+    assert_ok(linnet_session_get_stats(l->session, &stats));
+    *out_arena = stats.arena_bytes;
+    return stats.arena_bytes + stats.parameter_bytes + stats.gradient_bytes + stats.packed_bytes;
+}
+
+static uint64_t largest_workspace(const learner *l)
+{
+    return l->session->current->largest_workspace;
+}
+
+/* Losses of two steps on a device of so many bytes. */
+static linnet_status two_losses(linnet_device *device, uint64_t bytes, float *out_losses, uint64_t *out_workspace)
+{
+    linnet_device_info usual = device->info;
+    device->info.memory_bytes = bytes;
+    device->info.capabilities &= ~(uint32_t)LINNET_CAPABILITY_HOST_VISIBLE; /* it counts for others only */
+    learner l = learner_new(device);
+    linnet_status status = step(&l, &out_losses[0]);
+    if (status == LINNET_OK)
+        status = step(&l, &out_losses[1]);
+    *out_workspace = status == LINNET_OK ? largest_workspace(&l) : 0;
+    learner_free(&l);
+    device->info = usual;
+    return status;
+}
+
+static void the_same_with_smaller_workspaces(void **state)
+{
+    linnet_device *device = DEVICE(state);
+    float usual[2], tight[2];
+    uint64_t arena, workspace, smaller;
+    learner l = learner_new(device);
+    assert_ok(step(&l, &usual[0]));
+    assert_ok(step(&l, &usual[1]));
+    uint64_t bytes = bytes_of(&l, &arena);
+    workspace = largest_workspace(&l);
+    learner_free(&l);
+    if (workspace < 4096)
+        skip(); /* nothing to save */
+    linnet_status status = two_losses(device, bytes - 1024, tight, &smaller);
+    if (status != LINNET_OK) { /* no implementation needs less */
+        assert_fails(status, LINNET_OUT_OF_MEMORY, "bytes are needed");
+        skip();
+    }
+    assert_true(smaller < workspace);
+    for (int i = 0; i < 2; i++)
+        assert_true(fabsf(usual[i] - tight[i]) <= 1e-5f * usual[i]);
+}
+
+/* The sentence names the bytes; with as many it works. */
+static void what_is_needed_is_said(void **state)
+{
+    linnet_device *device = DEVICE(state);
+    float losses[2];
+    uint64_t workspace;
+    unsigned long long needed = 0;
+    assert_fails(two_losses(device, 1000, losses, &workspace), LINNET_OUT_OF_MEMORY, " bytes are needed");
+    const char *number = strstr(linnet_context_message(NULL), " bytes are needed");
+    while (number[-1] >= '0' && number[-1] <= '9')
+        number--;
+    assert_int_equal(sscanf(number, "%llu", &needed), 1);
+    assert_ok(two_losses(device, needed, losses, &workspace));
+    assert_fails(two_losses(device, needed - 1, losses, &workspace), LINNET_OUT_OF_MEMORY, " bytes are needed");
+}
+
+/* No buffer may be larger than the device allows: a tensor that is says how large. */
+static void a_buffer_that_is_too_large_is_said(void **state)
+{
+    linnet_device *device = DEVICE(state);
+    linnet_device_info usual = device->info;
+    float loss;
+    learner l = learner_new(device);
+    device->info.max_buffer_bytes = 1024;
+    assert_fails(step(&l, &loss), LINNET_OUT_OF_MEMORY, "the device's largest buffer has 1024");
+    device->info = usual;
+    assert_ok(step(&l, &loss)); /* it works on */
+    learner_free(&l);
+}
+
+int main(int argc, char **argv)
+{
+    static const device_test tests[] = {
+        DEVICE_TEST(the_same_with_smaller_workspaces),
+        DEVICE_TEST(what_is_needed_is_said),
+        DEVICE_TEST(a_buffer_that_is_too_large_is_said),
+    };
+    return run_on_devices("memory", tests, sizeof tests / sizeof *tests, argc, argv);
+}

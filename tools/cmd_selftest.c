@@ -3,6 +3,7 @@
 #include "json_lines.h"
 #include "options.h"
 #include "progress.h"
+#include "selftest_report.h"
 #include "text.h"
 
 #include <math.h>
@@ -11,21 +12,16 @@
 
 #define MAX_KINDS 64
 
-typedef struct tally {
-    char kind[32];
-    uint64_t outcomes[LINNET_VERIFY_SKIPPED + 1];
-} tally;
-
 typedef struct selftest {
     linnet_device *device, *reference;
     linnet_verify_options options;
     linnet_verify_level level;
     const char *layer, *only; /* NULL: all */
-    tally kinds[MAX_KINDS], sum;
+    selftest_tally kinds[MAX_KINDS], sum;
     size_t kind_count;
+    const char *report_path; /* NULL: none */
+    selftest_report *report;
 } selftest;
-
-static const char *const outcome_names[] = {"", "passed", "failed", "skipped"};
 
 static bool kind_is(const char *text, const char *kind)
 {
@@ -54,26 +50,27 @@ static size_t count_wanted(const selftest *t)
     return count;
 }
 
-static tally *kind_of(selftest *t, const char *text)
+static selftest_tally *kind_of(selftest *t, const char *text)
 {
     for (size_t i = 0; i < t->kind_count; i++)
         if (kind_is(text, t->kinds[i].kind))
             return &t->kinds[i];
     if (t->kind_count == MAX_KINDS)
         return &t->kinds[MAX_KINDS - 1];
-    tally *kind = &t->kinds[t->kind_count++];
+    selftest_tally *kind = &t->kinds[t->kind_count++];
     snprintf(kind->kind, sizeof kind->kind, "%.*s", (int)strcspn(text, ":"), text);
     return kind;
 }
 
-static void record(selftest *t, const char *text, const linnet_verify_result *result)
+static void record(selftest *t, const char *text, const linnet_verify_result *result, double seconds)
 {
-    kind_of(t, text)->outcomes[result->outcome]++;
-    t->sum.outcomes[result->outcome]++;
+    selftest_tally_add(kind_of(t, text), text, result, seconds);
+    selftest_tally_add(&t->sum, text, result, seconds);
+    selftest_report_result(t->report, result, seconds);
     if (cli_common_options.json) {
         json_t *line = json_object();
         json_text(line, "case", text);
-        json_text(line, "outcome", outcome_names[result->outcome]);
+        json_text(line, "outcome", selftest_outcomes[result->outcome]);
         json_count(line, "runs", result->runs);
         json_count(line, "failures", result->failures);
         json_text(line, "report", result->report);
@@ -81,7 +78,7 @@ static void record(selftest *t, const char *text, const linnet_verify_result *re
     } else if (result->outcome == LINNET_VERIFY_FAILED || (t->only && *result->report)) {
         progress_clear();
         size_t length = strlen(result->report);
-        printf("%s %s\n%s%s", text, outcome_names[result->outcome], result->report,
+        printf("%s %s\n%s%s", text, selftest_outcomes[result->outcome], result->report,
                length && result->report[length - 1] != '\n' ? "\n" : "");
     }
 }
@@ -99,10 +96,12 @@ static int run_cases(selftest *t)
     for (size_t i = 0; code == EXIT_GO_ON && (text = case_at(t, i)); i++) {
         if (!wanted(t, text))
             continue;
+        double start = text_now();
+        selftest_report_case(t->report, text);
         linnet_status status = linnet_verify_case(t->device, t->reference, text, &t->options, result);
         code = cli_check(status);
         if (code == EXIT_GO_ON)
-            record(t, text, result);
+            record(t, text, result, text_now() - start);
         else if (status == LINNET_INVALID)
             code = EXIT_USAGE;
         progress_update(++done, NAN, NAN);
@@ -112,7 +111,7 @@ static int run_cases(selftest *t)
     return code;
 }
 
-static void add_row(table *t, const tally *kind)
+static void add_row(table *t, const selftest_tally *kind)
 {
     char cells[3][TEXT_SIZE];
     for (int i = 0; i < 3; i++)
@@ -128,7 +127,7 @@ static int summarize(selftest *t)
         json_text(line, "backend", linnet_device_backend_name(t->device));
         json_text(line, "device", linnet_device_get_info(t->device)->name);
         for (int i = LINNET_VERIFY_PASSED; i <= LINNET_VERIFY_SKIPPED; i++)
-            json_count(line, outcome_names[i], (long long)t->sum.outcomes[i]);
+            json_count(line, selftest_outcomes[i], (long long)t->sum.outcomes[i]);
         json_line(line);
     } else {
         table rows;
@@ -184,8 +183,15 @@ static int verify(selftest *t)
         cli_check_last();
         return cli_fail(EXIT_NO_DEVICE, "without the reference backend nothing can be verified");
     }
-    code = run_cases(t);
-    return code == EXIT_GO_ON ? summarize(t) : code;
+    bool quick = t->level == LINNET_VERIFY_QUICK;
+    if (t->report_path)
+        code = selftest_report_open(t->report_path, t->device, quick, t->options.seed, &t->report);
+    if (code == EXIT_GO_ON)
+        code = run_cases(t);
+    if (code == EXIT_GO_ON)
+        code = summarize(t);
+    int closed = selftest_report_close(&t->report, t->kinds, t->kind_count, &t->sum, code);
+    return code == EXIT_DONE && closed != EXIT_GO_ON ? closed : code;
 }
 
 static int run(int argc, char **argv)
@@ -202,6 +208,11 @@ static int run(int argc, char **argv)
          .argument = "CASE",
          .help = "only this case, whether listed or not"},
         {.name = "list", .kind = CLI_FLAG, .target = &list, .help = "print the cases and run none"},
+        {.name = "report",
+         .kind = CLI_TEXT,
+         .target = &t.report_path,
+         .argument = "FILE",
+         .help = "write all that is found there, to be attached to an issue"},
         option_seed(&seed, "of the random numbers (default: 1)"),
     };
     int code = cli_parse(&cmd_selftest, options, sizeof options / sizeof options[0], argc, argv, &first);
@@ -222,5 +233,10 @@ static int run(int argc, char **argv)
 const cli_command cmd_selftest = {
     "selftest", "", "check that a device computes every layer right",
     "Every implementation of every layer is compared with the reference backend, forwards\n"
-    "and backwards. Exit code 5: something is wrong.",
+    "and backwards. Exit code 5: something is wrong.\n"
+    "A report names the device, its driver and limits, and each case with its time and its largest difference from "
+    "the\n"
+    "reference in parts of what is allowed; nothing of its user. It grows case by case: where a driver takes the "
+    "program\n"
+    "down, its last line is the case. docs/devices.md lists the devices that reports are there of.",
     run};

@@ -262,6 +262,12 @@ static void diagnose(char *out_text, size_t size)
                  cpu_isa_list(), cpu_worker_count());
 }
 
+static void describe(linnet_backend_device *device, char *out_text, size_t size)
+{
+    (void)device;
+    diagnose(out_text, size);
+}
+
 static const linnet_backend backend = {
     .struct_size = sizeof backend,
     .abi = LINNET_ABI_VERSION,
@@ -296,6 +302,7 @@ static const linnet_backend backend = {
     .format_is_exact = cpu_format_is_exact,
     .format_slice = cpu_format_slice,
     .idle_jobs = cpu_idle_jobs,
+    .describe = describe,
 };
 
 const linnet_backend *linnet_backend_query(uint32_t host_abi, const linnet_host *host)

@@ -88,6 +88,7 @@ static const linnet_backend backend = {
     .command_count = linnet_cl_command_count,
     .command = linnet_cl_command,
     .forget_commands = linnet_cl_commands_forget,
+    .describe = linnet_cl_describe,
 };
 
 LINNET_API const linnet_backend *linnet_backend_query(uint32_t host_abi, const linnet_host *host);

@@ -127,6 +127,9 @@ linnet_status linnet_cl_buffer_wrap(linnet_backend_device *device, void *object,
                                     uint64_t *out_bytes);
 void linnet_cl_close(linnet_backend_device *device);
 
+/* describe.c: limits, extensions, kernels and quirks of an open device, a line each. */
+void linnet_cl_describe(linnet_backend_device *device, char *out_text, size_t size);
+
 struct linnet_backend_buffer {
     linnet_backend_device *device;
     cl_mem memory;

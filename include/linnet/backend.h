@@ -379,6 +379,9 @@ typedef struct linnet_backend {
     uint64_t (*command_count)(linnet_backend_queue *queue);
     linnet_status (*command)(linnet_backend_queue *queue, uint64_t index, linnet_command *out);
     void (*forget_commands)(linnet_backend_queue *queue);
+    /* Lines about an open device for `linnet selftest --report` ("name: value\n"...), NUL-terminated, cut to size:
+       limits, extensions, what was decided for it. Nothing of its user: no paths, no names. */
+    void (*describe)(linnet_backend_device *device, char *out_text, size_t size);
 } linnet_backend;
 
 enum { LINNET_PLAIN_OPTIMIZER = 0 };

@@ -41,7 +41,8 @@ LINNET_API linnet_device *linnet_device_open(linnet_context *context, const char
    NULL on failure, and nothing is retained. By linnet_context_last_status: LINNET_INVALID: an object is missing, the
    device is not in the context, the queue is of another device or context; LINNET_UNSUPPORTED: the queue works out of
    order, the device cannot be worked with (older than OpenCL 1.2, no compiler), or the backend takes no objects;
-   LINNET_NO_DEVICE: there is no such backend. What is no live object of the kind crashes the driver: nobody can tell. */
+   LINNET_NO_DEVICE: there is no such backend. What is no live object of the kind crashes the driver: nobody can tell.
+ */
 LINNET_API linnet_device *linnet_device_adopt(linnet_context *context, const char *backend,
                                               const linnet_native_objects *objects);
 /* Drops the caller's hold; sessions made from the device keep theirs. Accepts NULL, clears the pointer. */
@@ -52,6 +53,9 @@ LINNET_API const linnet_device_info *linnet_device_get_info(const linnet_device 
 LINNET_API const char *linnet_device_backend_name(const linnet_device *device);
 /* "cpu: AMD EPYC" as shown to people. */
 LINNET_API const char *linnet_device_label(const linnet_device *device);
+/* Lines about the device ("name: value\n"...): what its backend says of its limits and of what was decided for it, and
+   which implementations were compared with the reference at first use. Free with linnet_text_free. */
+LINNET_API linnet_status linnet_device_describe(linnet_device *device, char **out_text);
 /* Shares out jobs of so many tasks, each of which only takes so long, among the device's own threads, one job after the
    other, each waited for: for whoever wants to know what it costs to divide a layer's work (`linnet bench machine`).
    LINNET_UNSUPPORTED, without a message, from a device that has no threads of its own. */

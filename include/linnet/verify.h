@@ -66,7 +66,10 @@ typedef struct linnet_verify_result {
     linnet_verify_outcome outcome;
     uint32_t runs;     /* how often the device ran something that was then compared */
     uint32_t failures; /* how many comparisons failed */
-    char report[4096]; /* lines for people: what differed where, and how to see it again */
+    double worst; /* largest difference, in parts of what was allowed there (1: just so), where not all bits have to
+                     be the same; 0: there was none */
+    char worst_at[128]; /* "forward winograd_f4, random fill: output 0" */
+    char report[4096];  /* lines for people: what differed where, and how to see it again */
 } linnet_verify_result;
 
 /* Runs one case on device and compares with reference (a device of the reference backend; the same one: then gradients

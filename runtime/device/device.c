@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { DESCRIPTION = 16384 }; /* bytes of a plugin's lines about a device */
+
 linnet_status linnet_device_check(linnet_context *context, const linnet_device *device, linnet_status status,
                                   const char *what)
 {
@@ -175,4 +177,23 @@ linnet_status linnet_device_run_idle_jobs(linnet_device *device, uint32_t jobs, 
         return LINNET_UNSUPPORTED;
     device->backend->idle_jobs(device->handle, jobs, tasks, nanoseconds);
     return LINNET_OK;
+}
+
+linnet_status linnet_device_describe(linnet_device *device, char **out_text)
+{
+    if (!device || !out_text)
+        return linnet_fail(device ? device->context : NULL, LINNET_INVALID, "a description needs a device and a place");
+    linnet_text text = {0};
+    char *lines = linnet_allocate(1, DESCRIPTION);
+    if (lines && device->backend->describe)
+        device->backend->describe(device->handle, lines, DESCRIPTION);
+    if (lines)
+        linnet_text_append(&text, "%s", lines);
+    linnet_trust_describe(device, &text);
+    linnet_release(lines);
+    *out_text = text.failed ? NULL : text.data;
+    if (*out_text)
+        return LINNET_OK;
+    linnet_release(text.data);
+    return linnet_fail(device->context, LINNET_OUT_OF_MEMORY, "no memory to describe a device");
 }

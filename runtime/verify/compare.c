@@ -83,6 +83,7 @@ void linnet_compare(linnet_check *check, const char *name, uint32_t index, const
                     const float *got, const float *wanted, const float *scale, const float *start, double bound)
 {
     int64_t count = linnet_desc_count(desc), wrong = 0;
+    double worst = 0;
     char shown[384] = "";
     size_t used = 0;
     for (int64_t i = 0; i < count; i++) {
@@ -90,6 +91,8 @@ void linnet_compare(linnet_check *check, const char *name, uint32_t index, const
         /* Accumulating rounds once more, relative to what was there. */
         double allowed = bound == 0 ? 0 : bound * (double)scale[i] + flushed;
         allowed += start ? 0x1p-22 * (fabs(from) + (double)scale[i]) : 0;
+        double part = allowed > 0 ? fabs((double)got[i] - target) / allowed : 0;
+        worst = part > worst ? part : worst;
         if (!differs((double)got[i], target, allowed))
             continue;
         if (wrong++ < SHOWN_AT_MOST && used < sizeof shown) {
@@ -98,6 +101,10 @@ void linnet_compare(linnet_check *check, const char *name, uint32_t index, const
             used += (size_t)snprintf(shown + used, sizeof shown - used, "; %s got %.9g wanted %.9g (+-%.2g)", place,
                                      (double)got[i], target, allowed);
         }
+    }
+    if (worst > check->result->worst) {
+        check->result->worst = worst;
+        snprintf(check->result->worst_at, sizeof check->result->worst_at, "%.72s: %.40s %u", check->where, name, index);
     }
     if (wrong)
         linnet_check_fail(check, "%s %u: %lld of %lld differ%s", name, index, (long long)wrong, (long long)count,

@@ -237,6 +237,26 @@ bool linnet_trust_optimizer(linnet_device *device, uint32_t kind)
     return good;
 }
 
+void linnet_trust_describe(linnet_device *device, linnet_text *text)
+{
+    size_t passed = 0;
+    if (!applies(device))
+        return;
+    pthread_mutex_lock(&mutex);
+    const linnet_trust *trust = trust_of(device);
+    for (size_t i = 0; trust && i < trust->count; i++)
+        passed += trust->entries[i].verdict == LINNET_VERDICT_PASSED;
+    linnet_text_append(text, "verdicts at first use: %zu passed\n", passed);
+    for (size_t i = 0; trust && i < trust->count; i++) {
+        const linnet_trust_entry *e = &trust->entries[i];
+        if (e->verdict != LINNET_VERDICT_PASSED)
+            linnet_text_append(text, "verdict: %s %s %s\n",
+                               e->verdict == LINNET_VERDICT_PLAIN ? "built without optimisation:" : "failed:", e->layer,
+                               e->implementation);
+    }
+    pthread_mutex_unlock(&mutex);
+}
+
 void linnet_trust_free(linnet_device *device)
 {
     if (device->trust)

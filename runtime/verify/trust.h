@@ -11,6 +11,7 @@
 #define LINNET_VERIFY_TRUST_H
 
 #include "../core/core.h"
+#include "../core/text.h"
 #include "../device/device.h"
 
 /* Did this implementation of a desc's layer, in its direction, fail? Checks nothing. */
@@ -22,6 +23,8 @@ bool linnet_trust_check(linnet_device *device, const linnet_layer_desc *desc, co
 bool linnet_trust_plain(linnet_device *device, uint32_t kind);
 /* The same for steps of an optimiser, which has one implementation; built plainly where need be. false: it is wrong. */
 bool linnet_trust_optimizer(linnet_device *device, uint32_t kind);
+/* Appends "verdicts: 12 passed", and "verdict: failed conv2d panel" for each that is no pass. */
+void linnet_trust_describe(linnet_device *device, linnet_text *text);
 void linnet_trust_free(linnet_device *device);
 
 /* ---- trust_file.c ---- */

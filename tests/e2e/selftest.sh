@@ -15,6 +15,16 @@ json_only
 [ "$(field passed)" -gt 3 ] || fail "$(field passed) cases of conv2d passed"
 [ "$(field failed)" = 0 ] || fail "$(field failed) cases of conv2d failed"
 
+# A report: the device, each case as the program saw it, and nothing of where files are.
+must selftest --quick --layer conv2d --backend cpu --report "$WORK/report.txt" --json
+json_only
+for part in '^linnet selftest report 1$' '^backend: cpu$' '^instruction set: ' '^conv2d:n1c1h1w1_oc1k1  *passed  *[0-9]' \
+    '^conv2d  *[0-9][0-9]*  *0  *[0-9]' "^computes right: $(field passed) of "; do
+    grep -q "$part" "$WORK/report.txt" || fail "the report has no line $part"
+done
+! grep -q "$HOME/" "$WORK/report.txt" || fail "the report says where files are"
+refuses 1 "nowhere/report.txt" selftest --quick --layer conv2d --backend cpu --report "$WORK/nowhere/report.txt"
+
 must selftest --list --layer linear
 grep -vq '^linear:' "$WORK/out" && fail "--list --layer linear names other layers"
 must selftest --case conv2d:n2c3h7w5_oc4k3s2p1 --backend cpu
@@ -28,6 +38,9 @@ run selftest --quick --layer linear --backend wrong
 [ "$code" -eq 5 ] || fail "exit code $code instead of 5 for a linear layer that is off"
 grep -q '^linear:.* failed' "$WORK/out" || fail "the case that failed is not named"
 grep -q 'does NOT compute right' "$WORK/out" || fail "it does not say so"
+run selftest --quick --layer linear --backend wrong --report "$WORK/wrong.txt"
+grep -q '^does NOT compute right: ' "$WORK/wrong.txt" || fail "the report of what is wrong"
+grep -q '^linear:.*  failed ' "$WORK/wrong.txt" || fail "the case that failed is not in the report"
 run selftest --quick --layer unary --backend wrong
 [ "$code" -eq 0 ] || fail "exit code $code: its relu is right"
 echo "right is right, wrong is wrong"

@@ -6,6 +6,7 @@
  */
 #include "conv2d_winograd.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { ANY = 0, FORWARD = 1, INPUT = 2, WEIGHT = 4, ALL = FORWARD | INPUT | WEIGHT };
@@ -24,7 +25,7 @@ typedef struct rule {
 static const rule rules[] = {
     /* algorithm  directions  kernel  channels  outputs  plane  pixels  preference */
     {"depthwise", ALL,        ANY,    1,        1,       ANY,   ANY,    3},
-    {"winograd",  ALL,        3,      16,       16,      4,     100,    4}, /* fewer only stream transformed weights */
+    {"winograd",  ALL,        3,      16,       16,      4,     ANY,    4},
     {"channels",  ALL,        ANY,    16,       16,      ANY,   ANY,    3},
     {"planes",    ALL,        ANY,    ANY,      32,      ANY,   ANY,    2},
 };
@@ -39,8 +40,10 @@ static const struct winograd_cost { int64_t m; double input, output, weights; } 
 };
 /* clang-format on */
 static const double PRODUCTS_A_CYCLE = 1.8;
-/* Cycles that 16 transformed weights take from memory, beside what products hide. */
-static const double CYCLES_A_KEPT_WEIGHT = 2;
+/* A product of fewer rows takes as long: it waits for weights, and for its own sums. */
+static const double LEAST_ROWS = 10;
+/* Cycles in which 16 transformed weights arrive from memory, while the products before them are computed. */
+static const double CYCLES_A_KEPT_WEIGHT = 14;
 /* Cycles per 16 sums of the weight's gradient before its transform: they go to memory and back. */
 static const double CYCLES_A_SUM = 20;
 
@@ -74,12 +77,12 @@ static double winograd_cost_of(const struct winograd_cost *cost, const cpu_conv2
     cpu_winograd_sizes w = cpu_winograd_sizes_of(s, cost->m, direction == CPU_CONV2D_INPUT);
     w.kept = direction == CPU_CONV2D_INFERENCE && cpu_winograd_keeps_weights(&w);
     double tiles = (double)w.tiles, ins = (double)w.in_blocks, outs = (double)w.out_blocks;
-    double pairs = ins * CPU_LANES * outs;
-    double weights = direction == CPU_CONV2D_WEIGHT ? (double)w.positions * CYCLES_A_SUM
-                     : w.kept                       ? (double)w.positions * CYCLES_A_KEPT_WEIGHT
+    double positions = (double)w.positions, pairs = ins * CPU_LANES * outs;
+    double products = positions * fmax(tiles, LEAST_ROWS) / PRODUCTS_A_CYCLE;
+    double weights = direction == CPU_CONV2D_WEIGHT ? positions * CYCLES_A_SUM
+                     : w.kept                       ? fmax(0, positions * CYCLES_A_KEPT_WEIGHT - products)
                                                     : (double)cpu_winograd_blocks(&w) * cost->weights;
-    return tiles * (double)w.positions * pairs / PRODUCTS_A_CYCLE + tiles * (ins * cost->input + outs * cost->output) +
-           pairs * weights;
+    return pairs * (products + weights) + tiles * (ins * cost->input + outs * cost->output);
 }
 
 int64_t cpu_conv2d_winograd_choice(const cpu_conv2d_sizes *s, uint32_t direction)

@@ -8,9 +8,15 @@
 
 /* In this order. channels, planes, depthwise and panel refuse what is no processor, where costs decide; implicit
    refuses processors, and what does not fill its tiles. */
-static const linnet_cl_conv2d_way *const ways[] = {
-    &linnet_cl_conv2d_channels, &linnet_cl_conv2d_planes, &linnet_cl_conv2d_depthwise, &linnet_cl_conv2d_panel,
-    &linnet_cl_conv2d_implicit, &linnet_cl_conv2d_direct, &linnet_cl_conv2d_clblast};
+static const linnet_cl_conv2d_way *const ways[] = {&linnet_cl_conv2d_channels,
+                                                   &linnet_cl_conv2d_channels_winograd_f4,
+                                                   &linnet_cl_conv2d_channels_winograd_f2,
+                                                   &linnet_cl_conv2d_planes,
+                                                   &linnet_cl_conv2d_depthwise,
+                                                   &linnet_cl_conv2d_panel,
+                                                   &linnet_cl_conv2d_implicit,
+                                                   &linnet_cl_conv2d_direct,
+                                                   &linnet_cl_conv2d_clblast};
 enum { WAYS = sizeof(ways) / sizeof(ways[0]) };
 
 /* Takes the epilogue apart where it is made of what every kernel can do. */
@@ -83,6 +89,8 @@ void linnet_cl_conv2d_constants(linnet_cl_kernel *kernel, const linnet_cl_conv2d
 static float conv2d_cost(const linnet_backend_device *device, const linnet_layer_desc *desc,
                          const linnet_cl_conv2d_way *way, const linnet_cl_conv2d *shape)
 {
+    if (way->microseconds)
+        return (float)way->microseconds(device, shape) + linnet_cl_memory_cost(desc);
     int64_t lanes = way->blocked ? LINNET_CL_LANES : 1;
     double inputs = (double)(way->planes      ? shape->channels
                              : way->depthwise ? 1
@@ -116,7 +124,8 @@ static linnet_status conv2d_candidate(linnet_backend_device *device, const linne
     linnet_cl_conv2d shape = linnet_cl_conv2d_of(desc);
     const linnet_cl_conv2d_way *way = ways[index];
     out->name = way->name;
-    out->numerics = LINNET_NUMERICS_DIRECT;
+    out->numerics = way->winograd ? LINNET_NUMERICS_WINOGRAD : LINNET_NUMERICS_DIRECT;
+    shape.winograd = way->winograd;
     out->refusal = linnet_cl_refusal(desc);
     if (!out->refusal)
         out->refusal = epilogue_refusal(desc, way, &shape);
@@ -146,8 +155,10 @@ static linnet_status conv2d_plan(linnet_backend_device *device, const linnet_lay
     *out = NULL;
     linnet_cl_conv2d shape = linnet_cl_conv2d_of(desc);
     for (size_t i = 0; i < WAYS; i++)
-        if (strcmp(ways[i]->name, candidate) == 0)
+        if (strcmp(ways[i]->name, candidate) == 0) {
+            shape.winograd = ways[i]->winograd;
             return ways[i]->plan(device, &shape, out);
+        }
     return linnet_cl_fail(LINNET_NOT_FOUND, "conv2d has no candidate '%s' in the opencl backend", candidate);
 }
 

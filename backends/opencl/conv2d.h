@@ -18,6 +18,7 @@ typedef struct linnet_cl_conv2d {
     float low, high;
     bool forward, want_data, want_weight, want_bias;
     int64_t in_lanes; /* of the blocks that inputs are copied in: 16, or 1 (conv2d_planes.c) */
+    int64_t winograd; /* outputs of a tile along an axis; 0: another algorithm */
 } linnet_cl_conv2d;
 
 linnet_cl_conv2d linnet_cl_conv2d_of(const linnet_layer_desc *desc);
@@ -29,16 +30,20 @@ void linnet_cl_conv2d_constants(linnet_cl_kernel *kernel, const linnet_cl_conv2d
 typedef struct linnet_cl_conv2d_way {
     const char *name;
     float products_a_microsecond; /* of one compute unit, about */
-    bool blocked;                 /* outputs in nchw16c, weights in its formats, and epilogues that clamp */
-    bool planes;                  /* inputs in NCHW nevertheless */
-    bool adds;                    /* in NCHW: takes a residual before its operator */
-    bool depthwise;               /* its weights are packed like those of planes */
+    int64_t winograd;             /* as the shape's */
+    double (*microseconds)(const linnet_backend_device *device, const linnet_cl_conv2d *shape); /* instead, if any */
+    bool blocked;   /* outputs in nchw16c, weights in its formats, and epilogues that clamp */
+    bool planes;    /* inputs in NCHW nevertheless */
+    bool adds;      /* in NCHW: takes a residual before its operator */
+    bool depthwise; /* its weights are packed like those of planes */
     const char *(*refusal)(const linnet_backend_device *device, const linnet_cl_conv2d *shape); /* NULL: accepts */
     uint64_t (*workspace_bytes)(const linnet_backend_device *device, const linnet_cl_conv2d *shape);
     linnet_status (*plan)(linnet_backend_device *device, const linnet_cl_conv2d *shape, linnet_backend_plan **out);
 } linnet_cl_conv2d_way;
 
 extern const linnet_cl_conv2d_way linnet_cl_conv2d_channels;
+extern const linnet_cl_conv2d_way linnet_cl_conv2d_channels_winograd_f2;
+extern const linnet_cl_conv2d_way linnet_cl_conv2d_channels_winograd_f4;
 extern const linnet_cl_conv2d_way linnet_cl_conv2d_planes;
 extern const linnet_cl_conv2d_way linnet_cl_conv2d_depthwise;
 extern const linnet_cl_conv2d_way linnet_cl_conv2d_panel;

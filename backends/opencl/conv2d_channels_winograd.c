@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Winograd's convolution for processors in nchw16c (conv2d_channels_winograd.clh): how the work is split. The split is
+ * a function of the shape and the device, so results are the same at every run. The workspace holds V: each task's own,
+ * or, where there are few blocks of tiles, everybody's.
+ */
+#include "conv2d.h"
+#include "nchw16c.h"
+
+#include <math.h>
+
+enum {
+    CHUNK = 4,              /* blocks of 16 inputs of U */
+    MOST_STEP = 4,          /* blocks of 16 outputs of U and sums */
+    V_BYTES = 1 << 20,      /* of a block of tiles */
+    SUMS_BYTES = 512 << 10, /* of a step of outputs */
+    LEAST_TILES = 98,       /* of a block: for each the weights are transformed anew */
+    TASKS_SHARED = 4,       /* a unit, that share a V */
+    TASKS_A_UNIT = 2,       /* that have a V of their own */
+    FEW_BLOCKS = 2          /* a unit: fewer blocks of tiles share a V */
+};
+
+typedef struct winograd_split {
+    int64_t in_blocks, out_blocks, in_height, in_width, out_height, out_width, top, left, tiles_y, tiles_x, tiles;
+    int64_t positions, rows, groups, blocks;         /* tiles of a group, groups of a block, blocks of tiles */
+    int64_t tile_position, tile_block, weight_block; /* floats, as in the kernel */
+    int64_t step, steps, chunk;
+    bool own;
+    int64_t tasks, blocks_per_task, step_tasks, steps_per_task;
+    int64_t v_floats; /* of a block of tiles */
+} winograd_split;
+
+typedef struct winograd_plan {
+    linnet_backend_plan base;
+    linnet_cl_conv2d shape;
+    linnet_cl_kernel *input, *product;
+    uint64_t scratch_at; /* bytes into the workspace: U and sums of the tasks, behind V */
+    linnet_cl_channels_weight weight;
+} winograd_plan;
+
+static int64_t ceil_div(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t most(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static void read_sizes(const linnet_cl_conv2d *s, winograd_split *out)
+{
+    bool forward = s->forward;
+    out->in_blocks = linnet_cl_blocks(forward ? s->channels : s->outputs);
+    out->out_blocks = linnet_cl_blocks(forward ? s->outputs : s->channels);
+    out->in_height = forward ? s->height : s->out_height;
+    out->in_width = forward ? s->width : s->out_width;
+    out->out_height = forward ? s->out_height : s->height;
+    out->out_width = forward ? s->out_width : s->width;
+    out->top = forward ? s->top : 2 - s->top;
+    out->left = forward ? s->left : 2 - s->left;
+    out->tiles_y = ceil_div(out->out_height, s->winograd);
+    out->tiles_x = ceil_div(out->out_width, s->winograd);
+    out->tiles = s->images * out->tiles_y * out->tiles_x;
+    out->positions = (s->winograd + 2) * (s->winograd + 2);
+}
+
+/* Tiles of a group: as many as waste least. */
+static int64_t rows_of(const linnet_backend_device *device, int64_t tiles)
+{
+    int64_t many = device->tile_rows, few = many == 14 ? 8 : 4;
+    return ceil_div(tiles, few) * few * 10 < ceil_div(tiles, many) * many * 9 ? few : many;
+}
+
+static winograd_split split_of(const linnet_backend_device *device, const linnet_cl_conv2d *s)
+{
+    winograd_split w = {0};
+    read_sizes(s, &w);
+    int64_t units = (int64_t)device->info.compute_units;
+    int64_t bytes = w.positions * LINNET_CL_LANES * (int64_t)sizeof(float); /* of one tile and 16 channels */
+    int64_t columns = device->tile_columns;
+    int64_t block = least(SUMS_BYTES / (bytes * columns), most(V_BYTES / (bytes * w.in_blocks), LEAST_TILES));
+    w.rows = rows_of(device, least(w.tiles, block));
+    w.groups = most(1, least(block / w.rows, ceil_div(w.tiles, w.rows)));
+    w.blocks = ceil_div(w.tiles, w.groups * w.rows);
+    w.blocks = w.blocks > units ? ceil_div(w.blocks, units) * units : w.blocks; /* everyone has as many */
+    w.groups = ceil_div(ceil_div(w.tiles, w.blocks), w.rows);
+    w.blocks = ceil_div(w.tiles, w.groups * w.rows);
+    w.step = w.out_blocks % MOST_STEP == 0 && w.groups * w.rows * bytes * MOST_STEP <= SUMS_BYTES ? MOST_STEP : columns;
+    w.steps = ceil_div(w.out_blocks, w.step);
+    w.chunk = least(CHUNK, w.in_blocks);
+    w.tile_position = (w.rows | 1) * LINNET_CL_LANES;
+    w.tile_block = w.positions * w.tile_position + LINNET_CL_LANES;
+    w.weight_block = w.positions * (LINNET_CL_LANES + 1) * LINNET_CL_LANES + LINNET_CL_LANES;
+    w.v_floats = w.groups * w.in_blocks * w.tile_block;
+    w.own = w.blocks >= FEW_BLOCKS * units;
+    w.blocks_per_task = w.own ? ceil_div(w.blocks, least(w.blocks, TASKS_A_UNIT * units)) : 1;
+    w.tasks = ceil_div(w.blocks, w.blocks_per_task);
+    w.steps_per_task = w.own ? w.steps : ceil_div(w.steps, least(w.steps, ceil_div(TASKS_SHARED * units, w.blocks)));
+    w.step_tasks = ceil_div(w.steps, w.steps_per_task);
+    return w;
+}
+
+/* Of U and sums of a task. */
+static int64_t task_floats(const winograd_split *w)
+{
+    return w->step * w->chunk * w->weight_block + w->groups * w->step * w->tile_block;
+}
+
+static int64_t v_floats(const winograd_split *w)
+{
+    return (w->own ? w->tasks : w->blocks) * w->v_floats;
+}
+
+static int64_t workspace_floats(const winograd_split *w)
+{
+    return v_floats(w) + w->tasks * w->step_tasks * task_floats(w);
+}
+
+static const char *winograd_refusal(const linnet_backend_device *device, const linnet_cl_conv2d *s)
+{
+    if (!device->prefers_vectors)
+        return "for devices with vectors";
+    if (s->kernel_height != 3 || s->kernel_width != 3 || s->stride_y * s->stride_x != 1 ||
+        s->dilation_y * s->dilation_x != 1 || s->groups != 1)
+        return "needs a 3x3 kernel, stride, dilation and groups of 1";
+    if (!s->forward && !s->want_data)
+        return "for the forward direction and the input's gradient";
+    if (s->top > 2 || s->left > 2)
+        return "needs padding of at most 2";
+    if (!(s->low <= 0 && s->high >= 0) && s->outputs % LINNET_CL_LANES != 0)
+        return "needs an operator that keeps 0 in spare lanes";
+    if (s->want_weight && !linnet_cl_channels_weight_fits(device, s))
+        return "a chunk of pixels does not fit local memory";
+    winograd_split w = split_of(device, s);
+    if (w.out_blocks < device->tile_columns)
+        return "needs more channels";
+    if (workspace_floats(&w) > LINNET_CL_MOST_ELEMENTS)
+        return "needs fewer or smaller items";
+    return NULL;
+}
+
+static uint64_t winograd_workspace_bytes(const linnet_backend_device *device, const linnet_cl_conv2d *s)
+{
+    winograd_split w = split_of(device, s);
+    uint64_t v = (uint64_t)workspace_floats(&w) * sizeof(float);
+    uint64_t weight = s->want_weight || s->want_bias ? linnet_cl_channels_weight_workspace(device, s) : 0;
+    return v > weight ? v : weight; /* one after the other */
+}
+
+/* Measured with AVX-512, as those of backends/cpu/conv2d_rules.c: of a tile's transforms and of a pair of blocks'. */
+static double winograd_microseconds(const linnet_backend_device *device, const linnet_cl_conv2d *s)
+{
+    static const double products = 55e3, input[2] = {0.03, 0.1}, output[2] = {0.03, 0.07}, weights[2] = {0.4, 0.8};
+    int large = s->winograd == 4;
+    winograd_split w = split_of(device, s);
+    double tiles = (double)(w.blocks * w.groups * w.rows), ins = (double)w.in_blocks;
+    double outs = (double)(w.steps * w.step), pairs = ins * outs;
+    double sum = tiles * (double)w.positions * pairs * 256 / products +
+                 tiles * (ins * input[large] + outs * output[large]) + pairs * (double)w.blocks * weights[large];
+    if (s->want_weight)
+        sum += (double)(s->images * s->out_height * s->out_width * 9) * pairs * 256 / 60e3;
+    return sum / (double)device->info.compute_units;
+}
+
+/* ---- Plans ---- */
+
+static void shape_constants(linnet_cl_kernel *kernel, const winograd_split *w)
+{
+    const int64_t constants[] = {w->in_blocks, w->out_blocks, w->in_height,     w->in_width,   w->out_height,
+                                 w->out_width, w->top,        w->left,          w->tiles_y,    w->tiles_x,
+                                 w->tiles,     w->rows,       w->tile_position, w->tile_block, w->groups};
+    linnet_cl_ints(kernel, constants);
+}
+
+static void add_kernels(winograd_plan *plan)
+{
+    const linnet_cl_conv2d *s = &plan->shape;
+    winograd_split w = split_of(plan->base.device, s);
+    bool large = s->winograd == 4, forward = s->forward;
+    linnet_cl_program_id program =
+        large ? LINNET_CL_PROGRAM_CONV2D_CHANNELS_WINOGRAD_F4 : LINNET_CL_PROGRAM_CONV2D_CHANNELS_WINOGRAD_F2;
+    if (!w.own) {
+        plan->input = linnet_cl_kernel_new(
+            &plan->base, program, large ? "conv2d_channels_winograd_input_f4" : "conv2d_channels_winograd_input_f2", 2);
+        shape_constants(plan->input, &w);
+        linnet_cl_range(plan->input, w.blocks * w.groups, w.in_blocks, 1, 1);
+    }
+    linnet_cl_kernel *product = linnet_cl_kernel_new(
+        &plan->base, program, large ? "conv2d_channels_winograd_f4" : "conv2d_channels_winograd_f2", 7);
+    const int64_t constants[] = {w.own,   w.blocks_per_task, w.step,         w.steps_per_task,
+                                 w.chunk, !forward,          task_floats(&w)};
+    shape_constants(product, &w);
+    linnet_cl_ints(product, constants);
+    linnet_cl_int(product, forward && s->has_bias ? s->outputs : 0);
+    linnet_cl_float(product, forward ? s->low : -INFINITY);
+    linnet_cl_float(product, forward ? s->high : INFINITY);
+    linnet_cl_int(product, forward && s->adds);
+    linnet_cl_range(product, w.tasks, w.step_tasks, 1, 1);
+    plan->product = product;
+    plan->scratch_at = (uint64_t)v_floats(&w) * sizeof(float);
+}
+
+static linnet_status run_product(winograd_plan *plan, linnet_backend_queue *queue, const linnet_layer_args *args)
+{
+    const linnet_cl_conv2d *s = &plan->shape;
+    linnet_view in = s->forward ? args->inputs[LINNET_CONV2D_X] : args->output_gradients[LINNET_CONV2D_Y];
+    linnet_view out = s->forward ? args->outputs[LINNET_CONV2D_Y] : args->input_gradients[LINNET_CONV2D_X];
+    linnet_status status = plan->input ? linnet_cl_launch(plan->input, queue, in, args->workspace) : LINNET_OK;
+    if (status)
+        return status;
+    linnet_cl_run_int(plan->product, 0, s->forward ? 0 : linnet_cl_bit(args->accumulate_inputs, LINNET_CONV2D_X));
+    return linnet_cl_launch(plan->product, queue, in, args->parameters[LINNET_CONV2D_WEIGHT],
+                            s->forward && s->has_bias ? args->parameters[LINNET_CONV2D_BIAS] : linnet_cl_no_view,
+                            s->forward && s->adds ? args->inputs[LINNET_CONV2D_X + 1] : linnet_cl_no_view, out,
+                            args->workspace, linnet_cl_view_at(args->workspace, plan->scratch_at));
+}
+
+static linnet_status winograd_run(linnet_backend_plan *base, linnet_backend_queue *queue, const linnet_layer_args *args)
+{
+    winograd_plan *plan = (winograd_plan *)base;
+    linnet_status status = run_product(plan, queue, args);
+    return status || plan->shape.forward ? status : linnet_cl_channels_weight_run(&plan->weight, queue, args);
+}
+
+static linnet_status winograd_plan_new(linnet_backend_device *device, const linnet_cl_conv2d *shape,
+                                       linnet_backend_plan **out)
+{
+    linnet_backend_plan *base;
+    linnet_status status = linnet_cl_plan_new(device, sizeof(winograd_plan), winograd_run, &base);
+    if (status)
+        return status;
+    winograd_plan *plan = (winograd_plan *)base;
+    plan->shape = *shape;
+    add_kernels(plan);
+    if (!shape->forward)
+        linnet_cl_channels_weight_kernels(base, shape, &plan->weight);
+    return linnet_cl_plan_done(base, out);
+}
+
+const linnet_cl_conv2d_way linnet_cl_conv2d_channels_winograd_f2 = {.name = "channels_winograd_f2",
+                                                                    .winograd = 2,
+                                                                    .microseconds = winograd_microseconds,
+                                                                    .blocked = true,
+                                                                    .refusal = winograd_refusal,
+                                                                    .workspace_bytes = winograd_workspace_bytes,
+                                                                    .plan = winograd_plan_new};
+
+const linnet_cl_conv2d_way linnet_cl_conv2d_channels_winograd_f4 = {.name = "channels_winograd_f4",
+                                                                    .winograd = 4,
+                                                                    .microseconds = winograd_microseconds,
+                                                                    .blocked = true,
+                                                                    .refusal = winograd_refusal,
+                                                                    .workspace_bytes = winograd_workspace_bytes,
+                                                                    .plan = winograd_plan_new};

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* F(4 x 4, 3 x 3) in nchw16c, forward and backward with respect to the input: conv2d_channels_winograd.clh says how. */
+#include "lanes.clh"
+#define M          4
+#define VALUE      float16
+#define NAME(name) name##_f4
+#include "winograd.clh"
+#include "conv2d_channels_winograd.clh"

@@ -63,13 +63,31 @@ static void own_options(train_request *a, cli_option out[TRAIN_OWN_OPTIONS])
     memcpy(out, table, sizeof table);
 }
 
+/* The checkpoint to go on from where the device was lost, to be freed; NULL: it was not, or there is none. */
+static char *left_behind(const train_run *r, int code)
+{
+    bool lost = code == EXIT_FAILED && linnet_context_last_status(NULL) == LINNET_DEVICE_LOST;
+    return lost && r->kept ? strdup(r->outputs.checkpoint) : NULL;
+}
+
+/* Once: a device that is lost again has more wrong with it. */
 static int train_single(train_request *a)
 {
     train_run *r = calloc(1, sizeof *r);
     if (!r)
         return cli_fail(EXIT_NO_MEMORY, "no memory to train");
     int code = train_one(r, a);
+    char *checkpoint = left_behind(r, code);
     train_close(r);
+    if (checkpoint) {
+        fprintf(stderr, "linnet: the device is opened anew, and training goes on from %s\n", checkpoint);
+        memset(r, 0, sizeof *r);
+        a->resume = checkpoint;
+        code = train_one(r, a);
+        train_close(r);
+        a->resume = NULL;
+    }
+    free(checkpoint);
     free(r);
     return code;
 }
@@ -137,5 +155,6 @@ const cli_command cmd_train = {
     "32\n"
     "steps, so the steps are a little slower. A trace has up to 200,000 events.\n"
     "Ctrl-C finishes the step, writes a checkpoint and leaves with exit code 130; --resume then gives the same bits\n"
-    "as never having stopped. A resumed run keeps the options it was started with.",
+    "as never having stopped. A resumed run keeps the options it was started with. A device that is lost on the way\n"
+    "(its driver was reset) is opened anew, once, and training goes on from the last checkpoint.",
     run};

@@ -110,6 +110,7 @@ typedef struct train_run {
     uint32_t fallbacks;
     int64_t images;     /* trained by this process */
     double seconds;     /* it took, evaluation apart */
+    bool kept;          /* the checkpoint is of this run */
     const char *all_in; /* the folder of all networks where this is one of several; NULL: it is alone */
 } train_run;
 

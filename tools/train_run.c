@@ -190,6 +190,7 @@ static int save_checkpoint(train_run *r)
         return cli_fail(EXIT_NO_MEMORY, "no memory for a checkpoint");
     linnet_checkpoint c = checkpoint_of(r, &notes);
     int code = cli_check(linnet_checkpoint_save(&c, r->outputs.checkpoint));
+    r->kept = r->kept || code == EXIT_GO_ON;
     free(notes);
     return code;
 }

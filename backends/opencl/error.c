@@ -139,7 +139,10 @@ linnet_status linnet_cl_check(const linnet_backend_device *device, const char *c
 {
     if (error == CL_SUCCESS)
         return LINNET_OK;
+    linnet_status status = error_status(error);
+    if (error == CL_OUT_OF_RESOURCES && device && linnet_cl_is_lost(device))
+        status = LINNET_DEVICE_LOST;
     const char *on = device ? " on '" : "", *name = device ? device->info.name : "", *quote = device ? "'" : "";
-    return linnet_cl_fail(error_status(error), "%s%s%s%s failed: %s (%d)", call, on, name, quote,
-                          linnet_cl_error_name(error), (int)error);
+    return linnet_cl_fail(status, "%s%s%s%s failed: %s (%d)%s", call, on, name, quote, linnet_cl_error_name(error),
+                          (int)error, status == LINNET_DEVICE_LOST ? "; the context is lost" : "");
 }

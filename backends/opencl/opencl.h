@@ -22,7 +22,7 @@ extern const linnet_host *linnet_cl_host; /* set once, by linnet_backend_query *
 /* ---- error.c ---- */
 
 /* LINNET_OK for CL_SUCCESS; else sets the sentence "<call> on '<device>' failed: CL_..." (device NULL: none) and maps
- * the code. */
+ * the code; CL_OUT_OF_RESOURCES to LINNET_DEVICE_LOST where the context is dead, else to LINNET_OUT_OF_MEMORY. */
 linnet_status linnet_cl_check(const linnet_backend_device *device, const char *call, cl_int error);
 /* Sets the sentence and returns the status. */
 linnet_status linnet_cl_fail(linnet_status status, const char *format, ...) LINNET_PRINTF(2, 3);
@@ -32,6 +32,9 @@ void linnet_cl_log(int level, const char *format, ...) LINNET_PRINTF(2, 3);
 linnet_status linnet_cl_fork_check(void);
 /* From now on a fork's child is refused: driver threads do not survive it. */
 void linnet_cl_fork_guard(void);
+
+/* lost.c: the driver said CL_OUT_OF_RESOURCES; does the context do nothing any more? */
+bool linnet_cl_is_lost(const linnet_backend_device *device);
 
 /* ---- object.c: counts what the plugin holds of the driver ---- */
 

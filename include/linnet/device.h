@@ -31,7 +31,8 @@ LINNET_API linnet_device *linnet_device_open(linnet_context *context, const char
    Order: sessions on the device work on the caller's queue. What the caller enqueued there before a call comes before
    what the call enqueues, what it enqueues afterwards comes after. linnet_forward, linnet_backward, optimiser steps and
    linnet_session_copy wait for nothing; linnet_session_read, _get, _finish and _free wait for the queue, the caller's
-   commands in it included, and so does a forward that needs a larger arena than those before it. Without a queue each
+   commands in it included, and so does a forward that needs a larger arena than those before it, or (the first one)
+   folds batch norms into weights. Without a queue each
    session makes its own; then the caller waits (linnet_session_finish) before it uses what Linnet wrote. Programs are
    built, and implementations compared with the reference at their first use (LINNET_CHECK), on queues apart.
 

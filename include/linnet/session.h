@@ -16,6 +16,15 @@
  * (LINNET_FALLBACK=error|warn|allow).
  *
  * Errors: a status and linnet_context_message; the session stays usable. Threads: one at a time.
+ *
+ * LINNET_OUT_OF_MEMORY: where a plan does not fit the device's memory, implementations with smaller workspaces have been
+ * tried already; the message says how many bytes are needed.
+ *
+ * LINNET_DEVICE_LOST: the device does nothing any more (its driver was reset, a kernel crashed). A session whose
+ * variables training has not changed gets over that, once: linnet_forward opens the device anew with the weights, of
+ * which the host has a copy, and runs on it; a read that fails so is repeated from linnet_forward on. What trains is
+ * lost with its device: a new session goes on from the checkpoint (train.h). So is what runs on a context of the
+ * caller's (linnet_device_adopt).
  */
 #ifndef LINNET_SESSION_H
 #define LINNET_SESSION_H
@@ -67,7 +76,8 @@ LINNET_API void linnet_session_set_lazy(linnet_session *session, int on);
  * returns. */
 LINNET_API linnet_status linnet_forward(linnet_session *session, const linnet_batch *batch);
 /* Gradients of loss, a scalar of the last forward. Adds to parameter gradients (linnet_zero_grad clears them) and
-   overwrites gradients of values. Once per loss and forward. */
+   overwrites gradients of values. Once per loss and forward. Behind a forward that failed: the same status, and its
+   message stays. */
 LINNET_API linnet_status linnet_backward(linnet_session *session, linnet_value loss);
 /* The same from any value y given to linnet_session_add_loss: gradients of sum(gradient * y), gradient dense f32 of y's
    shape in the last forward (a vector-Jacobian product: one class score, one unit of a feature map). Read before it

@@ -26,7 +26,7 @@ static linnet_status new_zero_buffer(const linnet_session *session, const linnet
                                "clearing a buffer");
 }
 
-linnet_status linnet_place_allocate(linnet_session *session, linnet_place *place)
+linnet_status linnet_place_allocate(const linnet_session *session, linnet_place *place)
 {
     bool has_gradients = session->places[0].gradients != NULL;
     linnet_status status = new_zero_buffer(session, place, session->parameter_bytes, &place->parameters);
@@ -56,6 +56,16 @@ linnet_status linnet_slots_allocate(linnet_session *session, uint32_t slot_count
     return status;
 }
 
+linnet_status linnet_place_open(const linnet_session *session, linnet_device *device, linnet_place *out)
+{
+    memset(out, 0, sizeof *out);
+    out->device = linnet_device_retain(device);
+    return linnet_device_check(
+        session->context, device,
+        device->backend->queue_new(device->handle, linnet_profile_queue_flags(session, device), &out->queue),
+        "making a queue");
+}
+
 uint32_t linnet_place_add(linnet_session *session, linnet_device *device)
 {
     if (session->place_count == LINNET_MAX_PLACES) {
@@ -63,12 +73,7 @@ uint32_t linnet_place_add(linnet_session *session, linnet_device *device)
         return LINNET_NONE;
     }
     linnet_place *place = &session->places[session->place_count];
-    memset(place, 0, sizeof *place);
-    place->device = linnet_device_retain(device);
-    linnet_status status = linnet_device_check(
-        session->context, device,
-        device->backend->queue_new(device->handle, linnet_profile_queue_flags(session, device), &place->queue),
-        "making a queue");
+    linnet_status status = linnet_place_open(session, device, place);
     /* Variables exist on the first place only once they have been laid out. */
     if (status == LINNET_OK && session->place_count > 0)
         status = linnet_place_allocate(session, place);
@@ -79,7 +84,7 @@ uint32_t linnet_place_add(linnet_session *session, linnet_device *device)
     return session->place_count++;
 }
 
-void linnet_place_free(linnet_session *session, linnet_place *place)
+void linnet_place_free(const linnet_session *session, linnet_place *place)
 {
     (void)session;
     if (!place->device)

@@ -403,6 +403,8 @@ static linnet_status update_derived(linnet_session *session, const linnet_plan *
 static void begin_training_step(linnet_session *session)
 {
     session->step++;
+    if (session->state_bytes)
+        linnet_host_forget(session, false);
     for (size_t i = 0; i < session->variable_count; i++)
         session->variables[i].version += session->variables[i].is_state;
 }
@@ -443,7 +445,12 @@ static linnet_status note(linnet_session *session, linnet_status status)
 
 linnet_status linnet_forward(linnet_session *session, const linnet_batch *batch)
 {
-    return session ? note(session, forward(session, batch)) : linnet_session_check(session);
+    if (!session)
+        return linnet_session_check(session);
+    linnet_status status = forward(session, batch);
+    if (status == LINNET_DEVICE_LOST && linnet_session_rebuild(session) == LINNET_OK)
+        status = forward(session, batch);
+    return note(session, status);
 }
 
 static linnet_status find_segment(const linnet_session *session, linnet_value loss, uint32_t *out_segment)
@@ -509,7 +516,11 @@ static linnet_status backward(linnet_session *session, linnet_value value, const
 
 linnet_status linnet_backward_from(linnet_session *session, linnet_value value, const void *gradient, size_t bytes)
 {
-    return session ? note(session, backward(session, value, gradient, bytes)) : linnet_session_check(session);
+    if (!session)
+        return linnet_session_check(session);
+    if (!session->current && session->round_status != LINNET_OK)
+        return session->round_status; /* the forward's, and its sentence */
+    return note(session, backward(session, value, gradient, bytes));
 }
 
 linnet_status linnet_backward(linnet_session *session, linnet_value loss)

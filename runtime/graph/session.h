@@ -32,6 +32,7 @@ typedef struct linnet_variable {
     uint64_t offset, bytes;     /* in the place's parameters (or states) */
     uint64_t version;           /* changes with every write; packed copies of an older one are stale */
     linnet_backend_buffer *own; /* of folded weights: a buffer by themselves; NULL for the net's own variables */
+    void *host;                 /* what the caller set it to last, while the session keeps that; NULL: its start value */
     bool is_transient;          /* folded weights of which only packed copies are read: own comes and goes with them */
 } linnet_variable;
 
@@ -110,6 +111,9 @@ struct linnet_session {
     linnet_binding *bindings;         /* inputs in the caller's memory */
     size_t binding_count, binding_capacity;
     linnet_status round_status; /* first failure since zero_gradients, for the optimiser */
+    uint64_t start_seed;        /* of the variables' start values */
+    bool host_knows;            /* variables are their start values or their copies on the host: rebuild.c */
+    bool was_rebuilt;
 };
 
 /* LINNET_OK, or LINNET_INVALID for no session, LINNET_FORKED, ...: every call asks first. */
@@ -148,6 +152,20 @@ uint32_t linnet_packed_get(linnet_session *session, uint32_t variable, uint32_t 
 /* Brings a packed copy up to date. */
 linnet_status linnet_packed_update(linnet_session *session, linnet_packed *packed);
 
+/* Draws a variable's start value into memory of a place, where it lies in the place's buffers. */
+linnet_status linnet_variable_start(const linnet_session *session, const linnet_place *place, uint32_t number);
+/* Releases packed copies and folded weights; the net's own variables stay. */
+void linnet_derived_free(linnet_session *session);
+
+/* ---- rebuild.c ---- */
+/* Notes what a variable was set to; only where another device might have to be given it again. */
+void linnet_host_keep(linnet_session *session, linnet_variable *variable, const void *data);
+/* From now on the host does not know what variables are, or (knows) they have their start values. */
+void linnet_host_forget(linnet_session *session, bool knows);
+/* LINNET_OK: the device was lost and has been opened anew, with the variables as they were. Else the message is the
+   one of the loss, or says why that did not help, and nothing has changed. */
+linnet_status linnet_session_rebuild(linnet_session *session);
+
 /* ---- fold.c ---- */
 /* Brings folded weights and their packed copies up to date. */
 linnet_status linnet_fold_update(linnet_session *session, linnet_fold *fold);
@@ -157,9 +175,11 @@ linnet_status linnet_fold_keep(linnet_session *session, uint32_t variable);
 /* ---- places.c ---- */
 /* Opens a queue on the device (taking a hold of it) as a new place; UINT32_MAX with the error said. */
 uint32_t linnet_place_add(linnet_session *session, linnet_device *device);
-void linnet_place_free(linnet_session *session, linnet_place *place);
+/* The same without adding it; to be freed with linnet_place_free. */
+linnet_status linnet_place_open(const linnet_session *session, linnet_device *device, linnet_place *out);
+void linnet_place_free(const linnet_session *session, linnet_place *place);
 /* Buffers of a place for parameters and states (and gradients, slots where the session has them). */
-linnet_status linnet_place_allocate(linnet_session *session, linnet_place *place);
+linnet_status linnet_place_allocate(const linnet_session *session, linnet_place *place);
 /* Makes the arena at least as large; bumps arena_generation when a block changed. */
 linnet_status linnet_arena_ensure(linnet_session *session, uint32_t place, const uint64_t *block_bytes,
                                   size_t block_count);

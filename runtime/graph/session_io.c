@@ -213,6 +213,7 @@ linnet_status linnet_session_set(linnet_session *session, const char *name, cons
         return status;
     const linnet_place *place = &session->places[variable->place];
     variable->version++;
+    linnet_host_keep(session, variable, data);
     return linnet_device_check(session->context, place->device,
                                place->device->backend->upload(place->queue, linnet_variable_view(session, variable),
                                                               data, variable->bytes, NULL),

@@ -47,12 +47,20 @@ linnet_status linnet_variables_new(linnet_session *session)
     return linnet_place_allocate(session, &session->places[0]);
 }
 
-void linnet_variables_free(linnet_session *session)
+void linnet_derived_free(linnet_session *session)
 {
     for (size_t i = 0; i < session->packed_count; i++)
         session->places[session->packed[i].place].device->backend->buffer_free(session->packed[i].buffer);
     for (size_t i = session->variable_count; i < session->variable_total; i++)
         session->places[session->variables[i].place].device->backend->buffer_free(session->variables[i].own);
+    session->packed_count = session->fold_count = 0;
+    session->variable_total = session->variable_count;
+}
+
+void linnet_variables_free(linnet_session *session)
+{
+    linnet_derived_free(session);
+    linnet_host_forget(session, false);
     linnet_release(session->packed);
     linnet_release(session->folds);
     linnet_release(session->variables);
@@ -221,23 +229,32 @@ static void draw(const linnet_net_value *value, uint32_t number, uint64_t seed, 
 }
 
 /* A piece at a time through memory of PIECE floats. */
-static linnet_status initialize_variable(linnet_session *session, uint32_t number, float *memory)
+static linnet_status start_through(const linnet_session *session, const linnet_place *place, uint32_t number,
+                                   float *memory)
 {
-    linnet_variable *variable = &session->variables[number];
-    const linnet_place *place = &session->places[variable->place];
-    linnet_view view = linnet_variable_view(session, variable);
+    const linnet_variable *variable = &session->variables[number];
+    linnet_view view = {variable->is_state ? place->states : place->parameters, variable->offset};
     linnet_status status = LINNET_OK;
     uint64_t all = variable->bytes / sizeof *memory;
     for (uint64_t first = 0; first < all && status == LINNET_OK; first += PIECE) {
         uint64_t count = all - first < PIECE ? all - first : PIECE;
-        draw(&session->net->values[variable->value], number, session->seed, first, memory, count);
+        draw(&session->net->values[variable->value], number, session->start_seed, first, memory, count);
         status = linnet_device_check(
             session->context, place->device,
             place->device->backend->upload(place->queue, view, memory, count * sizeof *memory, NULL),
             "writing a parameter");
         view.offset += count * sizeof *memory;
     }
-    variable->version++;
+    return status;
+}
+
+linnet_status linnet_variable_start(const linnet_session *session, const linnet_place *place, uint32_t number)
+{
+    float *memory = linnet_allocate(PIECE, sizeof *memory);
+    if (!memory)
+        return linnet_fail(session->context, LINNET_OUT_OF_MEMORY, "no memory to start a parameter");
+    linnet_status status = start_through(session, place, number, memory);
+    linnet_release(memory);
     return status;
 }
 
@@ -249,10 +266,13 @@ linnet_status linnet_session_initialize(linnet_session *session, uint64_t seed)
     float *memory = linnet_allocate(PIECE, sizeof *memory);
     if (!memory)
         return linnet_fail(session->context, LINNET_OUT_OF_MEMORY, "no memory to start a parameter");
-    session->seed = seed;
+    session->seed = session->start_seed = seed;
     session->step = 0;
-    for (uint32_t i = 0; i < session->variable_count && status == LINNET_OK; i++)
-        status = initialize_variable(session, i, memory);
+    for (uint32_t i = 0; i < session->variable_count && status == LINNET_OK; i++) {
+        status = start_through(session, &session->places[session->variables[i].place], i, memory);
+        session->variables[i].version++;
+    }
+    linnet_host_forget(session, status == LINNET_OK);
     linnet_release(memory);
     return status;
 }

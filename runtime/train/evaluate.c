@@ -71,15 +71,28 @@ static linnet_status read_scores(linnet_session *session, linnet_value logits, f
     return linnet_session_read(session, logits, *scores, (size_t)count * sizeof **scores);
 }
 
+/* A forward and its scores; once more where the device was lost meanwhile, since a session may get over that. */
+static linnet_status score(linnet_session *session, const linnet_batch *batch, linnet_value logits, float **scores,
+                           size_t *capacity, int64_t *out_classes)
+{
+    linnet_status status = LINNET_OK;
+    for (int attempt = 0; attempt < 2; attempt++) {
+        status = linnet_forward(session, batch);
+        if (status == LINNET_OK)
+            status = read_scores(session, logits, scores, capacity, out_classes);
+        if (status != LINNET_DEVICE_LOST)
+            break;
+    }
+    return status;
+}
+
 static linnet_status evaluate_batch(linnet_session *session, const linnet_batch *batch, linnet_value logits,
                                     linnet_value loss, float **scores, size_t *capacity, int32_t *predictions,
                                     linnet_evaluation *sum)
 {
     int64_t classes = 0;
     const int32_t *labels = find_labels(batch);
-    linnet_status status = linnet_forward(session, batch);
-    if (status == LINNET_OK)
-        status = read_scores(session, logits, scores, capacity, &classes);
+    linnet_status status = score(session, batch, logits, scores, capacity, &classes);
     if (status == LINNET_OK && loss.id) {
         float mean = 0;
         status = linnet_session_read(session, loss, &mean, sizeof mean);
@@ -171,9 +184,7 @@ static linnet_status predict(linnet_session *session, linnet_value logits, const
     float *scores = NULL;
     size_t capacity = 0;
     int64_t classes = 0;
-    linnet_status status = linnet_forward(session, batch);
-    if (status == LINNET_OK)
-        status = read_scores(session, logits, &scores, &capacity, &classes);
+    linnet_status status = score(session, batch, logits, &scores, &capacity, &classes);
     if (status == LINNET_OK && (int64_t)k > classes)
         status = linnet_fail(session->context, LINNET_INVALID, "%zu classes are wanted, the net has %lld", k,
                              (long long)classes);

@@ -205,6 +205,8 @@ linnet_status linnet_step(linnet_optimizer *optimizer)
     if (status == LINNET_OK)
         status = check_places(session);
     optimizer->desc.step += status == LINNET_OK;
+    if (status == LINNET_OK)
+        linnet_host_forget(session, false);
     for (uint32_t p = 0; p < session->place_count && status == LINNET_OK; p++)
         status = step_place(optimizer, p);
     return status;

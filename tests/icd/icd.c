@@ -13,6 +13,14 @@
 
 __attribute__((visibility("default"))) icd_control linnet_icd = {.fail_at = -1};
 
+/* For programs that do not know of it: LINNET_TEST_LOSE=N loses the context at call N, out of resources. */
+__attribute__((constructor)) static void read_environment(void)
+{
+    const char *call = getenv("LINNET_TEST_LOSE");
+    if (call)
+        linnet_icd = (icd_control){.fail_at = atoll(call), .lose = true, .code = CL_OUT_OF_RESOURCES};
+}
+
 /* The real function of that name: dlopen by a path does not give back ourselves, whose soname is the same. */
 static void *real(const char *name)
 {
@@ -30,12 +38,29 @@ static void *real(const char *name)
     return function;
 }
 
+/* What a driver answers without a context. */
+static bool is_about_devices(const char *name)
+{
+    return strncmp(name, "clGetPlatform", 13) == 0 || strncmp(name, "clGetDevice", 11) == 0;
+}
+
+/* Is this call one that a lost context fails? */
+static bool is_lost(const char *name, int64_t call)
+{
+    if (linnet_icd.fail_at >= 0 && call == linnet_icd.fail_at)
+        linnet_icd.lost = true;
+    if (linnet_icd.lost && strcmp(name, "clCreateContext") == 0)
+        linnet_icd.lost = false;
+    return linnet_icd.lost && !is_about_devices(name);
+}
+
 /* Counts a call; the error with which it is to fail. */
 static cl_int before(const char *name)
 {
     int64_t call = __atomic_fetch_add(&linnet_icd.calls, 1, __ATOMIC_RELAXED);
-    bool at =
-        linnet_icd.fail_at >= 0 && (call == linnet_icd.fail_at || (linnet_icd.and_after && call > linnet_icd.fail_at));
+    bool at = linnet_icd.lose ? is_lost(name, call)
+                              : linnet_icd.fail_at >= 0 &&
+                                    (call == linnet_icd.fail_at || (linnet_icd.and_after && call > linnet_icd.fail_at));
     if (!at && !(linnet_icd.fail_name && strcmp(linnet_icd.fail_name, name) == 0))
         return CL_SUCCESS;
     __atomic_fetch_add(&linnet_icd.failed, 1, __ATOMIC_RELAXED);
@@ -207,6 +232,18 @@ EXPORT cl_int CL_API_CALL clGetProgramInfo(cl_program program, cl_program_info w
 }
 
 /* ---- Calls of other shapes ---- */
+
+EXPORT cl_mem CL_API_CALL clCreateBuffer(cl_context context, cl_mem_flags flags, size_t size, void *host, cl_int *error)
+{
+    cl_int failure = before("clCreateBuffer");
+    if (!failure && linnet_icd.most_bytes && size > linnet_icd.most_bytes)
+        failure = CL_MEM_OBJECT_ALLOCATION_FAILURE;
+    cl_mem memory = failure ? NULL : REAL(clCreateBuffer)(context, flags, size, host, error);
+    if (failure && error)
+        *error = failure;
+    hold(memory != NULL);
+    return memory;
+}
 
 EXPORT void *CL_API_CALL clEnqueueMapBuffer(cl_command_queue queue, cl_mem memory, cl_bool blocking, cl_map_flags flags,
                                             size_t offset, size_t bytes, WAITS, cl_int *error)

@@ -22,6 +22,8 @@ typedef struct icd_control {
     /* Told. */
     int64_t fail_at;       /* this call, counted from 0, fails; negative: none */
     bool and_after;        /* so does every later one: a device that is gone */
+    bool lose;             /* instead, the context is gone from that call on, until another one is made: lost */
+    uint64_t most_bytes;   /* buffers of more fail, however large a device says they may be; 0: none does */
     const char *fail_name; /* every call of this function fails; NULL: none */
     int32_t code;          /* with this error */
     icd_limits limits;
@@ -30,6 +32,7 @@ typedef struct icd_control {
     bool no_binaries;              /* built programs have binaries of no bytes */
     /* Counted. */
     int64_t calls, failed;
+    bool lost;
     int64_t waits;           /* calls that wait for a device: clFinish, clWaitForEvents, blocking transfers */
     int64_t live;            /* objects made or retained and not released */
     const char *failed_name; /* the last call that was failed; static */

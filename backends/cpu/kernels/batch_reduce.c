@@ -40,13 +40,22 @@ static ALWAYS_INLINE void finish(const cpu_batch_reduce *p, sums_tile sum, const
                 sum[r][t] = sum[r][t] + vec_load(add + r * out_r + t / PARTS * out_t + t % PARTS * VEC);
         }
     }
-    if (p->low > -INFINITY || p->high < INFINITY) {
-        const vec low = vec_set(p->low), high = vec_set(p->high);
+    if (p->low > -INFINITY) {
+        const vec low = vec_set(p->low);
         UNROLL
         for (int r = 0; r < rows; r++) {
             UNROLL
             for (int t = 0; t < vectors; t++)
-                sum[r][t] = vec_min(high, vec_max(low, sum[r][t]));
+                sum[r][t] = vec_max(low, sum[r][t]);
+        }
+    }
+    if (p->high < INFINITY) {
+        const vec high = vec_set(p->high);
+        UNROLL
+        for (int r = 0; r < rows; r++) {
+            UNROLL
+            for (int t = 0; t < vectors; t++)
+                sum[r][t] = vec_min(high, sum[r][t]);
         }
     }
     UNROLL
@@ -75,7 +84,7 @@ static ALWAYS_INLINE void product(const cpu_batch_reduce *p, const int rows, con
     const int vectors = columns * PARTS;
     const int64_t a_r = layout == CPU_BATCH_PIXELS ? LANES : 1, a_k = layout == CPU_BATCH_CHANNELS ? LANES : 1;
     const int64_t b_t = p->b_t;
-    const float *ahead = p->ahead ? p->ahead : p->b, *row[ROWS_1];
+    const float *ahead = p->ahead, *row[ROWS_1];
     const bool is_listed = layout == CPU_BATCH_LISTED;
     UNROLL
     for (int r = 0; r < rows && is_listed; r++)
@@ -103,8 +112,10 @@ static ALWAYS_INLINE void product(const cpu_batch_reduce *p, const int rows, con
                     __builtin_prefetch(b + t * b_t + AHEAD);
                 __builtin_prefetch(later);
                 later += LANES;
-                __builtin_prefetch(ahead, 0, 2);
-                ahead += LANES;
+                if (ahead) {
+                    __builtin_prefetch(ahead, 0, 2);
+                    ahead += LANES;
+                }
             }
             UNROLL
             for (int r = 0; r < rows; r++) {

@@ -189,7 +189,7 @@ static const float *chunk_input(const weight_job *j, const unit *u, int64_t item
 static int32_t next_columns(int64_t blocks)
 {
     int64_t most = cpu_min(blocks, cpu_table.batch_columns);
-    return (int32_t)(most < 3 ? most : blocks % 2 ? 3 : 2);
+    return (int32_t)(most < 3 ? most : blocks % 3 == 1 ? 2 : 3);
 }
 
 /* What all products of a unit and `rows` rows of pixels have in common. */

@@ -17,7 +17,7 @@
 
 enum {
     WANTED_TASKS = 8,
-    CHUNK_PIXELS = 192,
+    CHUNK_PIXELS = 128,
     MOST_ROWS = 2 * CHUNK_PIXELS,
     PAIR = CPU_LANES * CPU_LANES,
     MOST_UNIT = 1 << 15,  /* floats of the sums: half the second cache */

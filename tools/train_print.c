@@ -51,6 +51,18 @@ void train_print_start(const train_run *r, bool resumed)
     fflush(stdout);
 }
 
+/* What came before the first step, where that was worth waiting for. */
+static void print_preparation(const train_run *r)
+{
+    linnet_session_stats s = {.struct_size = sizeof s};
+    if (linnet_session_get_stats(r->e.session, &s) != LINNET_OK || s.compile_seconds + s.check_seconds < 1)
+        return;
+    printf("\nmade ready in %.1f s", s.compile_seconds);
+    if (s.check_seconds > 0.1)
+        printf("; once for this driver, %.1f s to compare what it compiled with the reference", s.check_seconds);
+    putchar('\n');
+}
+
 void train_print_epoch(const train_run *r, int64_t epoch, double loss, double accuracy, double seconds, int64_t images)
 {
     double rate = seconds > 0 ? (double)images / seconds : 0;
@@ -69,8 +81,10 @@ void train_print_epoch(const train_run *r, int64_t epoch, double loss, double ac
         json_number(line, "seconds", seconds);
         json_line(line);
     } else if (!cli_common_options.quiet) {
-        if (images == r->images) /* the first epoch of this process */
+        if (images == r->images) { /* the first epoch of this process */
+            print_preparation(r);
             printf("\nepoch  train loss  accuracy  test loss  accuracy    images/s     time\n");
+        }
         printf("%5lld  %10.4f  %6.2f %%  %9.4f  %6.2f %%  %10s  %7s\n", (long long)epoch + 1, loss, 100 * accuracy,
                r->evaluation.loss, 100 * r->evaluation.accuracy, text_count(count, (uint64_t)rate),
                text_clock(clock, seconds));

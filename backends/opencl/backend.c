@@ -33,7 +33,7 @@ static void wrap_layers(void)
         }
 }
 
-static const linnet_layer_ops *layer_ops(linnet_backend_device *device, uint32_t kind)
+const linnet_layer_ops *linnet_cl_layer_ops(linnet_backend_device *device, uint32_t kind)
 {
     (void)device;
     return kind < KINDS && layers[kind] ? &wrapped[kind] : NULL;
@@ -59,7 +59,7 @@ static const linnet_backend backend = {
     .device_info = linnet_cl_device_info,
     .open = linnet_cl_open,
     .close = linnet_cl_close,
-    .layer_ops = layer_ops,
+    .layer_ops = linnet_cl_layer_ops,
     .buffer_new = linnet_cl_buffer_new,
     .buffer_free = linnet_cl_buffer_free,
     .queue_new = linnet_cl_queue_new,
@@ -89,6 +89,7 @@ static const linnet_backend backend = {
     .command = linnet_cl_command,
     .forget_commands = linnet_cl_commands_forget,
     .describe = linnet_cl_describe,
+    .prepare = linnet_cl_prepare,
 };
 
 LINNET_API const linnet_backend *linnet_backend_query(uint32_t host_abi, const linnet_host *host);

@@ -222,8 +222,27 @@ linnet_status linnet_cl_program(linnet_backend_device *device, linnet_cl_program
 enum { LINNET_CL_USUALLY = 64 };
 void linnet_cl_build_for(const linnet_backend_device *device, uint32_t kind);
 linnet_status linnet_cl_set_plain(linnet_backend_device *device, uint32_t kind);
+/* From the cache; NULL: it is not there. */
+cl_program linnet_cl_program_cached(linnet_backend_device *device, linnet_cl_program_id id, int way);
+/* Builds it, way 1: without optimisation. Several threads may, each another program. */
+linnet_status linnet_cl_program_build(linnet_backend_device *device, linnet_cl_program_id id, int way, cl_program *out);
 /* What was not kept yet, at close. */
 void linnet_cl_programs_keep(linnet_backend_device *device);
+/* linnet_cl_wish of the program as this thread would build it. */
+bool linnet_cl_program_is_wish(linnet_cl_program_id id);
+
+double linnet_cl_now(void); /* seconds on a clock that never goes back */
+
+/* prepare.c */
+typedef struct linnet_cl_wishes {
+    bool programs[2][LINNET_CL_PROGRAM_COUNT];
+} linnet_cl_wishes;
+/* Is this thread only asked what it would need? Then that is noted. */
+bool linnet_cl_wish(linnet_cl_program_id id, int way);
+void linnet_cl_prepare(linnet_backend_device *device, const linnet_layer_desc *const *descs,
+                       const char *const *candidates, size_t count);
+/* backend.c */
+const linnet_layer_ops *linnet_cl_layer_ops(linnet_backend_device *device, uint32_t kind);
 
 typedef struct linnet_cl_cache_key {
     uint8_t bytes[32];

@@ -5,10 +5,18 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 enum { OPTIONS_LENGTH = 96 };
 
 static _Thread_local int plain; /* 1: this thread builds without the driver's optimisations */
+
+double linnet_cl_now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
 
 /* Tiles are as large as the device's registers: the rest that kernels need to know are arguments. */
 static void build_options_of(const linnet_backend_device *device, int way, char out[OPTIONS_LENGTH])
@@ -75,18 +83,12 @@ static void program_to_cache(linnet_backend_device *device, cl_program program, 
     linnet_cl_host->release(binary);
 }
 
-static linnet_status program_build(linnet_backend_device *device, linnet_cl_program_id id, int way, cl_program *out)
+static linnet_status compile(linnet_backend_device *device, cl_context context, linnet_cl_program_id id,
+                             const char *build_options, cl_program *out)
 {
-    linnet_cl_cache_key key;
-    char build_options[OPTIONS_LENGTH];
-    build_options_of(device, way, build_options);
-    const char *source = linnet_cl_sources[id];
-    linnet_cl_cache_key_make(device, source, build_options, &key);
-    *out = program_from_cache(device, &key, build_options);
-    if (*out)
-        return LINNET_OK;
     cl_int error = CL_SUCCESS;
-    cl_program program = clCreateProgramWithSource(device->context, 1, &source, NULL, &error);
+    const char *source = linnet_cl_sources[id];
+    cl_program program = clCreateProgramWithSource(context, 1, &source, NULL, &error);
     if (!program || error != CL_SUCCESS)
         return linnet_cl_check(device, "clCreateProgramWithSource", error ? error : CL_OUT_OF_HOST_MEMORY);
     linnet_cl_count_made();
@@ -96,11 +98,34 @@ static linnet_status program_build(linnet_backend_device *device, linnet_cl_prog
         linnet_cl_release_program(program);
         return status;
     }
-    linnet_cl_log(3, "opencl: built %s for '%s'", linnet_cl_source_names[id], device->info.name);
-    device->unsaved[way][id] = (device->quirks & LINNET_CL_QUIRK_LATE_BINARIES) != 0;
-    if (!device->unsaved[way][id])
-        program_to_cache(device, program, &key);
     *out = program;
+    return LINNET_OK;
+}
+
+cl_program linnet_cl_program_cached(linnet_backend_device *device, linnet_cl_program_id id, int way)
+{
+    linnet_cl_cache_key key;
+    char build_options[OPTIONS_LENGTH];
+    build_options_of(device, way, build_options);
+    linnet_cl_cache_key_make(device, linnet_cl_sources[id], build_options, &key);
+    return program_from_cache(device, &key, build_options);
+}
+
+linnet_status linnet_cl_program_build(linnet_backend_device *device, linnet_cl_program_id id, int way, cl_program *out)
+{
+    linnet_cl_cache_key key;
+    char build_options[OPTIONS_LENGTH];
+    double start = linnet_cl_now();
+    build_options_of(device, way, build_options);
+    linnet_status status = compile(device, device->context, id, build_options, out);
+    if (status)
+        return status;
+    linnet_cl_log(3, "opencl: built %s for '%s' in %.3f s", linnet_cl_source_names[id], device->info.name,
+                  linnet_cl_now() - start);
+    device->unsaved[way][id] = (device->quirks & LINNET_CL_QUIRK_LATE_BINARIES) != 0;
+    linnet_cl_cache_key_make(device, linnet_cl_sources[id], build_options, &key);
+    if (!device->unsaved[way][id])
+        program_to_cache(device, *out, &key);
     return LINNET_OK;
 }
 
@@ -136,12 +161,19 @@ linnet_status linnet_cl_set_plain(linnet_backend_device *device, uint32_t kind)
     return LINNET_OK;
 }
 
+bool linnet_cl_program_is_wish(linnet_cl_program_id id)
+{
+    return linnet_cl_wish(id, plain);
+}
+
 linnet_status linnet_cl_program(linnet_backend_device *device, linnet_cl_program_id id, cl_program *out)
 {
     linnet_status status = LINNET_OK;
     pthread_mutex_lock(&device->lock);
     if (!device->programs[plain][id])
-        status = program_build(device, id, plain, &device->programs[plain][id]);
+        device->programs[plain][id] = linnet_cl_program_cached(device, id, plain);
+    if (!device->programs[plain][id])
+        status = linnet_cl_program_build(device, id, plain, &device->programs[plain][id]);
     *out = device->programs[plain][id];
     pthread_mutex_unlock(&device->lock);
     return status;

@@ -382,6 +382,11 @@ typedef struct linnet_backend {
     /* Lines about an open device for `linnet selftest --report` ("name: value\n"...), NUL-terminated, cut to size:
        limits, extensions, what was decided for it. Nothing of its user: no paths, no names. */
     void (*describe)(linnet_backend_device *device, char *out_text, size_t size);
+    /* These layers will be planned next, each with the candidate of its name: what their plans have to compile may be
+       compiled now, together and in several threads. Nothing depends on it, and what fails here is said by plan. NULL:
+       plans take no time. */
+    void (*prepare)(linnet_backend_device *device, const linnet_layer_desc *const *descs, const char *const *candidates,
+                    size_t count);
 } linnet_backend;
 
 enum { LINNET_PLAIN_OPTIMIZER = 0 };

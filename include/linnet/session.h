@@ -144,9 +144,11 @@ typedef struct linnet_session_stats {
     uint32_t struct_size; /* set by the caller */
     uint32_t fallbacks;   /* nodes of the last plan that run on another device */
     uint64_t parameter_bytes, gradient_bytes, optimizer_bytes, packed_bytes;
-    uint64_t arena_bytes; /* activations, gradients of values, workspaces */
-    uint64_t plans;       /* in the cache */
-    uint64_t compiles;    /* so far */
+    uint64_t arena_bytes;   /* activations, gradients of values, workspaces */
+    uint64_t plans;         /* in the cache */
+    uint64_t compiles;      /* so far */
+    double compile_seconds; /* that making plans took so far, in all: programs built, implementations compared */
+    double check_seconds;   /* of them and of making optimisers: for comparing with the reference at first use */
 } linnet_session_stats;
 LINNET_API linnet_status linnet_session_get_stats(const linnet_session *session, linnet_session_stats *out_stats);
 

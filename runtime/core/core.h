@@ -32,6 +32,9 @@ char *linnet_format(const char *format, ...) LINNET_PRINTF(1, 2);
 /* For tests: the allocation after this many more fails, and every later one; negative: none does. */
 void linnet_memory_fail_after(int64_t allocations);
 
+/* Seconds on CLOCK_MONOTONIC. */
+double linnet_now(void);
+
 /* ---- file.c ---- */
 /* Reads a whole file of at most max_bytes (LINNET_LIMIT above); release *out_data. LINNET_IO names the path. */
 linnet_status linnet_file_read(linnet_context *context, const char *path, size_t max_bytes, void **out_data,

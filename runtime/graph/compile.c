@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Compiling a plan: the passes in order, then the plugins' own plans. */
+#include "../device/registry.h"
 #include "../verify/trust.h"
 #include "session.h"
 
@@ -62,16 +63,48 @@ static linnet_status compiler_init(linnet_compiler *c, linnet_session *session, 
     return linnet_fail(session->context, LINNET_OUT_OF_MEMORY, "no memory to compile a plan");
 }
 
+/* The place's layers as a plugin wants them, before any is planned. Best effort. */
+static void prepare_place(const linnet_compiler *c, uint32_t place)
+{
+    const linnet_device *device = c->session->places[place].device;
+    size_t count = 0;
+    if (!device->backend->prepare)
+        return;
+    const linnet_layer_desc **descs = linnet_allocate(c->plan->step_count, sizeof *descs);
+    const char **candidates = linnet_allocate(c->plan->step_count, sizeof *candidates);
+    for (size_t i = 0; descs && candidates && i < c->plan->step_count; i++) {
+        linnet_plan_step *step = &c->plan->steps[i];
+        if (step->type != LINNET_STEP_LAYER || step->place != place)
+            continue;
+        linnet_step_bind_desc(step); /* the array of steps moved while it grew */
+        descs[count] = &step->desc;
+        candidates[count++] = step->candidate.name;
+    }
+    if (count)
+        device->backend->prepare(device->handle, descs, candidates, count);
+    linnet_host_error_clear();
+    linnet_release(descs);
+    linnet_release(candidates);
+}
+
+static void prepare_steps(const linnet_compiler *c)
+{
+    for (uint32_t p = 0; p < c->session->place_count; p++)
+        prepare_place(c, p);
+}
+
 /* Whether all that was chosen computes right, where that has to be found out: what does not is refused from now on. */
 static bool check_steps(const linnet_compiler *c)
 {
     bool right = true;
+    double start = linnet_now();
     for (size_t i = 0; i < c->plan->step_count; i++) {
         const linnet_plan_step *step = &c->plan->steps[i];
         if (step->type == LINNET_STEP_LAYER &&
             !linnet_trust_check(c->session->places[step->place].device, &step->desc, step->candidate.name))
             right = false;
     }
+    c->session->check_seconds += linnet_now() - start;
     return right;
 }
 
@@ -125,6 +158,8 @@ static linnet_status run_passes(linnet_compiler *c, const linnet_shape *feed_sha
         status = linnet_compile_forward(c);
     if (status == LINNET_OK)
         status = linnet_compile_backward(c);
+    if (status == LINNET_OK)
+        prepare_steps(c);
     if (status == LINNET_OK && !check_steps(c))
         status = LINNET_END;
     if (status == LINNET_OK)
@@ -182,9 +217,11 @@ linnet_status linnet_plan_compile(linnet_session *session, const uint32_t *feed_
                                   uint32_t feed_count, linnet_plan **out)
 {
     linnet_status status;
+    double start = linnet_now();
     do /* each time with one implementation less */
         status = compile(session, feed_values, feed_shapes, feed_count, out);
     while (status == LINNET_END);
+    session->compile_seconds += linnet_now() - start;
     return status;
 }
 

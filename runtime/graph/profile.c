@@ -2,8 +2,6 @@
 /* What a session asked its devices to do, and when they did it. */
 #include "profile.h"
 
-#include <time.h>
-
 enum { MOST_SPANS = 1 << 20 };
 
 /* One piece of work: commands [first, end) of its place's queue. */
@@ -23,13 +21,6 @@ struct linnet_profile {
     size_t command_capacity;
 };
 
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
 /* A plugin that says what its queue ran; the others have done it when they have finished. */
 static bool says_commands(const linnet_place *place)
 {
@@ -47,7 +38,7 @@ void linnet_profile_begin(linnet_session *session, uint32_t place)
         return;
     const linnet_place *at = &session->places[place];
     uint64_t first = says_commands(at) ? at->device->backend->command_count(at->queue) : 0;
-    profile->open = (span){.index = -1, .place = place, .first = first, .host_start = now()};
+    profile->open = (span){.index = -1, .place = place, .first = first, .host_start = linnet_now()};
 }
 
 /* Ends what is open. Without memory for it, or where the device failed, it is not recorded. */
@@ -61,7 +52,7 @@ static linnet_status end_open(linnet_session *session)
     else
         status = linnet_device_check(session->context, at->device, at->device->backend->finish(at->queue),
                                      "waiting for the device");
-    profile->open.host_end = now();
+    profile->open.host_end = linnet_now();
     if (profile->count == MOST_SPANS && status == LINNET_OK)
         status = linnet_session_take_profile(session, NULL, NULL);
     if (status == LINNET_OK &&

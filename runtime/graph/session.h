@@ -100,6 +100,7 @@ struct linnet_session {
     linnet_plan *plans[LINNET_MAX_PLANS];
     size_t plan_count;
     uint64_t clock, compiles, arena_generation;
+    double compile_seconds, check_seconds; /* so far */
     linnet_plan *current;             /* of the last forward; NULL before, and after a failure */
     uint64_t backward_done;           /* bit i: loss i of the current forward has been differentiated */
     uint32_t last_segment;            /* of the last backward, for reading gradients of values */

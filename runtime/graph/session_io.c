@@ -240,7 +240,11 @@ linnet_status linnet_session_get_stats(const linnet_session *session, linnet_ses
 {
     if (!session || !out_stats)
         return linnet_fail(NULL, LINNET_INVALID, "stats need a session, and a place to go");
-    linnet_session_stats s = {.struct_size = sizeof s, .plans = session->plan_count, .compiles = session->compiles};
+    linnet_session_stats s = {.struct_size = sizeof s,
+                              .plans = session->plan_count,
+                              .compiles = session->compiles,
+                              .compile_seconds = session->compile_seconds,
+                              .check_seconds = session->check_seconds};
     uint32_t size = out_stats->struct_size;
     if (size < sizeof size)
         return linnet_fail(session->context, LINNET_INVALID, "stats.struct_size is %u", size);

@@ -33,13 +33,17 @@ static linnet_status check_places(const linnet_session *session)
 }
 
 /* Once, where the driver compiled the steps. */
-static linnet_status check_steps(const linnet_session *session, uint32_t kind)
+static linnet_status check_steps(linnet_session *session, uint32_t kind)
 {
-    for (uint32_t p = 0; p < session->place_count; p++)
-        if (!linnet_trust_optimizer(session->places[p].device, kind))
-            return linnet_fail(session->context, LINNET_UNSUPPORTED, "%s: steps of the optimiser do not compute right",
-                               session->places[p].device->label);
-    return LINNET_OK;
+    double start = linnet_now();
+    uint32_t wrong = LINNET_NONE;
+    for (uint32_t p = 0; p < session->place_count && wrong == LINNET_NONE; p++)
+        wrong = linnet_trust_optimizer(session->places[p].device, kind) ? LINNET_NONE : p;
+    session->check_seconds += linnet_now() - start;
+    if (wrong == LINNET_NONE)
+        return LINNET_OK;
+    return linnet_fail(session->context, LINNET_UNSUPPORTED, "%s: steps of the optimiser do not compute right",
+                       session->places[wrong].device->label);
 }
 
 static linnet_optimizer *optimizer_new(linnet_session *session, const linnet_optimizer_desc *desc, uint32_t slot_count)

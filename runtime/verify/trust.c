@@ -8,19 +8,11 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 /* One check at a time in a process: it is rare, and what it finds out is then there for all. */
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
 typedef enum finding { RIGHT, WRONG, UNKNOWN } finding;
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 /* Whether there is something to check on this device. */
 static bool applies(const linnet_device *device)
@@ -126,7 +118,7 @@ static finding run_cases(linnet_device *device, linnet_device *reference, const 
 static finding check(linnet_device *device, linnet_trust *trust, const char *layer, const char *operator_name,
                      const char *implementation)
 {
-    double start = now();
+    double start = linnet_now();
     linnet_device *reference = linnet_device_open(device->context, "reference");
     finding found = UNKNOWN;
     if (reference)
@@ -139,7 +131,7 @@ static finding check(linnet_device *device, linnet_trust *trust, const char *lay
     linnet_context_clear(device->context);
     linnet_log(device->context, LINNET_LOG_INFO, "%s: %s%s%s, first use: %s, checked in %.2f s", device->label, layer,
                *implementation ? " by " : "", implementation, (const char *[]){"right", "wrong", "unknown"}[found],
-               now() - start);
+               linnet_now() - start);
     return found;
 }
 

@@ -2,7 +2,8 @@
 /*
  * How long it takes until a program has taken its first step of training LeNet-5, batch 64, and until its second:
  *
- *     first_step SELECTION       one line: seconds of opening, compiling, the first step in all, the second
+ *     first_step SELECTION       one line: seconds of opening, compiling, the first step in all, the second;
+ *                                and another: of these, seconds of the comparison at first use
  *
  * Exit code 77: that device is not here.
  */
@@ -62,6 +63,9 @@ int main(int argc, char **argv)
         fprintf(stderr, "%s\n", linnet_context_message(NULL));
     printf("opened %.3f s, compiled %.3f s, first step %.3f s after the start, second step %.3f s\n", opened - begin,
            compiled - opened, first - begin, second - first);
+    linnet_session_stats stats = {.struct_size = sizeof stats};
+    if (session && linnet_session_get_stats(session, &stats) == LINNET_OK)
+        printf("of that %.3f s for comparing implementations with the reference at first use\n", stats.check_seconds);
     linnet_text_free(&plan);
     linnet_optimizer_free(&sgd);
     linnet_session_free(&session);

@@ -18,7 +18,7 @@ mkdir "$POCL_CACHE_DIR"
 first() {
     "$first_step" "$selection" >"$WORK/out" 2>"$WORK/err" || fail "$1: exit code $?"
     echo "$1: $(cat "$WORK/out")"
-    seconds=$(awk '{ print $8 }' "$WORK/out")
+    seconds=$(awk '/^opened/ { print $9 }' "$WORK/out")
 }
 
 # saves WHAT: the last one took at most a third of what it took with cold caches.

@@ -183,7 +183,8 @@ AT(linnet_backend, command_count, 288);
 AT(linnet_backend, command, 296);
 AT(linnet_backend, forget_commands, 304);
 AT(linnet_backend, describe, 312);
-SIZE(linnet_backend, 320);
+AT(linnet_backend, prepare, 320);
+SIZE(linnet_backend, 328);
 
 AT(linnet_native_objects, struct_size, 0);
 AT(linnet_native_objects, reserved, 4);

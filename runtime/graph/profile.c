@@ -163,8 +163,10 @@ static linnet_status give(linnet_session *session, const span *s, double differe
     return status;
 }
 
-static void forget(linnet_session *session)
+void linnet_profile_forget(linnet_session *session)
 {
+    if (!session->profile)
+        return;
     session->profile->count = 0;
     for (uint32_t p = 0; p < session->place_count; p++)
         if (says_commands(&session->places[p]))
@@ -185,7 +187,7 @@ linnet_status linnet_session_take_profile(linnet_session *session, void (*each)(
         const span *s = &session->profile->spans[i];
         status = give(session, s, differences[s->place], each, context);
     }
-    forget(session);
+    linnet_profile_forget(session);
     return status;
 }
 

@@ -4,7 +4,7 @@
  * that is, until training changes them. What was set by the caller is copied for that, what was not has its start value
  * drawn again. Devices whose memory is the host's own lose nothing, and nothing is copied.
  */
-#include "session.h"
+#include "profile.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -87,6 +87,7 @@ static void install(linnet_session *session, const linnet_place *place)
     while (session->place_count)
         linnet_place_free(session, &session->places[--session->place_count]);
     session->places[session->place_count++] = *place;
+    linnet_profile_forget(session);
     memset(session->node_place, 0xff, session->node_count * sizeof *session->node_place); /* LINNET_NONE */
     session->sum_place = LINNET_NONE;
     session->arena_generation++;

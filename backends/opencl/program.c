@@ -129,23 +129,30 @@ linnet_status linnet_cl_program_build(linnet_backend_device *device, linnet_cl_p
     return LINNET_OK;
 }
 
-static void keep(linnet_backend_device *device, int way, int id)
+/* Returns how many that were: 0 or 1. */
+static int keep(linnet_backend_device *device, int way, int id)
 {
     linnet_cl_cache_key key;
     char build_options[OPTIONS_LENGTH];
     if (!device->programs[way][id] || !device->unsaved[way][id])
-        return;
+        return 0;
     build_options_of(device, way, build_options);
     linnet_cl_cache_key_make(device, linnet_cl_sources[id], build_options, &key);
     program_to_cache(device, device->programs[way][id], &key);
     device->unsaved[way][id] = false;
+    return 1;
 }
 
 void linnet_cl_programs_keep(linnet_backend_device *device)
 {
+    int kept = 0;
+    double start = linnet_cl_now();
     for (int id = 0; id < LINNET_CL_PROGRAM_COUNT; id++)
         for (int way = 0; way < 2; way++)
-            keep(device, way, id);
+            kept += keep(device, way, id);
+    if (kept)
+        linnet_cl_log(2, "opencl: '%s': kept %d programs, which took %.2f s", device->info.name, kept,
+                      linnet_cl_now() - start);
 }
 
 void linnet_cl_build_for(const linnet_backend_device *device, uint32_t kind)

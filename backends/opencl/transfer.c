@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Between host and device, and within it. An upload without an event must have read its source when it returns, yet a
- * blocking write would wait for all the work before it: so the source is copied aside and written from there.
+ * blocking write would wait for all the work before it: so the source is copied aside and written from there. When too
+ * much lies aside, the upload waits for the oldest copy to be read: the host stays a few uploads ahead, not more.
  */
 #include "opencl.h"
 
 #include <string.h>
 
-/* Beyond this many bytes copied aside and not yet read, uploads wait. */
+/* Beyond this many bytes copied aside and not yet read an upload waits; one by itself may be larger. */
 #define STAGING_LIMIT ((uint64_t)64 << 20)
 
 struct linnet_cl_staging {
@@ -55,14 +56,29 @@ void linnet_cl_staging_settle(linnet_backend_queue *queue)
     }
 }
 
+/* Until there is room for so many bytes, or nothing lies aside. */
+static linnet_status wait_for_room(linnet_backend_queue *queue, uint64_t bytes)
+{
+    linnet_cl_staging_reap(queue, false);
+    while (queue->staging && (bytes > STAGING_LIMIT || queue->staging_bytes > STAGING_LIMIT - bytes)) {
+        cl_int error = clWaitForEvents(1, &queue->staging->written);
+        if (error != CL_SUCCESS)
+            return linnet_cl_check(queue->device, "clWaitForEvents", error);
+        linnet_cl_staging *oldest = queue->staging;
+        queue->staging = oldest->next;
+        staging_free(queue, oldest, true);
+    }
+    return LINNET_OK;
+}
+
 /* LINNET_OK and *out_done false when the caller should write by blocking. */
 static linnet_status upload_staged(linnet_backend_queue *queue, linnet_view destination, const void *source,
                                    uint64_t bytes, bool *out_done)
 {
     *out_done = false;
-    linnet_cl_staging_reap(queue, false);
-    if (bytes > STAGING_LIMIT || queue->staging_bytes > STAGING_LIMIT - bytes)
-        return LINNET_OK;
+    linnet_status status = wait_for_room(queue, bytes);
+    if (status)
+        return status;
     linnet_cl_staging *staging = linnet_cl_host->allocate(STAGING_HEADER + (size_t)bytes);
     if (!staging)
         return LINNET_OK;

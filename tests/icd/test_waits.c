@@ -95,6 +95,30 @@ static void losses_later(linnet_device *device, int profile, const float *wanted
     stop(&t);
 }
 
+/* 80 MB an upload: the host runs one ahead of the device, and waits for the one before it. */
+static void large_uploads(linnet_device *device)
+{
+    enum { CHANNELS = 20, SIDE = 1000 };
+    linnet_net *net = linnet_net_new(NULL);
+    linnet_value y = linnet_relu(net, linnet_input(net, "x", CHANNELS, SIDE, SIDE));
+    linnet_session *session = linnet_session_new(net, device);
+    float *values = calloc((size_t)CHANNELS * SIDE * SIDE, sizeof *values);
+    linnet_batch batch = {.struct_size = sizeof batch, .feed_count = 1, .size = 1};
+    batch.feeds[0] =
+        (linnet_feed){"x", {.type = LINNET_F32, .rank = 4, .dims = {1, CHANNELS, SIDE, SIDE}, .data = values}};
+    check(y.id && values && linnet_forward(session, &batch) == LINNET_OK, "a large forward");
+    check(linnet_session_finish(session) == LINNET_OK, "a finish");
+    int64_t before = icd->waits;
+    check(linnet_forward(session, &batch) == LINNET_OK, "a large forward");
+    check(icd->waits == before, "a large upload waits for work before it");
+    for (int i = 0; i < 3; i++)
+        check(linnet_forward(session, &batch) == LINNET_OK, "a large forward");
+    check(icd->waits <= before + 3, "a large upload waits more than once");
+    linnet_session_free(&session);
+    linnet_net_free(&net);
+    free(values);
+}
+
 int main(int argc, char **argv)
 {
     const char *required = getenv("LINNET_REQUIRE");
@@ -114,6 +138,7 @@ int main(int argc, char **argv)
     check(icd->waits > 0, "no wait was seen");
     for (int profile = 0; profile < 2; profile++)
         losses_later(device, profile, wanted);
+    large_uploads(device);
     linnet_device_close(&device);
     check(icd->live == 0, "objects are left");
     return failures ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -114,6 +114,9 @@ LINNET_API linnet_status linnet_weights_architecture(linnet_context *context, co
 
 /* ---- Checkpoints: all that a run needs, in one safetensors file; resuming gives the same bits ---- */
 
+/* Also those measured costs (linnet_session_tune) by which the session's implementations were chosen, or that there were
+   none: on the same device and version they decide after loading, whatever was measured in between, until the session
+   is tuned again. */
 typedef struct linnet_checkpoint {
     uint32_t struct_size;
     uint32_t reserved;

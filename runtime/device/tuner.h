@@ -18,6 +18,10 @@
 uint64_t linnet_tuned_layer(const linnet_layer_desc *desc);
 uint64_t linnet_tuned_key(const linnet_layer_desc *desc, const linnet_candidate *candidate);
 
+/* What costs belong to, on one line: the device's cache key and Linnet's version. NULL: no memory; release with
+   linnet_release. */
+char *linnet_tuned_device_key(const linnet_device *device);
+
 /* Microseconds; 0: not known. */
 double linnet_tuned_cost(linnet_device *device, uint64_t key);
 /* label: for people who look into the file; cut where it is long. false: no memory. */

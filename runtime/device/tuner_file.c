@@ -13,6 +13,8 @@
  */
 #include "tuner_file.h"
 
+#include "tuner.h"
+
 #include "../core/environment.h"
 #include "../core/text.h"
 #include "linnet/linnet.h"
@@ -35,8 +37,7 @@ static uint64_t sum_of(const char *bytes, size_t count)
     return hash;
 }
 
-/* The device's key on one line, with what else the costs depend on. */
-static char *own_key(const linnet_device *device)
+char *linnet_tuned_device_key(const linnet_device *device)
 {
     char *key = linnet_format("%s, Linnet %s", device->info.cache_key, linnet_version());
     for (char *p = key; p && *p; p++)
@@ -46,7 +47,7 @@ static char *own_key(const linnet_device *device)
 
 static char *path_of(const linnet_device *device, const char *folder)
 {
-    char *key = own_key(device);
+    char *key = linnet_tuned_device_key(device);
     char *path = key ? linnet_format("%s/costs-%016" PRIx64 ".txt", folder, sum_of(key, strlen(key))) : NULL;
     linnet_release(key);
     return path;
@@ -91,7 +92,7 @@ static const char *parse(const linnet_device *device, char *text, size_t size, l
     if (last[-1] != '\n' || strncmp(last, "sum ", 4) != 0 || text[size - 1] != '\n' || !read_digits(last + 4, &sum) ||
         sum != sum_of(text, (size_t)(last - text)))
         return "it is damaged";
-    char *line = text + heading, *key = own_key(device);
+    char *line = text + heading, *key = linnet_tuned_device_key(device);
     *last = '\0';
     for (bool first = true; line < last; first = false) {
         linnet_tuned_entry entry;
@@ -142,7 +143,7 @@ linnet_status linnet_tuned_write(linnet_device *device, const linnet_tuned *tabl
         return linnet_fail(device->context, LINNET_UNSUPPORTED,
                            "there is no folder for caches: neither LINNET_CACHE_DIR nor HOME is set");
     linnet_text text = {0};
-    char *path = path_of(device, folder), *key = own_key(device);
+    char *path = path_of(device, folder), *key = linnet_tuned_device_key(device);
     linnet_text_append(&text, "%s%s\n", HEADING, key ? key : "");
     for (size_t i = 0; i < table->capacity; i++)
         if (table->entries[i].key)

@@ -61,6 +61,7 @@ void linnet_session_free(linnet_session **session)
     linnet_variables_free(s);
     linnet_bindings_free(s);
     linnet_profile_free(s);
+    linnet_choices_clear(&s->choices);
     for (uint32_t i = 0; i < s->place_count; i++)
         linnet_place_free(s, &s->places[i]);
     linnet_release(s->node_place);

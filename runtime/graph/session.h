@@ -22,7 +22,20 @@ typedef struct linnet_place {
     linnet_backend_buffer **blocks; /* the arena */
     uint64_t *block_bytes;
     size_t block_count, block_capacity, block_bytes_capacity;
+    bool choices_fixed; /* a checkpoint said what implementations are chosen by */
 } linnet_place;
+
+/* Measured costs that plans were compiled by: choices.c. */
+typedef struct linnet_chosen_cost {
+    uint64_t key, nanoseconds;
+    uint32_t place;
+} linnet_chosen_cost;
+
+typedef struct linnet_choices {
+    linnet_chosen_cost *items;
+    size_t count, capacity;
+    uint32_t places; /* of those that were read: bit i: something is said of place i, if only that there is nothing */
+} linnet_choices;
 
 typedef struct linnet_variable {
     uint32_t value; /* of the net */
@@ -32,8 +45,8 @@ typedef struct linnet_variable {
     uint64_t offset, bytes;     /* in the place's parameters (or states) */
     uint64_t version;           /* changes with every write; packed copies of an older one are stale */
     linnet_backend_buffer *own; /* of folded weights: a buffer by themselves; NULL for the net's own variables */
-    void *host;                 /* what the caller set it to last, while the session keeps that; NULL: its start value */
-    bool is_transient;          /* folded weights of which only packed copies are read: own comes and goes with them */
+    void *host;        /* what the caller set it to last, while the session keeps that; NULL: its start value */
+    bool is_transient; /* folded weights of which only packed copies are read: own comes and goes with them */
 } linnet_variable;
 
 /* A batch norm folded into the layer before it: fold.c. */
@@ -107,6 +120,7 @@ struct linnet_session {
     const void *output_gradient;      /* during a backward: where its segment starts from */
     uint64_t workspace_limit;         /* while a plan is made: what a step may take, where it has a choice */
     uint64_t largest_workspace;       /* of the plan made last, also where it failed for want of memory; else 0 */
+    linnet_choices choices;           /* of the plans so far */
     struct linnet_recorder *recorder; /* while it is tuned: notes what is asked for */
     linnet_profile *profile;          /* what is recorded; NULL: nothing is */
     linnet_binding *bindings;         /* inputs in the caller's memory */
@@ -119,6 +133,22 @@ struct linnet_session {
 
 /* LINNET_OK, or LINNET_INVALID for no session, LINNET_FORKED, ...: every call asks first. */
 linnet_status linnet_session_check(const linnet_session *session);
+
+/* ---- choices.c ---- */
+/* The measured cost that decides at a place, microseconds; 0: there is none. Notes it. */
+double linnet_choices_cost(linnet_session *session, uint32_t place, uint64_t key);
+/* Was it noted? */
+bool linnet_choices_has(const linnet_session *session, uint32_t place, uint64_t key);
+/* What was measured since decides anew. */
+void linnet_choices_forget(linnet_session *session);
+void linnet_choices_clear(linnet_choices *choices);
+/* As text; NULL: no memory. Release with linnet_release. */
+char *linnet_choices_write(const linnet_session *session);
+/* LINNET_BAD_FILE for a text that is damaged; what belongs to other devices is left out. Clear out. */
+linnet_status linnet_choices_read(const linnet_session *session, const char *text, const char *path,
+                                  linnet_choices *out);
+/* From now on these decide, and plans are made anew. Takes what choices holds. */
+void linnet_choices_adopt(linnet_session *session, linnet_choices *choices);
 
 /* ---- native.c ---- */
 void linnet_bindings_free(linnet_session *session);

@@ -54,7 +54,7 @@ static void record(linnet_recorder *r, const linnet_plan_step *step, const linne
 void linnet_tune_candidate(linnet_session *session, const linnet_plan_step *step, linnet_candidate *candidate)
 {
     uint64_t key = linnet_tuned_key(&step->desc, candidate);
-    double measured = linnet_tuned_cost(session->places[step->place].device, key);
+    double measured = linnet_choices_cost(session, step->place, key);
     if (measured > 0)
         candidate->cost = (float)measured;
     if (!session->recorder)
@@ -67,7 +67,7 @@ void linnet_tune_candidate(linnet_session *session, const linnet_plan_step *step
 bool linnet_tune_has(const linnet_session *session, const linnet_plan_step *step)
 {
     return step->type == LINNET_STEP_LAYER &&
-           linnet_tuned_cost(session->places[step->place].device, linnet_tuned_key(&step->desc, &step->candidate)) > 0;
+           linnet_choices_has(session, step->place, linnet_tuned_key(&step->desc, &step->candidate));
 }
 
 /* Plans are stale before and behind the recording one. */
@@ -154,9 +154,11 @@ linnet_status linnet_session_tune(linnet_session *session, const linnet_batch *b
         o = *options;
     o.seconds = o.seconds > 0 ? o.seconds : USUAL_SECONDS;
     *out_report = (linnet_tune_report){.struct_size = sizeof *out_report};
+    linnet_choices_forget(session);
     status = record_plan(session, batch, &recorder);
     if (status == LINNET_OK)
         status = measure_all(session, &recorder, &o, out_report);
+    linnet_choices_forget(session);
     linnet_release(recorder.items);
     linnet_release(recorder.places);
     return status;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Checkpoints: a safetensors file with the session's variables, the optimiser's slots as
- * "optimizer.<slot>.<parameter>", and the rest (step counts, random state, position, the caller's notes) as metadata.
+ * "optimizer.<slot>.<parameter>", and the rest (step counts, random state, position, measured costs by which
+ * implementations were chosen, the caller's notes) as metadata.
  */
 #include "optimizer.h"
 #include "weights.h"
@@ -16,6 +17,8 @@
 enum { SEED, STEP, OPTIMIZER_KIND, OPTIMIZER_STEPS, EPOCH, BATCH, NUMBER_COUNT };
 static const char *const number_keys[NUMBER_COUNT] = {"linnet.seed",           "linnet.step",  "linnet.optimizer",
                                                       "linnet.optimizer.step", "linnet.epoch", "linnet.batch"};
+
+static const char choices_key[] = "linnet.choices";
 
 static linnet_status read_slots(const linnet_checkpoint *checkpoint, linnet_tensor_list *list)
 {
@@ -64,6 +67,11 @@ linnet_status linnet_checkpoint_save(const linnet_checkpoint *checkpoint, const 
         snprintf(text, sizeof text, "%" PRIu64, numbers[i]);
         linnet_metadata_list_add(&notes, number_keys[i], text);
     }
+    char *choices = linnet_choices_write(session);
+    notes.failed |= !choices;
+    if (choices)
+        linnet_metadata_list_add(&notes, choices_key, choices);
+    linnet_release(choices);
     linnet_metadata_list_add(&notes, "linnet.notes", checkpoint->notes && *checkpoint->notes ? *checkpoint->notes : "");
     linnet_metadata_list_net(&notes, session->net);
     linnet_tensor_list list = {0};
@@ -187,7 +195,16 @@ static linnet_status load(const linnet_checkpoint *checkpoint, const linnet_safe
         status = check_position(checkpoint, numbers, path);
     if (status == LINNET_OK)
         status = find_slots(checkpoint, file, path, slots);
-    return status == LINNET_OK ? apply(checkpoint, file, slots, numbers) : status;
+    const char *text = linnet_safetensors_metadata(file, choices_key); /* files of before have none */
+    linnet_choices choices = {0};
+    if (status == LINNET_OK && text)
+        status = linnet_choices_read(checkpoint->session, text, path, &choices);
+    if (status == LINNET_OK)
+        status = apply(checkpoint, file, slots, numbers);
+    if (status == LINNET_OK && text)
+        linnet_choices_adopt(checkpoint->session, &choices);
+    linnet_choices_clear(&choices);
+    return status;
 }
 
 linnet_status linnet_checkpoint_load(const linnet_checkpoint *checkpoint, const char *path)

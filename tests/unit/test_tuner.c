@@ -192,6 +192,81 @@ static void no_bytes_do_harm(void **state)
     linnet_context_set_log(NULL, NULL, NULL);
 }
 
+/* Where a checkpoint of the rig goes to or comes from. */
+static linnet_status exchange(rig *r, const char *name, bool save)
+{
+    linnet_optimizer *sgd = linnet_sgd_new(r->session, .learning_rate = 0.01f, .momentum = 0.9f);
+    assert_non_null(sgd);
+    linnet_checkpoint checkpoint = {.struct_size = sizeof checkpoint, .session = r->session, .optimizer = sgd};
+    const char *path = path_in(folder, name);
+    linnet_status status = save ? linnet_checkpoint_save(&checkpoint, path) : linnet_checkpoint_load(&checkpoint, path);
+    linnet_optimizer_free(&sgd);
+    return status;
+}
+
+static void a_checkpoint_keeps_what_was_chosen_by(void **state)
+{
+    rig r;
+    float scores[N * CLASSES], again[N * CLASSES];
+    empty_folder();
+    rig_open(&r, state);
+    run(&r, scores);
+    assert_ok(exchange(&r, "untuned", true));
+    tune(&r);
+    assert_ok(linnet_session_keep_tuning(r.session));
+    assert_true(plan_is_tuned(&r));
+    assert_ok(exchange(&r, "untuned", false)); /* of before it was measured */
+    assert_false(plan_is_tuned(&r));
+    run(&r, again);
+    assert_memory_equal(scores, again, sizeof scores);
+    rig_close(&r);
+
+    rig_open(&r, state);
+    assert_true(plan_is_tuned(&r));
+    run(&r, scores);
+    assert_ok(exchange(&r, "tuned", true));
+    rig_close(&r);
+
+    empty_folder(); /* another machine's user, a cleared cache */
+    rig_open(&r, state);
+    assert_false(plan_is_tuned(&r));
+    assert_ok(exchange(&r, "tuned", false));
+    assert_true(plan_is_tuned(&r));
+    run(&r, again);
+    assert_memory_equal(scores, again, sizeof scores);
+    tune(&r); /* decides anew */
+    assert_true(plan_is_tuned(&r));
+    rig_close(&r);
+}
+
+static void damaged_choices_are_refused(void **state)
+{
+    static char good[MOST];
+    rig r;
+    empty_folder();
+    rig_open(&r, state);
+    tune(&r);
+    run(&r, (float[N * CLASSES]){0});
+    assert_ok(exchange(&r, "checkpoint", true));
+    char path[1200];
+    snprintf(path, sizeof path, "%s", path_in(folder, "checkpoint"));
+    size_t size = file_get(path, good, MOST);
+    char *text = strstr(good + 8, "place 0 ");
+    assert_non_null(text);
+    char *line = strstr(text, "\\n");
+    assert_non_null(line);
+    char *const places[] = {text, text + 5, text + 6, line + 2, line + 17, line + 18, line + 19};
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        char was = *places[i];
+        *places[i] = 'x';
+        file_put(path, good, size);
+        *places[i] = was;
+        assert_fails(exchange(&r, "checkpoint", false), LINNET_BAD_FILE, "checkpoint");
+        assert_true(plan_is_tuned(&r));
+    }
+    rig_close(&r);
+}
+
 static int stop_at_once(void *context, size_t done, size_t all, const char *layer)
 {
     (void)context;
@@ -216,7 +291,8 @@ static void it_can_be_stopped(void **state)
 int main(int argc, char **argv)
 {
     static const device_test tests[] = {DEVICE_TEST(what_was_measured_decides_and_lasts), DEVICE_TEST(no_bytes_do_harm),
-                                        DEVICE_TEST(it_can_be_stopped)};
+                                        DEVICE_TEST(a_checkpoint_keeps_what_was_chosen_by),
+                                        DEVICE_TEST(damaged_choices_are_refused), DEVICE_TEST(it_can_be_stopped)};
     if (folder_make(&folder) != 0)
         return EXIT_FAILURE;
     setenv("LINNET_CACHE_DIR", folder, 1);

@@ -116,7 +116,9 @@ struct linnet_backend_device {
     uint32_t quirks;             /* LINNET_CL_QUIRK_... */
     atomic_uint_fast64_t plain;  /* bit k: plans of layer kind k (0: optimisers) are built without optimisation */
     cl_program programs[2][LINNET_CL_PROGRAM_COUNT]; /* usual and plain; built at first use, kept until close */
-    bool unsaved[2][LINNET_CL_PROGRAM_COUNT];        /* goes into the cache at close */
+    bool unsaved[2][LINNET_CL_PROGRAM_COUNT];        /* goes into the cache at close, if it is */
+    bool wanted[2][LINNET_CL_PROGRAM_COUNT];         /* by a plan that was prepared, or by optimisers */
+    bool was_prepared;                               /* false: all are wanted */
     atomic_bool used_clblast;
 };
 

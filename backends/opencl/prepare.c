@@ -65,6 +65,7 @@ static void list_jobs(const linnet_cl_wishes *wanted, work *out)
     linnet_backend_device *device = out->device;
     for (int way = 0; way < 2; way++)
         for (int id = 0; id < LINNET_CL_PROGRAM_COUNT; id++) {
+            device->wanted[way][id] = device->wanted[way][id] || wanted->programs[way][id];
             if (!wanted->programs[way][id] || device->programs[way][id])
                 continue;
             device->programs[way][id] = linnet_cl_program_cached(device, (linnet_cl_program_id)id, way);
@@ -113,6 +114,7 @@ void linnet_cl_prepare(linnet_backend_device *device, const linnet_layer_desc *c
         return;
     gather(device, descs, candidates, count, &wanted);
     pthread_mutex_lock(&device->lock);
+    device->was_prepared = true;
     list_jobs(&wanted, &w);
     if (w.count > 0)
         build_all(&w);

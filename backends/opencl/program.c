@@ -129,12 +129,19 @@ linnet_status linnet_cl_program_build(linnet_backend_device *device, linnet_cl_p
     return LINNET_OK;
 }
 
+/* Programs that only a comparison at first use has run are not needed again. */
+static bool is_wanted(const linnet_backend_device *device, int way, int id)
+{
+    return !device->was_prepared || device->wanted[way][id] || id == LINNET_CL_PROGRAM_SGD ||
+           id == LINNET_CL_PROGRAM_ADAM;
+}
+
 /* Returns how many that were: 0 or 1. */
 static int keep(linnet_backend_device *device, int way, int id)
 {
     linnet_cl_cache_key key;
     char build_options[OPTIONS_LENGTH];
-    if (!device->programs[way][id] || !device->unsaved[way][id])
+    if (!device->programs[way][id] || !device->unsaved[way][id] || !is_wanted(device, way, id))
         return 0;
     build_options_of(device, way, build_options);
     linnet_cl_cache_key_make(device, linnet_cl_sources[id], build_options, &key);

@@ -23,4 +23,7 @@ typedef struct scenario {
 extern const scenario scenarios[];
 extern const size_t scenario_count;
 
+/* walk.c: the function of that name of the OpenCL that fails. */
+void *scenario_function(const char *name);
+
 #endif

@@ -20,17 +20,23 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SECONDS = 120, SKIP = 77 };
+enum { SECONDS = 120, SKIP = 77, OUT_OF_RESOURCES = -5 };
 
 /* Out of host memory, resources, device memory; device gone; no build; nonsense; an error nobody knows. */
 static const int32_t codes[] = {-6, -5, -4, -2, -11, -30, -9999};
 enum { CODES = sizeof codes / sizeof codes[0] };
 
+static void *library;
 static icd_control *icd;
 static const char *selection, *only;
 static int64_t sample, single = -1;
 static int verbose, failures;
 static char where[160]; /* which run this is */
+
+void *scenario_function(const char *name)
+{
+    return dlsym(library, name);
+}
 
 static void put(const char *text)
 {
@@ -99,15 +105,19 @@ static void judge(const outcome *out, const outcome *right)
         printf("%s (%s): %d %s\n", where, icd->failed_name ? icd->failed_name : "-", (int)out->status, out->message);
 }
 
-static void fail_call(const scenario *s, const outcome *right, int64_t call, int32_t code, int and_after)
+typedef enum extent { ALONE, AND_AFTER, CONTEXT } extent; /* CONTEXT: all until another context is made */
+
+static void fail_call(const scenario *s, const outcome *right, int64_t call, int32_t code, extent what)
 {
+    static const char *const texts[] = {"", " and later ones", " and its context's later ones"};
     outcome out;
     reset();
     icd->fail_at = call;
     icd->code = code;
-    icd->and_after = and_after;
-    snprintf(where, sizeof where, "%s %s, call %lld%s fails with %d", selection, s->name, (long long)call,
-             and_after ? " and later ones" : "", (int)code);
+    icd->and_after = what == AND_AFTER;
+    icd->lose = what == CONTEXT;
+    snprintf(where, sizeof where, "%s %s, call %lld%s fails with %d", selection, s->name, (long long)call, texts[what],
+             (int)code);
     play(s, &out);
     judge(&out, right);
 }
@@ -150,9 +160,11 @@ static void walk(const scenario *s)
     for (int64_t call = single >= 0 ? single : 0; call < (single >= 0 ? single + 1 : calls); call += step) {
         for (int c = 0; c < CODES; c++)
             if (!sample || c == runs % CODES)
-                fail_call(s, &right, call, codes[c], 0);
+                fail_call(s, &right, call, codes[c], ALONE);
         if (!sample || runs % 4 == 0)
-            fail_call(s, &right, call, codes[runs % CODES], 1);
+            fail_call(s, &right, call, codes[runs % CODES], AND_AFTER);
+        if (!sample || runs % 4 == 2)
+            fail_call(s, &right, call, OUT_OF_RESOURCES, CONTEXT);
         runs++;
     }
     if (single < 0)
@@ -194,7 +206,7 @@ int main(int argc, char **argv)
     }
     selection = argv[2];
     parse(argc, argv);
-    void *library = dlopen(argv[1], RTLD_NOW | RTLD_LOCAL);
+    library = dlopen(argv[1], RTLD_NOW | RTLD_LOCAL);
     icd = library ? dlsym(library, "linnet_icd") : NULL;
     if (!icd) {
         fprintf(stderr, "%s\n", dlerror());

@@ -20,7 +20,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SECONDS = 120, SKIP = 77, OUT_OF_RESOURCES = -5 };
+enum { SECONDS = 600, SKIP = 77, OUT_OF_RESOURCES = -5 };
 
 /* Out of host memory, resources, device memory; device gone; no build; nonsense; an error nobody knows. */
 static const int32_t codes[] = {-6, -5, -4, -2, -11, -30, -9999};

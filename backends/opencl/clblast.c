@@ -50,6 +50,23 @@ static const char *clblast_status_name(CLBlastStatusCode code)
     }
 }
 
+/* It asks for the binaries of what it builds, and falls over where there are none. */
+linnet_status linnet_cl_clblast_check(linnet_backend_device *device)
+{
+    cl_program program;
+    size_t bytes = 0;
+    linnet_status status = linnet_cl_program(device, LINNET_CL_PROGRAM_BIAS, &program);
+    if (status)
+        return status;
+    cl_int error = clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof(bytes), &bytes, NULL);
+    if (error != CL_SUCCESS)
+        return linnet_cl_check(device, "clGetProgramInfo", error);
+    if (bytes > 0)
+        return LINNET_OK;
+    return linnet_cl_fail(LINNET_UNSUPPORTED, "'%s' gives no binaries of programs, which CLBlast needs",
+                          device->info.name);
+}
+
 static linnet_status clblast_check(const linnet_backend_queue *queue, const char *call, CLBlastStatusCode code)
 {
     if (code == CLBlastSuccess)

@@ -273,6 +273,7 @@ static linnet_status clblast_plan_new(linnet_backend_device *device, const linne
     clblast_plan *plan = (clblast_plan *)base;
     plan->shape = *shape;
     plan->chunk = chunk_images(shape);
+    base->status = linnet_cl_clblast_check(device);
     clblast_kernels(plan);
     return linnet_cl_plan_done(base, out);
 }

@@ -37,6 +37,8 @@ typedef struct linnet_cl_batches {
     int64_t count, a_stride, b_stride, c_stride;
 } linnet_cl_batches;
 
+/* Before a plan uses it: LINNET_UNSUPPORTED where it would crash. */
+linnet_status linnet_cl_clblast_check(linnet_backend_device *device);
 linnet_status linnet_cl_clblast(linnet_backend_queue *queue, const linnet_cl_gemm *gemm,
                                 const linnet_cl_batches *batches, linnet_view a, linnet_view b, linnet_view c,
                                 bool accumulate);

@@ -206,6 +206,8 @@ static linnet_status gram_plan_new(linnet_backend_device *device, const linnet_l
     gram_plan *plan = (gram_plan *)base;
     plan->shape = gram_shape_of(device, desc);
     plan->clblast = strcmp(candidate, way_names[CLBLAST]) == 0;
+    if (plan->clblast)
+        base->status = linnet_cl_clblast_check(device);
     if (forward)
         gram_forward(plan, attributes->scale);
     else

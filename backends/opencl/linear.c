@@ -140,6 +140,8 @@ static linnet_status linear_plan_new(linnet_backend_device *device, const linnet
         return status;
     linear_plan *plan = (linear_plan *)base;
     plan->clblast = strcmp(candidate, "clblast") == 0;
+    if (plan->clblast)
+        base->status = linnet_cl_clblast_check(device);
     plan->tiled = strcmp(candidate, "tiled") == 0;
     plan->has_bias = desc->parameter_count > LINNET_LINEAR_BIAS;
     plan->want_inputs = desc->want_inputs;

@@ -222,6 +222,8 @@ linnet_status linnet_cl_describe_device(linnet_cl_location at, linnet_device_inf
     info.max_buffer_bytes = device_ulong(at.device, CL_DEVICE_MAX_MEM_ALLOC_SIZE);
     info.alignment_bytes = offset_alignment(at.device);
     info.compute_units = device_uint(at.device, CL_DEVICE_MAX_COMPUTE_UNITS);
+    if (info.compute_units == 0) /* or work is shared out among none */
+        info.compute_units = 1;
     char driver[64], platform_version[128];
     device_text(at.device, CL_DEVICE_NAME, info.name, sizeof(info.name));
     device_text(at.device, CL_DEVICE_VENDOR, info.vendor, sizeof(info.vendor));

@@ -94,8 +94,11 @@ static void judge(const outcome *out, const outcome *right)
 {
     if (out->status != LINNET_OK && !*out->message)
         complain("an error without a sentence", out);
-    if (out->status == LINNET_OK && !same(out, right))
+    if (out->status == LINNET_OK && !same(out, right)) {
         complain("a wrong result", out);
+        for (size_t i = 0; i < right->count && verbose; i++)
+            printf("value %zu: %.9g, should be %.9g\n", i, (double)out->values[i], (double)right->values[i]);
+    }
     if (icd->live != 0) {
         char text[64];
         snprintf(text, sizeof text, "%lld objects are left", (long long)icd->live);

@@ -24,18 +24,23 @@ typedef struct cpu_channels_tap {
  * needs are copied into its scratch memory, with zeros for the padding: [plane][copy][phase of the row
  * stride][row][pitch][lanes] so that the inputs of a tap for an output row are one run. A copy is a phase of the column
  * stride, where taps of the same phase share it, shifted; or, where rows are too short to be runs of their own, one for
- * each x of a tap: then the output rows follow one another without a gap, and all of them are one run.
+ * each x of a tap: then the output rows follow one another without a gap, and all of them are one run. A reader that
+ * takes every second pixel of a run spares the phases of a column stride of 2.
  */
 typedef struct cpu_channels_window {
     int64_t h, w, oh, ow, sh, sw, lanes;
     int64_t taps, low_y, span_y, low_x, span_x;
     int64_t copies, pitch; /* pixels from one output row to the next */
+    int64_t step;          /* pixels from one output's inputs to the next one's */
     bool in_place, is_spread;
     cpu_channels_tap tap[CPU_CHANNELS_MOST_TAPS];
 } cpu_channels_window;
 
-/* Completes what follows taps. joins: the user gains by output rows that follow one another. */
-void cpu_channels_window_complete(cpu_channels_window *window, bool joins);
+/* How a window's reader goes through it: gains by output rows that follow one another; takes a step of 2; wants copies
+   even where the planes could be read in place. */
+enum { CPU_CHANNELS_JOINS = 1, CPU_CHANNELS_STEPS = 2, CPU_CHANNELS_COPIES = 4 };
+/* Completes what follows taps. */
+void cpu_channels_window_complete(cpu_channels_window *window, uint32_t reader);
 /* Floats of scratch memory per plane, for `rows` output rows. */
 int64_t cpu_channels_copy_floats(const cpu_channels_window *window, int64_t rows);
 /* Where a tap finds the input of a task's first output: floats from the plane's scratch, or, in place, from the plane's
@@ -45,7 +50,7 @@ int64_t cpu_channels_tap_offset(const cpu_channels_window *window, const cpu_cha
 void cpu_channels_copy(const cpu_channels_window *window, const float *plane, int64_t row, int64_t rows, float *out);
 
 /* The forward direction; tap (u, v) is number u * kw + v, and its weights are weight_floats times that behind. */
-void cpu_channels_forward_window(const cpu_conv2d_sizes *s, int64_t lanes, int64_t weight_floats, bool joins,
+void cpu_channels_forward_window(const cpu_conv2d_sizes *s, int64_t lanes, int64_t weight_floats, uint32_t reader,
                                  cpu_channels_window *out);
 
 /* ---- conv2d_channels_job.c ---- */
@@ -73,7 +78,8 @@ typedef struct cpu_channels_job {
     /* How the sums are made: in blocks of 16 outputs, or (dot) one output at a time, 16 inputs in the lanes. */
     bool dot;
     /* The split. A row is one pixel where planes are read in place and the output has no gaps. */
-    bool joined; /* the output pixels of a row follow those of the row above, and so do their inputs */
+    bool joined;    /* the output pixels of a row follow those of the row above, and so do their inputs */
+    int64_t in_row; /* pixels of the input, or its copy, from one row to the next */
     int64_t row_pixels, rows, rows_per_task, row_chunks, blocks_per_task, block_chunks;
     /* Copies of the input: made by each task for itself, or, where several tasks would make the same, all before. */
     bool is_shared;

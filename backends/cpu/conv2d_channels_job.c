@@ -36,9 +36,10 @@ static int64_t task_floats(const cpu_channels_job *j, int64_t rows)
 static void split(cpu_channels_job *j)
 {
     const cpu_channels_window *w = &j->window;
-    j->joined = w->pitch == w->ow && j->phases == 1 && j->out_row == w->ow * j->out_column;
+    j->joined = w->pitch == w->ow && w->step == 1 && j->phases == 1 && j->out_row == w->ow * j->out_column;
     bool by_pixel = w->in_place && j->joined;
     j->row_pixels = by_pixel ? 1 : w->ow;
+    j->in_row = by_pixel ? 1 : w->pitch;
     j->rows = by_pixel ? w->oh * w->ow : w->oh;
     int64_t rows = j->rows, blocks = j->out_blocks, items = j->items * j->groups;
     while (rows > 1 && rows * j->row_pixels >= LEAST_PIXELS && task_floats(j, rows) > TASK_FLOATS)
@@ -105,30 +106,39 @@ static int32_t next_columns(const cpu_channels_job *j, int64_t blocks)
     return few ? (blocks % 2 == 1 ? 3 : 2) : blocks % 3 == 1 ? 2 : 3;
 }
 
-/* The weights of the next blocks of outputs: what is left of them to be fetched while these are worked on. */
-typedef struct next_weights {
-    const float *at, *end;
-} next_weights;
+/* Lines that are fetched into the second cache while products go on: some runs of floats, one after the other. */
+typedef struct later {
+    const float *at, *end;          /* what is left of a run */
+    const float *next;              /* run */
+    int64_t runs, length, distance; /* that follow; floats of one, and from one to the next */
+} later;
 
-static next_weights next_weights_of(const cpu_channels_job *j, const cpu_batch_reduce *block)
+/* The weights of the next blocks of outputs. */
+static later later_weights(const cpu_channels_job *j, const cpu_batch_reduce *block)
 {
     const float *all = j->weight + j->out_blocks * j->weight_out, *at = block->b + block->columns * block->b_t;
-    return (next_weights){.at = at,
-                          .end = at + block->columns * block->b_t <= all ? at + block->columns * block->b_t : at};
+    int64_t floats = block->columns * block->b_t;
+    return (later){.at = at, .end = at + floats <= all ? at + floats : at};
 }
 
-static const float *fetch_next(const cpu_batch_reduce *p, next_weights *next)
+static const float *fetch_later(const cpu_batch_reduce *p, later *l)
 {
-    const float *at = next->at;
-    if (at >= next->end)
+    if (l->at >= l->end && l->runs > 0) {
+        l->at = l->next;
+        l->end = l->at + l->length;
+        if (--l->runs > 0)
+            l->next += l->distance;
+    }
+    const float *at = l->at;
+    if (at >= l->end)
         return NULL;
-    next->at += p->count * p->depth * CPU_LANES;
+    l->at += p->count * p->depth * CPU_LANES;
     return at;
 }
 
 /* A run of pixels, in as few products as the registers allow, about equally long. p: of the first of them; it is
    changed as it goes: copying what was only just written waits until the sums before it are in the cache. */
-static void run_pixels(const cpu_channels_job *j, cpu_batch_reduce *p, int64_t pixels, next_weights *next)
+static void run_pixels(const cpu_channels_job *j, cpu_batch_reduce *p, int64_t pixels, later *ahead)
 {
     const float *a = p->a;
     float *out = p->out;
@@ -136,10 +146,10 @@ static void run_pixels(const cpu_channels_job *j, cpu_batch_reduce *p, int64_t p
     int64_t tiles = cpu_ceil(pixels, most);
     for (int64_t tile = 0, at = 0; tile < tiles; tile++, at += p->rows) {
         p->rows = (int32_t)cpu_ceil(pixels - at, tiles - tile);
-        p->a = a + at * j->window.lanes;
+        p->a = a + at * j->window.step * j->window.lanes;
         p->out = out + at * j->out_column;
         p->add = j->add ? j->add + (p->out - j->out) : NULL;
-        p->ahead = fetch_next(p, next);
+        p->ahead = fetch_later(p, ahead);
         if (j->dot)
             cpu_table.batch_dot(p);
         else
@@ -148,26 +158,25 @@ static void run_pixels(const cpu_channels_job *j, cpu_batch_reduce *p, int64_t p
 }
 
 /* Rows of a phase: one run where they follow one another. */
-static void run_rows(const cpu_channels_job *j, cpu_batch_reduce *p, int64_t rows, int64_t columns, next_weights *next)
+static void run_rows(const cpu_channels_job *j, cpu_batch_reduce *p, int64_t rows, int64_t columns, later *ahead)
 {
     const float *a = p->a;
     float *out = p->out;
     if (j->joined) {
-        run_pixels(j, p, rows * j->row_pixels, next);
+        run_pixels(j, p, rows * j->row_pixels, ahead);
         return;
     }
     for (int64_t i = 0; i < rows; i++) {
         p->a = a + i * j->window.pitch * j->window.lanes;
         p->out = out + i * j->out_row;
-        run_pixels(j, p, columns, next);
+        run_pixels(j, p, columns, ahead);
     }
 }
 
 /* p: of the block, with a of the task's first row; out is that row of the block. */
-static void run_phases(const cpu_channels_job *j, cpu_batch_reduce *p, int64_t row, float *out)
+static void run_phases(const cpu_channels_job *j, cpu_batch_reduce *p, int64_t row, float *out, later *ahead)
 {
     const float *a = p->a;
-    next_weights next = next_weights_of(j, p);
     p->terms = j->terms;
     for (const cpu_channels_phase *phase = j->phase; phase < j->phase + j->phases; phase++, p->terms += p->count) {
         int64_t all = j->row_pixels == 1 ? phase->rows * phase->columns : phase->rows;
@@ -177,7 +186,7 @@ static void run_phases(const cpu_channels_job *j, cpu_batch_reduce *p, int64_t r
         p->a = a;
         p->out = out + phase->out;
         if (p->count > 0 || j->add != j->out)
-            run_rows(j, p, cpu_min(j->rows_per_task, all - row), phase->columns, &next);
+            run_rows(j, p, cpu_min(j->rows_per_task, all - row), phase->columns, ahead);
     }
     p->a = a;
 }
@@ -207,12 +216,34 @@ static const float *task_input(const cpu_channels_job *j, int64_t item, int64_t 
     const float *in = group_input(j, item, group);
     float *copies = j->copies + worker * j->in_planes * j->copy;
     if (w->in_place)
-        return in + row * j->row_pixels * w->lanes;
+        return in + row * j->in_row * w->lanes;
     if (j->is_shared)
-        return j->copies + (item * j->groups + group) * j->in_planes * j->copy + row * w->pitch * w->lanes;
+        return j->copies + (item * j->groups + group) * j->in_planes * j->copy + row * j->in_row * w->lanes;
     for (int64_t c = 0; c < j->in_planes; c++)
         cpu_channels_copy(w, in + c * w->h * w->w * w->lanes, row, j->copied_rows, copies + c * j->copy);
     return copies;
+}
+
+/* What the task after this one will copy: a copy waits for all that it reads, products in place hardly do. */
+static later later_input(const cpu_channels_job *j, int64_t number)
+{
+    const cpu_channels_window *w = &j->window;
+    int64_t next = number + 1, row = next % j->row_chunks * j->rows_per_task, item = next / j->row_chunks % j->items;
+    int64_t group = next / (j->row_chunks * j->items * j->block_chunks), plane = w->h * w->w * w->lanes;
+    int64_t in_row = w->sh * w->w * w->lanes, rows = cpu_min(j->rows_per_task, j->rows - row);
+    if (group >= j->groups)
+        return (later){.runs = 0};
+    return (later){.next = group_input(j, item, group) + row * in_row,
+                   .runs = j->in_planes,
+                   .length = rows * in_row,
+                   .distance = plane};
+}
+
+static int32_t layout_of(const cpu_channels_window *w)
+{
+    if (w->lanes == 1)
+        return w->step == 2 ? CPU_BATCH_TAPS_2 : CPU_BATCH_TAPS;
+    return w->step == 2 ? CPU_BATCH_PIXELS_2 : CPU_BATCH_PIXELS;
 }
 
 static void task(const void *context, int64_t number, uint32_t worker)
@@ -229,7 +260,7 @@ static void task(const void *context, int64_t number, uint32_t worker)
                           .out_r = j->out_column,
                           .out_t = j->out_plane,
                           .b_t = j->weight_out,
-                          .layout = w->lanes == 1 ? CPU_BATCH_TAPS : CPU_BATCH_PIXELS,
+                          .layout = layout_of(w),
                           .low = j->epilogue.low,
                           .high = j->epilogue.high};
     for (; block < last; block += p.columns) {
@@ -237,7 +268,9 @@ static void task(const void *context, int64_t number, uint32_t worker)
         p.columns = next_columns(j, last - block);
         p.b = j->weight + group * j->weight_group + block * j->weight_out;
         p.bias = j->bias ? j->bias + at * CPU_LANES : NULL;
-        run_phases(j, &p, row, out + at * j->out_plane);
+        bool copies_next = block + p.columns >= last && !w->in_place && !j->is_shared && j->row_chunks * j->items > 1;
+        later ahead = copies_next ? later_input(j, number) : later_weights(j, &p);
+        run_phases(j, &p, row, out + at * j->out_plane, &ahead);
         for (int64_t t = 0; t < p.columns && j->epilogue.count > 0; t++)
             cpu_epilogue_apply(&j->epilogue, out + at * j->out_plane + t * p.out_t,
                                cpu_min(j->rows_per_task, j->rows - row) * j->row_pixels * CPU_LANES);
@@ -279,7 +312,7 @@ void cpu_channels_forward_job(const cpu_conv2d_sizes *s, int64_t lanes, cpu_chan
                               .out_plane = s->oh * s->ow * CPU_LANES,
                               .out_row = s->ow * CPU_LANES,
                               .out_column = CPU_LANES};
-    cpu_channels_forward_window(s, lanes, lanes * CPU_LANES, true, &out->window);
+    cpu_channels_forward_window(s, lanes, lanes * CPU_LANES, CPU_CHANNELS_JOINS | CPU_CHANNELS_STEPS, &out->window);
     out->phase[0] = (cpu_channels_phase){.taps = out->window.taps, .rows = s->oh, .columns = s->ow};
 }
 
@@ -331,7 +364,7 @@ void cpu_channels_backward_job(const cpu_conv2d_sizes *s, bool few, cpu_channels
     for (int64_t i0 = 0; i0 < cpu_min(s->sh, s->h); i0++)
         for (int64_t j0 = 0; j0 < cpu_min(s->sw, s->w); j0++)
             add_phase(s, i0, j0, lanes * CPU_LANES, out);
-    cpu_channels_window_complete(&out->window, out->phases == 1);
+    cpu_channels_window_complete(&out->window, out->phases == 1 ? CPU_CHANNELS_JOINS : 0);
 }
 
 /* ---- What the users share ---- */

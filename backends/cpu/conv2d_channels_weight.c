@@ -118,7 +118,7 @@ static void weight_job_of(const cpu_conv2d_data *d, weight_job *out)
     const cpu_conv2d_sizes *s = &d->s;
     *out = (weight_job){
         .d = d, .in_blocks = cpu_ceil(s->group_c, CPU_LANES), .out_blocks = cpu_ceil(s->group_o, CPU_LANES)};
-    cpu_channels_forward_window(s, CPU_LANES, PAIR, true, &out->window);
+    cpu_channels_forward_window(s, CPU_LANES, PAIR, CPU_CHANNELS_JOINS, &out->window);
     out->by_inputs = out->window.taps > 1;
     choose_chunks(out);
     choose_units(out);

@@ -4,7 +4,10 @@
 
 #include <string.h>
 
-enum { SHORT_ROW = 14 }; /* columns; shorter output rows are joined to one run */
+enum {
+    SHORT_ROW = 14,
+    LONG_ROW = 28
+}; /* columns; shorter output rows are joined to one run; runs of every second pixel pay from here */
 
 /* The number of x among those of the taps before tap `count`, or how many there are. */
 static int64_t different_x(const cpu_channels_window *w, int64_t count, int64_t x, bool *out_found)
@@ -27,7 +30,20 @@ static int64_t count_x(const cpu_channels_window *w)
     return different_x(w, w->taps, INT64_MIN, &found);
 }
 
-void cpu_channels_window_complete(cpu_channels_window *w, bool joins)
+/* Whether every tap of an output lies inside the input, in a column of its own. */
+static bool lies_inside(const cpu_channels_window *w, int64_t high_y, int64_t high_x)
+{
+    return w->low_x == 0 && high_x == 0 && (w->ow - 1) * w->sw < w->w && w->low_y >= 0 &&
+           high_y + (w->oh - 1) * w->sh < w->h;
+}
+
+/* Columns from one pixel of a run to the next. */
+static int64_t phase_columns(const cpu_channels_window *w)
+{
+    return w->sw / w->step;
+}
+
+void cpu_channels_window_complete(cpu_channels_window *w, uint32_t reader)
 {
     int64_t high_y = INT64_MIN, high_x = INT64_MIN;
     w->low_y = w->low_x = INT64_MAX;
@@ -39,11 +55,15 @@ void cpu_channels_window_complete(cpu_channels_window *w, bool joins)
     }
     w->span_y = high_y - w->low_y + 1;
     w->span_x = high_x - w->low_x + 1;
-    w->in_place = w->sh == 1 && w->sw == 1 && w->low_x == 0 && high_x == 0 && w->ow == w->w && w->low_y >= 0 &&
-                  high_y + w->oh <= w->h;
-    w->is_spread = joins && w->ow < SHORT_ROW && !w->in_place;
-    w->copies = w->in_place ? 0 : w->is_spread ? count_x(w) : cpu_min(w->sw, w->span_x);
-    w->pitch = w->in_place || w->is_spread ? w->ow : w->ow + (w->span_x - 1) / w->sw;
+    bool is_dense = w->sh == 1 && w->sw == 1 && w->ow == w->w,
+         joins = (reader & CPU_CHANNELS_JOINS) && w->ow < SHORT_ROW;
+    w->step = w->sw == 2 && (reader & CPU_CHANNELS_STEPS) && w->ow >= LONG_ROW ? 2 : 1;
+    w->in_place = (is_dense || w->step == 2) && lies_inside(w, high_y, high_x) && !(reader & CPU_CHANNELS_COPIES);
+    w->is_spread = joins && !w->in_place;
+    w->copies = w->in_place ? 0 : w->is_spread ? count_x(w) : cpu_min(phase_columns(w), w->span_x);
+    w->pitch = w->in_place    ? w->sh * w->w
+               : w->is_spread ? w->ow
+                              : (w->ow - 1) * w->step + 1 + (w->span_x - 1) / phase_columns(w);
 }
 
 /* Phases of the row stride that a tap uses, and rows of each. */
@@ -68,8 +88,8 @@ int64_t cpu_channels_tap_offset(const cpu_channels_window *w, const cpu_channels
     bool found;
     if (w->in_place)
         return tap->y * w->w * w->lanes;
-    int64_t copy = w->is_spread ? different_x(w, w->taps, tap->x, &found) : x % w->sw;
-    int64_t shift = w->is_spread ? 0 : x / w->sw;
+    int64_t copy = w->is_spread ? different_x(w, w->taps, tap->x, &found) : x % phase_columns(w);
+    int64_t shift = w->is_spread ? 0 : x / phase_columns(w);
     return (((copy * row_phases(w) + y % w->sh) * phase_rows(w, rows) + y / w->sh) * w->pitch + shift) * w->lanes;
 }
 
@@ -77,9 +97,9 @@ int64_t cpu_channels_tap_offset(const cpu_channels_window *w, const cpu_channels
 static void copy_pixels(const cpu_channels_window *w, const float *in, float *out, int64_t count)
 {
     if (w->lanes == CPU_LANES)
-        cpu_table.copy_lines(in, w->sw * CPU_LANES, out, count);
+        cpu_table.copy_lines(in, phase_columns(w) * CPU_LANES, out, count);
     else
-        cpu_table.copy_strided(in, w->sw, out, count);
+        cpu_table.copy_strided(in, phase_columns(w), out, count);
 }
 
 static void clear_pixels(const cpu_channels_window *w, float *out, int64_t count)
@@ -91,14 +111,14 @@ static void clear_pixels(const cpu_channels_window *w, float *out, int64_t count
 /* pitch pixels of some input rows from column x on; zeros outside. */
 static void copy_rows(const cpu_channels_window *w, const float *in, int64_t row, int64_t rows, int64_t x, float *out)
 {
-    int64_t first, last;
-    cpu_conv2d_range(w->sw, 0, x, w->w, w->pitch, &first, &last);
+    int64_t first, last, columns = phase_columns(w);
+    cpu_conv2d_range(columns, 0, x, w->w, w->pitch, &first, &last);
     for (int64_t phase = 0; phase < row_phases(w); phase++)
         for (int64_t i = 0; i < phase_rows(w, rows); i++, out += w->pitch * w->lanes) {
             int64_t y = (row + i) * w->sh + w->low_y + phase, end = y >= 0 && y < w->h ? last : first;
             clear_pixels(w, out, first);
             if (end > first)
-                copy_pixels(w, in + (y * w->w + first * w->sw + x) * w->lanes, out + first * w->lanes, end - first);
+                copy_pixels(w, in + (y * w->w + first * columns + x) * w->lanes, out + first * w->lanes, end - first);
             clear_pixels(w, out + end * w->lanes, w->pitch - end);
         }
 }
@@ -116,7 +136,7 @@ void cpu_channels_copy(const cpu_channels_window *w, const float *plane, int64_t
     }
 }
 
-void cpu_channels_forward_window(const cpu_conv2d_sizes *s, int64_t lanes, int64_t weight_floats, bool joins,
+void cpu_channels_forward_window(const cpu_conv2d_sizes *s, int64_t lanes, int64_t weight_floats, uint32_t reader,
                                  cpu_channels_window *out)
 {
     *out =
@@ -125,5 +145,5 @@ void cpu_channels_forward_window(const cpu_conv2d_sizes *s, int64_t lanes, int64
         for (int64_t v = 0; v < s->kw; v++)
             out->tap[out->taps++] = (cpu_channels_tap){
                 .y = u * s->dh - s->top, .x = v * s->dw - s->left, .weight = (u * s->kw + v) * weight_floats};
-    cpu_channels_window_complete(out, joins);
+    cpu_channels_window_complete(out, reader);
 }

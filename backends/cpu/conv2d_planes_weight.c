@@ -31,11 +31,8 @@ static void planes_job_of(const cpu_conv2d_data *d, planes_job *j)
     *j = (planes_job){.d = d, .blocks = cpu_ceil(s->o, CPU_LANES), .depth = s->c * s->kh * s->kw};
     j->first_weight = d->dweight ? 0 : j->depth;
     j->last_weight = j->depth + (d->dbias ? 1 : 0);
-    cpu_channels_forward_window(s, 1, 0, false, &j->window);
-    if (j->window.in_place) { /* copied all the same: the ones lie behind the copies */
-        j->window.in_place = false;
-        j->window.copies = 1;
-    }
+    /* Copied in any case: the ones lie behind the copies. */
+    cpu_channels_forward_window(s, 1, 0, CPU_CHANNELS_COPIES, &j->window);
     j->rows_per_chunk = cpu_min(CHUNK_ROWS, s->oh);
     j->row_chunks = cpu_ceil(s->oh, j->rows_per_chunk);
     j->chunks = s->n * j->row_chunks;

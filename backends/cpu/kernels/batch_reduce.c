@@ -68,24 +68,26 @@ static ALWAYS_INLINE void finish(const cpu_batch_reduce *p, sums_tile sum, const
 
 /* The rows of a that are needed two terms later; at the end of the list, those that the next product begins with if it
    continues where this one ends. */
-static ALWAYS_INLINE const float *later_rows(const cpu_batch_reduce *p, const cpu_batch_term *term, const int rows)
+static ALWAYS_INLINE const float *later_rows(const cpu_batch_reduce *p, const cpu_batch_term *term, const int64_t rows)
 {
     int64_t left = p->terms + p->count - term;
     if (left > 2)
         return p->a + term[2].a;
-    return p->a + rows * LANES + p->terms[left == 2 || p->count == 1 ? 0 : 1].a;
+    return p->a + rows + p->terms[left == 2 || p->count == 1 ? 0 : 1].a;
 }
 
-/* rows, columns and the layout are constants where this is inlined, so that sum lives in registers. Of pixels it
-   fetches meanwhile: lines of b a little ahead, the rows of a later term, one a step, and p->ahead. */
+/* rows, columns and the layout are constants where this is inlined, so that sum lives in registers. Meanwhile
+   it fetches, one a step: lines of p->ahead and, of pixels, lines of b a little ahead and the rows of a later term. */
 static ALWAYS_INLINE void product(const cpu_batch_reduce *p, const int rows, const int columns, const int layout)
 {
     sums_tile sum;
     const int vectors = columns * PARTS;
-    const int64_t a_r = layout == CPU_BATCH_PIXELS ? LANES : 1, a_k = layout == CPU_BATCH_CHANNELS ? LANES : 1;
+    const bool is_pixels = layout == CPU_BATCH_PIXELS || layout == CPU_BATCH_PIXELS_2;
+    const int64_t next = layout == CPU_BATCH_PIXELS_2 || layout == CPU_BATCH_TAPS_2 ? 2 : 1;
+    const int64_t a_r = is_pixels ? next * LANES : next, a_k = layout == CPU_BATCH_CHANNELS ? LANES : 1;
     const int64_t b_t = p->b_t;
     const float *ahead = p->ahead, *row[ROWS_1];
-    const bool is_listed = layout == CPU_BATCH_LISTED;
+    const bool is_listed = layout == CPU_BATCH_LISTED, is_fetching = !is_listed && layout != CPU_BATCH_CHANNELS;
     UNROLL
     for (int r = 0; r < rows && is_listed; r++)
         row[r] = p->a + p->list[r];
@@ -99,23 +101,25 @@ static ALWAYS_INLINE void product(const cpu_batch_reduce *p, const int rows, con
     for (const cpu_batch_term *term = p->terms; term < end; term++) {
         const float *a = p->a + term->a, *b = p->b + term->b;
         int64_t at = term->a;
-        const float *later = layout == CPU_BATCH_PIXELS ? later_rows(p, term, rows) : a;
-        const int64_t depth = layout == CPU_BATCH_TAPS ? 1 : term < end_of_full ? p->depth : p->short_depth;
+        const float *later = is_pixels ? later_rows(p, term, rows * a_r) : a;
+        const int64_t depth = layout == CPU_BATCH_TAPS || layout == CPU_BATCH_TAPS_2 ? 1
+                              : term < end_of_full                                   ? p->depth
+                                                                                     : p->short_depth;
         for (int64_t k = depth; k > 0; k--) {
             vec x[MOST_COLUMNS * PARTS];
             UNROLL
             for (int t = 0; t < vectors; t++)
                 x[t] = vec_hold(vec_load(b + t / PARTS * b_t + t % PARTS * VEC));
-            if (layout == CPU_BATCH_PIXELS) {
+            if (is_pixels) {
                 UNROLL
                 for (int t = 0; t < columns; t++)
                     __builtin_prefetch(b + t * b_t + AHEAD);
                 __builtin_prefetch(later);
-                later += LANES;
-                if (ahead) {
-                    __builtin_prefetch(ahead, 0, 2);
-                    ahead += LANES;
-                }
+                later += a_r;
+            }
+            if (is_fetching && ahead) {
+                __builtin_prefetch(ahead, 0, 2);
+                ahead += LANES;
             }
             UNROLL
             for (int r = 0; r < rows; r++) {
@@ -150,10 +154,12 @@ static ALWAYS_INLINE void product(const cpu_batch_reduce *p, const int rows, con
     static void pixels_##rows##x##columns(const cpu_batch_reduce *p) { product(p, rows, columns, CPU_BATCH_PIXELS); } \
     static void channels_##rows##x##columns(const cpu_batch_reduce *p) { product(p, rows, columns, CPU_BATCH_CHANNELS); } \
     static void taps_##rows##x##columns(const cpu_batch_reduce *p) { product(p, rows, columns, CPU_BATCH_TAPS); } \
-    static void listed_##rows##x##columns(const cpu_batch_reduce *p) { product(p, rows, columns, CPU_BATCH_LISTED); }
+    static void listed_##rows##x##columns(const cpu_batch_reduce *p) { product(p, rows, columns, CPU_BATCH_LISTED); } \
+    static void pixels_2_##rows##x##columns(const cpu_batch_reduce *p) { product(p, rows, columns, CPU_BATCH_PIXELS_2); } \
+    static void taps_2_##rows##x##columns(const cpu_batch_reduce *p) { product(p, rows, columns, CPU_BATCH_TAPS_2); }
 #define ENTRY(rows, columns) \
     [columns - 1][rows - 1] = {pixels_##rows##x##columns, channels_##rows##x##columns, taps_##rows##x##columns, \
-                               listed_##rows##x##columns},
+                               listed_##rows##x##columns, pixels_2_##rows##x##columns, taps_2_##rows##x##columns},
 ALL(PRODUCT)
 /* clang-format on */
 

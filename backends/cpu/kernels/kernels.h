@@ -48,8 +48,17 @@ typedef struct cpu_gemv {
 
 /* How the elements of a lie: CPU_BATCH_PIXELS a row is 16 floats (a pixel), a step is the next float (channel), of at
    most 16; CPU_BATCH_CHANNELS the other way round; CPU_BATCH_TAPS a row is the next float, and depth is 1;
-   CPU_BATCH_LISTED a step is the next float, and rows are anywhere. */
-enum { CPU_BATCH_PIXELS, CPU_BATCH_CHANNELS, CPU_BATCH_TAPS, CPU_BATCH_LISTED, CPU_BATCH_LAYOUTS };
+   CPU_BATCH_LISTED a step is the next float, and rows are anywhere. PIXELS_2 and TAPS_2: a row is the next but
+   one, as a stride of 2 reads. */
+enum {
+    CPU_BATCH_PIXELS,
+    CPU_BATCH_CHANNELS,
+    CPU_BATCH_TAPS,
+    CPU_BATCH_LISTED,
+    CPU_BATCH_PIXELS_2,
+    CPU_BATCH_TAPS_2,
+    CPU_BATCH_LAYOUTS
+};
 enum { CPU_BATCH_COLUMNS = 4 };
 
 /* One product of the sum: where its factors begin, in floats from a and b. */
@@ -59,9 +68,9 @@ typedef struct cpu_batch_term {
 
 /* out[r][t] = clamp(bias[t] + add[r][t] + sum over i < count, k < depth of
                      a[terms[i].a + r a_r + k a_k] b[terms[i].b + t b_t + 16 k])
-   for rows r and columns t; a column is 16 floats (one per channel). (a_r, a_k) is (16, 1), (1, 16) or (1, 1), or
-   list[r] takes the place of r a_r. The last short_count terms are only short_depth deep: a last block of channels that
-   is not full. */
+   for rows r and columns t; a column is 16 floats (one per channel). (a_r, a_k) is what the layout says, or list[r]
+   takes the place of r a_r. The last short_count terms are only short_depth deep: a last block of channels that is not
+   full. */
 typedef struct cpu_batch_reduce {
     float *out;
     const float *a, *b;
@@ -69,8 +78,8 @@ typedef struct cpu_batch_reduce {
     const float *bias;   /* [columns][16], or NULL */
     const float *add;    /* strides of out, may be out; or NULL */
     const int64_t *list; /* CPU_BATCH_LISTED: [rows] */
-    /* CPU_BATCH_PIXELS: count * depth lines that a later product reads, to be fetched into the second cache; or NULL */
-    const float *ahead;
+    const float *ahead;  /* count * depth lines that a later product reads, to be fetched into the second cache; or
+                            NULL. Not with CHANNELS and LISTED. */
     int64_t count, depth, short_count, short_depth;
     int64_t out_r, out_t, b_t; /* strides, floats */
     int32_t rows, columns;     /* columns at most table.batch_columns, rows at most table.batch_rows[columns - 1] */

@@ -5,4 +5,5 @@
 #define VALUE      float16
 #define NAME(name) name##_f2
 #include "winograd.clh"
+#include "channels_winograd.clh"
 #include "conv2d_channels_winograd.clh"

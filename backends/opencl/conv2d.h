@@ -85,4 +85,21 @@ void linnet_cl_channels_weight_kernels(linnet_backend_plan *plan, const linnet_c
 linnet_status linnet_cl_channels_weight_run(linnet_cl_channels_weight *weight, linnet_backend_queue *queue,
                                             const linnet_layer_args *args);
 
+/* conv2d_channels_winograd_weight.c: the gradient of the weight, and the bias' with it. */
+typedef struct linnet_cl_winograd_weight {
+    linnet_cl_kernel *tiles, *sums, *store; /* the first two run once a chunk of tiles */
+    int64_t chunk, tile_count;
+    uint64_t w_at, sums_at; /* bytes into the workspace */
+    bool wants_bias;
+} linnet_cl_winograd_weight;
+
+/* Of the workspace. */
+int64_t linnet_cl_winograd_weight_floats(const linnet_backend_device *device, const linnet_cl_conv2d *shape);
+/* As if the device had one unit. */
+double linnet_cl_winograd_weight_microseconds(const linnet_backend_device *device, const linnet_cl_conv2d *shape);
+void linnet_cl_winograd_weight_kernels(linnet_backend_plan *plan, const linnet_cl_conv2d *shape,
+                                       linnet_cl_winograd_weight *out);
+linnet_status linnet_cl_winograd_weight_run(linnet_cl_winograd_weight *weight, linnet_backend_queue *queue,
+                                            const linnet_layer_args *args);
+
 #endif

@@ -17,6 +17,7 @@ enum {
     LEAST_TILES = 98,       /* of a block: for each the weights are transformed anew */
     TASKS_SHARED = 4,       /* a unit, that share a V */
     TASKS_A_UNIT = 2,       /* that have a V of their own */
+    LEAST_TERMS = 32,       /* of a sum of the weight's gradient */
     FEW_BLOCKS = 2          /* a unit: fewer blocks of tiles share a V */
 };
 
@@ -35,7 +36,7 @@ typedef struct winograd_plan {
     linnet_cl_conv2d shape;
     linnet_cl_kernel *input, *product;
     uint64_t scratch_at; /* bytes into the workspace: U and sums of the tasks, behind V */
-    linnet_cl_channels_weight weight;
+    linnet_cl_winograd_weight weight;
 } winograd_plan;
 
 static int64_t ceil_div(int64_t a, int64_t b)
@@ -122,6 +123,16 @@ static int64_t workspace_floats(const winograd_split *w)
     return v_floats(w) + w->tasks * w->step_tasks * task_floats(w);
 }
 
+/* The gradients are computed one after the other. */
+static int64_t all_floats(const linnet_backend_device *device, const linnet_cl_conv2d *s)
+{
+    int64_t weight = s->want_weight ? linnet_cl_winograd_weight_floats(device, s) : 0;
+    if (!s->forward && !s->want_data)
+        return weight;
+    winograd_split w = split_of(device, s);
+    return most(workspace_floats(&w), weight);
+}
+
 static const char *winograd_refusal(const linnet_backend_device *device, const linnet_cl_conv2d *s)
 {
     if (!device->prefers_vectors)
@@ -129,28 +140,30 @@ static const char *winograd_refusal(const linnet_backend_device *device, const l
     if (s->kernel_height != 3 || s->kernel_width != 3 || s->stride_y * s->stride_x != 1 ||
         s->dilation_y * s->dilation_x != 1 || s->groups != 1)
         return "needs a 3x3 kernel, stride, dilation and groups of 1";
-    if (!s->forward && !s->want_data)
-        return "for the forward direction and the input's gradient";
-    if (s->top > 2 || s->left > 2)
+    if (s->want_bias && !s->want_weight)
+        return "computes no gradient of the bias alone";
+    /* With more there are outputs that see padding only: they are 0, exactly. */
+    if (s->top > 2 || s->left > 2 || s->out_height + 2 - s->height - s->top > 2 ||
+        s->out_width + 2 - s->width - s->left > 2)
         return "needs padding of at most 2";
+    if (s->channels < LINNET_CL_LANES || s->outputs < LINNET_CL_LANES)
+        return "needs 16 channels";
+    /* The transforms mix what an element of the gradient adds up with its neighbours: few terms drown in their
+       roundings. */
+    if (s->want_weight && s->images * s->out_height * s->out_width < LEAST_TERMS)
+        return "needs more outputs for the gradient of the weight";
     if (!(s->low <= 0 && s->high >= 0) && s->outputs % LINNET_CL_LANES != 0)
         return "needs an operator that keeps 0 in spare lanes";
-    if (s->want_weight && !linnet_cl_channels_weight_fits(device, s))
-        return "a chunk of pixels does not fit local memory";
-    winograd_split w = split_of(device, s);
-    if (w.out_blocks < device->tile_columns)
+    if ((s->forward || s->want_data) && split_of(device, s).out_blocks < device->tile_columns)
         return "needs more channels";
-    if (workspace_floats(&w) > LINNET_CL_MOST_ELEMENTS)
+    if (all_floats(device, s) > LINNET_CL_MOST_ELEMENTS)
         return "needs fewer or smaller items";
     return NULL;
 }
 
 static uint64_t winograd_workspace_bytes(const linnet_backend_device *device, const linnet_cl_conv2d *s)
 {
-    winograd_split w = split_of(device, s);
-    uint64_t v = (uint64_t)workspace_floats(&w) * sizeof(float);
-    uint64_t weight = s->want_weight || s->want_bias ? linnet_cl_channels_weight_workspace(device, s) : 0;
-    return v > weight ? v : weight; /* one after the other */
+    return (uint64_t)all_floats(device, s) * sizeof(float);
 }
 
 /* Measured with AVX-512, as those of backends/cpu/conv2d_rules.c: of a tile's transforms and of a pair of blocks'. */
@@ -161,10 +174,10 @@ static double winograd_microseconds(const linnet_backend_device *device, const l
     winograd_split w = split_of(device, s);
     double tiles = (double)(w.blocks * w.groups * w.rows), ins = (double)w.in_blocks;
     double outs = (double)(w.steps * w.step), pairs = ins * outs;
-    double sum = tiles * (double)w.positions * pairs * 256 / products +
-                 tiles * (ins * input[large] + outs * output[large]) + pairs * (double)w.blocks * weights[large];
-    if (s->want_weight)
-        sum += (double)(s->images * s->out_height * s->out_width * 9) * pairs * 256 / 60e3;
+    double sum = s->want_weight ? linnet_cl_winograd_weight_microseconds(device, s) : 0;
+    if (s->forward || s->want_data)
+        sum += tiles * (double)w.positions * pairs * 256 / products +
+               tiles * (ins * input[large] + outs * output[large]) + pairs * (double)w.blocks * weights[large];
     return sum / (double)device->info.compute_units;
 }
 
@@ -224,8 +237,8 @@ static linnet_status run_product(winograd_plan *plan, linnet_backend_queue *queu
 static linnet_status winograd_run(linnet_backend_plan *base, linnet_backend_queue *queue, const linnet_layer_args *args)
 {
     winograd_plan *plan = (winograd_plan *)base;
-    linnet_status status = run_product(plan, queue, args);
-    return status || plan->shape.forward ? status : linnet_cl_channels_weight_run(&plan->weight, queue, args);
+    linnet_status status = plan->product ? run_product(plan, queue, args) : LINNET_OK;
+    return status || !plan->weight.sums ? status : linnet_cl_winograd_weight_run(&plan->weight, queue, args);
 }
 
 static linnet_status winograd_plan_new(linnet_backend_device *device, const linnet_cl_conv2d *shape,
@@ -237,9 +250,10 @@ static linnet_status winograd_plan_new(linnet_backend_device *device, const linn
         return status;
     winograd_plan *plan = (winograd_plan *)base;
     plan->shape = *shape;
-    add_kernels(plan);
-    if (!shape->forward)
-        linnet_cl_channels_weight_kernels(base, shape, &plan->weight);
+    if (shape->forward || shape->want_data)
+        add_kernels(plan);
+    if (shape->want_weight)
+        linnet_cl_winograd_weight_kernels(base, shape, &plan->weight);
     return linnet_cl_plan_done(base, out);
 }
 

@@ -4,150 +4,222 @@
  * y [N][CB][OH][OW][16], weights [CB][kh][kw][16].
  *
  * Forward, and backward with respect to the input, which is the same with other taps (channels_window.clh): a work-item
- * has some rows of a plane, and goes along a row in tiles of COLUMNS pixels:
+ * (a group of its own) has some rows of some planes. It copies what they need into local memory, with the padding, so
+ * that tiles know no borders, and goes along the runs of pixels:
  *
- *       weights[u][v]:    | 16 channels |
- *       x[j + v]        x |   sum[0]    |
- *       x[j + 1 + v]    x |   sum[1]    |     COLUMNS pixels: 4, one where taps fall beside the plane
+ *       weights[tap]:       | 16 channels |
+ *       x[pixel 0 + tap]  x |   sum[0]    |
+ *       x[pixel 1 + tap]  x |   sum[1]    |     14, 8, 4 or 1 pixels; over the taps
+ *            :              |      :      |
  *
- * The weight's gradient: a work-item sums up one block of channels over its part of the images, a row of dy by a tap at
- * a time, in four sums.
+ * The weight's gradient: a work-item sums up one block of channels over some chunks of rows, which it copies likewise:
+ *
+ *       dy[pixel]:                | 16 channels |
+ *       x[pixel + tap 0]        x |   sum[0]    |
+ *       x[pixel + tap 1]        x |   sum[1]    |     3 taps by 4 pixels at a time, over the pixels of a chunk
+ *       x[pixel + tap 2]        x |   sum[2]    |
+ *
+ * Tunables: TILE_ROWS pixels of a tile at most (default 14; 6 for 16 registers of 8 floats); rows of a task and planes
+ * of a task are arguments.
  */
 #include "channels_window.clh"
 
-#define COLUMNS 4
+#define UNROLL _Pragma("unroll")
+#ifndef TILE_ROWS
+#define TILE_ROWS 14
+#endif
+#if TILE_ROWS == 14
+#define ROWS_2 8
+#define ROWS_3 4
+#else
+#define ROWS_2 4
+#define ROWS_3 2
+#endif
 
-typedef struct depthwise_row {
-    channels_axis y, x;
-    int height, width, kernel_width, row, out_pixel;
+/* What a tile needs to know besides its place; tap: where it finds its inputs, and its weights. */
+typedef struct depthwise_job {
+    int taps, out_pixel, accumulate;
     float low, high;
-} depthwise_row;
+    float16 bias;
+} depthwise_job;
 
-float16 depthwise_clamp(float16 v, float low, float high)
-{
-    v = select(v, (float16)low, v < low);
-    return select(v, (float16)high, v > high);
-}
+/* R pixels, the first `skip` of which are stored by someone else. */
+#define TILE(R)                                                                                                        \
+    void depthwise_tile_##R(const depthwise_job *job, __local const float *restrict a,                                 \
+                            __global const float *restrict weight, const int2 *tap, int skip,                          \
+                            __global float *restrict out)                                                              \
+    {                                                                                                                  \
+        float16 sum[R];                                                                                                \
+        UNROLL for (int r = 0; r < R; r++) sum[r] = job->bias;                                                         \
+        for (int i = 0; i < job->taps; i++) {                                                                          \
+            __local const float *x = a + tap[i].x;                                                                     \
+            float16 w = vload16(0, weight + tap[i].y);                                                                 \
+            UNROLL for (int r = 0; r < R; r++) sum[r] += w * vload16(r, x);                                            \
+        }                                                                                                              \
+        UNROLL for (int r = 0; r < R; r++)                                                                             \
+        {                                                                                                              \
+            if (r >= skip) {                                                                                           \
+                __global float *to = out + r * job->out_pixel;                                                         \
+                float16 v = job->accumulate ? sum[r] + vload16(0, to) : sum[r];                                        \
+                v = select(v, (float16)job->low, v < job->low);                                                        \
+                vstore16(select(v, (float16)job->high, v > job->high), 0, to);                                         \
+            }                                                                                                          \
+        }                                                                                                              \
+    }
 
-/* Outputs [first, last) of a row, one by one or, whole, by fours whose taps are all inside. */
-void depthwise_pixels(const depthwise_row *r, int first, int last, bool whole, __global const float *restrict plane,
-                      __global const float *restrict weight, float16 bias, __global float *restrict out, int accumulate)
+#define EACH_TILE(X, R) X(R)
+EACH_TILE(TILE, 1)
+EACH_TILE(TILE, ROWS_3)
+EACH_TILE(TILE, ROWS_2)
+EACH_TILE(TILE, TILE_ROWS)
+
+#define CALL(R) depthwise_tile_##R(job, a, weight, tap, skip, out)
+
+/* A run of pixels. The last tile begins before what is left where that is less. */
+void depthwise_run(const depthwise_job *job, int pixels, __local const float *restrict a,
+                   __global const float *restrict weight, const int2 *tap, __global float *restrict out)
 {
-    int stride = r->x.stride * LANES;
-    for (int j = first, step; j < last; j += step) {
-        float16 sum[COLUMNS] = {bias, bias, bias, bias};
-        step = whole && j + COLUMNS <= last ? COLUMNS : 1;
-        for (int m = 0; m < r->y.count; m++) {
-            int row = r->row * r->y.stride + r->y.low + r->y.start + m * r->y.pitch;
-            if (row < 0 || row >= r->height)
-                continue;
-            __global const float *w = weight + ((r->y.first + m * r->y.step) * r->kernel_width + r->x.first) * LANES;
-            int column = j * r->x.stride + r->x.low + r->x.start;
-            __global const float *from = plane + (row * r->width + column) * LANES;
-            for (int n = 0; n < r->x.count;
-                 n++, w += r->x.step * LANES, from += r->x.pitch * LANES, column += r->x.pitch) {
-                float16 v = vload16(0, w);
-                if (step == COLUMNS) {
-                    sum[0] += v * vload16(0, from);
-                    sum[1] += v * vload16(0, from + stride);
-                    sum[2] += v * vload16(0, from + 2 * stride);
-                    sum[3] += v * vload16(0, from + 3 * stride);
-                } else if (column >= 0 && column < r->width) {
-                    sum[0] += v * vload16(0, from);
-                }
-            }
-        }
-        for (int t = 0; t < step; t++) {
-            __global float *to = out + (j + t) * r->out_pixel;
-            vstore16(depthwise_clamp(accumulate ? sum[t] + vload16(0, to) : sum[t], r->low, r->high), 0, to);
-        }
+    int step = job->out_pixel;
+    for (int done = 0, rows; done < pixels; done += rows) {
+        int left = pixels - done;
+        rows = pixels >= TILE_ROWS && left > ROWS_2 ? TILE_ROWS
+               : pixels >= ROWS_2 && left > ROWS_3  ? ROWS_2
+               : pixels >= ROWS_3                   ? ROWS_3
+                                                    : 1;
+        int skip = max(rows - left, 0);
+        a -= skip * LANES;
+        out -= skip * step;
+        if (rows == TILE_ROWS)
+            EACH_TILE(CALL, TILE_ROWS);
+        else if (rows == ROWS_2)
+            EACH_TILE(CALL, ROWS_2);
+        else if (rows == ROWS_3)
+            EACH_TILE(CALL, ROWS_3);
+        else
+            EACH_TILE(CALL, 1);
+        a += rows * LANES;
+        out += rows * step;
     }
 }
 
-/* x: rows of a phase, y: block, z: item and phase. in_.. and out_.. are of what this direction reads and writes. */
+/* x: rows of a phase, y: some planes (planes_per_task; of item and block), z: phase. in_.. and out_.. are of what this
+   direction reads and writes. */
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 conv2d_depthwise(__global const float *restrict in, ulong in_at, __global const float *restrict weight, ulong weight_at,
                  __global const float *restrict bias, ulong bias_at, __global float *restrict out, ulong out_at,
-                 int backward, int in_height, int in_width, int out_height, int out_width, int channels,
+                 int backward, int in_height, int in_width, int out_height, int out_width, int channels, int planes,
                  int kernel_height, int kernel_width, int stride_y, int stride_x, int dilation_y, int dilation_x,
-                 int top, int left, int rows_per_task, int has_bias, float low, float high, int accumulate)
+                 int top, int left, int rows_per_task, int planes_per_task, int spread, __local float *copies,
+                 int has_bias, float low, float high, int accumulate)
 {
-    int phase_columns = backward ? stride_x : 1, phases = backward ? stride_y * stride_x : 1;
-    int phase = (int)get_global_id(2) % phases, item = (int)get_global_id(2) / phases;
-    int i0 = phase / phase_columns, j0 = phase - i0 * phase_columns, block = (int)get_global_id(1);
+    int phase_columns = backward ? stride_x : 1, phase = (int)get_global_id(2);
+    int i0 = phase / phase_columns, j0 = phase - i0 * phase_columns, taps = 0;
     int blocks = (channels + LANES - 1) / LANES, first_row = (int)get_global_id(0) * rows_per_task;
-    depthwise_row r;
-    r.y = channels_forward_axis(out_height, kernel_height, stride_y, dilation_y, top);
-    r.x = channels_forward_axis(out_width, kernel_width, stride_x, dilation_x, left);
+    channels_axis y = channels_forward_axis(out_height, kernel_height, stride_y, dilation_y, top);
+    channels_axis x = channels_forward_axis(out_width, kernel_width, stride_x, dilation_x, left);
     if (backward) {
-        r.y = channels_backward_axis(out_height, kernel_height, stride_y, dilation_y, top, i0);
-        r.x = channels_backward_axis(out_width, kernel_width, stride_x, dilation_x, left, j0);
+        y = channels_backward_axis(out_height, kernel_height, stride_y, dilation_y, top, i0);
+        x = channels_backward_axis(out_width, kernel_width, stride_x, dilation_x, left, j0);
     }
-    r.height = in_height;
-    r.width = in_width;
-    r.kernel_width = kernel_width;
-    r.out_pixel = phase_columns * LANES;
-    r.low = low;
-    r.high = high;
-    float lane[LANES];
-    for (int l = 0; l < LANES; l++)
-        lane[l] = has_bias && block * LANES + l < channels ? bias[bias_at + block * LANES + l] : 0.0f;
-    float16 start = vload16(0, lane);
-    /* Columns all of whose taps are inside. */
-    int inside = min(max(r.x.low < 0 ? (r.x.stride - 1 - r.x.low) / r.x.stride : 0, 0), r.x.outputs);
-    int beyond = in_width - r.x.low - r.x.span;
-    beyond = max(min(beyond < 0 ? 0 : beyond / r.x.stride + 1, r.x.outputs), inside);
-    in += in_at + ((ulong)item * blocks + block) * in_height * in_width * LANES;
-    out += out_at + ((ulong)item * blocks + block) * out_height * out_width * LANES + (ulong)j0 * LANES;
-    weight += weight_at + (ulong)block * kernel_height * kernel_width * LANES;
-    for (r.row = first_row; r.row < min(first_row + rows_per_task, r.y.outputs); r.row++) {
-        __global float *line = out + (ulong)(r.row * (backward ? stride_y : 1) + i0) * out_width * LANES;
-        depthwise_pixels(&r, 0, inside, false, in, weight, start, line, accumulate);
-        depthwise_pixels(&r, inside, beyond, true, in, weight, start, line, accumulate);
-        depthwise_pixels(&r, beyond, r.x.outputs, false, in, weight, start, line, accumulate);
+    int rows = min(rows_per_task, y.outputs - first_row);
+    int out_row = (backward ? stride_y : 1) * out_width * LANES;
+    if (rows <= 0 || x.outputs <= 0)
+        return;
+    channels_window window = channels_window_of(y, x, rows, spread);
+    int2 tap[MOST_TAPS];
+    for (int m = 0; m < y.count; m++)
+        for (int n = 0; n < x.count; n++)
+            tap[taps++] = (int2)(channels_window_place(window, y, x, m, n),
+                                 ((y.first + m * y.step) * kernel_width + x.first + n * x.step) * LANES);
+    bool joined = phase_columns == 1 && out_row == out_width * LANES && window.columns == out_width;
+    depthwise_job job = {taps, phase_columns * LANES, accumulate, low, high, 0.0f};
+    int first = (int)get_global_id(1) * planes_per_task, last = min(first + planes_per_task, planes);
+    out += out_at + ((ulong)(first_row * (backward ? stride_y : 1) + i0) * out_width + j0) * LANES;
+    for (int plane = first; plane < last; plane++) {
+        int block = plane % blocks;
+        float lane[LANES];
+        for (int l = 0; l < LANES; l++)
+            lane[l] = has_bias && block * LANES + l < channels ? bias[bias_at + block * LANES + l] : 0.0f;
+        job.bias = vload16(0, lane);
+        if (taps > 0)
+            channels_copy(in + in_at + (ulong)plane * in_height * in_width * LANES, in_height, in_width, window, y, x,
+                          first_row, copies);
+        for (int i = 0; i < (joined ? 1 : rows); i++)
+            depthwise_run(&job, joined ? rows * out_width : x.outputs, copies + i * window.columns * LANES,
+                          weight + weight_at + (ulong)block * kernel_height * kernel_width * LANES, tap,
+                          out + (ulong)plane * out_height * out_width * LANES + (ulong)i * out_row);
     }
 }
 
-/* Part p of the sums, [CB][taps][16], at partial + p * all of them. x: part (images [p * run, (p + 1) * run) and some
-   rows: part = image part * row_parts + row part), y: block. */
+/* Taps at x + tap[0], tap[1], ..., for runs of pixels: sums (load: +)= . */
+#define SUMS(T)                                                                                                        \
+    void depthwise_sums_##T(__global const float *restrict dy, __local const float *restrict x, const int *tap,        \
+                            int runs, int run, int dy_step, int x_step, __global float *restrict sums, int load)       \
+    {                                                                                                                  \
+        float16 sum[T][4];                                                                                             \
+        __local const float *from[T];                                                                                  \
+        UNROLL for (int t = 0; t < T; t++)                                                                             \
+        {                                                                                                              \
+            from[t] = x + tap[t];                                                                                      \
+            sum[t][0] = load ? vload16(t, sums) : (float16)0.0f;                                                       \
+            sum[t][1] = sum[t][2] = sum[t][3] = 0.0f;                                                                  \
+        }                                                                                                              \
+        for (; runs > 0; runs--) {                                                                                     \
+            int p = 0;                                                                                                 \
+            for (; p + 4 <= run; p += 4) {                                                                             \
+                float16 g0 = vload16(p, dy), g1 = vload16(p + 1, dy), g2 = vload16(p + 2, dy), g3 = vload16(p + 3, dy); \
+                UNROLL for (int t = 0; t < T; t++)                                                                     \
+                {                                                                                                      \
+                    sum[t][0] += g0 * vload16(p, from[t]);                                                             \
+                    sum[t][1] += g1 * vload16(p + 1, from[t]);                                                         \
+                    sum[t][2] += g2 * vload16(p + 2, from[t]);                                                         \
+                    sum[t][3] += g3 * vload16(p + 3, from[t]);                                                         \
+                }                                                                                                      \
+            }                                                                                                          \
+            for (; p < run; p++) {                                                                                     \
+                UNROLL for (int t = 0; t < T; t++) sum[t][0] += vload16(p, dy) * vload16(p, from[t]);                  \
+            }                                                                                                          \
+            dy += dy_step;                                                                                             \
+            UNROLL for (int t = 0; t < T; t++) from[t] += x_step;                                                      \
+        }                                                                                                              \
+        UNROLL for (int t = 0; t < T; t++)                                                                             \
+            vstore16((sum[t][0] + sum[t][1]) + (sum[t][2] + sum[t][3]), t, sums);                                      \
+    }
+
+SUMS(1)
+SUMS(3)
+
+/* Part p of the sums, [CB][taps][16], at partial + p * all of them. x: part (chunks_per_part chunks of some rows of an
+   image), y: block. */
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
-conv2d_depthwise_weight(__global const float *restrict x, ulong x_at, __global const float *restrict dy, ulong dy_at,
-                        __global float *restrict partial, ulong partial_at, int images, int height, int width,
+conv2d_depthwise_weight(__global const float *restrict x_all, ulong x_at, __global const float *restrict dy,
+                        ulong dy_at, __global float *restrict partial, ulong partial_at, int height, int width,
                         int out_height, int out_width, int kernel_height, int kernel_width, int stride_y, int stride_x,
-                        int dilation_y, int dilation_x, int top, int left, int run, int row_parts, int rows_per_part)
+                        int dilation_y, int dilation_x, int top, int left, int chunks, int chunks_per_part,
+                        int row_chunks, int rows_per_chunk, int spread, __local float *copies)
 {
     int part = (int)get_global_id(0), block = (int)get_global_id(1), blocks = (int)get_global_size(1);
-    int image_part = part / row_parts, first_row = (part - image_part * row_parts) * rows_per_part;
-    int taps = kernel_height * kernel_width, last_row = min(first_row + rows_per_part, out_height);
+    int taps = kernel_height * kernel_width, first = part * chunks_per_part;
+    channels_axis y = channels_forward_axis(out_height, kernel_height, stride_y, dilation_y, top);
+    channels_axis x = channels_forward_axis(out_width, kernel_width, stride_x, dilation_x, left);
+    int tap[MOST_TAPS];
     partial += partial_at + ((ulong)part * blocks + block) * taps * LANES;
-    for (int t = 0; t < taps; t++)
-        vstore16((float16)0.0f, t, partial);
-    for (int n = image_part * run; n < min((image_part + 1) * run, images); n++) {
-        __global const float *plane = x + x_at + ((ulong)n * blocks + block) * height * width * LANES;
-        __global const float *gradients = dy + dy_at + ((ulong)n * blocks + block) * out_height * out_width * LANES;
-        for (int i = first_row; i < last_row; i++)
-            for (int u = 0; u < kernel_height; u++) {
-                int row = i * stride_y - top + u * dilation_y;
-                if (row < 0 || row >= height)
-                    continue;
-                for (int v = 0; v < kernel_width; v++) {
-                    int shift = v * dilation_x - left, t = u * kernel_width + v;
-                    int j = shift < 0 ? (stride_x - 1 - shift) / stride_x : 0;
-                    int last = width > shift ? min((width - shift + stride_x - 1) / stride_x, out_width) : 0;
-                    float16 sum = vload16(t, partial), sum1 = 0.0f, sum2 = 0.0f, sum3 = 0.0f;
-                    __global const float *from = plane + (row * width + shift) * LANES;
-                    __global const float *gradient = gradients + i * out_width * LANES;
-                    for (; j + 4 <= last; j += 4) {
-                        sum += vload16(j, gradient) * vload16(j * stride_x, from);
-                        sum1 += vload16(j + 1, gradient) * vload16((j + 1) * stride_x, from);
-                        sum2 += vload16(j + 2, gradient) * vload16((j + 2) * stride_x, from);
-                        sum3 += vload16(j + 3, gradient) * vload16((j + 3) * stride_x, from);
-                    }
-                    for (; j < last; j++)
-                        sum += vload16(j, gradient) * vload16(j * stride_x, from);
-                    vstore16((sum + sum1) + (sum2 + sum3), t, partial);
-                }
-            }
+    for (int chunk = first; chunk < min(first + chunks_per_part, chunks); chunk++) {
+        int item = chunk / row_chunks, first_row = (chunk - item * row_chunks) * rows_per_chunk;
+        int rows = min(rows_per_chunk, out_height - first_row), load = chunk > first;
+        channels_window window = channels_window_of(y, x, rows, spread);
+        bool joined = window.columns == out_width;
+        int runs = joined ? 1 : rows, run = joined ? rows * out_width : out_width, step = window.columns * LANES;
+        ulong plane = (ulong)item * blocks + block;
+        __global const float *gradient = dy + dy_at + (plane * out_height + first_row) * out_width * LANES;
+        for (int t = 0; t < taps; t++)
+            tap[t] = channels_window_place(window, y, x, t / kernel_width, t % kernel_width);
+        channels_copy(x_all + x_at + plane * height * width * LANES, height, width, window, y, x, first_row, copies);
+        int t = 0;
+        for (; t + 3 <= taps; t += 3)
+            depthwise_sums_3(gradient, copies, tap + t, runs, run, run * LANES, step, partial + t * LANES, load);
+        for (; t < taps; t++)
+            depthwise_sums_1(gradient, copies, tap + t, runs, run, run * LANES, step, partial + t * LANES, load);
     }
 }
 

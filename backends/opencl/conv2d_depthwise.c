@@ -8,7 +8,12 @@
 
 #include <math.h>
 
-enum { TASKS_A_UNIT = 8, LEAST_ROWS = 4, MOST_PHASES = 16 };
+enum {
+    TASKS_A_UNIT = 8,
+    COPY_FLOATS = 1 << 14, /* of a task: a part of a second-level cache */
+    MOST_PHASES = 16,
+    MOST_TAPS = 256 /* as in channels_window.clh */
+};
 
 typedef struct depthwise_plan {
     linnet_backend_plan base;
@@ -17,9 +22,9 @@ typedef struct depthwise_plan {
     linnet_cl_channels_weight weight;
 } depthwise_plan;
 
-/* How the sums of the weight's gradient are split. */
+/* How the sums of the weight's gradient are split: into chunks of output rows. */
 typedef struct weight_split {
-    int64_t run, image_parts, rows_per_part, row_parts, parts;
+    int64_t rows_per_chunk, row_chunks, chunks, chunks_per_part, parts;
 } weight_split;
 
 static int64_t ceil_div(int64_t a, int64_t b)
@@ -27,16 +32,49 @@ static int64_t ceil_div(int64_t a, int64_t b)
     return (a + b - 1) / b;
 }
 
+/* The inputs of the forward direction, in blocks of 16. */
+static linnet_cl_conv2d forward_shape(const linnet_cl_conv2d *s)
+{
+    linnet_cl_conv2d forward = *s;
+    forward.forward = true;
+    return forward;
+}
+
+/* As many of `rows` as have copies that fit a task; one at least. */
+static int64_t rows_that_fit(const linnet_backend_device *device, const linnet_cl_conv2d *s, int64_t rows)
+{
+    while (rows > 1 && linnet_cl_channels_copy_floats(s, linnet_cl_channels_spread(device, s), rows) > COPY_FLOATS)
+        rows = ceil_div(rows, 2);
+    return rows;
+}
+
 static weight_split split_of(const linnet_backend_device *device, const linnet_cl_conv2d *s)
 {
+    linnet_cl_conv2d forward = forward_shape(s);
     int64_t wanted = ceil_div(TASKS_A_UNIT * (int64_t)device->info.compute_units, linnet_cl_blocks(s->channels));
-    weight_split split = {.run = ceil_div(s->images, wanted < s->images ? wanted : s->images)};
-    split.image_parts = ceil_div(s->images, split.run);
-    int64_t row_parts = ceil_div(wanted, split.image_parts), most = ceil_div(s->out_height, LEAST_ROWS);
-    split.rows_per_part = ceil_div(s->out_height, row_parts < most ? row_parts : most);
-    split.row_parts = ceil_div(s->out_height, split.rows_per_part);
-    split.parts = split.image_parts * split.row_parts;
+    weight_split split = {.rows_per_chunk = rows_that_fit(device, &forward, s->out_height)};
+    while (split.rows_per_chunk > 4 && s->images * ceil_div(s->out_height, split.rows_per_chunk) < wanted)
+        split.rows_per_chunk = ceil_div(split.rows_per_chunk, 2);
+    split.row_chunks = ceil_div(s->out_height, split.rows_per_chunk);
+    split.chunks = s->images * split.row_chunks;
+    split.chunks_per_part = ceil_div(split.chunks, wanted < split.chunks ? wanted : split.chunks);
+    split.parts = ceil_div(split.chunks, split.chunks_per_part);
     return split;
+}
+
+static uint64_t copy_bytes(const linnet_backend_device *device, const linnet_cl_conv2d *s, int64_t rows)
+{
+    return (uint64_t)linnet_cl_channels_copy_floats(s, linnet_cl_channels_spread(device, s), rows) * sizeof(float);
+}
+
+/* Does a row's copy fit the device? */
+static bool fits(const linnet_backend_device *device, const linnet_cl_conv2d *s)
+{
+    linnet_cl_conv2d forward = forward_shape(s);
+    uint64_t limit = (uint64_t)linnet_cl_channels_limit(device) * sizeof(float);
+    if (s->want_weight && copy_bytes(device, &forward, split_of(device, s).rows_per_chunk) > limit)
+        return false;
+    return !(s->forward || s->want_data) || copy_bytes(device, s, 1) <= limit;
 }
 
 static const char *depthwise_refusal(const linnet_backend_device *device, const linnet_cl_conv2d *s)
@@ -47,6 +85,10 @@ static const char *depthwise_refusal(const linnet_backend_device *device, const 
         return "needs as many groups as channels, and one output each";
     if (s->stride_y * s->stride_x > MOST_PHASES)
         return "needs strides whose product is at most 16";
+    if (s->kernel_height * s->kernel_width > MOST_TAPS)
+        return "needs a kernel of at most 256 taps";
+    if (!fits(device, s))
+        return "a row of pixels does not fit local memory";
     if (s->adds)
         return "adds nothing to its output";
     if (!(s->low <= 0 && s->high >= 0) && s->outputs % LINNET_CL_LANES != 0)
@@ -91,20 +133,28 @@ static linnet_status depthwise_run_backward(linnet_backend_plan *base, linnet_ba
     return status ? status : linnet_cl_channels_weight_run(&plan->weight, queue, args);
 }
 
+/* As large tasks as leave some for everyone: of several planes where those are small. */
 static void product_kernel(depthwise_plan *plan)
 {
     const linnet_cl_conv2d *s = &plan->shape;
+    const linnet_backend_device *device = plan->base.device;
     bool forward = s->forward;
     int64_t rows = forward ? s->out_height : ceil_div(s->height, s->stride_y), blocks = linnet_cl_blocks(s->channels);
-    int64_t planes = s->images * blocks, wanted = TASKS_A_UNIT * (int64_t)plan->base.device->info.compute_units;
-    int64_t rows_per_task = ceil_div(rows, ceil_div(wanted, planes));
-    rows_per_task = rows_per_task < LEAST_ROWS ? LEAST_ROWS : rows_per_task;
+    int64_t planes = s->images * blocks, wanted = TASKS_A_UNIT * (int64_t)device->info.compute_units;
+    int64_t phases = forward ? 1 : s->stride_y * s->stride_x, rows_per_task = rows_that_fit(device, s, rows);
+    while (copy_bytes(device, s, rows_per_task) > (uint64_t)linnet_cl_channels_limit(device) * sizeof(float))
+        rows_per_task = ceil_div(rows_per_task, 2);
+    while (rows_per_task > 4 && planes * ceil_div(rows, rows_per_task) < wanted)
+        rows_per_task = ceil_div(rows_per_task, 2);
+    int64_t row_tasks = ceil_div(rows, rows_per_task), planes_per_task = planes * row_tasks / wanted;
+    planes_per_task = planes_per_task < 1 ? 1 : planes_per_task;
     const int64_t constants[] = {!forward,
                                  forward ? s->height : s->out_height,
                                  forward ? s->width : s->out_width,
                                  forward ? s->out_height : s->height,
                                  forward ? s->out_width : s->width,
                                  s->channels,
+                                 planes,
                                  s->kernel_height,
                                  s->kernel_width,
                                  s->stride_y,
@@ -114,27 +164,44 @@ static void product_kernel(depthwise_plan *plan)
                                  s->top,
                                  s->left,
                                  rows_per_task,
-                                 forward && s->has_bias};
+                                 planes_per_task,
+                                 linnet_cl_channels_spread(device, s)};
     plan->product = linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_CONV2D_DEPTHWISE, "conv2d_depthwise", 4);
     linnet_cl_ints(plan->product, constants);
+    linnet_cl_local(plan->product, copy_bytes(device, s, rows_per_task));
+    linnet_cl_int(plan->product, forward && s->has_bias);
     linnet_cl_float(plan->product, forward ? s->low : -INFINITY);
     linnet_cl_float(plan->product, forward ? s->high : INFINITY);
-    linnet_cl_range(plan->product, ceil_div(rows, rows_per_task), blocks,
-                    s->images * (forward ? 1 : s->stride_y * s->stride_x), 1);
+    linnet_cl_range(plan->product, row_tasks, ceil_div(planes, planes_per_task), phases, 1);
 }
 
 static void weight_kernels(depthwise_plan *plan)
 {
     const linnet_cl_conv2d *s = &plan->shape;
+    linnet_cl_conv2d forward = forward_shape(s);
     weight_split split = split_of(plan->base.device, s);
     int64_t blocks = linnet_cl_blocks(s->channels), taps = s->kernel_height * s->kernel_width;
-    const int64_t constants[] = {s->images,    s->height,        s->width,        s->out_height,
-                                 s->out_width, s->kernel_height, s->kernel_width, s->stride_y,
-                                 s->stride_x,  s->dilation_y,    s->dilation_x,   s->top,
-                                 s->left,      split.run,        split.row_parts, split.rows_per_part};
+    const int64_t constants[] = {s->height,
+                                 s->width,
+                                 s->out_height,
+                                 s->out_width,
+                                 s->kernel_height,
+                                 s->kernel_width,
+                                 s->stride_y,
+                                 s->stride_x,
+                                 s->dilation_y,
+                                 s->dilation_x,
+                                 s->top,
+                                 s->left,
+                                 split.chunks,
+                                 split.chunks_per_part,
+                                 split.row_chunks,
+                                 split.rows_per_chunk,
+                                 linnet_cl_channels_spread(plan->base.device, &forward)};
     linnet_cl_kernel *sums =
         linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_CONV2D_DEPTHWISE, "conv2d_depthwise_weight", 3);
     linnet_cl_ints(sums, constants);
+    linnet_cl_local(sums, copy_bytes(plan->base.device, &forward, split.rows_per_chunk));
     linnet_cl_range(sums, split.parts, blocks, 1, 1);
     linnet_cl_kernel *store =
         linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_CONV2D_DEPTHWISE, "conv2d_depthwise_weight_sum", 2);

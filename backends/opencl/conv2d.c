@@ -6,8 +6,8 @@
 #include <math.h>
 #include <string.h>
 
-/* In this order. channels, planes, depthwise and panel refuse what is no processor, where costs decide; implicit
-   refuses processors, and what does not fill its tiles. */
+/* In this order. channels.., planes, depthwise and panel refuse what is no processor, where costs decide; implicit and
+   winograd.. refuse processors. */
 static const linnet_cl_conv2d_way *const ways[] = {&linnet_cl_conv2d_channels,
                                                    &linnet_cl_conv2d_channels_winograd_f4,
                                                    &linnet_cl_conv2d_channels_winograd_f2,
@@ -16,8 +16,18 @@ static const linnet_cl_conv2d_way *const ways[] = {&linnet_cl_conv2d_channels,
                                                    &linnet_cl_conv2d_panel,
                                                    &linnet_cl_conv2d_implicit,
                                                    &linnet_cl_conv2d_direct,
-                                                   &linnet_cl_conv2d_clblast};
-enum { WAYS = sizeof(ways) / sizeof(ways[0]) };
+                                                   &linnet_cl_conv2d_clblast,
+                                                   &linnet_cl_conv2d_winograd_f4,
+                                                   &linnet_cl_conv2d_winograd_f2};
+enum { WAYS = sizeof(ways) / sizeof(ways[0]), WINOGRAD = WAYS - 2 };
+
+/* Winograd's algorithm comes first where it pays. */
+static const linnet_cl_conv2d_way *way_at(const linnet_cl_conv2d *shape, uint32_t index)
+{
+    if (index > WINOGRAD || !linnet_cl_conv2d_winograd_pays(shape))
+        return ways[index];
+    return ways[index == 0 ? WINOGRAD : index - 1];
+}
 
 /* Takes the epilogue apart where it is made of what every kernel can do. */
 static void read_epilogue(const linnet_layer_desc *desc, linnet_cl_conv2d *shape)
@@ -122,7 +132,7 @@ static linnet_status conv2d_candidate(linnet_backend_device *device, const linne
     if (index >= WAYS)
         return LINNET_END;
     linnet_cl_conv2d shape = linnet_cl_conv2d_of(desc);
-    const linnet_cl_conv2d_way *way = ways[index];
+    const linnet_cl_conv2d_way *way = way_at(&shape, index);
     out->name = way->name;
     out->numerics = way->winograd ? LINNET_NUMERICS_WINOGRAD : LINNET_NUMERICS_DIRECT;
     shape.winograd = way->winograd;

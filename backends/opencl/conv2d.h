@@ -50,6 +50,11 @@ extern const linnet_cl_conv2d_way linnet_cl_conv2d_panel;
 extern const linnet_cl_conv2d_way linnet_cl_conv2d_implicit;
 extern const linnet_cl_conv2d_way linnet_cl_conv2d_direct;
 extern const linnet_cl_conv2d_way linnet_cl_conv2d_clblast;
+extern const linnet_cl_conv2d_way linnet_cl_conv2d_winograd_f2;
+extern const linnet_cl_conv2d_way linnet_cl_conv2d_winograd_f4;
+
+/* conv2d_winograd.c: is it probably faster on a GPU than an implicit product? */
+bool linnet_cl_conv2d_winograd_pays(const linnet_cl_conv2d *shape);
 
 /* ---- nchw16c: what conv2d_channels.c and conv2d_channels_weight.c share ---- */
 

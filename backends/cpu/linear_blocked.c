@@ -11,7 +11,15 @@
 #include <math.h>
 #include <string.h>
 
-enum { TASK_STEPS = 1 << 15, DEPTH = 256, PANEL_ITEMS = 256, STRIP = 8 * CPU_TILE_ROWS, PANELS = 8 };
+enum {
+    TASK_STEPS = 1 << 15,
+    DEPTH = 256,
+    PANEL_ITEMS = 256,
+    STRIP = 8 * CPU_TILE_ROWS,
+    PANELS = 8,
+    MANY_ITEMS = 128,
+    CACHE_BYTES = 2 << 20
+};
 
 /* out[k] (+)= sum over r of a[k * a_k + r * a_r] in[r], k < outputs, r < depth, for every block. */
 typedef struct product {
@@ -164,7 +172,11 @@ int cpu_linear_describe_blocked(const linnet_layer_desc *desc, linnet_candidate 
         if (desc->forward)
             return strcmp(desc->forward, out->name) == 0 ? CPU_PREFER : CPU_AVOID;
     }
-    /* Measured: the matrix product in NCHW packs its weights anew in every run, which costs it about a third. */
+    /* Measured: the matrix product in NCHW packs its weights anew in every run, which costs it about a third of few
+       items. Here every block of 16 items reads all weights: of many, that do not stay in the second cache, too often.
+     */
+    if (s.n >= MANY_ITEMS && s.i * s.o * (int64_t)sizeof(float) > CACHE_BYTES)
+        return CPU_AVOID;
     return cpu_fills_lanes(s.n, cpu_is_nchw16n(&desc->inputs[0]) ? 37 : 60) ? CPU_PREFER : CPU_AVOID;
 }
 

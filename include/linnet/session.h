@@ -17,8 +17,8 @@
  *
  * Errors: a status and linnet_context_message; the session stays usable. Threads: one at a time.
  *
- * LINNET_OUT_OF_MEMORY: where a plan does not fit the device's memory, implementations with smaller workspaces have been
- * tried already; the message says how many bytes are needed.
+ * LINNET_OUT_OF_MEMORY: where a plan does not fit the device's memory, implementations with smaller workspaces have
+ * been tried already; the message says how many bytes are needed.
  *
  * LINNET_DEVICE_LOST: the device does nothing any more (its driver was reset, a kernel crashed). A session whose
  * variables training has not changed gets over that, once: linnet_forward opens the device anew with the weights, of
@@ -94,7 +94,8 @@ LINNET_API linnet_status linnet_session_finish(linnet_session *session);
 /* An output, kept value or input of the last forward, dense NCHW. Waits for it. */
 LINNET_API linnet_status linnet_session_read(linnet_session *session, linnet_value value, void *out_data, size_t bytes);
 /* The same without waiting: out_data, which has to stay where it is, holds the value once linnet_reading_wait has
-   returned; the device may be given more work meanwhile, and another forward does no harm. */
+   returned LINNET_OK, and is not written otherwise; the device may be given more work meanwhile, and another forward
+   does no harm. */
 typedef struct linnet_reading linnet_reading;
 LINNET_API linnet_status linnet_session_read_later(linnet_session *session, linnet_value value, void *out_data,
                                                    size_t bytes, linnet_reading **out_reading);

@@ -2,6 +2,7 @@
 /* Reading from and writing to a session; what it holds. */
 #include "profile.h"
 
+#include <stddef.h>
 #include <string.h>
 
 static linnet_status check_size(const linnet_session *session, const char *name, uint64_t bytes, size_t given)
@@ -83,10 +84,15 @@ linnet_status linnet_session_read(linnet_session *session, linnet_value value, v
                      t->bytes);
 }
 
+/* The device writes into memory of the reading's own. Where waiting fails, its driver may still do so: then the reading
+   is left to it, and the caller's memory is the caller's. */
 struct linnet_reading {
     linnet_context *context;
     const linnet_device *device;
     linnet_backend_event *event; /* NULL: it is done */
+    void *out_data;
+    size_t bytes;
+    max_align_t data[];
 };
 
 linnet_status linnet_session_read_later(linnet_session *session, linnet_value value, void *out_data, size_t bytes,
@@ -97,17 +103,20 @@ linnet_status linnet_session_read_later(linnet_session *session, linnet_value va
     linnet_status status = find_value_of(session, value, bytes, &tensor);
     if (status != LINNET_OK)
         return status;
-    linnet_reading *reading = linnet_allocate(1, sizeof *reading);
+    linnet_reading *reading = linnet_allocate(1, sizeof *reading + bytes); /* find_value_of checked them */
     if (!reading)
         return linnet_fail(session->context, LINNET_OUT_OF_MEMORY, "no memory to read");
+    reading->out_data = out_data;
+    reading->bytes = bytes;
     const linnet_plan_tensor *t = &session->current->tensors[tensor];
     reading->context = session->context;
     reading->device = session->places[t->place].device;
-    status = start_read(session, value.id - 1, t->place, linnet_plan_view(session, session->current, tensor), out_data,
-                        bytes, &reading->event);
-    *out_reading = reading;
-    if (status != LINNET_OK)
-        linnet_reading_wait(out_reading);
+    status = start_read(session, value.id - 1, t->place, linnet_plan_view(session, session->current, tensor),
+                        reading->data, bytes, &reading->event);
+    if (status == LINNET_OK)
+        *out_reading = reading;
+    else if (!reading->event)
+        linnet_release(reading);
     return status;
 }
 
@@ -123,8 +132,11 @@ linnet_status linnet_reading_wait(linnet_reading **handle)
         status = linnet_device_check(reading->context, reading->device, backend->event_wait(reading->event), "reading");
         backend->event_free(reading->event);
     }
+    if (status != LINNET_OK)
+        return status;
+    memcpy(reading->out_data, reading->data, reading->bytes);
     linnet_release(reading);
-    return status;
+    return LINNET_OK;
 }
 
 static void describe_tensor(const linnet_tensor_desc *desc, linnet_tensor *out)

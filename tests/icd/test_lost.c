@@ -325,7 +325,7 @@ static void buffers_that_fail_get_smaller_workspaces(void **state)
     linnet_status status = two_losses(arena - 1, tight, &smaller);
     if (status != LINNET_OK) { /* no implementation needs less */
         assert_fails(status, LINNET_OUT_OF_MEMORY, "clCreateBuffer");
-        skip();
+        skip(); /* the failure was as it has to be; how it goes on with less is seen on other devices */
     }
     assert_true(smaller < arena);
     for (int i = 0; i < 2; i++)

@@ -418,7 +418,7 @@ static void another_platforms_device_is_refused(void **state)
             clGetDeviceIDs(platforms[p], CL_DEVICE_TYPE_ALL, 1, &device, NULL) != CL_SUCCESS)
             device = NULL;
     if (!device)
-        skip();
+        skip(); /* this is the only platform here */
     own o = own_new();
     assert_refused(device, o.context, NULL, LINNET_INVALID, "none of the given cl_context's");
     own_free(&o);
@@ -429,7 +429,7 @@ static void another_device_is_refused(void **state)
     (void)state;
     cl_device_id devices[MOST];
     if (find_two(devices) < 2)
-        skip();
+        skip(); /* the platform has one device, which cannot be divided */
     cl_context both = clCreateContext(NULL, 2, devices, NULL, NULL, NULL);
     assert_non_null(both);
     cl_command_queue second = clCreateCommandQueue(both, devices[1], 0, NULL);

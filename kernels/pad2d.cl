@@ -2,8 +2,10 @@
 /*
  * pad2d: x [planes,H,W] -> y [planes,OH,OW], planes = N C. mode: 0 a value, 1 the nearest pixel, 2 mirrored without
  * repeating the edge. One work-item an element, of y forward and of x backward, where it adds up in a fixed order what
- * came from it; x: along the plane, y: the plane. The _rows kernels, for processors, have one work-item a row.
+ * came from it; x: along the plane, y: the plane. The _rows kernels, for processors, have one work-item a row,
+ * and so have those in nchw16c, whose elements are 16 channels of one.
  */
+#include "lanes.clh"
 #define CONSTANT  0
 #define REPLICATE 1
 #define REFLECT   2
@@ -138,4 +140,55 @@ __kernel void pad2d_backward_rows(__global const float *restrict dy, ulong dy_at
         pad2d_add_row(dy + (ulong)rows.low * out_width, to, width, out_width, left, mode, true);
     if (rows.high >= 0)
         pad2d_add_row(dy + (ulong)rows.high * out_width, to, width, out_width, left, mode, true);
+}
+
+/* x: row of y, y: block of channels, z: item. */
+__kernel void pad2d_forward_nchw16c(__global const float *restrict x, ulong x_at, __global float *restrict y,
+                                    ulong y_at, int height, int width, int out_height, int out_width, int top, int left,
+                                    int mode, float value, int channels)
+{
+    int i = (int)get_global_id(0), block = (int)get_global_id(1), row = pad2d_source(i, top, height, mode);
+    ulong plane = get_global_id(2) * get_global_size(1) + block;
+    float16 outside = lanes_keep((float16)value, channels - block * LANES);
+    __global const float *from = x + x_at + (plane * height + max(row, 0)) * width * LANES;
+    __global float *to = y + y_at + (plane * out_height + i) * out_width * LANES;
+    for (int j = 0; j < out_width; j++) {
+        int column = row < 0 ? -1 : pad2d_source(j, left, width, mode);
+        vstore16(column < 0 ? outside : vload16(column, from), j, to);
+    }
+}
+
+float16 pad2d_row_sum16(__global const float *dy, pad2d_targets columns)
+{
+    float16 sum = 0.0f;
+    for (int j = columns.first; j <= columns.last; j++)
+        sum += vload16(j, dy);
+    if (columns.low >= 0)
+        sum += vload16(columns.low, dy);
+    if (columns.high >= 0)
+        sum += vload16(columns.high, dy);
+    return sum;
+}
+
+/* x: row of x, y: block of channels, z: item. */
+__kernel void pad2d_backward_nchw16c(__global const float *restrict dy, ulong dy_at, __global float *restrict dx,
+                                     ulong dx_at, int height, int width, int out_height, int out_width, int top,
+                                     int left, int mode, float value, int channels, int accumulate)
+{
+    int row = (int)get_global_id(0), line = out_width * LANES;
+    ulong plane = get_global_id(2) * get_global_size(1) + get_global_id(1);
+    pad2d_targets rows = pad2d_targets_of(row, top, height, out_height, mode);
+    __global float *to = dx + dx_at + (plane * height + row) * width * LANES;
+    dy += dy_at + plane * out_height * line;
+    for (int column = 0; column < width; column++) {
+        pad2d_targets columns = pad2d_targets_of(column, left, width, out_width, mode);
+        float16 sum = accumulate ? vload16(column, to) : (float16)0.0f;
+        for (int i = rows.first; i <= rows.last; i++)
+            sum += pad2d_row_sum16(dy + (ulong)i * line, columns);
+        if (rows.low >= 0)
+            sum += pad2d_row_sum16(dy + (ulong)rows.low * line, columns);
+        if (rows.high >= 0)
+            sum += pad2d_row_sum16(dy + (ulong)rows.high * line, columns);
+        vstore16(sum, column, to);
+    }
 }

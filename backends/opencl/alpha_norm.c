@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* alpha_norm: the loss in two stages, all of x being one channel of channel.clh; the gradient of x. */
-#include "plan.h"
+/* alpha_norm: the loss in two stages, all of x being one channel of channel.clh; the gradient of x. Spare lanes of
+   nchw16c are 0 and add nothing. */
+#include "nchw16c.h"
 
 enum { RUN = 2048, MOST_FACTORS = 16 }; /* elements of a work-item on processors; factors of a power */
 
 static linnet_cl_channels parts_of(const linnet_backend_device *device, const linnet_layer_desc *desc)
 {
-    return linnet_cl_channels_of(device, 1, 1, linnet_desc_count(&desc->inputs[LINNET_ALPHA_NORM_X]));
+    return linnet_cl_channels_of(device, 1, 1, linnet_cl_storage(&desc->inputs[LINNET_ALPHA_NORM_X]));
 }
 
 static linnet_status alpha_norm_candidate(linnet_backend_device *device, const linnet_layer_desc *desc, uint32_t index,
                                           linnet_candidate *out)
 {
     linnet_status status = linnet_cl_only_candidate(desc, index, "direct", out);
+    linnet_cl_follow_nchw16c(device, desc, out);
     if (desc->direction == LINNET_FORWARD)
         out->workspace_bytes = (uint64_t)parts_of(device, desc).parts * sizeof(float);
     else
@@ -41,7 +43,7 @@ static void alpha_norm_forward(linnet_backend_plan *plan, const linnet_layer_des
 static void alpha_norm_backward(linnet_backend_plan *plan, const linnet_layer_desc *desc, float alpha)
 {
     bool vectors = plan->device->prefers_vectors;
-    int64_t count = linnet_desc_count(&desc->inputs[LINNET_ALPHA_NORM_X]);
+    int64_t count = linnet_cl_storage(&desc->inputs[LINNET_ALPHA_NORM_X]);
     linnet_cl_kernel *kernel = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_ALPHA_NORM,
                                                     vectors ? "alpha_norm_backward_run" : "alpha_norm_backward", 3);
     linnet_cl_int(kernel, count);

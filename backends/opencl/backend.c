@@ -78,6 +78,7 @@ static const linnet_backend backend = {
     .convert = linnet_cl_convert,
     .format_name = linnet_cl_format_name,
     .format_is_exact = linnet_cl_format_is_exact,
+    .format_slice = linnet_cl_format_slice,
     .optimizer_step = linnet_cl_optimizer_step,
     .live_objects = linnet_cl_live_objects,
     .diagnose = diagnose,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dropout: drawn from Philox in training, nothing at all when evaluating. */
-#include "plan.h"
+#include "nchw16c.h"
+
+enum { RUN = 256 }; /* pixels of a work-item in nchw16c */
 
 typedef struct dropout_plan {
     linnet_backend_plan base;
@@ -10,9 +12,9 @@ typedef struct dropout_plan {
 static linnet_status dropout_candidate(linnet_backend_device *device, const linnet_layer_desc *desc, uint32_t index,
                                        linnet_candidate *out)
 {
-    (void)device;
     bool train = desc->behaviour == LINNET_TRAIN;
     linnet_status status = linnet_cl_only_candidate(desc, index, train ? "philox" : "alias", out);
+    linnet_cl_follow_nchw16c(device, desc, out);
     out->in_place = 1;
     out->alias = train ? 0 : 1;
     return status;
@@ -49,12 +51,30 @@ static linnet_status dropout_run_backward(linnet_backend_plan *base, linnet_back
                          linnet_cl_bit(args->accumulate_inputs, LINNET_DROPOUT_X));
 }
 
+static void dropout_kernel(linnet_backend_plan *plan, const linnet_layer_desc *desc)
+{
+    const linnet_dropout_attributes *attributes = desc->attributes;
+    const linnet_tensor_desc *y = &desc->outputs[LINNET_DROPOUT_Y];
+    bool blocked = linnet_cl_is_nchw16c(y);
+    int64_t count = blocked ? linnet_cl_extent(y, 2, y->rank) : linnet_desc_count(y);
+    linnet_cl_kernel *kernel =
+        linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_DROPOUT, blocked ? "dropout_apply_nchw16c" : "dropout_apply", 2);
+    linnet_cl_int(kernel, count);
+    linnet_cl_float(kernel, attributes->probability);
+    linnet_cl_float(kernel, 1.0f / (1.0f - attributes->probability));
+    if (blocked) {
+        linnet_cl_int(kernel, y->dims[1]);
+        linnet_cl_int(kernel, RUN);
+        linnet_cl_range(kernel, (count + RUN - 1) / RUN, linnet_cl_blocks(y->dims[1]), y->dims[0], 1);
+    } else {
+        linnet_cl_range(kernel, (count + 3) / 4, 1, 1, 0);
+    }
+}
+
 static linnet_status dropout_plan_new(linnet_backend_device *device, const linnet_layer_desc *desc,
                                       const char *candidate, linnet_backend_plan **out)
 {
     (void)candidate;
-    const linnet_dropout_attributes *attributes = desc->attributes;
-    int64_t count = linnet_desc_count(&desc->outputs[LINNET_DROPOUT_Y]);
     linnet_backend_plan *base;
     linnet_status status =
         linnet_cl_plan_new(device, sizeof(dropout_plan),
@@ -63,15 +83,10 @@ static linnet_status dropout_plan_new(linnet_backend_device *device, const linne
         return status;
     dropout_plan *plan = (dropout_plan *)base;
     plan->train = desc->behaviour == LINNET_TRAIN;
-    if (!plan->train) {
-        linnet_cl_copy_kernel(base, desc, count);
-        return linnet_cl_plan_done(base, out);
-    }
-    linnet_cl_kernel *kernel = linnet_cl_kernel_new(base, LINNET_CL_PROGRAM_DROPOUT, "dropout_apply", 2);
-    linnet_cl_int(kernel, count);
-    linnet_cl_float(kernel, attributes->probability);
-    linnet_cl_float(kernel, 1.0f / (1.0f - attributes->probability));
-    linnet_cl_range(kernel, (count + 3) / 4, 1, 1, 0);
+    if (plan->train)
+        dropout_kernel(base, desc);
+    else
+        linnet_cl_copy_kernel(base, desc, linnet_cl_storage(&desc->outputs[LINNET_DROPOUT_Y]));
     return linnet_cl_plan_done(base, out);
 }
 

@@ -83,6 +83,22 @@ uint32_t linnet_cl_format_is_exact(uint32_t format)
     return format == LINNET_CL_NCHW16C;
 }
 
+linnet_status linnet_cl_format_slice(linnet_backend_device *device, const linnet_tensor_desc *whole,
+                                     const linnet_tensor_desc *part, uint32_t axis, int64_t start, uint64_t *out_offset,
+                                     int64_t *out_stride)
+{
+    if (!linnet_cl_is_nchw16c(whole) || axis != 1 || !linnet_cl_can_block(device, whole) || part->rank != whole->rank ||
+        start + part->dims[1] > whole->dims[1])
+        return linnet_cl_fail(LINNET_UNSUPPORTED, "opencl: only channels are parts of a blocked tensor");
+    int64_t last = start + part->dims[1];
+    /* Spare lanes are zero: only where the whole has them may the part. */
+    if (start % LINNET_CL_LANES != 0 || (last % LINNET_CL_LANES != 0 && last != whole->dims[1]))
+        return linnet_cl_fail(LINNET_UNSUPPORTED, "opencl: these channels are no tensor by themselves");
+    *out_offset = (uint64_t)(start * linnet_cl_extent(whole, 2, whole->rank)) * sizeof(float);
+    *out_stride = linnet_cl_storage(whole) / whole->dims[0];
+    return LINNET_OK;
+}
+
 /* ---- Conversion. A queue keeps its kernels, since a conversion has no plan. ---- */
 
 static linnet_cl_kernel *converter(linnet_backend_queue *queue, int which)

@@ -45,5 +45,8 @@ linnet_status linnet_cl_convert(linnet_backend_queue *queue, const linnet_tensor
                                 linnet_view destination, const linnet_tensor_desc *source_desc, linnet_view source);
 const char *linnet_cl_format_name(uint32_t format);
 uint32_t linnet_cl_format_is_exact(uint32_t format);
+linnet_status linnet_cl_format_slice(linnet_backend_device *device, const linnet_tensor_desc *whole,
+                                     const linnet_tensor_desc *part, uint32_t axis, int64_t start, uint64_t *out_offset,
+                                     int64_t *out_stride);
 
 #endif

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* pad2d: forward and its gradient, which gathers. */
-#include "plan.h"
+#include "nchw16c.h"
 
 static linnet_status pad2d_candidate(linnet_backend_device *device, const linnet_layer_desc *desc, uint32_t index,
                                      linnet_candidate *out)
 {
-    (void)device;
+    linnet_cl_follow_nchw16c(device, desc, out);
     return linnet_cl_only_candidate(desc, index, "direct", out);
 }
 
@@ -25,18 +25,24 @@ static linnet_status pad2d_run_backward(linnet_backend_plan *plan, linnet_backen
 
 static void pad2d_kernel(linnet_backend_plan *plan, const linnet_layer_desc *desc)
 {
-    static const char *const names[2][2] = {{"pad2d_forward", "pad2d_forward_rows"},
-                                            {"pad2d_backward", "pad2d_backward_rows"}};
+    static const char *const names[2][3] = {{"pad2d_forward", "pad2d_forward_rows", "pad2d_forward_nchw16c"},
+                                            {"pad2d_backward", "pad2d_backward_rows", "pad2d_backward_nchw16c"}};
     const linnet_pad2d_attributes *attributes = desc->attributes;
     const int64_t *x = desc->inputs[LINNET_PAD2D_X].dims, *y = desc->outputs[LINNET_PAD2D_Y].dims;
     bool forward = desc->direction == LINNET_FORWARD, vectors = plan->device->prefers_vectors;
+    bool blocked = linnet_cl_is_nchw16c(&desc->inputs[LINNET_PAD2D_X]);
     const int64_t constants[] = {
         x[2], x[3], y[2], y[3], attributes->padding[0], attributes->padding[1], attributes->mode};
     linnet_cl_kernel *kernel =
-        linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_PAD2D, names[forward ? 0 : 1][vectors ? 1 : 0], 2);
+        linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_PAD2D, names[!forward][blocked ? 2 : vectors], 2);
     linnet_cl_ints(kernel, constants);
     linnet_cl_float(kernel, attributes->value);
     const int64_t *plane = forward ? y : x;
+    if (blocked) {
+        linnet_cl_int(kernel, x[1]);
+        linnet_cl_range(kernel, plane[2], linnet_cl_blocks(x[1]), x[0], 1);
+        return;
+    }
     linnet_cl_range(kernel, vectors ? plane[2] : plane[2] * plane[3], x[0] * x[1], 1, vectors ? 1 : 0);
 }
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * gram by our own GEMM or by CLBlast. Forward adds up over all pixels, so depth goes in parts, whose products
- * [parts,N,C,C] in the workspace are then added up and scaled. Backward is one product with the symmetric part of dy,
- * [N,C,C] in the workspace.
+ * gram by our own GEMM or by CLBlast, or in nchw16c (gram_nchw16c.c). Forward adds up over all pixels, so depth goes in
+ * parts, whose products [parts,N,C,C] in the workspace are then added up and scaled. Backward is one product with the
+ * symmetric part of dy, [N,C,C] in the workspace.
  */
+#include "gram.h"
 #include "gemm.h"
+#include "nchw16c.h"
 
 #include <string.h>
 
@@ -63,16 +65,37 @@ static gram_shape gram_shape_of(const linnet_backend_device *device, const linne
     return shape;
 }
 
-enum { TILED, CLBLAST, WAYS };
+enum { TILED, CLBLAST, CHANNELS, WAYS };
 
-static const char *const way_names[WAYS] = {"tiled", "clblast"};
+static const char *const way_names[WAYS] = {"tiled", "clblast", "channels"};
 
 /* CLBlast pays for its start-up where the product is large; on processors our vectors are faster at any size. */
 static int gram_way(const linnet_backend_device *device, const gram_shape *shape, uint32_t index)
 {
     double channels = (double)shape->channels, work = channels * channels * (double)shape->pixels;
     bool clblast_first = !device->prefers_vectors && (double)shape->images * work >= 1e8;
-    return clblast_first ? WAYS - 1 - (int)index : (int)index;
+    return clblast_first && index <= CLBLAST ? CLBLAST - (int)index : (int)index;
+}
+
+/* Microseconds of a processor: CLBlast comes last. */
+static float gram_cost(const linnet_backend_device *device, const linnet_layer_desc *desc, const gram_shape *shape,
+                       int way)
+{
+    static const double products[] = {[TILED] = 38e3, [CLBLAST] = 8e3}; /* of a unit in a microsecond, with AVX-512 */
+    double channels = (double)shape->channels, pixels = (double)(shape->images * shape->pixels);
+    return (float)(channels * channels * pixels / (products[way] * device->info.compute_units)) +
+           linnet_cl_memory_cost(desc);
+}
+
+static void channels_candidate(linnet_backend_device *device, const linnet_layer_desc *desc, linnet_candidate *out)
+{
+    if (!out->refusal)
+        out->refusal = linnet_cl_gram_nchw16c_refusal(device, desc);
+    if (out->refusal)
+        return;
+    out->input_formats[LINNET_GRAM_X] = LINNET_CL_NCHW16C;
+    out->workspace_bytes = linnet_cl_gram_nchw16c_workspace(device, desc);
+    out->cost = linnet_cl_gram_nchw16c_cost(device, desc);
 }
 
 static linnet_status gram_candidate(linnet_backend_device *device, const linnet_layer_desc *desc, uint32_t index,
@@ -82,12 +105,17 @@ static linnet_status gram_candidate(linnet_backend_device *device, const linnet_
         return LINNET_END;
     linnet_status status = linnet_cl_only_candidate(desc, 0, "", out);
     gram_shape shape = gram_shape_of(device, desc);
-    out->name = way_names[gram_way(device, &shape, index)];
-    int64_t parts = 1;
-    if (desc->direction == LINNET_FORWARD)
-        parts = shape.parts;
-    else
+    int way = gram_way(device, &shape, index);
+    int64_t parts = desc->direction == LINNET_FORWARD ? shape.parts : 1;
+    out->name = way_names[way];
+    if (desc->direction == LINNET_BACKWARD)
         out->reads_inputs = 1u << LINNET_GRAM_X;
+    if (way == CHANNELS) {
+        channels_candidate(device, desc, out);
+        return status;
+    }
+    if (device->prefers_vectors)
+        out->cost = gram_cost(device, desc, &shape, way);
     out->workspace_bytes = (uint64_t)(parts * shape.images * shape.channels * shape.channels) * sizeof(float);
     return status;
 }
@@ -198,6 +226,8 @@ static linnet_status gram_plan_new(linnet_backend_device *device, const linnet_l
 {
     const linnet_gram_attributes *attributes = desc->attributes;
     bool forward = desc->direction == LINNET_FORWARD;
+    if (strcmp(candidate, way_names[CHANNELS]) == 0)
+        return linnet_cl_gram_nchw16c_plan(device, desc, out);
     linnet_backend_plan *base;
     linnet_status status =
         linnet_cl_plan_new(device, sizeof(gram_plan), forward ? gram_run_forward : gram_run_backward, &base);

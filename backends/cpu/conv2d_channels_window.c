@@ -45,9 +45,10 @@ static int64_t phase_columns(const cpu_channels_window *w)
 
 void cpu_channels_window_complete(cpu_channels_window *w, uint32_t reader)
 {
-    int64_t high_y = INT64_MIN, high_x = INT64_MIN;
-    w->low_y = w->low_x = INT64_MAX;
-    for (int64_t i = 0; i < w->taps; i++) {
+    int64_t high_y = w->tap[0].y, high_x = w->tap[0].x; /* of no taps (a stride that skips all pixels): zeros */
+    w->low_y = high_y;
+    w->low_x = high_x;
+    for (int64_t i = 1; i < w->taps; i++) {
         w->low_y = cpu_min(w->low_y, w->tap[i].y);
         w->low_x = cpu_min(w->low_x, w->tap[i].x);
         high_y = cpu_max(high_y, w->tap[i].y);

@@ -24,9 +24,10 @@ typedef struct bench_options {
     double warm_up;
     int64_t repeat; /* 0: as often as fits into seconds */
     int train, layers, profile;
-    const char *trace; /* file for a profile's trace; NULL: none */
+    const char *trace;     /* file for a profile's trace; NULL: none */
     int direction;         /* of layers: an enum bench_direction */
     const char *candidate; /* of layers: only this forward implementation; NULL: all */
+    int planned;           /* of layers: only what a plan takes */
     int64_t pixels;        /* of style: of a side */
 } bench_options;
 
@@ -37,6 +38,7 @@ enum bench_direction { BENCH_USUAL, BENCH_FORWARD, BENCH_BACKWARD_DATA, BENCH_BA
 typedef struct bench_times {
     double median, least, most;
     double lower, upper; /* quartiles */
+    double first;        /* when the first one, which does not count, was done, by text_now's clock */
     int64_t runs;
 } bench_times;
 
@@ -53,6 +55,7 @@ typedef struct bench_row {
     uint32_t threads;
     bench_times times;
     double operations; /* of a run, two a multiply-add of the direct form; 0: not counted */
+    double start;      /* seconds from nothing, not even an open device, to the end of the first run; 0: not known */
     uint64_t memory;   /* bytes; 0: not known */
 } bench_row;
 

@@ -95,7 +95,8 @@ int bench_case(table *t, const char *text, const bench_options *options)
     linnet_verify_timing timings[MOST_TIMINGS];
     linnet_verify_options o = {.size = sizeof o,
                                .seconds = options->seconds > 0 ? options->seconds : USUAL_SECONDS,
-                               .candidate = options->candidate};
+                               .candidate = options->candidate,
+                               .planned = options->planned};
     size_t count = 0;
     linnet_device *device = linnet_device_open(NULL, cli_common_options.backend);
     int code = device ? EXIT_GO_ON : cli_check_last();

@@ -49,11 +49,13 @@ int bench_measure(const bench_options *options, linnet_status (*run)(void *conte
     linnet_status status = LINNET_OK;
     double seconds = options->seconds > 0 ? options->seconds : USUAL_SECONDS;
     int64_t most = options->repeat ? options->repeat : MOST_RUNS, runs = 0, capacity = FIRST_CAPACITY;
-    double *samples = malloc((size_t)capacity * sizeof *samples), start = text_now();
+    double *samples = malloc((size_t)capacity * sizeof *samples), start = text_now(), first = 0;
     if (!samples)
         status = LINNET_OUT_OF_MEMORY;
-    for (int i = 0; status == LINNET_OK && (i < WARM_UP_LEAST || text_now() - start < options->warm_up); i++)
+    for (int i = 0; status == LINNET_OK && (i < WARM_UP_LEAST || text_now() - start < options->warm_up); i++) {
         status = run(context);
+        first = i ? first : text_now();
+    }
     start = text_now();
     while (status == LINNET_OK && runs < most) {
         double before = text_now();
@@ -68,6 +70,7 @@ int bench_measure(const bench_options *options, linnet_status (*run)(void *conte
     }
     if (status == LINNET_OK)
         *out = bench_times_of(samples, runs);
+    out->first = first;
     free(samples);
     return cli_check(status);
 }

@@ -84,6 +84,7 @@ int bench_net(bench_report *report, const char *name, int train, int64_t batch, 
 {
     bench_engine b;
     bench_row row = {.name = name, .mode = train ? "train" : "infer", .batch = batch};
+    double start = text_now();
     int code = bench_engine_start(&b, name, train, batch);
     if (code == EXIT_GO_ON)
         code = bench_measure(options, bench_engine_run, &b, &row.times);
@@ -93,6 +94,7 @@ int bench_net(bench_report *report, const char *name, int train, int64_t batch, 
         /* A training step takes three times as many: forward, gradients of the input and of the parameters. */
         row.operations = 2 * bench_work(b.e.model.net) * (double)batch * (train ? 3 : 1);
         row.memory = bench_memory(b.e.session);
+        row.start = row.times.first - start;
         bench_report_row(report, &row);
     }
     bench_engine_stop(&b);

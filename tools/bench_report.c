@@ -55,6 +55,8 @@ static void print_json(const bench_report *report, const bench_row *r)
     json_number(line, "max_ms", 1e3 * t->most);
     json_number(line, "lower_quartile_ms", 1e3 * t->lower);
     json_number(line, "upper_quartile_ms", 1e3 * t->upper);
+    if (r->start > 0)
+        json_number(line, "first_ms", 1e3 * r->start);
     if (r->batch)
         json_number(line, "images_per_second", (double)r->batch / t->median);
     json_number(line, "gflops", 1e-9 * rate);

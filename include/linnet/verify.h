@@ -59,6 +59,8 @@ typedef struct linnet_verify_options {
     double seconds;        /* bench: how long each implementation is timed; default 0.05 */
     const char *candidate; /* only the forward implementation of this name, and what goes back from it; NULL: all */
     const char *backward;  /* of that, only the implementation of this name; "": none, forward alone; NULL: all */
+    int planned; /* linnet_verify_time: 1: in each direction only what a plan takes, by the device's estimates of time
+                  */
 } linnet_verify_options;
 
 typedef struct linnet_verify_result {

@@ -2,10 +2,12 @@
 /* Times every implementation of a case. Nothing is compared: the conformance run does that. */
 #include "harness.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 enum { MOST_TIMINGS = 64 };
+static const uint32_t ANY = UINT32_MAX;
 
 typedef struct bench {
     linnet_check *check;
@@ -13,6 +15,7 @@ typedef struct bench {
     const linnet_case *problem;
     linnet_values operands, result;
     double seconds;
+    bool planned;
     uint32_t format; /* that tensors are offered in */
     linnet_verify_timing *timings;
     size_t capacity, count;
@@ -76,22 +79,51 @@ static void note_time(bench *b, const linnet_trial *t, double multiply_adds, boo
     b->count++;
 }
 
+/* The candidate that a plan takes: the one of the least cost where all that accept know theirs, else the first. */
+static uint32_t preferred(linnet_trial *t)
+{
+    uint32_t first = ANY, least = ANY;
+    float cost = INFINITY;
+    bool all_known = true;
+    for (uint32_t i = 0; linnet_trial_candidate(t, i) == LINNET_OK; i++)
+        if (!t->candidate.refusal) {
+            first = first == ANY ? i : first;
+            all_known = all_known && t->candidate.cost > 0;
+            least = t->candidate.cost < cost ? i : least;
+            cost = t->candidate.cost < cost ? t->candidate.cost : cost;
+        }
+    return all_known ? least : first;
+}
+
+static void begin_backward(bench *b, const linnet_trial *forward, uint32_t inputs, uint32_t parameters,
+                           linnet_trial *out)
+{
+    linnet_trial_begin(out, &b->arena, b->problem, LINNET_BACKWARD);
+    out->desc.differentiate = 1;
+    out->desc.forward = forward->candidate.name;
+    out->desc.want_inputs = inputs;
+    out->desc.want_parameters = parameters;
+    out->seconds = b->seconds;
+    for (uint32_t j = 0; j < out->desc.input_count; j++)
+        out->inputs[j].format = forward->inputs[j].format;
+    for (uint32_t j = 0; j < out->desc.output_count; j++)
+        out->outputs[j].format = forward->outputs[j].format;
+}
+
 static void bench_backward(bench *b, const linnet_trial *forward, uint32_t inputs, uint32_t parameters, bool first)
 {
+    uint32_t only = ANY;
+    if (b->planned && (inputs || parameters)) {
+        linnet_trial t;
+        begin_backward(b, forward, inputs, parameters, &t);
+        only = preferred(&t);
+        linnet_trial_end(&t);
+    }
     for (uint32_t i = 0; inputs || parameters; i++) {
         linnet_trial t;
-        linnet_trial_begin(&t, &b->arena, b->problem, LINNET_BACKWARD);
-        t.desc.differentiate = 1;
-        t.desc.forward = forward->candidate.name;
-        t.desc.want_inputs = inputs;
-        t.desc.want_parameters = parameters;
-        t.seconds = b->seconds;
-        for (uint32_t j = 0; j < t.desc.input_count; j++)
-            t.inputs[j].format = forward->inputs[j].format;
-        for (uint32_t j = 0; j < t.desc.output_count; j++)
-            t.outputs[j].format = forward->outputs[j].format;
+        begin_backward(b, forward, inputs, parameters, &t);
         linnet_status status = linnet_trial_candidate(&t, i);
-        if (!status && !t.candidate.refusal && linnet_trial_plan(&t) &&
+        if (!status && (only == ANY || i == only) && !t.candidate.refusal && linnet_trial_plan(&t) &&
             linnet_trial_backward(&t, &b->operands, 0, 0, -1, &b->result)) {
             note_time(b, &t, (double)b->problem->multiply_adds * ((inputs != 0) + (parameters != 0)), first);
             first = false;
@@ -138,22 +170,34 @@ static bool is_timed(bench *b, const linnet_trial *offered)
     return same;
 }
 
+static void begin_forward(bench *b, linnet_trial *out)
+{
+    linnet_trial_begin(out, &b->arena, b->problem, LINNET_FORWARD);
+    out->desc.differentiate = 1;
+    out->seconds = b->seconds;
+    offer_format(b, out->inputs, out->desc.input_count);
+    offer_format(b, out->outputs, out->desc.output_count);
+}
+
 static void bench_forward(bench *b)
 {
     const linnet_case *c = b->problem;
     uint32_t inputs = c->layer->differentiable_inputs & (uint32_t)((UINT64_C(1) << c->input_count) - 1);
     uint32_t parameters = (1u << c->parameter_count) - 1;
+    uint32_t only = ANY;
     bool first = true;
+    if (b->planned) {
+        linnet_trial t;
+        begin_forward(b, &t);
+        only = preferred(&t);
+        linnet_trial_end(&t);
+    }
     for (uint32_t i = 0;; i++) {
         linnet_trial t;
-        linnet_trial_begin(&t, &b->arena, c, LINNET_FORWARD);
-        t.desc.differentiate = 1;
-        t.seconds = b->seconds;
-        offer_format(b, t.inputs, t.desc.input_count);
-        offer_format(b, t.outputs, t.desc.output_count);
+        begin_forward(b, &t);
         linnet_status status = linnet_trial_candidate(&t, i);
         bool chosen = !b->check->only || (!status && strcmp(b->check->only, t.candidate.name) == 0);
-        chosen = chosen && (status || !is_timed(b, &t));
+        chosen = chosen && (only == ANY || i == only) && (status || !is_timed(b, &t));
         if (!status && chosen && !t.candidate.refusal && linnet_trial_plan(&t) &&
             linnet_values_saved(&b->result, &t.candidate) && linnet_trial_forward(&t, &b->operands, -1, &b->result)) {
             note_time(b, &t, (double)c->multiply_adds, first);
@@ -185,7 +229,7 @@ static void run_bench(bench *b)
     linnet_values_fill(&b->operands, b->problem, LINNET_FILL_RANDOM, b->check->seed);
     bench_forward(b);
     const linnet_backend *backend = b->check->device->backend;
-    for (uint32_t i = 0; i < FORMATS_AT_MOST && backend->format_name; i++) {
+    for (uint32_t i = 0; i < FORMATS_AT_MOST && backend->format_name && !b->planned; i++) {
         b->format = LINNET_FORMAT_PRIVATE + i;
         if (backend->format_name(b->format) && has_format(b, &b->problem->inputs[0]))
             bench_forward(b);
@@ -255,7 +299,11 @@ linnet_status linnet_verify_time(linnet_device *device, const char *text, const 
     if (!out_count || (capacity && !out_timings) || !linnet_check_begin(&check, device, device, text, options, &result))
         return linnet_fail(device ? device->context : NULL, LINNET_INVALID,
                            "linnet_verify_time: device, text and places for timings and their count must be given");
-    bench b = {.check = &check, .seconds = seconds_of(options), .timings = out_timings, .capacity = capacity};
+    bench b = {.check = &check,
+               .seconds = seconds_of(options),
+               .timings = out_timings,
+               .capacity = capacity,
+               .planned = options && options->size >= sizeof *options && options->planned};
     linnet_status status = time_case(&check, &b);
     *out_count = b.count;
     if (!status && result.failures)

@@ -58,21 +58,27 @@ class Linnet:
     """`linnet bench` with these arguments; a process for each measurement."""
     name = 'linnet'
 
-    def __init__(self, program, arguments, threads):
-        self.command = [program, 'bench'] + arguments + ['--threads', str(threads), '--backend', 'cpu', '--json']
+    def __init__(self, program, arguments, threads, backend='cpu', environment=None):
+        self.command = [program, 'bench'] + arguments + ['--threads', str(threads), '--backend', backend, '--json']
+        self.environment = dict(os.environ, **(environment or {}))
         self.peak = 0
 
     def time(self, seconds, batch):
+        """The first answer, or {'error': why there is none}."""
+        return self.answers(seconds, batch)[0]
+
+    def answers(self, seconds, batch=None):
         command = self.command + ['--seconds', str(seconds)] + (['--batch', str(batch)] if batch else [])
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                   env=self.environment)
         output, errors = process.stdout.read(), process.stderr.read()
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         self.peak = max(self.peak, usage.ru_maxrss)
         try:
-            return json.loads(output.splitlines()[0])
-        except (IndexError, ValueError):
-            return {'error': (errors.splitlines() or ['no answer'])[0]}
+            return [json.loads(line) for line in output.splitlines()] or [{'error': (errors.splitlines() or [''])[0]}]
+        except ValueError:
+            return [{'error': (errors.splitlines() or ['no answer'])[0]}]
 
     def close(self):
         return {'peak_kib': self.peak, 'idle_kib': 0}

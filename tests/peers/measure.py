@@ -2,8 +2,8 @@
 """Measures everything that docs/performance.md shows and writes the raw results there, one JSON object a line. Takes
 about fifteen minutes; see README.md.
 
-usage: measure.py [--build DIR] [--models DIR] [--out DIR] [--quick] [--only NETWORK]
-                  [networks] [convolutions] [scaling] [memory]
+usage: measure.py [--build DIR] [--models DIR] [--out DIR] [--quick] [--only NETWORK] [--device DEVICE]
+                  [networks] [convolutions] [scaling] [memory] [opencl]
 """
 import argparse
 import datetime
@@ -12,8 +12,11 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
+import time
 
 import engines
+import opencl as tasks
 
 ROOT = os.path.dirname(os.path.dirname(engines.HERE))
 INFER = ['vgg16', 'resnet50', 'resnet18', 'squeezenet1_1', 'mobilenet_v2', 'lenet5']
@@ -172,7 +175,66 @@ def memory(options):
     writer.close()
 
 
-PARTS = {'networks': networks, 'convolutions': convolutions, 'scaling': scaling, 'memory': memory}
+# ---- OpenCL beside our own cpu backend ----
+
+def opencl(options):
+    """Layers, networks and the first step of training on an OpenCL device and on cpu, taking turns, on all cores."""
+    writer, program = Writer(options, 'opencl'), os.path.join(options.build, 'bin', 'linnet')
+    machine(options, writer)
+    with tempfile.TemporaryDirectory() as cache:
+        kept = caches(cache)
+        for name, (case, _) in tasks.LAYERS.items():
+            layer_turns(options, writer, name, [engines.Linnet(program, [case, '--planned', '--direction', 'all'],
+                                                               os.cpu_count(), backend, kept) for backend in ('cpu', options.device)])
+        for (network, mode), (batch, _, _) in tasks.NETWORKS.items():
+            arguments = [network] + (['--train'] if mode == 'train' else [])
+            takers = [engines.Linnet(program, arguments, os.cpu_count(), backend, kept)
+                      for backend in ('cpu', options.device)]
+            for taker, backend in zip(takers, ('cpu', 'opencl')):
+                taker.name = backend
+            for backend, number, answer in engines.alternate(takers, 3, options.seconds, batch):
+                writer.line({'bench': 'network', 'network': network, 'mode': mode, 'batch': batch, 'backend': backend,
+                             'round': number, **some(answer, 'median_ms', 'min_ms', 'error')})
+    first_steps(options, writer, program)
+    writer.close()
+
+
+def caches(folder):
+    """Linnet's and PoCL's own, of this run alone."""
+    return {'LINNET_CACHE_DIR': os.path.join(folder, 'linnet'), 'POCL_CACHE_DIR': os.path.join(folder, 'pocl')}
+
+
+def some(answer, *fields):
+    return {field: answer[field] for field in fields if field in answer}
+
+
+def layer_turns(options, writer, name, takers):
+    turns = list(zip(('cpu', 'opencl'), takers))
+    for number in range(1 + 3):  # the first one fills the caches
+        for backend, taker in turns if number % 2 else reversed(turns):
+            time.sleep(engines.REST)
+            answers = taker.answers(max(0.01, 0.3 * options.paired_seconds))
+            for direction in tasks.DIRECTIONS if number else ():
+                found = next((a for a in answers if a.get('direction') == direction), answers[0])
+                writer.line({'bench': 'layer', 'layer': name, 'direction': direction, 'backend': backend,
+                             'round': number,
+                             **some(found, 'implementation', 'median_ms', 'min_ms', 'gflops', 'error')})
+
+
+def first_steps(options, writer, program):
+    """From the start of a program to the end of its first step of training LeNet-5."""
+    for check in ('never', 'first-use'):
+        for number in range(2):
+            with tempfile.TemporaryDirectory() as cache:
+                for state in ('cold', 'warm', 'warm'):
+                    taker = engines.Linnet(program, ['lenet5', '--train', '--repeat', '1'], os.cpu_count(),
+                                           options.device, dict(caches(cache), LINNET_CHECK=check))
+                    answer = taker.time(1, 64)
+                    writer.line({'bench': 'start', 'caches': state, 'check': check, 'round': number,
+                                 **some(answer, 'first_ms', 'error')})
+
+
+PARTS = {'networks': networks, 'convolutions': convolutions, 'scaling': scaling, 'memory': memory, 'opencl': opencl}
 
 
 def main():
@@ -181,6 +243,7 @@ def main():
     parser.add_argument('--models', default=os.path.join(ROOT, 'build', 'peers'), help='where ONNX files are or go')
     parser.add_argument('--out', default=os.path.join(ROOT, 'docs', 'performance'))
     parser.add_argument('--quick', action='store_true', help='shorter: to try it out')
+    parser.add_argument('--device', default='opencl:pocl', help='the OpenCL device (default: opencl:pocl)')
     parser.add_argument('--only', metavar='NETWORK', help='to try it out: only this one')
     parser.add_argument('parts', nargs='*', metavar='PART', help=', '.join(PARTS) + ' (default: all)')
     options = parser.parse_args()

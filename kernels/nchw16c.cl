@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The format nchw16c of processors: [N][ceil(C/16)][S][16], the channels innermost, zeros in the spare lanes of the
- * last block; to and from NCHW [N][C][S]. Packed weights of conv2d_channels.cl, zeros in the spare lanes, from
+ * last block; to and from NCHW [N][C][S]; nchw16n, [ceil(N/16)][S][16] with the batch innermost, is nchw16c of one item
+ * whose channels are the images. Packed weights of conv2d_channels.cl, zeros in the spare lanes, from
  * [O][C][taps]:
  *
  *     forward    [O/16][C/16][taps][16 c][16 o]
@@ -61,6 +62,28 @@ __kernel void nchw16c_to_nchw(__global const float *restrict from, ulong from_at
     for (; s < last; s++)
         for (int l = 0; l < count; l++)
             to[l * size + s] = from[s * LANES + l];
+}
+
+/* nchw16n [N/16][C][S][16 n], to and from nchw16c; zeros in the spare lanes of what is written. x: block of channels, y:
+   block of images. */
+__kernel void nchw16c_swap(__global const float *restrict from, ulong from_at, __global float *restrict to, ulong to_at,
+                           int images, int channels, int size, int to_images)
+{
+    int block = (int)get_global_id(0), batch = (int)get_global_id(1), blocks = (channels + LANES - 1) / LANES;
+    if (block >= blocks)
+        return;
+    int count = min(LANES, channels - block * LANES), items = min(LANES, images - batch * LANES);
+    ulong by_image = ((ulong)batch * channels + block * LANES) * size * LANES;
+    ulong by_channel = ((ulong)batch * LANES * blocks + block) * size * LANES;
+    int rows = to_images ? count : items, lanes = to_images ? items : count;
+    int step = blocks * size * LANES; /* of an image in nchw16c */
+    from += from_at + (to_images ? by_channel : by_image);
+    to += to_at + (to_images ? by_image : by_channel);
+    int from_lane = to_images ? step : size * LANES, to_row = to_images ? size * LANES : step;
+    for (int s = 0; s < size; s++)
+        for (int r = 0; r < rows; r++)
+            for (int l = 0; l < LANES; l++)
+                to[(ulong)r * to_row + s * LANES + l] = l < lanes ? from[(ulong)l * from_lane + s * LANES + r] : 0.0f;
 }
 
 /* x: block of c, y: block of 16 o. backward: 0 or 1. */

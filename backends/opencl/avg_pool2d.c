@@ -5,7 +5,8 @@
 static linnet_status avg_pool2d_candidate(linnet_backend_device *device, const linnet_layer_desc *desc, uint32_t index,
                                           linnet_candidate *out)
 {
-    linnet_cl_follow_nchw16c(device, desc, out);
+    if (!linnet_cl_follow_nchw16n(device, desc, out))
+        linnet_cl_follow_nchw16c(device, desc, out);
     return linnet_cl_only_candidate(desc, index, "direct", out);
 }
 
@@ -34,7 +35,7 @@ static linnet_status avg_pool2d_plan(linnet_backend_device *device, const linnet
         linnet_cl_plan_new(device, sizeof(*plan), forward ? avg_pool2d_run_forward : avg_pool2d_run_backward, &plan);
     if (status)
         return status;
-    if (linnet_cl_is_nchw16c(&desc->inputs[LINNET_AVG_POOL2D_X])) {
+    if (desc->inputs[LINNET_AVG_POOL2D_X].format != LINNET_FORMAT_NCHW) {
         linnet_cl_kernel *blocked =
             linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_POOL2D_NCHW16C,
                                  forward ? "avg_pool2d_nchw16c_forward" : "avg_pool2d_nchw16c_backward", 2);

@@ -15,7 +15,8 @@ static linnet_status binary_candidate(linnet_backend_device *device, const linne
     const linnet_binary_attributes *attributes = desc->attributes;
     if (status)
         return status;
-    linnet_cl_follow_nchw16c(device, desc, out);
+    if (!linnet_cl_follow_nchw16n(device, desc, out))
+        linnet_cl_follow_nchw16c(device, desc, out);
     if (attributes->op < LINNET_BINARY_ADD || attributes->op > LINNET_BINARY_MUL)
         out->refusal = "unknown operator";
     out->in_place = 3;

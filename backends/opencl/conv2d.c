@@ -6,12 +6,13 @@
 #include <math.h>
 #include <string.h>
 
-/* In this order. channels.., planes, depthwise and panel refuse what is no processor, where costs decide; implicit and
-   winograd.. refuse processors. */
+/* In this order. channels.., planes, batch, depthwise and panel refuse what is no processor, where costs decide;
+   implicit and winograd.. refuse processors. */
 static const linnet_cl_conv2d_way *const ways[] = {&linnet_cl_conv2d_channels,
                                                    &linnet_cl_conv2d_channels_winograd_f4,
                                                    &linnet_cl_conv2d_channels_winograd_f2,
                                                    &linnet_cl_conv2d_planes,
+                                                   &linnet_cl_conv2d_batch,
                                                    &linnet_cl_conv2d_depthwise,
                                                    &linnet_cl_conv2d_panel,
                                                    &linnet_cl_conv2d_implicit,
@@ -117,7 +118,7 @@ static float conv2d_cost(const linnet_backend_device *device, const linnet_layer
 static const char *epilogue_refusal(const linnet_layer_desc *desc, const linnet_cl_conv2d_way *way,
                                     const linnet_cl_conv2d *shape)
 {
-    if (way->blocked)
+    if (way->blocked || way->batch)
         return shape->clamps ? NULL : "takes a residual, then relu or clip";
     if (way->adds)
         return desc->epilogue_count > 1u + shape->adds ? "takes a residual, then one operator" : NULL;
@@ -143,6 +144,8 @@ static linnet_status conv2d_candidate(linnet_backend_device *device, const linne
         out->refusal = way->refusal(device, &shape);
     if (out->refusal)
         return LINNET_OK;
+    if (way->batch)
+        linnet_cl_want_nchw16n(device, desc, out);
     if (way->blocked) {
         linnet_cl_want_nchw16c(device, desc, out);
         if (way->planes)

@@ -35,6 +35,7 @@ typedef struct linnet_cl_conv2d_way {
     bool blocked;   /* outputs in nchw16c, weights in its formats, and epilogues that clamp */
     bool planes;    /* inputs in NCHW nevertheless */
     bool adds;      /* in NCHW: takes a residual before its operator */
+    bool batch;     /* inputs and outputs in nchw16n, weights in NCHW, and epilogues that clamp */
     bool depthwise; /* its weights are packed like those of planes */
     const char *(*refusal)(const linnet_backend_device *device, const linnet_cl_conv2d *shape); /* NULL: accepts */
     uint64_t (*workspace_bytes)(const linnet_backend_device *device, const linnet_cl_conv2d *shape);
@@ -45,6 +46,7 @@ extern const linnet_cl_conv2d_way linnet_cl_conv2d_channels;
 extern const linnet_cl_conv2d_way linnet_cl_conv2d_channels_winograd_f2;
 extern const linnet_cl_conv2d_way linnet_cl_conv2d_channels_winograd_f4;
 extern const linnet_cl_conv2d_way linnet_cl_conv2d_planes;
+extern const linnet_cl_conv2d_way linnet_cl_conv2d_batch;
 extern const linnet_cl_conv2d_way linnet_cl_conv2d_depthwise;
 extern const linnet_cl_conv2d_way linnet_cl_conv2d_panel;
 extern const linnet_cl_conv2d_way linnet_cl_conv2d_implicit;

@@ -9,16 +9,16 @@ static linnet_status max_pool2d_candidate(linnet_backend_device *device, const l
     const linnet_pool2d_attributes *attributes = desc->attributes;
     linnet_tensor_desc y = desc->outputs[LINNET_MAX_POOL2D_Y];
     /* Winners are bytes there. */
-    if (attributes->kernel[0] * attributes->kernel[1] < 255 && linnet_cl_follow_nchw16c(device, desc, out))
-        y.format = LINNET_CL_NCHW16C;
-    else
-        y.format = LINNET_FORMAT_NCHW;
+    y.format = LINNET_FORMAT_NCHW;
+    if (attributes->kernel[0] * attributes->kernel[1] < 255 &&
+        (linnet_cl_follow_nchw16n(device, desc, out) || linnet_cl_follow_nchw16c(device, desc, out)))
+        y.format = out->output_formats[LINNET_MAX_POOL2D_Y];
     if (desc->direction == LINNET_BACKWARD) {
         out->reads_saved = 1;
     } else if (desc->differentiate) {
         out->saved_count = 1;
         out->saved_bytes[0] =
-            (uint64_t)linnet_cl_storage(&y) * (linnet_cl_is_nchw16c(&y) ? sizeof(cl_uchar) : sizeof(cl_int));
+            (uint64_t)linnet_cl_storage(&y) * (y.format == LINNET_FORMAT_NCHW ? sizeof(cl_int) : sizeof(cl_uchar));
     }
     return status;
 }
@@ -59,13 +59,15 @@ static linnet_status max_pool2d_plan(linnet_backend_device *device, const linnet
         linnet_cl_plan_new(device, sizeof(*plan), forward ? max_pool2d_run_forward : max_pool2d_run_backward, &plan);
     if (status)
         return status;
-    if (linnet_cl_is_nchw16c(&desc->inputs[LINNET_MAX_POOL2D_X])) {
+    if (desc->inputs[LINNET_MAX_POOL2D_X].format != LINNET_FORMAT_NCHW) {
         linnet_cl_kernel *blocked =
             linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_POOL2D_NCHW16C,
                                  forward ? "max_pool2d_nchw16c_forward" : "max_pool2d_nchw16c_backward", 3);
         linnet_cl_pool2d_constants(blocked, desc);
         if (forward)
-            linnet_cl_int(blocked, desc->inputs[LINNET_MAX_POOL2D_X].dims[1]);
+            linnet_cl_int(blocked, linnet_cl_is_nchw16n(&desc->inputs[LINNET_MAX_POOL2D_X])
+                                       ? LINNET_CL_LANES
+                                       : desc->inputs[LINNET_MAX_POOL2D_X].dims[1]);
         linnet_cl_int(blocked, forward ? linnet_cl_pool2d_rows(blocked, desc) : covers_exactly(desc));
         return linnet_cl_plan_done(plan, out);
     }
@@ -95,8 +97,8 @@ void linnet_cl_pool2d_constants(linnet_cl_kernel *kernel, const linnet_layer_des
                                  attributes->padding[1]};
     linnet_cl_ints(kernel, constants);
     const int64_t *plane = desc->direction == LINNET_FORWARD ? y : x;
-    if (linnet_cl_is_nchw16c(&desc->inputs[0]))
-        linnet_cl_range(kernel, x[0] * linnet_cl_blocks(x[1]), 1, 1, 1);
+    if (desc->inputs[0].format != LINNET_FORMAT_NCHW)
+        linnet_cl_range(kernel, linnet_cl_planes(&desc->inputs[0]), 1, 1, 1);
     else if (kernel->device->prefers_vectors)
         linnet_cl_range(kernel, x[0] * x[1], 1, 1, 1);
     else
@@ -106,8 +108,7 @@ void linnet_cl_pool2d_constants(linnet_cl_kernel *kernel, const linnet_layer_des
 int64_t linnet_cl_pool2d_rows(linnet_cl_kernel *kernel, const linnet_layer_desc *desc)
 {
     enum { TASKS = 16 };
-    int64_t height = desc->outputs[0].dims[2],
-            planes = desc->inputs[0].dims[0] * linnet_cl_blocks(desc->inputs[0].dims[1]);
+    int64_t height = desc->outputs[0].dims[2], planes = linnet_cl_planes(&desc->inputs[0]);
     int64_t chunks = planes < TASKS ? (TASKS + planes - 1) / planes : 1;
     int64_t rows = (height + chunks - 1) / chunks;
     linnet_cl_range(kernel, (height + rows - 1) / rows, planes, 1, 1);

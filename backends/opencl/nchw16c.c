@@ -6,7 +6,7 @@
 
 enum { RUN = 1024 }; /* pixels of a work-item that converts */
 
-enum { FROM_NCHW, TO_NCHW, PACK, UNPACK, CONVERTERS };
+enum { FROM_NCHW, TO_NCHW, SWAP, PACK, UNPACK, CONVERTERS };
 
 struct linnet_cl_converters {
     linnet_cl_kernel kernels[CONVERTERS];
@@ -26,41 +26,73 @@ bool linnet_cl_can_block(const linnet_backend_device *device, const linnet_tenso
 
 int64_t linnet_cl_storage(const linnet_tensor_desc *desc)
 {
-    if (!linnet_cl_is_nchw16c(desc))
+    if (!linnet_cl_is_nchw16c(desc) && !linnet_cl_is_nchw16n(desc))
         return linnet_desc_count(desc);
-    return desc->dims[0] * linnet_cl_blocks(desc->dims[1]) * LINNET_CL_LANES * linnet_cl_extent(desc, 2, desc->rank);
+    return linnet_cl_planes(desc) * LINNET_CL_LANES * linnet_cl_extent(desc, 2, desc->rank);
+}
+
+int64_t linnet_cl_planes(const linnet_tensor_desc *desc)
+{
+    return linnet_cl_is_nchw16n(desc) ? linnet_cl_blocks(desc->dims[0]) * desc->dims[1]
+                                      : desc->dims[0] * linnet_cl_blocks(desc->dims[1]);
+}
+
+static void want(const linnet_backend_device *device, const linnet_layer_desc *desc, uint32_t format,
+                 linnet_candidate *out)
+{
+    for (uint32_t i = 0; i < desc->input_count; i++)
+        if (linnet_cl_can_block(device, &desc->inputs[i]))
+            out->input_formats[i] = format;
+    for (uint32_t i = 0; i < desc->output_count; i++)
+        if (linnet_cl_can_block(device, &desc->outputs[i]))
+            out->output_formats[i] = format;
+}
+
+static bool follow(const linnet_backend_device *device, const linnet_layer_desc *desc, uint32_t format,
+                   linnet_candidate *out)
+{
+    bool follows = false;
+    for (uint32_t i = 0; i < desc->input_count && !follows; i++)
+        follows = desc->inputs[i].format == format;
+    for (uint32_t i = 0; i < desc->output_count && !follows && desc->direction == LINNET_BACKWARD; i++)
+        follows = desc->outputs[i].format == format;
+    if (follows)
+        want(device, desc, format, out);
+    return follows;
 }
 
 void linnet_cl_want_nchw16c(const linnet_backend_device *device, const linnet_layer_desc *desc, linnet_candidate *out)
 {
-    for (uint32_t i = 0; i < desc->input_count; i++)
-        if (linnet_cl_can_block(device, &desc->inputs[i]))
-            out->input_formats[i] = LINNET_CL_NCHW16C;
-    for (uint32_t i = 0; i < desc->output_count; i++)
-        if (linnet_cl_can_block(device, &desc->outputs[i]))
-            out->output_formats[i] = LINNET_CL_NCHW16C;
+    want(device, desc, LINNET_CL_NCHW16C, out);
 }
 
 bool linnet_cl_follow_nchw16c(const linnet_backend_device *device, const linnet_layer_desc *desc, linnet_candidate *out)
 {
-    bool follows = false;
-    for (uint32_t i = 0; i < desc->input_count && !follows; i++)
-        follows = linnet_cl_is_nchw16c(&desc->inputs[i]);
-    for (uint32_t i = 0; i < desc->output_count && !follows && desc->direction == LINNET_BACKWARD; i++)
-        follows = linnet_cl_is_nchw16c(&desc->outputs[i]);
-    if (follows)
-        linnet_cl_want_nchw16c(device, desc, out);
-    return follows;
+    return follow(device, desc, LINNET_CL_NCHW16C, out);
+}
+
+void linnet_cl_want_nchw16n(const linnet_backend_device *device, const linnet_layer_desc *desc, linnet_candidate *out)
+{
+    want(device, desc, LINNET_CL_NCHW16N, out);
+}
+
+bool linnet_cl_follow_nchw16n(const linnet_backend_device *device, const linnet_layer_desc *desc, linnet_candidate *out)
+{
+    return follow(device, desc, LINNET_CL_NCHW16N, out);
 }
 
 linnet_status linnet_cl_format_bytes(linnet_backend_device *device, const linnet_tensor_desc *desc, uint64_t *out_bytes)
 {
     bool packing = is_packing(desc->format) && desc->rank == 4;
-    if (!linnet_cl_can_block(device, desc) || !(packing || linnet_cl_is_nchw16c(desc)))
+    if (!linnet_cl_can_block(device, desc) || !(packing || linnet_cl_is_nchw16c(desc) || linnet_cl_is_nchw16n(desc)))
         return linnet_cl_fail(LINNET_UNSUPPORTED, "opencl: '%s' has no such format", device->info.name);
-    int64_t first = packing ? linnet_cl_blocks(desc->dims[0]) * LINNET_CL_LANES : desc->dims[0];
+    int64_t first =
+        packing || linnet_cl_is_nchw16n(desc) ? linnet_cl_blocks(desc->dims[0]) * LINNET_CL_LANES : desc->dims[0];
     bool planes = desc->format == LINNET_CL_CONV2D_PLANES;
-    uint64_t lanes = (uint64_t)(planes ? desc->dims[1] : linnet_cl_blocks(desc->dims[1]) * LINNET_CL_LANES), all;
+    uint64_t lanes =
+                 (uint64_t)(planes || linnet_cl_is_nchw16n(desc) ? desc->dims[1]
+                                                                 : linnet_cl_blocks(desc->dims[1]) * LINNET_CL_LANES),
+             all;
     if (__builtin_mul_overflow((uint64_t)first, lanes, &all) ||
         __builtin_mul_overflow(all, (uint64_t)linnet_cl_extent(desc, 2, desc->rank), &all) ||
         all > (uint64_t)LINNET_CL_MOST_ELEMENTS)
@@ -72,6 +104,7 @@ linnet_status linnet_cl_format_bytes(linnet_backend_device *device, const linnet
 const char *linnet_cl_format_name(uint32_t format)
 {
     return format == LINNET_CL_NCHW16C           ? "nchw16c"
+           : format == LINNET_CL_NCHW16N         ? "nchw16n"
            : format == LINNET_CL_CONV2D_FORWARD  ? "conv2d_forward"
            : format == LINNET_CL_CONV2D_BACKWARD ? "conv2d_backward"
            : format == LINNET_CL_CONV2D_PLANES   ? "conv2d_planes"
@@ -80,7 +113,7 @@ const char *linnet_cl_format_name(uint32_t format)
 
 uint32_t linnet_cl_format_is_exact(uint32_t format)
 {
-    return format == LINNET_CL_NCHW16C;
+    return format == LINNET_CL_NCHW16C; /* spare lanes of nchw16n hold what comes of zeros */
 }
 
 linnet_status linnet_cl_format_slice(linnet_backend_device *device, const linnet_tensor_desc *whole,
@@ -103,8 +136,8 @@ linnet_status linnet_cl_format_slice(linnet_backend_device *device, const linnet
 
 static linnet_cl_kernel *converter(linnet_backend_queue *queue, int which)
 {
-    static const char *const names[CONVERTERS] = {"nchw16c_from_nchw", "nchw16c_to_nchw", "nchw16c_pack",
-                                                  "nchw16c_unpack"};
+    static const char *const names[CONVERTERS] = {"nchw16c_from_nchw", "nchw16c_to_nchw", "nchw16c_swap",
+                                                  "nchw16c_pack", "nchw16c_unpack"};
     if (!queue->converters) {
         queue->converters = linnet_cl_host->allocate(sizeof(*queue->converters));
         if (!queue->converters) {
@@ -133,12 +166,29 @@ void linnet_cl_converters_free(linnet_backend_queue *queue)
 static linnet_status convert_tensor(linnet_backend_queue *queue, linnet_cl_kernel *kernel,
                                     const linnet_tensor_desc *desc, linnet_view from, linnet_view to)
 {
-    int64_t size = linnet_cl_extent(desc, 2, desc->rank), blocks = linnet_cl_blocks(desc->dims[1]);
-    linnet_cl_run_int(kernel, 0, (cl_int)desc->dims[1]);
+    /* nchw16n is nchw16c of one item whose channels are the images. */
+    uint32_t lanes = linnet_cl_is_nchw16n(desc) ? 0 : 1;
+    int64_t size = linnet_cl_extent(desc, lanes + 1, desc->rank), blocks = linnet_cl_blocks(desc->dims[lanes]);
+    linnet_cl_run_int(kernel, 0, (cl_int)desc->dims[lanes]);
     linnet_cl_run_int(kernel, 1, (cl_int)size);
     linnet_cl_run_int(kernel, 2, (cl_int)blocks);
     linnet_cl_run_int(kernel, 3, RUN);
-    linnet_cl_range(kernel, (size + RUN - 1) / RUN, blocks, desc->dims[0], 1);
+    linnet_cl_range(kernel, (size + RUN - 1) / RUN, blocks, lanes ? desc->dims[0] : 1, 1);
+    return linnet_cl_launch(kernel, queue, from, to);
+}
+
+/* Between nchw16c and nchw16n. */
+static linnet_status swap_lanes(linnet_backend_queue *queue, const linnet_tensor_desc *to_desc, linnet_view from,
+                                linnet_view to)
+{
+    linnet_cl_kernel *kernel = converter(queue, SWAP);
+    if (!kernel || queue->converters->status)
+        return kernel ? queue->converters->status : LINNET_OUT_OF_MEMORY;
+    linnet_cl_run_int(kernel, 0, (cl_int)to_desc->dims[0]);
+    linnet_cl_run_int(kernel, 1, (cl_int)to_desc->dims[1]);
+    linnet_cl_run_int(kernel, 2, (cl_int)linnet_cl_extent(to_desc, 2, to_desc->rank));
+    linnet_cl_run_int(kernel, 3, linnet_cl_is_nchw16n(to_desc));
+    linnet_cl_range(kernel, linnet_cl_blocks(to_desc->dims[1]), linnet_cl_blocks(to_desc->dims[0]), 1, 1);
     return linnet_cl_launch(kernel, queue, from, to);
 }
 
@@ -170,6 +220,9 @@ linnet_status linnet_cl_convert(linnet_backend_queue *queue, const linnet_tensor
         status = linnet_cl_format_bytes(queue->device, own, &bytes);
     if (status)
         return status;
+    if ((linnet_cl_is_nchw16c(source_desc) && linnet_cl_is_nchw16n(destination_desc)) ||
+        (linnet_cl_is_nchw16n(source_desc) && linnet_cl_is_nchw16c(destination_desc)))
+        return swap_lanes(queue, destination_desc, source, destination);
     if ((forth ? source_desc : destination_desc)->outer_stride != 0 ||
         (!forth && destination_desc->format != LINNET_FORMAT_NCHW))
         return linnet_cl_fail(LINNET_UNSUPPORTED, "opencl: converts only between dense NCHW and a format of its own");

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* reshape: the same elements in the same order, so in place there is nothing to do. */
-#include "plan.h"
+#include "nchw16c.h"
 
 static linnet_status reshape_candidate(linnet_backend_device *device, const linnet_layer_desc *desc, uint32_t index,
                                        linnet_candidate *out)
 {
-    (void)device;
+    /* The rest of the dims is whatever it is there. */
+    const linnet_tensor_desc *x = &desc->inputs[LINNET_RESHAPE_X], *y = &desc->outputs[LINNET_RESHAPE_Y];
+    if (linnet_cl_can_block(device, x) && linnet_cl_can_block(device, y) && x->dims[0] == y->dims[0])
+        linnet_cl_follow_nchw16n(device, desc, out);
     linnet_status status = linnet_cl_only_candidate(desc, index, "alias", out);
     out->in_place = 1;
     out->alias = 1;
@@ -37,7 +40,7 @@ static linnet_status reshape_plan(linnet_backend_device *device, const linnet_la
         linnet_cl_plan_new(device, sizeof(*plan), forward ? reshape_run_forward : reshape_run_backward, &plan);
     if (status)
         return status;
-    linnet_cl_copy_kernel(plan, desc, linnet_desc_count(&desc->outputs[LINNET_RESHAPE_Y]));
+    linnet_cl_copy_kernel(plan, desc, linnet_cl_storage(&desc->outputs[LINNET_RESHAPE_Y]));
     return linnet_cl_plan_done(plan, out);
 }
 

@@ -21,7 +21,7 @@ static linnet_status unary_candidate(linnet_backend_device *device, const linnet
     const linnet_unary_attributes *attributes = desc->attributes;
     if (status)
         return status;
-    if (keeps_spare_lanes(desc))
+    if (!linnet_cl_follow_nchw16n(device, desc, out) && keeps_spare_lanes(desc))
         linnet_cl_follow_nchw16c(device, desc, out);
     if (attributes->op < LINNET_UNARY_RELU || attributes->op > LINNET_UNARY_SCALE)
         out->refusal = "unknown operator";

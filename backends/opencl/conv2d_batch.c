@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * conv2d for processors with the batch innermost (conv2d_batch.cl, conv2d_batch_weight.cl): how the work is split. The
+ * split is a function of the shape and the device, so results are the same at every run. The workspace holds the parts
+ * of the gradients of weight and bias.
+ */
+#include "conv2d.h"
+#include "nchw16c.h"
+
+#include <math.h>
+
+enum {
+    MOST_TAPS = 256, /* as in channels_window.clh */
+    MOST_PHASES = 16,
+    TILE_OUTPUTS = 6,
+    CHUNK_FLOATS = 12 << 10, /* of the gradient, for a tile of outputs: what the first cache holds */
+    SUM_RUN = 256
+};
+
+static const double PRODUCTS_A_MICROSECOND = 40e3; /* of a unit, about */
+
+typedef struct batch_split {
+    int64_t blocks, phases, in_planes, out_planes;
+    int64_t rows_per_task, row_chunks;
+    int64_t copy_floats, weight_floats;
+} batch_split;
+
+typedef struct batch_weight_split {
+    int64_t rows_per_chunk, row_chunks, chunks, chunks_per_part, parts;
+    int64_t channels; /* 0: the bias alone */
+    int64_t outputs_per_task, copy_floats, sum_floats, weights, part_floats;
+} batch_weight_split;
+
+typedef struct batch_plan {
+    linnet_backend_plan base;
+    linnet_cl_conv2d shape;
+    linnet_cl_kernel *product, *sums, *store;
+} batch_plan;
+
+static int64_t ceil_div(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
+
+static int64_t gcd(int64_t a, int64_t b)
+{
+    return b ? gcd(b, a % b) : a;
+}
+
+/* Inputs that `outputs` along an axis need. Backward: of the largest phase. */
+static int64_t window_of(bool forward, int64_t outputs, int64_t kernel, int64_t stride, int64_t dilation)
+{
+    if (forward)
+        return (outputs - 1) * stride + (kernel - 1) * dilation + 1;
+    int64_t step = stride / gcd(stride, dilation), taps = ceil_div(kernel, step);
+    return outputs + (taps - 1) * (dilation * step / stride);
+}
+
+static int64_t copy_floats(const linnet_cl_conv2d *s, int64_t planes, int64_t rows)
+{
+    int64_t columns = s->forward ? s->out_width : ceil_div(s->width, s->stride_x);
+    return planes * window_of(s->forward, rows, s->kernel_height, s->stride_y, s->dilation_y) *
+           window_of(s->forward, columns, s->kernel_width, s->stride_x, s->dilation_x) * LINNET_CL_LANES;
+}
+
+/* Halves a task's rows until its copies fit, and until there are tasks enough. */
+static batch_split split_of(const linnet_backend_device *device, const linnet_cl_conv2d *s)
+{
+    int64_t units = (int64_t)device->info.compute_units, limit = linnet_cl_channels_limit(device);
+    int64_t height = s->forward ? s->out_height : ceil_div(s->height, s->stride_y), rows = height;
+    batch_split split = {.blocks = linnet_cl_blocks(s->images),
+                         .phases = s->forward ? 1 : s->stride_y * s->stride_x,
+                         .in_planes = s->forward ? s->group_inputs : s->group_outputs,
+                         .out_planes = s->forward ? s->group_outputs : s->group_inputs,
+                         .weight_floats = s->group_inputs * s->group_outputs * s->kernel_height * s->kernel_width};
+    int64_t tasks = split.blocks * split.phases * s->groups;
+    while (rows > 1 && (copy_floats(s, split.in_planes, rows) + split.weight_floats > limit ||
+                        tasks * ceil_div(height, rows) < 2 * units))
+        rows = ceil_div(rows, 2);
+    split.rows_per_task = rows;
+    split.row_chunks = ceil_div(height, rows);
+    split.copy_floats = copy_floats(s, split.in_planes, rows);
+    return split;
+}
+
+/* As many parts that the last of the units to end does so early: of those, the fewest. */
+static int64_t parts_of(int64_t chunks, int64_t tasks, int64_t units)
+{
+    int64_t best = 1, least = INT64_MAX;
+    for (int64_t parts = 1; parts <= 4 * units && parts <= chunks; parts++) {
+        int64_t each = ceil_div(chunks, parts), longest = ceil_div(tasks * ceil_div(chunks, each), units) * each;
+        if (longest < least) {
+            least = longest;
+            best = parts;
+        }
+    }
+    return best;
+}
+
+static batch_weight_split weight_split_of(const linnet_backend_device *device, const linnet_cl_conv2d *shape)
+{
+    linnet_cl_conv2d s = *shape;
+    s.forward = true;
+    int64_t limit = linnet_cl_channels_limit(device), area = s.kernel_height * s.kernel_width;
+    batch_weight_split split = {.channels = s.want_weight ? s.group_inputs : 0, .outputs_per_task = s.group_outputs};
+    int64_t depth = split.channels * area, row = TILE_OUTPUTS * s.out_width * LINNET_CL_LANES;
+    int64_t rows = row < CHUNK_FLOATS ? CHUNK_FLOATS / row : 1;
+    rows = ceil_div(s.out_height, ceil_div(s.out_height, rows));
+    while (rows > 1 && copy_floats(&s, split.channels, rows) > limit / 2)
+        rows = ceil_div(rows, 2);
+    split.copy_floats = copy_floats(&s, split.channels, rows);
+    int64_t most = (limit - split.copy_floats) / ((depth + 1) * LINNET_CL_LANES);
+    if (most < split.outputs_per_task) /* 0: it does not fit */
+        split.outputs_per_task = most > 0 ? most / TILE_OUTPUTS * TILE_OUTPUTS : 0;
+    split.sum_floats = split.outputs_per_task * (depth + 1) * LINNET_CL_LANES;
+    split.rows_per_chunk = rows;
+    split.row_chunks = ceil_div(s.out_height, rows);
+    split.chunks = linnet_cl_blocks(s.images) * split.row_chunks;
+    int64_t tasks = s.groups * (split.outputs_per_task ? ceil_div(s.group_outputs, split.outputs_per_task) : 1);
+    split.chunks_per_part = ceil_div(split.chunks, parts_of(split.chunks, tasks, (int64_t)device->info.compute_units));
+    split.parts = ceil_div(split.chunks, split.chunks_per_part);
+    split.weights = s.outputs * depth;
+    split.part_floats = split.weights + s.outputs;
+    return split;
+}
+
+static const char *batch_refusal(const linnet_backend_device *device, const linnet_cl_conv2d *s)
+{
+    int64_t limit = linnet_cl_channels_limit(device);
+    if (!device->prefers_vectors)
+        return "for devices with vectors";
+    if (s->kernel_height * s->kernel_width > MOST_TAPS)
+        return "needs a kernel of at most 256 taps";
+    if (s->stride_y * s->stride_x > MOST_PHASES)
+        return "needs strides whose product is at most 16";
+    if (s->forward || s->want_data) {
+        batch_split split = split_of(device, s);
+        if (split.copy_floats + split.weight_floats > limit)
+            return "a row of pixels and the weights do not fit local memory";
+    }
+    if ((s->want_weight || s->want_bias) && weight_split_of(device, s).outputs_per_task == 0)
+        return "the sums of a tile do not fit local memory";
+    return NULL;
+}
+
+static double batch_microseconds(const linnet_backend_device *device, const linnet_cl_conv2d *s)
+{
+    double images = (double)(linnet_cl_blocks(s->images) * LINNET_CL_LANES);
+    double products = images * (double)(s->outputs * s->out_height * s->out_width) *
+                      (double)(s->group_inputs * s->kernel_height * s->kernel_width);
+    int parts = s->forward ? 1 : s->want_data + s->want_weight;
+    return parts * products / (PRODUCTS_A_MICROSECOND * device->info.compute_units);
+}
+
+static uint64_t batch_workspace_bytes(const linnet_backend_device *device, const linnet_cl_conv2d *s)
+{
+    if (!s->want_weight && !s->want_bias)
+        return 0;
+    batch_weight_split split = weight_split_of(device, s);
+    return (uint64_t)(split.parts * split.part_floats) * sizeof(float);
+}
+
+static linnet_status batch_run_forward(linnet_backend_plan *base, linnet_backend_queue *queue,
+                                       const linnet_layer_args *args)
+{
+    batch_plan *plan = (batch_plan *)base;
+    return linnet_cl_channels_run_forward(plan->product, &plan->shape, queue, args);
+}
+
+static linnet_status run_weight(batch_plan *plan, linnet_backend_queue *queue, const linnet_layer_args *args)
+{
+    const linnet_cl_conv2d *s = &plan->shape;
+    linnet_view none = linnet_cl_no_view;
+    linnet_status status = linnet_cl_launch(plan->sums, queue, s->want_weight ? args->inputs[LINNET_CONV2D_X] : none,
+                                            args->output_gradients[LINNET_CONV2D_Y], args->workspace);
+    if (status)
+        return status;
+    linnet_cl_run_int(plan->store, 0, linnet_cl_bit(args->accumulate_parameters, LINNET_CONV2D_WEIGHT));
+    linnet_cl_run_int(plan->store, 1,
+                      s->want_bias ? 1 + linnet_cl_bit(args->accumulate_parameters, LINNET_CONV2D_BIAS) : 0);
+    return linnet_cl_launch(plan->store, queue, args->workspace,
+                            s->want_weight ? args->parameter_gradients[LINNET_CONV2D_WEIGHT] : none,
+                            s->want_bias ? args->parameter_gradients[LINNET_CONV2D_BIAS] : none);
+}
+
+static linnet_status batch_run_backward(linnet_backend_plan *base, linnet_backend_queue *queue,
+                                        const linnet_layer_args *args)
+{
+    batch_plan *plan = (batch_plan *)base;
+    linnet_status status = LINNET_OK;
+    if (plan->product) {
+        linnet_cl_run_int(plan->product, 0, linnet_cl_bit(args->accumulate_inputs, LINNET_CONV2D_X));
+        status = linnet_cl_launch(plan->product, queue, args->output_gradients[LINNET_CONV2D_Y],
+                                  args->parameters[LINNET_CONV2D_WEIGHT], linnet_cl_no_view, linnet_cl_no_view,
+                                  args->input_gradients[LINNET_CONV2D_X]);
+    }
+    return status || !plan->sums ? status : run_weight(plan, queue, args);
+}
+
+static linnet_cl_kernel *product_kernel(linnet_backend_plan *plan, const linnet_cl_conv2d *s)
+{
+    batch_split split = split_of(plan->device, s);
+    bool forward = s->forward;
+    int64_t area = s->kernel_height * s->kernel_width, row = s->group_inputs * area;
+    linnet_cl_kernel *kernel = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_CONV2D_BATCH, "conv2d_batch", 5);
+    const int64_t constants[] = {!forward,
+                                 forward ? s->height : s->out_height,
+                                 forward ? s->width : s->out_width,
+                                 forward ? s->out_height : s->height,
+                                 forward ? s->out_width : s->width,
+                                 split.in_planes,
+                                 split.out_planes,
+                                 s->groups,
+                                 s->kernel_height,
+                                 s->kernel_width,
+                                 s->stride_y,
+                                 s->stride_x,
+                                 s->dilation_y,
+                                 s->dilation_x,
+                                 s->top,
+                                 s->left,
+                                 forward ? area : row,
+                                 forward ? row : area,
+                                 split.rows_per_task};
+    linnet_cl_ints(kernel, constants);
+    linnet_cl_local(kernel, (uint64_t)split.copy_floats * sizeof(float));
+    linnet_cl_local(kernel, (uint64_t)split.weight_floats * sizeof(float));
+    linnet_cl_int(kernel, forward && s->has_bias);
+    linnet_cl_float(kernel, forward ? s->low : -INFINITY);
+    linnet_cl_float(kernel, forward ? s->high : INFINITY);
+    linnet_cl_int(kernel, forward && s->adds);
+    linnet_cl_range(kernel, split.row_chunks, s->groups, split.blocks * split.phases, 1);
+    return kernel;
+}
+
+static void weight_kernels(batch_plan *plan)
+{
+    const linnet_cl_conv2d *s = &plan->shape;
+    batch_weight_split split = weight_split_of(plan->base.device, s);
+    plan->sums = linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_CONV2D_BATCH_WEIGHT, "conv2d_batch_weight", 3);
+    const int64_t constants[] = {s->height,
+                                 s->width,
+                                 s->out_height,
+                                 s->out_width,
+                                 split.channels,
+                                 s->group_outputs,
+                                 s->groups,
+                                 s->kernel_height,
+                                 s->kernel_width,
+                                 s->stride_y,
+                                 s->stride_x,
+                                 s->dilation_y,
+                                 s->dilation_x,
+                                 s->top,
+                                 s->left,
+                                 split.chunks,
+                                 split.chunks_per_part,
+                                 split.row_chunks,
+                                 split.rows_per_chunk,
+                                 split.outputs_per_task,
+                                 split.part_floats};
+    linnet_cl_ints(plan->sums, constants);
+    linnet_cl_local(plan->sums, (uint64_t)(split.copy_floats + LINNET_CL_LANES) * sizeof(float)); /* 0 is no size */
+    linnet_cl_local(plan->sums, (uint64_t)split.sum_floats * sizeof(float));
+    linnet_cl_range(plan->sums, split.parts, s->groups, ceil_div(s->group_outputs, split.outputs_per_task), 1);
+    plan->store =
+        linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_CONV2D_BATCH_WEIGHT, "conv2d_batch_weight_sum", 3);
+    const int64_t store_constants[] = {split.weights, split.part_floats, split.parts, SUM_RUN};
+    linnet_cl_ints(plan->store, store_constants);
+    linnet_cl_range(plan->store, ceil_div(split.part_floats, SUM_RUN), 1, 1, 1);
+}
+
+static linnet_status batch_plan_new(linnet_backend_device *device, const linnet_cl_conv2d *shape,
+                                    linnet_backend_plan **out)
+{
+    linnet_backend_plan *base;
+    linnet_status status =
+        linnet_cl_plan_new(device, sizeof(batch_plan), shape->forward ? batch_run_forward : batch_run_backward, &base);
+    if (status)
+        return status;
+    batch_plan *plan = (batch_plan *)base;
+    plan->shape = *shape;
+    if (shape->forward || shape->want_data)
+        plan->product = product_kernel(base, shape);
+    if (shape->want_weight || shape->want_bias)
+        weight_kernels(plan);
+    return linnet_cl_plan_done(base, out);
+}
+
+const linnet_cl_conv2d_way linnet_cl_conv2d_batch = {.name = "batch",
+                                                     .microseconds = batch_microseconds,
+                                                     .batch = true,
+                                                     .refusal = batch_refusal,
+                                                     .workspace_bytes = batch_workspace_bytes,
+                                                     .plan = batch_plan_new};

@@ -84,7 +84,7 @@ float16 channels_sum(__global const float *restrict from, int count)
 }
 
 /* Part p of the sums, [OB][CB][kh][kw][16 o][16 c] and, behind those of all groups, [OB][16 o] of dy alone, at
-   partial + p * part_floats. x: part, y: group and blocks
+   partial + p * part_floats. Items of dy lie dy_item floats apart. x: part, y: group and blocks
    of inputs, z: blocks of outputs. */
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 conv2d_channels_weight(__global const float *restrict x_all, ulong x_at, __global const float *restrict dy, ulong dy_at,
@@ -92,7 +92,7 @@ conv2d_channels_weight(__global const float *restrict x_all, ulong x_at, __globa
                        int out_width, int in_blocks, int out_blocks, int groups, int kernel_height, int kernel_width,
                        int stride_y, int stride_x, int dilation_y, int dilation_x, int top, int left, int chunks,
                        int chunks_per_part, int row_chunks, int rows_per_chunk, int out_set, int part_floats,
-                       int spread, __local float *copies)
+                       int spread, int dy_item, __local float *copies)
 {
     int pairs = (in_blocks + TILE_COLUMNS - 1) / TILE_COLUMNS, area = kernel_height * kernel_width;
     int part = (int)get_global_id(0), group = (int)get_global_id(1) / pairs;
@@ -113,7 +113,7 @@ conv2d_channels_weight(__global const float *restrict x_all, ulong x_at, __globa
         int runs = joined ? 1 : rows, run = joined ? rows * out_width : out_width;
         int x_step = window.columns * LANES;
         __global const float *image = x_all + x_at + (ulong)((item * groups + group) * in_blocks + block) * size;
-        __global const float *gradients = dy + dy_at + (ulong)(item * groups + group) * out_blocks * out_size;
+        __global const float *gradients = dy + dy_at + (ulong)item * dy_item + (ulong)group * out_blocks * out_size;
         for (int t = 0; t < columns; t++)
             channels_copy(image + (ulong)t * size, height, width, window, y, x, first_row, copies + t * plane_floats);
         for (int o = out_first; o < out_last; o++) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * unary: y = f(x; alpha, beta), element-wise over count elements, and its gradient from y and dy. One work-item an
- * element, or in the _run kernels, for processors, a run of them. In place is allowed: y on x, dx on dy.
+ * unary: y = f(x; alpha, beta), element-wise over count elements of an item, and its gradient from y and dy. Items lie
+ * x_item (x, dx) and y_item (y, dy) elements apart. One work-item an element, or in the _run kernels, for processors, a
+ * run of them; y: the item. In place is allowed: y on x, dx on dy.
  */
 #include "unary_op.clh"
 
@@ -24,18 +25,23 @@ float unary_gradient(int op, float y, float dy, float alpha, float beta)
 }
 
 __kernel void unary_forward(__global const float *x, ulong x_at, __global float *y, ulong y_at, int count, int op,
-                            float alpha, float beta)
+                            float alpha, float beta, int x_item, int y_item)
 {
     int i = (int)get_global_id(0);
+    x_at += get_global_id(1) * x_item;
+    y_at += get_global_id(1) * y_item;
     if (i < count)
         y[y_at + i] = unary_apply(op, x[x_at + i], alpha, beta);
 }
 
 __kernel void unary_backward(__global const float *y, ulong y_at, __global const float *dy, ulong dy_at,
-                             __global float *dx, ulong dx_at, int count, int op, float alpha, float beta,
-                             int accumulate)
+                             __global float *dx, ulong dx_at, int count, int op, float alpha, float beta, int x_item,
+                             int y_item, int accumulate)
 {
     int i = (int)get_global_id(0);
+    y_at += get_global_id(1) * y_item;
+    dy_at += get_global_id(1) * y_item;
+    dx_at += get_global_id(1) * x_item;
     if (i >= count)
         return;
     float gradient = unary_gradient(op, op == 6 ? 0.0f : y[y_at + i], dy[dy_at + i], alpha, beta);
@@ -43,11 +49,11 @@ __kernel void unary_backward(__global const float *y, ulong y_at, __global const
 }
 
 __kernel void unary_forward_run(__global const float *x, ulong x_at, __global float *y, ulong y_at, int count, int op,
-                                float alpha, float beta, int run)
+                                float alpha, float beta, int x_item, int y_item, int run)
 {
     int i = (int)get_global_id(0) * run, last = i + min(run, count - i);
-    x += x_at;
-    y += y_at;
+    x += x_at + get_global_id(1) * x_item;
+    y += y_at + get_global_id(1) * y_item;
     for (; i + 8 <= last; i += 8)
         vstore8(unary_apply8(op, vload8(0, x + i), alpha, beta), 0, y + i);
     for (; i < last; i++)
@@ -73,13 +79,13 @@ float8 unary_gradient8(int op, float8 y, float8 dy, float alpha, float beta)
 }
 
 __kernel void unary_backward_run(__global const float *y, ulong y_at, __global const float *dy, ulong dy_at,
-                                 __global float *dx, ulong dx_at, int count, int op, float alpha, float beta, int run,
-                                 int accumulate)
+                                 __global float *dx, ulong dx_at, int count, int op, float alpha, float beta,
+                                 int x_item, int y_item, int run, int accumulate)
 {
     int i = (int)get_global_id(0) * run, last = i + min(run, count - i);
-    y = op == 6 ? dy + dy_at : y + y_at; /* scale reads no y */
-    dy += dy_at;
-    dx += dx_at;
+    dy += dy_at + get_global_id(1) * y_item;
+    dx += dx_at + get_global_id(1) * x_item;
+    y = op == 6 ? dy : y + y_at + get_global_id(1) * y_item; /* scale reads no y */
     for (; i + 8 <= last; i += 8) {
         float8 gradient = unary_gradient8(op, vload8(0, y + i), vload8(0, dy + i), alpha, beta);
         vstore8(accumulate ? vload8(0, dx + i) + gradient : gradient, 0, dx + i);

@@ -75,6 +75,8 @@ linnet_cl_conv2d linnet_cl_conv2d_of(const linnet_layer_desc *desc)
                               .top = attributes->padding[0],
                               .left = attributes->padding[1],
                               .weights = linnet_desc_count(&desc->parameters[LINNET_CONV2D_WEIGHT]),
+                              .x_stride = desc->inputs[LINNET_CONV2D_X].outer_stride,
+                              .y_stride = desc->outputs[LINNET_CONV2D_Y].outer_stride,
                               .has_bias = desc->parameter_count > LINNET_CONV2D_BIAS,
                               .in_lanes = LINNET_CL_LANES,
                               .forward = forward,
@@ -82,9 +84,32 @@ linnet_cl_conv2d linnet_cl_conv2d_of(const linnet_layer_desc *desc)
                               .want_weight = !forward && linnet_cl_wants_parameter(desc, LINNET_CONV2D_WEIGHT),
                               .want_bias = !forward && linnet_cl_wants_parameter(desc, LINNET_CONV2D_BIAS)};
     read_epilogue(desc, &shape);
+    if (shape.adds)
+        shape.added_stride = desc->inputs[LINNET_CONV2D_X + 1].outer_stride;
     if (desc->epilogue_count > shape.adds)
         shape.epilogue = desc->epilogue[shape.adds];
     return shape;
+}
+
+/* From an item to the next, `groups` of `channels` in blocks of `lanes`. */
+static int64_t item_of(int64_t stride, int64_t groups, int64_t channels, int64_t lanes, int64_t pixels)
+{
+    return stride ? stride : groups * ((channels + lanes - 1) / lanes) * lanes * pixels;
+}
+
+int64_t linnet_cl_conv2d_x_item(const linnet_cl_conv2d *s)
+{
+    return item_of(s->x_stride, s->groups, s->group_inputs, s->in_lanes, s->height * s->width);
+}
+
+int64_t linnet_cl_conv2d_y_item(const linnet_cl_conv2d *s)
+{
+    return item_of(s->y_stride, s->groups, s->group_outputs, LINNET_CL_LANES, s->out_height * s->out_width);
+}
+
+int64_t linnet_cl_conv2d_added_item(const linnet_cl_conv2d *s)
+{
+    return item_of(s->added_stride, s->groups, s->group_outputs, LINNET_CL_LANES, s->out_height * s->out_width);
 }
 
 void linnet_cl_conv2d_constants(linnet_cl_kernel *kernel, const linnet_cl_conv2d *shape)
@@ -137,7 +162,7 @@ static linnet_status conv2d_candidate(linnet_backend_device *device, const linne
     out->name = way->name;
     out->numerics = way->winograd ? LINNET_NUMERICS_WINOGRAD : LINNET_NUMERICS_DIRECT;
     shape.winograd = way->winograd;
-    out->refusal = linnet_cl_refusal(desc);
+    out->refusal = way->strides[!shape.forward] ? linnet_cl_refusal_but_strides(desc) : linnet_cl_refusal(desc);
     if (!out->refusal)
         out->refusal = epilogue_refusal(desc, way, &shape);
     if (!out->refusal)
@@ -154,6 +179,7 @@ static linnet_status conv2d_candidate(linnet_backend_device *device, const linne
                                                        : shape.forward               ? LINNET_CL_CONV2D_FORWARD
                                                                                      : LINNET_CL_CONV2D_BACKWARD;
     }
+    out->refusal = linnet_cl_stride_refusal(desc, out);
     if (device->prefers_vectors)
         out->cost = conv2d_cost(device, desc, way, &shape);
     out->workspace_bytes = way->workspace_bytes(device, &shape);

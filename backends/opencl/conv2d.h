@@ -9,7 +9,8 @@ typedef struct linnet_cl_conv2d {
     int64_t images, channels, height, width, outputs, out_height, out_width;
     int64_t groups, group_inputs, group_outputs;
     int64_t kernel_height, kernel_width, stride_y, stride_x, dilation_y, dilation_x, top, left;
-    int64_t weights; /* elements of weight */
+    int64_t weights;                          /* elements of weight */
+    int64_t x_stride, y_stride, added_stride; /* between items; 0: dense */
     bool has_bias;
     linnet_epilogue epilogue; /* the first operator, behind a residual that comes before it; op 0: none */
     /* The same, where it is a residual first (adds) and then at most a relu or clip: low..high. Else clamps is false.
@@ -32,11 +33,12 @@ typedef struct linnet_cl_conv2d_way {
     float products_a_microsecond; /* of one compute unit, about */
     int64_t winograd;             /* as the shape's */
     double (*microseconds)(const linnet_backend_device *device, const linnet_cl_conv2d *shape); /* instead, if any */
-    bool blocked;   /* outputs in nchw16c, weights in its formats, and epilogues that clamp */
-    bool planes;    /* inputs in NCHW nevertheless */
-    bool adds;      /* in NCHW: takes a residual before its operator */
-    bool batch;     /* inputs and outputs in nchw16n, weights in NCHW, and epilogues that clamp */
-    bool depthwise; /* its weights are packed like those of planes */
+    bool blocked;    /* outputs in nchw16c, weights in its formats, and epilogues that clamp */
+    bool planes;     /* inputs in NCHW nevertheless */
+    bool adds;       /* in NCHW: takes a residual before its operator */
+    bool batch;      /* inputs and outputs in nchw16n, weights in NCHW, and epilogues that clamp */
+    bool depthwise;  /* its weights are packed like those of planes */
+    bool strides[2]; /* takes them, forward and backward */
     const char *(*refusal)(const linnet_backend_device *device, const linnet_cl_conv2d *shape); /* NULL: accepts */
     uint64_t (*workspace_bytes)(const linnet_backend_device *device, const linnet_cl_conv2d *shape);
     linnet_status (*plan)(linnet_backend_device *device, const linnet_cl_conv2d *shape, linnet_backend_plan **out);
@@ -54,6 +56,12 @@ extern const linnet_cl_conv2d_way linnet_cl_conv2d_direct;
 extern const linnet_cl_conv2d_way linnet_cl_conv2d_clblast;
 extern const linnet_cl_conv2d_way linnet_cl_conv2d_winograd_f2;
 extern const linnet_cl_conv2d_way linnet_cl_conv2d_winograd_f4;
+
+/* Floats from an item to the next, of ways that are blocked: of x in blocks of in_lanes channels, of y and of what is
+   added in nchw16c. */
+int64_t linnet_cl_conv2d_x_item(const linnet_cl_conv2d *shape);
+int64_t linnet_cl_conv2d_y_item(const linnet_cl_conv2d *shape);
+int64_t linnet_cl_conv2d_added_item(const linnet_cl_conv2d *shape);
 
 /* conv2d_winograd.c: is it probably faster on a GPU than an implicit product? */
 bool linnet_cl_conv2d_winograd_pays(const linnet_cl_conv2d *shape);

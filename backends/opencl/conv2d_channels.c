@@ -146,6 +146,8 @@ static const char *channels_refusal(const linnet_backend_device *device, const l
 {
     if (device->prefers_vectors && s->want_weight && !linnet_cl_channels_weight_fits(device, s))
         return "a chunk of pixels does not fit local memory";
+    if (s->y_stride != 0 && s->want_bias && !s->want_weight)
+        return "needs dense tensors for the gradient of the bias alone";
     return linnet_cl_channels_refusal(device, s);
 }
 
@@ -228,7 +230,10 @@ linnet_cl_kernel *linnet_cl_channels_kernel(linnet_backend_plan *plan, const lin
                               split.rows_per_task,
                               split.blocks_per_task,
                               split.planes_at_once,
-                              split.spread};
+                              split.spread,
+                              forward ? linnet_cl_conv2d_x_item(s) : linnet_cl_conv2d_y_item(s),
+                              forward ? linnet_cl_conv2d_y_item(s) : linnet_cl_conv2d_x_item(s),
+                              linnet_cl_conv2d_added_item(s)};
     linnet_cl_ints(kernel, before);
     linnet_cl_local(kernel, (uint64_t)(split.planes_at_once * split.plane_floats) * sizeof(float));
     linnet_cl_int(kernel, forward && s->has_bias ? s->outputs : 0);
@@ -259,6 +264,7 @@ static linnet_status channels_plan_new(linnet_backend_device *device, const linn
 const linnet_cl_conv2d_way linnet_cl_conv2d_channels = {.name = "channels",
                                                         .products_a_microsecond = 60e3f,
                                                         .blocked = true,
+                                                        .strides = {true, true},
                                                         .refusal = channels_refusal,
                                                         .workspace_bytes = channels_workspace_bytes,
                                                         .plan = channels_plan_new};

@@ -131,7 +131,8 @@ static void weight_kernels(linnet_backend_plan *plan, const linnet_cl_conv2d *s,
                                  split.rows_per_chunk,
                                  split.out_set,
                                  split.part_floats,
-                                 linnet_cl_channels_spread(plan->device, &forward)};
+                                 linnet_cl_channels_spread(plan->device, &forward),
+                                 linnet_cl_conv2d_y_item(s)};
     linnet_cl_ints(out->sums, constants);
     linnet_cl_local(out->sums, copies_bytes(plan->device, s));
     linnet_cl_range(out->sums, split.parts, s->groups * split.pairs, split.out_units, 1);

@@ -183,11 +183,27 @@ static double winograd_microseconds(const linnet_backend_device *device, const l
 
 /* ---- Plans ---- */
 
-static void shape_constants(linnet_cl_kernel *kernel, const winograd_split *w)
+static void shape_constants(linnet_cl_kernel *kernel, const linnet_cl_conv2d *s, const winograd_split *w)
 {
-    const int64_t constants[] = {w->in_blocks, w->out_blocks, w->in_height,     w->in_width,   w->out_height,
-                                 w->out_width, w->top,        w->left,          w->tiles_y,    w->tiles_x,
-                                 w->tiles,     w->rows,       w->tile_position, w->tile_block, w->groups};
+    int64_t x_item = linnet_cl_conv2d_x_item(s), y_item = linnet_cl_conv2d_y_item(s);
+    const int64_t constants[] = {w->in_blocks,
+                                 w->out_blocks,
+                                 w->in_height,
+                                 w->in_width,
+                                 w->out_height,
+                                 w->out_width,
+                                 w->top,
+                                 w->left,
+                                 w->tiles_y,
+                                 w->tiles_x,
+                                 w->tiles,
+                                 w->rows,
+                                 w->tile_position,
+                                 w->tile_block,
+                                 w->groups,
+                                 s->forward ? x_item : y_item,
+                                 s->forward ? y_item : x_item,
+                                 linnet_cl_conv2d_added_item(s)};
     linnet_cl_ints(kernel, constants);
 }
 
@@ -201,14 +217,14 @@ static void add_kernels(winograd_plan *plan)
     if (!w.own) {
         plan->input = linnet_cl_kernel_new(
             &plan->base, program, large ? "conv2d_channels_winograd_input_f4" : "conv2d_channels_winograd_input_f2", 2);
-        shape_constants(plan->input, &w);
+        shape_constants(plan->input, s, &w);
         linnet_cl_range(plan->input, w.blocks * w.groups, w.in_blocks, 1, 1);
     }
     linnet_cl_kernel *product = linnet_cl_kernel_new(
         &plan->base, program, large ? "conv2d_channels_winograd_f4" : "conv2d_channels_winograd_f2", 7);
     const int64_t constants[] = {w.own,   w.blocks_per_task, w.step,         w.steps_per_task,
                                  w.chunk, !forward,          task_floats(&w)};
-    shape_constants(product, &w);
+    shape_constants(product, s, &w);
     linnet_cl_ints(product, constants);
     linnet_cl_int(product, forward && s->has_bias ? s->outputs : 0);
     linnet_cl_float(product, forward ? s->low : -INFINITY);
@@ -261,6 +277,7 @@ const linnet_cl_conv2d_way linnet_cl_conv2d_channels_winograd_f2 = {.name = "cha
                                                                     .winograd = 2,
                                                                     .microseconds = winograd_microseconds,
                                                                     .blocked = true,
+                                                                    .strides = {true, true},
                                                                     .refusal = winograd_refusal,
                                                                     .workspace_bytes = winograd_workspace_bytes,
                                                                     .plan = winograd_plan_new};
@@ -269,6 +286,7 @@ const linnet_cl_conv2d_way linnet_cl_conv2d_channels_winograd_f4 = {.name = "cha
                                                                     .winograd = 4,
                                                                     .microseconds = winograd_microseconds,
                                                                     .blocked = true,
+                                                                    .strides = {true, true},
                                                                     .refusal = winograd_refusal,
                                                                     .workspace_bytes = winograd_workspace_bytes,
                                                                     .plan = winograd_plan_new};

@@ -82,9 +82,10 @@ void linnet_cl_winograd_weight_kernels(linnet_backend_plan *plan, const linnet_c
                                        .w_at = (uint64_t)w.w_at * sizeof(float),
                                        .sums_at = (uint64_t)w.sums_at * sizeof(float),
                                        .wants_bias = s->want_bias};
-    const int64_t tiles[] = {w.in_blocks,  w.out_blocks, s->height,  s->width,     s->out_height,
-                             s->out_width, s->top,       s->left,    w.tiles_y,    w.tiles_x,
-                             w.tiles,      RUN,          w.capacity, w.v_position, w.w_position};
+    const int64_t tiles[] = {w.in_blocks,   w.out_blocks, s->height,    s->width,
+                             s->out_height, s->out_width, s->top,       s->left,
+                             w.tiles_y,     w.tiles_x,    w.tiles,      RUN,
+                             w.capacity,    w.v_position, w.w_position, linnet_cl_conv2d_y_item(s)};
     out->tiles = linnet_cl_kernel_new(
         plan, program, large ? "conv2d_channels_winograd_weight_tiles_f4" : "conv2d_channels_winograd_weight_tiles_f2",
         4);

@@ -148,6 +148,7 @@ const linnet_cl_conv2d_way linnet_cl_conv2d_planes = {.name = "planes",
                                                       .products_a_microsecond = 50e3f,
                                                       .blocked = true,
                                                       .planes = true,
+                                                      .strides = {true, false},
                                                       .refusal = planes_refusal,
                                                       .workspace_bytes = planes_workspace_bytes,
                                                       .plan = planes_plan_new};

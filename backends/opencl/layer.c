@@ -15,12 +15,10 @@ static const char *tensor_refusal(const linnet_layer_desc *desc, const linnet_te
         return is_labels ? "needs i32 labels" : "needs f32";
     if (tensor->format == LINNET_FORMAT_NHWC)
         return "needs the NCHW format";
-    if (tensor->outer_stride != 0)
-        return "needs dense tensors";
     return linnet_desc_count(tensor) > LINNET_CL_MOST_ELEMENTS ? "over 2^31 elements" : NULL;
 }
 
-const char *linnet_cl_refusal(const linnet_layer_desc *desc)
+const char *linnet_cl_refusal_but_strides(const linnet_layer_desc *desc)
 {
     const char *refusal = NULL;
     for (uint32_t i = 0; i < desc->input_count && !refusal; i++)
@@ -35,6 +33,34 @@ const char *linnet_cl_refusal(const linnet_layer_desc *desc)
     if (!refusal && linnet_epilogue_inputs(desc) > 0 && desc->kind != LINNET_LAYER_CONV2D)
         refusal = "adds nothing to its output";
     return refusal;
+}
+
+bool linnet_cl_has_strides(const linnet_layer_desc *desc)
+{
+    for (uint32_t i = 0; i < desc->input_count; i++)
+        if (desc->inputs[i].outer_stride != 0)
+            return true;
+    for (uint32_t i = 0; i < desc->output_count; i++)
+        if (desc->outputs[i].outer_stride != 0)
+            return true;
+    return false;
+}
+
+const char *linnet_cl_refusal(const linnet_layer_desc *desc)
+{
+    const char *refusal = linnet_cl_refusal_but_strides(desc);
+    return !refusal && linnet_cl_has_strides(desc) ? "needs dense tensors" : refusal;
+}
+
+const char *linnet_cl_stride_refusal(const linnet_layer_desc *desc, const linnet_candidate *candidate)
+{
+    for (uint32_t i = 0; i < desc->input_count; i++)
+        if (desc->inputs[i].outer_stride != 0 && candidate->input_formats[i] != desc->inputs[i].format)
+            return "needs dense tensors";
+    for (uint32_t i = 0; i < desc->output_count; i++)
+        if (desc->outputs[i].outer_stride != 0 && candidate->output_formats[i] != desc->outputs[i].format)
+            return "needs dense tensors";
+    return NULL;
 }
 
 linnet_status linnet_cl_only_candidate(const linnet_layer_desc *desc, uint32_t index, const char *name,

@@ -21,7 +21,7 @@ static bool is_packing(uint32_t format)
 
 bool linnet_cl_can_block(const linnet_backend_device *device, const linnet_tensor_desc *desc)
 {
-    return device->prefers_vectors && desc->type == LINNET_F32 && desc->rank >= 2 && desc->outer_stride == 0;
+    return device->prefers_vectors && desc->type == LINNET_F32 && desc->rank >= 2;
 }
 
 int64_t linnet_cl_storage(const linnet_tensor_desc *desc)
@@ -35,6 +35,11 @@ int64_t linnet_cl_planes(const linnet_tensor_desc *desc)
 {
     return linnet_cl_is_nchw16n(desc) ? linnet_cl_blocks(desc->dims[0]) * desc->dims[1]
                                       : desc->dims[0] * linnet_cl_blocks(desc->dims[1]);
+}
+
+int64_t linnet_cl_item(const linnet_tensor_desc *desc)
+{
+    return desc->outer_stride ? desc->outer_stride : linnet_cl_storage(desc) / desc->dims[0];
 }
 
 static void want(const linnet_backend_device *device, const linnet_layer_desc *desc, uint32_t format,
@@ -220,12 +225,13 @@ linnet_status linnet_cl_convert(linnet_backend_queue *queue, const linnet_tensor
         status = linnet_cl_format_bytes(queue->device, own, &bytes);
     if (status)
         return status;
+    if (source_desc->outer_stride != 0 || destination_desc->outer_stride != 0)
+        return linnet_cl_fail(LINNET_UNSUPPORTED, "opencl: converts only between dense tensors");
     if ((linnet_cl_is_nchw16c(source_desc) && linnet_cl_is_nchw16n(destination_desc)) ||
         (linnet_cl_is_nchw16n(source_desc) && linnet_cl_is_nchw16c(destination_desc)))
         return swap_lanes(queue, destination_desc, source, destination);
-    if ((forth ? source_desc : destination_desc)->outer_stride != 0 ||
-        (!forth && destination_desc->format != LINNET_FORMAT_NCHW))
-        return linnet_cl_fail(LINNET_UNSUPPORTED, "opencl: converts only between dense NCHW and a format of its own");
+    if (!forth && destination_desc->format != LINNET_FORMAT_NCHW)
+        return linnet_cl_fail(LINNET_UNSUPPORTED, "opencl: converts only between NCHW and a format of its own");
     bool packing = is_packing(own->format);
     linnet_cl_kernel *kernel = converter(queue, packing ? (forth ? PACK : UNPACK) : forth ? FROM_NCHW : TO_NCHW);
     if (!kernel)

@@ -43,6 +43,8 @@ bool linnet_cl_can_block(const linnet_backend_device *device, const linnet_tenso
 int64_t linnet_cl_storage(const linnet_tensor_desc *desc);
 /* Planes of a tensor in either: [planes][rest...][16]. */
 int64_t linnet_cl_planes(const linnet_tensor_desc *desc);
+/* From one item to the next, not in nchw16n; dims[0] is not 0. */
+int64_t linnet_cl_item(const linnet_tensor_desc *desc);
 /* For candidates: asks for nchw16c for every input and output that can be so. */
 void linnet_cl_want_nchw16c(const linnet_backend_device *device, const linnet_layer_desc *desc, linnet_candidate *out);
 /* For candidates that take either: asks for nchw16c where the first input (or, backward, the output) has it. Returns

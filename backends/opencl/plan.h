@@ -94,6 +94,10 @@ static inline linnet_view linnet_cl_view_at(linnet_view view, uint64_t bytes)
 /* Why a desc is not for this backend, or NULL: types other than f32 (labels: i32), private formats, strides, over 2^31
  * elements. */
 const char *linnet_cl_refusal(const linnet_layer_desc *desc);
+/* The same for a layer that takes strides; they do not survive a conversion, which linnet_cl_stride_refusal refuses. */
+const char *linnet_cl_refusal_but_strides(const linnet_layer_desc *desc);
+const char *linnet_cl_stride_refusal(const linnet_layer_desc *desc, const linnet_candidate *candidate);
+bool linnet_cl_has_strides(const linnet_layer_desc *desc);
 /* Fills name, numerics and refusal of candidate 0 of 1; LINNET_END for any other index. */
 linnet_status linnet_cl_only_candidate(const linnet_layer_desc *desc, uint32_t index, const char *name,
                                        linnet_candidate *out);

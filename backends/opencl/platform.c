@@ -176,11 +176,13 @@ static uint32_t public_type(cl_device_type type)
     return type & CL_DEVICE_TYPE_CPU ? LINNET_DEVICE_CPU : LINNET_DEVICE_ACCELERATOR;
 }
 
-/* Offsets on the device's own base alignment, so that any view could become a sub-buffer. */
-static uint32_t offset_alignment(cl_device_id device)
+/* Views are never made sub-buffers, and kernels need the alignment of a float. Processors: a line of a cache, which is
+   16 channels of one element, so that parts of a concatenation may begin with any block. Else the device's own base
+   alignment, which its memory likes. */
+static uint32_t offset_alignment(cl_device_id device, cl_device_type type)
 {
     uint32_t wanted = device_uint(device, CL_DEVICE_MEM_BASE_ADDR_ALIGN) / 8, alignment = 64;
-    while (alignment < wanted && alignment < 4096)
+    while (!(type & CL_DEVICE_TYPE_CPU) && alignment < wanted && alignment < 4096)
         alignment *= 2;
     return alignment;
 }
@@ -220,7 +222,7 @@ linnet_status linnet_cl_describe_device(linnet_cl_location at, linnet_device_inf
     info.capabilities = LINNET_CAPABILITY_TIMESTAMPS | LINNET_CAPABILITY_COMPILED_HERE;
     info.memory_bytes = device_ulong(at.device, CL_DEVICE_GLOBAL_MEM_SIZE);
     info.max_buffer_bytes = device_ulong(at.device, CL_DEVICE_MAX_MEM_ALLOC_SIZE);
-    info.alignment_bytes = offset_alignment(at.device);
+    info.alignment_bytes = offset_alignment(at.device, type);
     info.compute_units = device_uint(at.device, CL_DEVICE_MAX_COMPUTE_UNITS);
     if (info.compute_units == 0) /* or work is shared out among none */
         info.compute_units = 1;

@@ -23,6 +23,11 @@ static linnet_status unary_candidate(linnet_backend_device *device, const linnet
         return status;
     if (!linnet_cl_follow_nchw16n(device, desc, out) && keeps_spare_lanes(desc))
         linnet_cl_follow_nchw16c(device, desc, out);
+    out->refusal = linnet_cl_refusal_but_strides(desc);
+    if (!out->refusal && desc->epilogue_count > 0)
+        out->refusal = "takes no epilogue";
+    if (!out->refusal)
+        out->refusal = linnet_cl_stride_refusal(desc, out);
     if (attributes->op < LINNET_UNARY_RELU || attributes->op > LINNET_UNARY_SCALE)
         out->refusal = "unknown operator";
     out->in_place = 1;
@@ -56,7 +61,9 @@ static linnet_status unary_plan(linnet_backend_device *device, const linnet_laye
         linnet_cl_plan_new(device, sizeof(*plan), forward ? unary_run_forward : unary_run_backward, &plan);
     if (status)
         return status;
-    int64_t count = linnet_cl_storage(&desc->outputs[LINNET_UNARY_Y]);
+    /* Without gaps all items are one. */
+    const linnet_tensor_desc *x = &desc->inputs[LINNET_UNARY_X], *y = &desc->outputs[LINNET_UNARY_Y];
+    int64_t items = linnet_cl_has_strides(desc) ? y->dims[0] : 1, count = linnet_cl_storage(y) / items;
     static const char *const names[2][2] = {{"unary_forward", "unary_forward_run"},
                                             {"unary_backward", "unary_backward_run"}};
     linnet_cl_kernel *kernel = linnet_cl_kernel_new(
@@ -65,9 +72,11 @@ static linnet_status unary_plan(linnet_backend_device *device, const linnet_laye
     linnet_cl_int(kernel, attributes->op);
     linnet_cl_float(kernel, attributes->alpha);
     linnet_cl_float(kernel, attributes->beta);
+    linnet_cl_int(kernel, items > 1 ? linnet_cl_item(x) : 0);
+    linnet_cl_int(kernel, items > 1 ? linnet_cl_item(y) : 0);
     if (device->prefers_vectors)
         linnet_cl_int(kernel, RUN);
-    linnet_cl_range(kernel, device->prefers_vectors ? (count + RUN - 1) / RUN : count, 1, 1,
+    linnet_cl_range(kernel, device->prefers_vectors ? (count + RUN - 1) / RUN : count, items, 1,
                     device->prefers_vectors ? 1 : 0);
     return linnet_cl_plan_done(plan, out);
 }

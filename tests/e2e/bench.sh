@@ -18,7 +18,8 @@ json_only
 lines 16
 head -n 1 "$WORK/out" | grep -q '"name":"lenet5".*"mode":"infer","batch":1,"threads":1,' || fail "the first row"
 [ "$(field name) $(field batch) $(field threads)" = "mlp 3 2" ] || fail "the last row"
-for key in median_ms min_ms max_ms lower_quartile_ms upper_quartile_ms images_per_second gflops percent_of_peak; do
+for key in first_ms median_ms min_ms max_ms lower_quartile_ms upper_quartile_ms images_per_second gflops \
+    percent_of_peak; do
     at_least 0 "$key"
 done
 must bench lenet5 --repeat 2
@@ -55,6 +56,8 @@ for direction in forward backward_data backward_weights; do
     grep -q "\"name\":\"conv2d:n1c4h6w6_oc4k3p1\".*\"direction\":\"$direction\"" "$WORK/out" || fail "no $direction"
 done
 [ "$(field name) $(field direction)" = "unary:relu_n1c4h6w6 backward_data" ] || fail "the last row"
+must bench conv2d:n1c4h6w6_oc4k3p1 --planned --direction all --seconds 0.01 --json
+lines 3
 must bench conv2d:n1c4h6w6_oc4k3p1 --seconds 0.01
 grep -q '^conv2d:n1c4h6w6_oc4k3p1  *forward ' "$WORK/out" || fail "no row"
 ! grep -q backward "$WORK/out" || fail "backwards without being asked"

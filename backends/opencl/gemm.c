@@ -6,6 +6,8 @@
 #include <math.h>
 
 enum { COLUMN_ROWS = 4, TILE_ROWS = 6, TILE_BLOCK = 64, DOT_ROWS = 3, DOT_COLUMNS = 4 }; /* as in the kernels */
+enum { STRIP_ROWS = 4, STRIP = 512, LEAST_STRIP = 64 };
+enum { FEW_ROWS = 7, FEW_DEPTH = 7 }; /* rows and depth up to which packing does not pay */
 
 static int64_t tiles(int64_t length, int64_t tile)
 {
@@ -108,6 +110,28 @@ static linnet_cl_kernel *panel_kernel(linnet_backend_plan *plan, const linnet_cl
     return kernel;
 }
 
+/* ---- gemm_strips.cl ---- */
+
+/* Few rows, so that b is read once or twice, or so little depth that writing c is all there is to do. */
+static bool strips_pay(const linnet_cl_gemm *gemm)
+{
+    return gemm->b_col == 1 && (gemm->m <= FEW_ROWS || run_of(gemm) <= FEW_DEPTH);
+}
+
+static linnet_cl_kernel *strips_kernel(linnet_backend_plan *plan, const linnet_cl_gemm *gemm)
+{
+    int64_t strip = STRIP, wanted = 4 * (int64_t)plan->device->info.compute_units;
+    int64_t others = products(gemm) * tiles(gemm->m, STRIP_ROWS);
+    while (strip > LEAST_STRIP && others * tiles(gemm->n, strip) < wanted)
+        strip /= 2;
+    linnet_cl_kernel *kernel = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_GEMM_STRIPS, "gemm_strips", 4);
+    linnet_cl_int(kernel, strip);
+    linnet_cl_range(kernel, tiles(gemm->n, strip), tiles(gemm->m, STRIP_ROWS), products(gemm), 1);
+    return kernel;
+}
+
+/* ---- Which ---- */
+
 /* On processors the kernel whose vectors lie along what is dense. */
 static linnet_cl_kernel *vector_kernel(linnet_backend_plan *plan, const linnet_cl_gemm *gemm)
 {
@@ -157,6 +181,16 @@ static bool is_dense(const linnet_cl_gemm *gemm)
     return gemm->b_col == 1 || (gemm->a_col == 1 && gemm->b_row == 1);
 }
 
+/* NULL: none of those for processors. */
+static linnet_cl_kernel *processor_kernel(linnet_backend_plan *plan, const linnet_cl_gemm *gemm)
+{
+    if (strips_pay(gemm))
+        return strips_kernel(plan, gemm);
+    if (panel_fits(plan->device, gemm) && (gemm->m > FEW_ROWS || !is_dense(gemm)))
+        return panel_kernel(plan, gemm);
+    return is_dense(gemm) ? vector_kernel(plan, gemm) : NULL;
+}
+
 /* NULL: none is, or it cannot do this product. */
 static linnet_cl_kernel *forced_kernel(linnet_backend_plan *plan, const linnet_cl_gemm *gemm)
 {
@@ -165,6 +199,8 @@ static linnet_cl_kernel *forced_kernel(linnet_backend_plan *plan, const linnet_c
         return panel_kernel(plan, gemm);
     if (linnet_cl_forces(device, LINNET_CL_VARIANT_GEMM_VECTOR) && is_dense(gemm))
         return vector_kernel(plan, gemm);
+    if (linnet_cl_forces(device, LINNET_CL_VARIANT_GEMM_STRIPS) && gemm->b_col == 1)
+        return strips_kernel(plan, gemm);
     if (linnet_cl_forces(device, LINNET_CL_VARIANT_GEMM_LOCAL))
         return local_kernel(plan, gemm);
     return linnet_cl_forces(device, LINNET_CL_VARIANT_GEMM_COLUMNS) ? columns_kernel(plan, gemm) : NULL;
@@ -175,11 +211,8 @@ static linnet_cl_kernel *pick_kernel(linnet_backend_plan *plan, const linnet_cl_
     linnet_cl_kernel *kernel = forced_kernel(plan, gemm);
     if (kernel)
         return kernel;
-    if (tiled && plan->device->prefers_vectors && panel_fits(plan->device, gemm))
-        return panel_kernel(plan, gemm);
-    if (tiled && plan->device->prefers_vectors && is_dense(gemm))
-        return vector_kernel(plan, gemm);
-    kernel = tiled && !plan->device->prefers_vectors ? local_kernel(plan, gemm) : NULL;
+    if (tiled)
+        kernel = plan->device->prefers_vectors ? processor_kernel(plan, gemm) : local_kernel(plan, gemm);
     return kernel ? kernel : columns_kernel(plan, gemm);
 }
 

@@ -121,11 +121,13 @@ static uint32_t show_plugins(bool verbose)
 static void show_environment(void)
 {
     static const char *const names[] = {
-        "LINNET_BACKEND",       "LINNET_PLUGIN_PATH",    "LINNET_FALLBACK",  "LINNET_NUMERICS",
-        "LINNET_NUM_THREADS",   "LINNET_CPU_ISA",        "LINNET_CACHE_DIR", "LINNET_OPENCL_KERNELS",
-        "LINNET_OPENCL_QUIRKS", "LINNET_OPENCL_VARIANT", "LINNET_CACHE_MIB", "LINNET_CHECK",
-        "LINNET_PROBE",         "LINNET_VERBOSE",        "LINNET_REQUIRE",   "OCL_ICD_VENDORS",
-        "RUSTICL_ENABLE",       "POCL_DEVICES",          "XDG_CACHE_HOME",
+        "LINNET_BACKEND",       "LINNET_PLUGIN_PATH",    "LINNET_FALLBACK",
+        "LINNET_NUMERICS",      "LINNET_NUM_THREADS",    "LINNET_CPU_ISA",
+        "LINNET_CACHE_DIR",     "LINNET_OPENCL_KERNELS", "LINNET_OPENCL_PARAMETERS",
+        "LINNET_OPENCL_QUIRKS", "LINNET_OPENCL_VARIANT", "LINNET_CACHE_MIB",
+        "LINNET_CHECK",         "LINNET_PROBE",          "LINNET_VERBOSE",
+        "LINNET_REQUIRE",       "OCL_ICD_VENDORS",       "RUSTICL_ENABLE",
+        "POCL_DEVICES",         "XDG_CACHE_HOME",
     };
     bool any = false;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {

@@ -47,9 +47,9 @@ static void write_program(FILE *file, bool quick, uint64_t seed)
 /* Settings that change what is computed, where they are set; none that holds a path. */
 static void write_settings(FILE *file)
 {
-    static const char *const names[] = {"LINNET_CPU_ISA",        "LINNET_NUM_THREADS",    "LINNET_NUMERICS",
-                                        "LINNET_OPENCL_KERNELS", "LINNET_OPENCL_QUIRKS",  "LINNET_OPENCL_VARIANT",
-                                        "RUSTICL_ENABLE",        "POCL_MAX_PTHREAD_COUNT"};
+    static const char *const names[] = {"LINNET_CPU_ISA",        "LINNET_NUM_THREADS",       "LINNET_NUMERICS",
+                                        "LINNET_OPENCL_KERNELS", "LINNET_OPENCL_PARAMETERS", "LINNET_OPENCL_QUIRKS",
+                                        "LINNET_OPENCL_VARIANT", "RUSTICL_ENABLE",           "POCL_MAX_PTHREAD_COUNT"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         const char *value = getenv(names[i]);
         if (value && *value)

@@ -125,8 +125,9 @@ void linnet_cl_conv2d_constants(linnet_cl_kernel *kernel, const linnet_cl_conv2d
 static float conv2d_cost(const linnet_backend_device *device, const linnet_layer_desc *desc,
                          const linnet_cl_conv2d_way *way, const linnet_cl_conv2d *shape)
 {
+    double speed = device->parameters.values[LINNET_CL_SPEED];
     if (way->microseconds)
-        return (float)way->microseconds(device, shape) + linnet_cl_memory_cost(desc);
+        return (float)(way->microseconds(device, shape) / speed) + linnet_cl_memory_cost(device, desc);
     int64_t lanes = way->blocked ? LINNET_CL_LANES : 1;
     double inputs = (double)(way->planes      ? shape->channels
                              : way->depthwise ? 1
@@ -136,8 +137,8 @@ static float conv2d_cost(const linnet_backend_device *device, const linnet_layer
     double pixels = (double)(shape->images * shape->out_height * shape->out_width);
     double products = inputs * outputs * pixels * (double)(shape->kernel_height * shape->kernel_width);
     int parts = shape->forward ? 1 : shape->want_data + shape->want_weight;
-    return (float)(parts * products / (way->products_a_microsecond * device->info.compute_units)) +
-           linnet_cl_memory_cost(desc);
+    return (float)(parts * products / (way->products_a_microsecond * speed * device->info.compute_units)) +
+           linnet_cl_memory_cost(device, desc);
 }
 
 static const char *epilogue_refusal(const linnet_layer_desc *desc, const linnet_cl_conv2d_way *way,

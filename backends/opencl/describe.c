@@ -79,6 +79,8 @@ void linnet_cl_describe(linnet_backend_device *device, char *out_text, size_t si
     limits(&t, device);
     line(&t, "kernels for: %s\n", device->prefers_vectors ? "processors" : "GPUs");
     line(&t, "registers' tile: %d x %d\n", device->tile_rows, device->tile_columns);
+    linnet_cl_parameters_describe(&device->parameters, t.out + t.at, t.size - t.at);
+    t.at += strlen(t.out + t.at);
     if (clGetDeviceInfo(device->id, CL_DRIVER_VERSION, sizeof(driver) - 1, driver, NULL) == CL_SUCCESS)
         linnet_cl_quirks_describe(device->info.platform, device->info.name, driver, out_text + t.at, size - t.at);
 }

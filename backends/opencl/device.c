@@ -3,6 +3,7 @@
 #include "variants.h"
 
 #include <clblast_c.h>
+#include <stdio.h>
 #include <string.h>
 
 static linnet_status read_limits(linnet_backend_device *device)
@@ -46,6 +47,32 @@ static linnet_status choose_kernels(linnet_backend_device *device)
     return linnet_cl_check(device, "clGetDeviceInfo", error);
 }
 
+/* As parameters.def calls it; "": it has no name. AMD's devices are called so, perhaps with features behind a colon. */
+static void architecture_of(const linnet_backend_device *device, char *out, size_t size)
+{
+    enum { NVIDIA_MAJOR = 0x4000, NVIDIA_MINOR = 0x4001 }; /* cl_nv_device_attribute_query */
+    cl_uint width = 0, major = 0, minor = 0;
+    const char *name = device->info.name;
+    *out = '\0';
+    if (strncmp(name, "gfx", 3) == 0)
+        snprintf(out, size, "%.*s", (int)strcspn(name, ":"), name);
+    else if (clGetDeviceInfo(device->id, NVIDIA_MAJOR, sizeof(major), &major, NULL) == CL_SUCCESS &&
+             clGetDeviceInfo(device->id, NVIDIA_MINOR, sizeof(minor), &minor, NULL) == CL_SUCCESS)
+        snprintf(out, size, "sm_%u%u", major, minor);
+    else if (device->prefers_vectors && clGetDeviceInfo(device->id, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, sizeof(width),
+                                                        &width, NULL) == CL_SUCCESS)
+        snprintf(out, size, "%u lanes", width);
+}
+
+static linnet_status find_parameters(linnet_backend_device *device)
+{
+    char architecture[64];
+    architecture_of(device, architecture, sizeof(architecture));
+    const linnet_cl_subject subject = {device->info.name, architecture, device->info.vendor,
+                                       device->prefers_vectors ? "cpu" : "gpu"};
+    return linnet_cl_parameters_find(&subject, &device->parameters);
+}
+
 static linnet_status make_context(linnet_backend_device *device, cl_platform_id platform)
 {
     cl_context_properties properties[] = {CL_CONTEXT_PLATFORM, (cl_context_properties)platform, 0};
@@ -75,6 +102,8 @@ linnet_status linnet_cl_device_new(linnet_cl_location at, linnet_backend_device 
     device->quirks = linnet_cl_quirks(device->info.platform, device->info.name, device->info.version);
     if (!status)
         status = choose_kernels(device);
+    if (!status)
+        status = find_parameters(device);
     if (!status)
         status = read_limits(device);
     if (status)

@@ -149,7 +149,8 @@ int64_t linnet_cl_tile_of(const linnet_backend_device *device, int64_t rows, int
 {
     enum { SMALL = 64, LARGE = 128 };
     int64_t groups = tiles(rows, LARGE) * tiles(columns, LARGE) * batches;
-    bool fills = rows > SMALL && columns > SMALL && groups >= 2 * (int64_t)device->info.compute_units;
+    double wanted = device->parameters.values[LINNET_CL_TILE_GROUPS] * device->info.compute_units;
+    bool fills = rows > SMALL && columns > SMALL && (double)groups >= wanted;
     fills = (fills || linnet_cl_forces(device, LINNET_CL_VARIANT_TILE_128)) &&
             !linnet_cl_forces(device, LINNET_CL_VARIANT_TILE_64);
     if (fills && device->max_group >= 2 * LARGE)

@@ -73,7 +73,7 @@ static const char *const way_names[WAYS] = {"tiled", "clblast", "channels"};
 static int gram_way(const linnet_backend_device *device, const gram_shape *shape, uint32_t index)
 {
     double channels = (double)shape->channels, work = channels * channels * (double)shape->pixels;
-    bool clblast_first = !device->prefers_vectors && (double)shape->images * work >= 1e8;
+    bool clblast_first = (double)shape->images * work >= device->parameters.values[LINNET_CL_LARGE_PRODUCT];
     return clblast_first && index <= CLBLAST ? CLBLAST - (int)index : (int)index;
 }
 
@@ -83,8 +83,8 @@ static float gram_cost(const linnet_backend_device *device, const linnet_layer_d
 {
     static const double products[] = {[TILED] = 38e3, [CLBLAST] = 8e3}; /* of a unit in a microsecond, with AVX-512 */
     double channels = (double)shape->channels, pixels = (double)(shape->images * shape->pixels);
-    return (float)(channels * channels * pixels / (products[way] * device->info.compute_units)) +
-           linnet_cl_memory_cost(desc);
+    double speed = device->parameters.values[LINNET_CL_SPEED] * device->info.compute_units;
+    return (float)(channels * channels * pixels / (products[way] * speed)) + linnet_cl_memory_cost(device, desc);
 }
 
 static void channels_candidate(linnet_backend_device *device, const linnet_layer_desc *desc, linnet_candidate *out)

@@ -67,8 +67,9 @@ float linnet_cl_gram_nchw16c_cost(const linnet_backend_device *device, const lin
     gram_split s = split_of(device, desc);
     double side = (double)(s.blocks * LINNET_CL_LANES), pixels = (double)(s.images * s.pixels);
     double columns = desc->direction == LINNET_FORWARD ? 0.5 * (side + GROUP * LINNET_CL_LANES) : side;
+    double speed = device->parameters.values[LINNET_CL_SPEED] * device->info.compute_units;
     columns = columns < side ? columns : side;
-    return (float)(side * columns * pixels / (products * device->info.compute_units)) + linnet_cl_memory_cost(desc);
+    return (float)(side * columns * pixels / (products * speed)) + linnet_cl_memory_cost(device, desc);
 }
 
 static linnet_status run_forward(linnet_backend_plan *base, linnet_backend_queue *queue, const linnet_layer_args *args)

@@ -76,11 +76,9 @@ linnet_status linnet_cl_only_candidate(const linnet_layer_desc *desc, uint32_t i
     return LINNET_OK;
 }
 
-/* Bytes that a processor moves in a microsecond, and multiply-adds of a unit. */
-static const double BYTES = 10e3, PRODUCTS = 10e3;
 static const float ALIAS_COST = 0.01f; /* 0 would be unknown */
 
-float linnet_cl_memory_cost(const linnet_layer_desc *desc)
+float linnet_cl_memory_cost(const linnet_backend_device *device, const linnet_layer_desc *desc)
 {
     double count = 0;
     for (uint32_t i = 0; i < desc->input_count; i++)
@@ -89,7 +87,7 @@ float linnet_cl_memory_cost(const linnet_layer_desc *desc)
         count += (double)linnet_desc_count(&desc->outputs[i]);
     for (uint32_t i = 0; i < desc->parameter_count; i++)
         count += (double)linnet_desc_count(&desc->parameters[i]);
-    return (float)(count * sizeof(float) / BYTES);
+    return (float)(count * sizeof(float) / device->parameters.values[LINNET_CL_BYTES]);
 }
 
 static float product_cost(const linnet_backend_device *device, const linnet_layer_desc *desc)
@@ -97,7 +95,7 @@ static float product_cost(const linnet_backend_device *device, const linnet_laye
     if (desc->kind != LINNET_LAYER_LINEAR)
         return 0;
     return (float)((double)desc->outputs[0].dims[0] * (double)linnet_desc_count(&desc->parameters[0]) /
-                   (PRODUCTS * device->info.compute_units));
+                   (device->parameters.values[LINNET_CL_PRODUCTS] * device->info.compute_units));
 }
 
 linnet_status linnet_cl_candidate(linnet_cl_candidate_function *function, linnet_backend_device *device,
@@ -117,7 +115,7 @@ linnet_status linnet_cl_candidate(linnet_cl_candidate_function *function, linnet
     if (out->alias)
         out->cost = ALIAS_COST;
     else if (out->cost <= 0) /* keeps the order of preference */
-        out->cost = (float)(index + 1) * (linnet_cl_memory_cost(desc) + product_cost(device, desc));
+        out->cost = (float)(index + 1) * (linnet_cl_memory_cost(device, desc) + product_cost(device, desc));
     return LINNET_OK;
 }
 

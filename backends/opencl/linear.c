@@ -20,17 +20,18 @@ enum { TILED, COLUMNS, CLBLAST, WAYS };
 
 static const char *const way_names[WAYS] = {"tiled", "columns", "clblast"};
 
-/* By the multiply-adds of the forward product. On a GPU a small one is too few tiles, and a large one pays for
-   CLBlast's start-up; on processors our vectors are faster at any size (PoCL: ten times and more). */
+/* By the multiply-adds of the forward product (parameters.def): a small one is too few tiles for a GPU, a large one
+   pays for CLBlast's start-up. */
 static const int *linear_preferences(const linnet_backend_device *device, const linnet_layer_desc *desc)
 {
-    static const int processor[WAYS] = {TILED, CLBLAST, COLUMNS}, small[WAYS] = {COLUMNS, TILED, CLBLAST};
+    static const int small[WAYS] = {COLUMNS, TILED, CLBLAST};
     static const int medium[WAYS] = {TILED, COLUMNS, CLBLAST}, large[WAYS] = {CLBLAST, TILED, COLUMNS};
     double weights = (double)linnet_desc_count(&desc->parameters[LINNET_LINEAR_WEIGHT]);
     double work = (double)desc->outputs[0].dims[0] * weights;
-    if (device->prefers_vectors)
-        return processor;
-    return work < 1e7 ? small : work < 1e8 ? medium : large;
+    const double *parameters = device->parameters.values;
+    return work < parameters[LINNET_CL_SMALL_PRODUCT]   ? small
+           : work < parameters[LINNET_CL_LARGE_PRODUCT] ? medium
+                                                        : large;
 }
 
 static linnet_status linear_candidate(linnet_backend_device *device, const linnet_layer_desc *desc, uint32_t index,

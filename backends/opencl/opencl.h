@@ -13,6 +13,8 @@
 
 #include "linnet/backend.h"
 
+#include "parameters.h"
+
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -107,6 +109,7 @@ struct linnet_backend_device {
     cl_command_queue given_queue; /* of an adopted device: the one that its queues are; NULL: each makes its own */
     cl_device_id id;
     linnet_device_info info;
+    linnet_cl_parameters parameters;
     uint64_t forced;      /* bit i: variant number i, by LINNET_OPENCL_VARIANT (variants.h) */
     bool prefers_vectors; /* few work-items with much work and explicit vectors; else many small ones, coalesced */
     int tile_rows, tile_columns; /* of products on processors: what their registers hold (conv2d_channels.cl) */

@@ -195,7 +195,7 @@ void linnet_cl_force_candidate(linnet_cl_candidate_function *function, linnet_ba
 linnet_status linnet_cl_candidate(linnet_cl_candidate_function *function, linnet_backend_device *device,
                                   const linnet_layer_desc *desc, uint32_t index, linnet_candidate *out);
 /* About how long it takes to move the desc's tensors once, microseconds. */
-float linnet_cl_memory_cost(const linnet_layer_desc *desc);
+float linnet_cl_memory_cost(const linnet_backend_device *device, const linnet_layer_desc *desc);
 
 /* The ops of one layer file: its candidates and plans, and the run and free that (nearly) all share. */
 #define LINNET_CL_OPS_FREED(name, candidate_function, plan_function, free_function)                                    \

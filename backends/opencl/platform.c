@@ -113,11 +113,14 @@ linnet_status linnet_cl_options_check(void)
     linnet_cl_kernel_set set;
     uint64_t bytes, forced;
     bool none;
+    linnet_cl_parameters parameters;
     linnet_status status = linnet_cl_kernels_option(&set);
     if (!status)
         status = linnet_cl_variants_option(&forced);
     if (!status)
         status = linnet_cl_quirks_option(&none);
+    if (!status)
+        status = linnet_cl_parameters_find(&(linnet_cl_subject){"", "", "", ""}, &parameters);
     return status ? status : linnet_cl_cache_option(&bytes);
 }
 
@@ -196,11 +199,20 @@ linnet_status linnet_cl_device_info(uint32_t index, linnet_device_info *out)
     return status ? status : linnet_cl_describe_device(at, out);
 }
 
+/* FNV-1a. */
+static uint32_t text_hash(const char *text)
+{
+    uint32_t hash = 0x811c9dc5;
+    for (; *text; text++)
+        hash = (hash ^ (unsigned char)*text) * 0x01000193;
+    return hash;
+}
+
 /* What was measured and checked with other kernels, or with some forced, is apart. */
 static linnet_status cache_key(linnet_device_info *info, const char *driver)
 {
     static const char *const sets[] = {"", "/cpu", "/gpu"};
-    char variants[24] = "";
+    char variants[40] = "";
     linnet_cl_kernel_set set = LINNET_CL_KERNELS_BY_DEVICE;
     uint64_t forced = 0;
     linnet_status status = linnet_cl_kernels_option(&set);
@@ -208,8 +220,13 @@ static linnet_status cache_key(linnet_device_info *info, const char *driver)
         status = linnet_cl_variants_option(&forced);
     if (forced)
         snprintf(variants, sizeof(variants), "/%llx", (unsigned long long)forced);
-    snprintf(info->cache_key, sizeof(info->cache_key), "opencl/%.36s/%.*s/%.63s%s%s", info->platform, forced ? 56 : 76,
-             info->name, driver, sets[set], variants);
+    /* Other parameters, other kernels. */
+    size_t at = strlen(variants);
+    if (linnet_cl_host->option("LINNET_OPENCL_PARAMETERS"))
+        snprintf(variants + at, sizeof(variants) - at, "/p%08x",
+                 text_hash(linnet_cl_host->option("LINNET_OPENCL_PARAMETERS")));
+    snprintf(info->cache_key, sizeof(info->cache_key), "opencl/%.36s/%.*s/%.63s%s%s", info->platform,
+             *variants ? 46 : 76, info->name, driver, sets[set], variants);
     return status;
 }
 

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Winograd's convolution on GPUs, forward and with respect to the input (conv2d_winograd.clh): transforms, a batch of
- * matrix products (gemm_local.cl), and the transform back. The workspace holds V, U and S.
+ * Winograd's convolution on GPUs (conv2d_winograd.clh): transforms, a batch of matrix products (gemm_local.cl), and the
+ * transform back. The workspace holds V, U and S; for the weight's gradient (conv2d_winograd_weight.c) what that needs.
  */
 #include "conv2d.h"
+#include "conv2d_winograd.h"
 
 enum {
     LEAST_CHANNELS = 64, /* fewer: the transforms move more than the products save */
     LEAST_TILES = 64,
+    LEAST_TERMS = 32,    /* of a sum of the weight's gradient: few drown in the roundings of their neighbours */
     MOST_BYTES = 1 << 30 /* of the workspace */
 };
 
@@ -21,6 +23,7 @@ typedef struct winograd_plan {
     linnet_cl_conv2d shape;
     linnet_cl_kernel *input, *weights, *product, *output;
     uint64_t u_at, s_at; /* bytes into the workspace */
+    linnet_cl_winograd_gradient weight;
 } winograd_plan;
 
 static int64_t ceil_div(int64_t a, int64_t b)
@@ -55,6 +58,15 @@ bool linnet_cl_conv2d_winograd_pays(const linnet_cl_conv2d *s)
            s->images * s->out_height * s->out_width >= 16 * LEAST_TILES;
 }
 
+/* The gradients are computed one after the other. */
+static uint64_t winograd_workspace_bytes(const linnet_backend_device *device, const linnet_cl_conv2d *s)
+{
+    winograd_sizes w = sizes_of(s);
+    uint64_t product = s->forward || s->want_data ? (uint64_t)(w.v + w.u + w.s) * sizeof(float) : 0;
+    uint64_t weight = s->want_weight ? linnet_cl_winograd_gradient_bytes(device, s) : 0;
+    return product > weight ? product : weight;
+}
+
 static const char *winograd_refusal(const linnet_backend_device *device, const linnet_cl_conv2d *s)
 {
     if (device->prefers_vectors)
@@ -62,25 +74,19 @@ static const char *winograd_refusal(const linnet_backend_device *device, const l
     if (s->kernel_height != 3 || s->kernel_width != 3 || s->stride_y * s->stride_x != 1 ||
         s->dilation_y * s->dilation_x != 1 || s->groups != 1)
         return "needs a 3x3 kernel, stride, dilation and groups of 1";
-    if (!s->forward && (s->want_weight || s->want_bias))
-        return "for the forward direction and the input's gradient";
+    if (s->want_bias && !s->want_weight)
+        return "computes no gradient of the bias alone";
     /* With more there are outputs that see padding only: they are 0, exactly. */
     if (s->top > 2 || s->left > 2 || s->out_height + 2 - s->height - s->top > 2 ||
         s->out_width + 2 - s->width - s->left > 2)
         return "needs padding of at most 2";
     if (s->channels < 16 || s->outputs < 16)
         return "needs 16 channels";
-    winograd_sizes w = sizes_of(s);
-    if ((w.v + w.u + w.s) * (int64_t)sizeof(float) > MOST_BYTES)
+    if (s->want_weight && s->images * s->out_height * s->out_width < LEAST_TERMS)
+        return "needs more outputs for the gradient of the weight";
+    if (winograd_workspace_bytes(device, s) > MOST_BYTES)
         return "needs fewer or smaller items";
     return NULL;
-}
-
-static uint64_t winograd_workspace_bytes(const linnet_backend_device *device, const linnet_cl_conv2d *s)
-{
-    (void)device;
-    winograd_sizes w = sizes_of(s);
-    return (uint64_t)(w.v + w.u + w.s) * sizeof(float);
 }
 
 static void transform_kernels(winograd_plan *plan, const winograd_sizes *w)
@@ -88,7 +94,8 @@ static void transform_kernels(winograd_plan *plan, const winograd_sizes *w)
     const linnet_cl_conv2d *s = &plan->shape;
     bool large = s->winograd == 4;
     linnet_cl_program_id program = large ? LINNET_CL_PROGRAM_CONV2D_WINOGRAD_F4 : LINNET_CL_PROGRAM_CONV2D_WINOGRAD_F2;
-    const int64_t input[] = {w->channels, w->in_height, w->in_width, w->top, w->left, w->tiles_y, w->tiles_x, w->tiles};
+    const int64_t input[] = {w->channels, w->in_height, w->in_width, w->top,  w->left,
+                             w->tiles_y,  w->tiles_x,   w->tiles,    w->tiles};
     plan->input =
         linnet_cl_kernel_new(&plan->base, program, large ? "conv2d_winograd_input_f4" : "conv2d_winograd_input_f2", 2);
     linnet_cl_ints(plan->input, input);
@@ -116,11 +123,11 @@ static void transform_kernels(winograd_plan *plan, const winograd_sizes *w)
     linnet_cl_range(plan->output, w->tiles, w->outputs, 1, 0);
 }
 
-static linnet_status winograd_run(linnet_backend_plan *base, linnet_backend_queue *queue, const linnet_layer_args *args)
+static linnet_status run_product(winograd_plan *plan, linnet_backend_queue *queue, const linnet_layer_args *args)
 {
-    winograd_plan *plan = (winograd_plan *)base;
     const linnet_cl_conv2d *s = &plan->shape;
     linnet_view v = args->workspace, u = linnet_cl_view_at(v, plan->u_at), sums = linnet_cl_view_at(v, plan->s_at);
+    linnet_cl_run_int(plan->input, 0, 0);
     linnet_status status = linnet_cl_launch(
         plan->input, queue, s->forward ? args->inputs[LINNET_CONV2D_X] : args->output_gradients[LINNET_CONV2D_Y], v);
     if (!status)
@@ -136,16 +143,16 @@ static linnet_status winograd_run(linnet_backend_plan *base, linnet_backend_queu
                             s->forward ? args->outputs[LINNET_CONV2D_Y] : args->input_gradients[LINNET_CONV2D_X]);
 }
 
-static linnet_status winograd_plan_new(linnet_backend_device *device, const linnet_cl_conv2d *shape,
-                                       linnet_backend_plan **out)
+static linnet_status winograd_run(linnet_backend_plan *base, linnet_backend_queue *queue, const linnet_layer_args *args)
 {
-    linnet_backend_plan *base;
-    linnet_status status = linnet_cl_plan_new(device, sizeof(winograd_plan), winograd_run, &base);
-    if (status)
-        return status;
     winograd_plan *plan = (winograd_plan *)base;
-    winograd_sizes w = sizes_of(shape);
-    plan->shape = *shape;
+    linnet_status status = plan->product ? run_product(plan, queue, args) : LINNET_OK;
+    return status || !plan->weight.product ? status : linnet_cl_winograd_gradient_run(&plan->weight, queue, args);
+}
+
+static void product_kernels(winograd_plan *plan)
+{
+    winograd_sizes w = sizes_of(&plan->shape);
     plan->u_at = (uint64_t)w.v * sizeof(float);
     plan->s_at = (uint64_t)(w.v + w.u) * sizeof(float);
     transform_kernels(plan, &w);
@@ -161,7 +168,22 @@ static linnet_status winograd_plan_new(linnet_backend_device *device, const linn
                                     .a_batch = w.outputs * w.channels,
                                     .b_batch = w.channels * w.tiles,
                                     .c_batch = w.outputs * w.tiles};
-    plan->product = linnet_cl_gemm_kernel(base, &product, true);
+    plan->product = linnet_cl_gemm_kernel(&plan->base, &product, true);
+}
+
+static linnet_status winograd_plan_new(linnet_backend_device *device, const linnet_cl_conv2d *shape,
+                                       linnet_backend_plan **out)
+{
+    linnet_backend_plan *base;
+    linnet_status status = linnet_cl_plan_new(device, sizeof(winograd_plan), winograd_run, &base);
+    if (status)
+        return status;
+    winograd_plan *plan = (winograd_plan *)base;
+    plan->shape = *shape;
+    if (shape->forward || shape->want_data)
+        product_kernels(plan);
+    if (shape->want_weight)
+        linnet_cl_winograd_gradient_kernels(base, shape, &plan->weight);
     return linnet_cl_plan_done(base, out);
 }
 

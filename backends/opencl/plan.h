@@ -11,7 +11,7 @@
 
 #include "opencl.h"
 
-#define LINNET_CL_MAX_KERNELS 8
+#define LINNET_CL_MAX_KERNELS 12
 /* Kernels index with int, also the work-items that a last group has too many. */
 #define LINNET_CL_MOST_ELEMENTS (INT32_MAX - 65536)
 

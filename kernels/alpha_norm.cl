@@ -7,6 +7,7 @@
  * whole: the exponent where it is a small whole number, so that the power is a product, else -1.
  */
 #include "channel.clh"
+#include "vectors.clh"
 
 /* |x|^exponent, exponent >= 0 */
 float alpha_norm_power(float x, int whole, float exponent)
@@ -37,7 +38,7 @@ __kernel void alpha_norm_forward(__global const float *x, ulong x_at, __global f
     float sum = 0.0f;
     x += x_at;
     CHANNEL_WALK(sum, channels, size, 0, first, last, alpha_norm_power(x[at], whole, alpha),
-                 alpha_norm_power8(vload8(0, x + at), whole, alpha))
+                 alpha_norm_power8(load8(0, x + at), whole, alpha))
     sum = channel_group_sum(sum, scratch);
     if (get_local_id(0) == 0)
         partial[partial_at + p] = sum;
@@ -71,9 +72,9 @@ __kernel void alpha_norm_backward_run(__global const float *x, ulong x_at, __glo
     x += x_at;
     dx += dx_at;
     for (; i + 8 <= last; i += 8) {
-        float8 value = vload8(0, x + i), gradient = factor * alpha_norm_power8(value, whole, exponent);
+        float8 value = load8(0, x + i), gradient = factor * alpha_norm_power8(value, whole, exponent);
         gradient = select(select(value, gradient, value > 0.0f), -gradient, value < 0.0f);
-        vstore8(accumulate ? vload8(0, dx + i) + gradient : gradient, 0, dx + i);
+        store8(accumulate ? load8(0, dx + i) + gradient : gradient, 0, dx + i);
     }
     for (; i < last; i++) {
         float value = x[i];

@@ -6,6 +6,7 @@
  * passes), so it cannot cancel.
  */
 #include "channel.clh"
+#include "vectors.clh"
 
 __kernel void batch_norm_sum(__global const float *x, ulong x_at, __global float *partial, ulong partial_at,
                              int channels, int size, int elements, int run)
@@ -15,7 +16,7 @@ __kernel void batch_norm_sum(__global const float *x, ulong x_at, __global float
     int first = p * run, last = first + min(run, elements - first);
     float sum = 0.0f;
     x += x_at;
-    CHANNEL_WALK(sum, channels, size, c, first, last, x[at], vload8(0, x + at))
+    CHANNEL_WALK(sum, channels, size, c, first, last, x[at], load8(0, x + at))
     sum = channel_group_sum(sum, scratch);
     if (get_local_id(0) == 0)
         partial[partial_at + (ulong)p * channels + c] = sum;
@@ -43,7 +44,7 @@ __kernel void batch_norm_squares(__global const float *x, ulong x_at, __global c
     float sum = 0.0f, mean = stats[stats_at + c];
     x += x_at;
     CHANNEL_WALK(sum, channels, size, c, first, last, (x[at] - mean) * (x[at] - mean),
-                 (vload8(0, x + at) - mean) * (vload8(0, x + at) - mean))
+                 (load8(0, x + at) - mean) * (load8(0, x + at) - mean))
     sum = channel_group_sum(sum, scratch);
     if (get_local_id(0) == 0)
         partial[partial_at + (ulong)p * channels + c] = sum;
@@ -103,9 +104,9 @@ __kernel void batch_norm_gradient_sums(__global const float *x, ulong x_at, __gl
     float sum = 0.0f, product = 0.0f, mean = stats[stats_at + c], rstd = stats[stats_at + channels + c];
     x += x_at;
     dy += dy_at;
-    CHANNEL_WALK(sum, channels, size, c, first, last, dy[at], vload8(0, dy + at))
+    CHANNEL_WALK(sum, channels, size, c, first, last, dy[at], load8(0, dy + at))
     CHANNEL_WALK(product, channels, size, c, first, last, dy[at] * (x[at] - mean) * rstd,
-                 vload8(0, dy + at) * (vload8(0, x + at) - mean) * rstd)
+                 load8(0, dy + at) * (load8(0, x + at) - mean) * rstd)
     sum = channel_group_sum(sum, scratch);
     product = channel_group_sum(product, scratch);
     if (get_local_id(0) != 0)
@@ -127,7 +128,7 @@ __kernel void batch_norm_normalize_planes(__global const float *x, ulong x_at, _
     x += x_at + plane * size;
     y += y_at + plane * size;
     for (; s + 8 <= size; s += 8)
-        vstore8((vload8(0, x + s) - mean) * rstd * factor + shift, 0, y + s);
+        store8((load8(0, x + s) - mean) * rstd * factor + shift, 0, y + s);
     for (; s < size; s++)
         y[s] = (x[s] - mean) * rstd * factor + shift;
 }
@@ -167,8 +168,8 @@ __kernel void batch_norm_backward_planes(__global const float *x, ulong x_at, __
     dy += dy_at + plane * size;
     dx += dx_at + plane * size;
     for (; s + 8 <= size; s += 8) {
-        float8 gradient = (vload8(0, dy + s) - mean_dy - (vload8(0, x + s) - mean) * slope) * factor;
-        vstore8(accumulate ? vload8(0, dx + s) + gradient : gradient, 0, dx + s);
+        float8 gradient = (load8(0, dy + s) - mean_dy - (load8(0, x + s) - mean) * slope) * factor;
+        store8(accumulate ? load8(0, dx + s) + gradient : gradient, 0, dx + s);
     }
     for (; s < size; s++) {
         float gradient = (dy[s] - mean_dy - (x[s] - mean) * slope) * factor;

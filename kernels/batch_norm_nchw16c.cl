@@ -5,6 +5,7 @@
  * lanes stay zero, since what is per channel is read as zeros there.
  */
 #include "lanes.clh"
+#include "vectors.clh"
 
 /* Adds to sum, over part p of block, the expression VALUE of the element at (floats from x). */
 #define BLOCK_WALK(VALUE)                                                                                              \
@@ -27,7 +28,7 @@ __kernel void batch_norm_nchw16c_sum(__global const float *restrict x, ulong x_a
 {
     PART float16 sum = 0.0f;
     x += x_at;
-    BLOCK_WALK(sum += vload16(0, x + at))
+    BLOCK_WALK(sum += load16(0, x + at))
     lanes_store(sum, partial + partial_at + (ulong)p * channels + c0, count);
 }
 
@@ -38,7 +39,7 @@ __kernel void batch_norm_nchw16c_squares(__global const float *restrict x, ulong
 {
     PART float16 sum = 0.0f, mean = lanes_load(stats + stats_at + c0, count);
     x += x_at;
-    BLOCK_WALK(float16 d = vload16(0, x + at) - mean; sum += d * d)
+    BLOCK_WALK(float16 d = load16(0, x + at) - mean; sum += d * d)
     lanes_store(sum, partial + partial_at + (ulong)p * channels + c0, count);
 }
 
@@ -52,7 +53,7 @@ __kernel void batch_norm_nchw16c_gradient_sums(__global const float *restrict x,
     float16 rstd = lanes_load(stats + stats_at + channels + c0, count);
     x += x_at;
     dy += dy_at;
-    BLOCK_WALK(float16 g = vload16(0, dy + at); sum += g; product += g * ((vload16(0, x + at) - mean) * rstd))
+    BLOCK_WALK(float16 g = load16(0, dy + at); sum += g; product += g * ((load16(0, x + at) - mean) * rstd))
     lanes_store(sum, partial + partial_at + (ulong)p * channels + c0, count);
     lanes_store(product, partial + partial_at + (ulong)(parts + p) * channels + c0, count);
 }
@@ -70,7 +71,7 @@ __kernel void batch_norm_nchw16c_normalize(__global const float *x, ulong x_at, 
     x += x_at + (ulong)plane * size * LANES;
     y += y_at + (ulong)plane * size * LANES;
     for (int i = 0; i < size; i++)
-        vstore16((vload16(i, x) - mean) * rstd * factor + shift, i, y);
+        store16((load16(i, x) - mean) * rstd * factor + shift, i, y);
 }
 
 /* dx on dy is allowed. */
@@ -92,7 +93,7 @@ __kernel void batch_norm_nchw16c_backward(__global const float *restrict x, ulon
     dy += dy_at + (ulong)plane * size * LANES;
     dx += dx_at + (ulong)plane * size * LANES;
     for (int i = 0; i < size; i++) {
-        float16 gradient = (vload16(i, dy) - mean_dy - (vload16(i, x) - mean) * slope) * factor;
-        vstore16(accumulate ? vload16(i, dx) + gradient : gradient, i, dx);
+        float16 gradient = (load16(i, dy) - mean_dy - (load16(i, x) - mean) * slope) * factor;
+        store16(accumulate ? load16(i, dx) + gradient : gradient, i, dx);
     }
 }

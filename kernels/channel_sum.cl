@@ -4,6 +4,7 @@
  * y: channel. elements = N S.
  */
 #include "channel.clh"
+#include "vectors.clh"
 
 __kernel void channel_sum_parts(__global const float *x, ulong x_at, __global float *partial, ulong partial_at,
                                 int channels, int size, int elements, int run)
@@ -13,7 +14,7 @@ __kernel void channel_sum_parts(__global const float *x, ulong x_at, __global fl
     int first = p * run, last = first + min(run, elements - first);
     float sum = 0.0f;
     x += x_at;
-    CHANNEL_WALK(sum, channels, size, c, first, last, x[at], vload8(0, x + at))
+    CHANNEL_WALK(sum, channels, size, c, first, last, x[at], load8(0, x + at))
     sum = channel_group_sum(sum, scratch);
     if (get_local_id(0) == 0)
         partial[partial_at + (ulong)p * channels + c] = sum;
@@ -31,10 +32,10 @@ __kernel void channel_sum_nchw16c(__global const float *restrict x, ulong x_at, 
         int n = e / size, s = e - n * size, length = min(size - s, last - e);
         __global const float *from = x + x_at + (((ulong)n * blocks + block) * size + s) * 16;
         for (int i = 0; i < length; i++)
-            sum += vload16(i, from);
+            sum += load16(i, from);
         e += length;
     }
-    vstore16(sum, 0, lanes);
+    store16(sum, 0, lanes);
     for (int l = 0; l < min(16, channels - block * 16); l++)
         partial[partial_at + (ulong)p * channels + block * 16 + l] = lanes[l];
 }

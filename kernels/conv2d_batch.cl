@@ -19,6 +19,8 @@
  */
 #include "channels_window.clh"
 #include "batch_window.clh"
+#include "loops.clh"
+#include "vectors.clh"
 
 #if defined(TILE_ROWS) && !defined(TILE_PIXELS)
 #define TILE_PIXELS 1
@@ -47,10 +49,10 @@ typedef struct batch_pixels {
 } batch_pixels;
 
 /* w [planes][taps][K]; bias and added: NULL, none. */
-#define TILE(K)                                                                                                        \
-    void batch_tile_##K(const batch_job *job, const batch_pixels *pixels, __local const float *a,                      \
-                        __local const float *w, const int *tap, __global const float *bias,                            \
-                        __global const float *added, __global float *out)                                              \
+#define BATCH_TILE(K)                                                                                                  \
+    APART void batch_tile_##K(const batch_job *job, const batch_pixels *pixels, __local const float *a,                \
+                              __local const float *w, const int *tap, __global const float *bias,                      \
+                              __global const float *added, __global float *out)                                        \
     {                                                                                                                  \
         float16 sum[K][TILE_PIXELS];                                                                                   \
         int from[TILE_PIXELS], plane_floats = job->plane_floats, taps = job->taps, out_plane = job->out_plane;         \
@@ -64,7 +66,7 @@ typedef struct batch_pixels {
             for (int i = 0; i < taps; i++, w += K) {                                                                   \
                 __local const float *x = a + tap[i];                                                                   \
                 float16 v[TILE_PIXELS];                                                                                \
-                UNROLL for (int t = 0; t < TILE_PIXELS; t++) v[t] = vload16(0, x + from[t]);                           \
+                UNROLL for (int t = 0; t < TILE_PIXELS; t++) v[t] = load16(0, x + from[t]);                            \
                 UNROLL for (int k = 0; k < K; k++)                                                                     \
                 {                                                                                                      \
                     UNROLL for (int t = 0; t < TILE_PIXELS; t++) sum[k][t] += w[k] * v[t];                             \
@@ -77,20 +79,20 @@ typedef struct batch_pixels {
                 float16 y = sum[k][t];                                                                                 \
                 __global float *place = out + k * out_plane + pixels->to[t];                                           \
                 if (job->accumulate)                                                                                   \
-                    y += vload16(0, place);                                                                            \
+                    y += load16(0, place);                                                                             \
                 if (added)                                                                                             \
-                    y += vload16(0, added + k * out_plane + pixels->to[t]);                                            \
-                vstore16(batch_clamp(y, job->low, job->high), 0, place);                                               \
+                    y += load16(0, added + k * out_plane + pixels->to[t]);                                             \
+                store16(batch_clamp(y, job->low, job->high), 0, place);                                                \
             }                                                                                                          \
         }                                                                                                              \
     }
 
-TILE(1)
-TILE(2)
-TILE(4)
-TILE(6)
+BATCH_TILE(1)
+BATCH_TILE(2)
+BATCH_TILE(4)
+BATCH_TILE(6)
 
-#define CASE(K)                                                                                                        \
+#define BATCH_CASE(K)                                                                                                  \
     case K:                                                                                                            \
         batch_tile_##K(job, pixels, a, w, tap, bias, added, out);                                                      \
         break;
@@ -100,10 +102,10 @@ void batch_tile(int k, const batch_job *job, const batch_pixels *pixels, __local
                 __global float *out)
 {
     switch (k) {
-        CASE(1)
-        CASE(2)
-        CASE(4)
-        CASE(6)
+        BATCH_CASE(1)
+        BATCH_CASE(2)
+        BATCH_CASE(4)
+        BATCH_CASE(6)
     }
 }
 
@@ -114,14 +116,14 @@ int batch_next(int outputs)
 }
 
 /* To [tile of outputs][planes][taps][outputs of the tile]. */
-void batch_pack(__global const float *restrict weight, int out_planes, int in_planes, int taps, const int *index,
-                int weight_out, int weight_in, __local float *to)
+APART void batch_pack(__global const float *restrict weight, int out_planes, int in_planes, int taps,
+                      const int *index, int weight_out, int weight_in, __local float *to)
 {
-    for (int k0 = 0, k; k0 < out_planes; k0 += k) {
+    ROLLED for (int k0 = 0, k; k0 < out_planes; k0 += k) {
         k = batch_next(out_planes - k0);
-        for (int p = 0; p < in_planes; p++)
-            for (int i = 0; i < taps; i++)
-                for (int o = 0; o < k; o++)
+        ROLLED for (int p = 0; p < in_planes; p++)
+            ROLLED for (int i = 0; i < taps; i++)
+                ROLLED for (int o = 0; o < k; o++)
                     *to++ = weight[(k0 + o) * weight_out + p * weight_in + index[i]];
     }
 }
@@ -152,8 +154,8 @@ conv2d_batch(__global const float *restrict in, ulong in_at, __global const floa
     if (rows <= 0 || x.outputs <= 0)
         return;
     int window_rows = (rows - 1) * y.stride + y.span, columns = (x.outputs - 1) * x.stride + x.span;
-    for (int m = 0; m < y.count; m++)
-        for (int n = 0; n < x.count; n++) {
+    ROLLED for (int m = 0; m < y.count; m++)
+        ROLLED for (int n = 0; n < x.count; n++) {
             tap[taps] = ((y.start + m * y.pitch) * columns + x.start + n * x.pitch) * LANES;
             index[taps++] = (y.first + m * y.step) * kernel_width + x.first + n * x.step;
         }
@@ -167,10 +169,10 @@ conv2d_batch(__global const float *restrict in, ulong in_at, __global const floa
     bias = has_bias ? bias + bias_at + group * out_planes : 0;
     batch_pack(weight + weight_at + (ulong)group * in_planes * out_planes * kernel_height * kernel_width, out_planes,
                in_planes, taps, index, weight_out, weight_in, packed);
-    for (int p = 0; p < in_planes && taps > 0; p++)
+    ROLLED for (int p = 0; p < in_planes && taps > 0; p++)
         batch_copy(in + (ulong)p * in_size, in_height, in_width, first_row * y.stride + y.low, x.low, window_rows,
                    columns, copies + p * job.plane_floats);
-    for (int done = 0, i = 0, j = 0, all = rows * x.outputs; done < all; done += TILE_PIXELS) {
+    ROLLED for (int done = 0, i = 0, j = 0, all = rows * x.outputs; done < all; done += TILE_PIXELS) {
         batch_pixels pixels;
         pixels.count = all - done;
         for (int t = 0; t < TILE_PIXELS; t++) {
@@ -181,7 +183,7 @@ conv2d_batch(__global const float *restrict in, ulong in_at, __global const floa
                 i++;
             }
         }
-        for (int k0 = 0, k; k0 < out_planes; k0 += k) {
+        ROLLED for (int k0 = 0, k; k0 < out_planes; k0 += k) {
             int to = k0 * job.out_plane;
             k = batch_next(out_planes - k0);
             batch_tile(k, &job, &pixels, copies, packed + k0 * in_planes * taps, tap, bias ? bias + k0 : 0,

@@ -20,6 +20,8 @@
  */
 #include "channels_window.clh"
 #include "batch_window.clh"
+#include "loops.clh"
+#include "vectors.clh"
 
 #if defined(TILE_ROWS) && !defined(TILE_TAPS)
 #define TILE_TAPS 1
@@ -40,8 +42,8 @@ typedef struct batch_taps {
 
 /* sums [K][depth][16], from the tile's first tap on. */
 #define WEIGHT_TILE(K)                                                                                                 \
-    void batch_weight_##K(const batch_chunk *chunk, const batch_taps *taps, __global const float *restrict dy,         \
-                          __local const float *restrict x, __local float *restrict sums)                               \
+    APART void batch_weight_##K(const batch_chunk *chunk, const batch_taps *taps, __global const float *restrict dy,   \
+                                __local const float *restrict x, __local float *restrict sums)                         \
     {                                                                                                                  \
         float16 sum[K][TILE_TAPS];                                                                                     \
         int at[TILE_TAPS], dy_plane = chunk->dy_plane, x_column = chunk->x_column, depth = chunk->depth;               \
@@ -49,23 +51,23 @@ typedef struct batch_taps {
         UNROLL for (int k = 0; k < K; k++)                                                                             \
         {                                                                                                              \
             UNROLL for (int t = 0; t < TILE_TAPS; t++) sum[k][t] =                                                     \
-                chunk->load && t < taps->count ? vload16(k * depth + t, sums) : (float16)0.0f;                         \
+                chunk->load && t < taps->count ? load16(k * depth + t, sums) : (float16)0.0f;                          \
         }                                                                                                              \
         for (int i = chunk->rows; i > 0; i--, x += chunk->x_row) {                                                     \
             __local const float *v = x;                                                                                \
             for (int j = chunk->columns; j > 0; j--, v += x_column, dy += LANES) {                                     \
                 float16 b[TILE_TAPS];                                                                                  \
-                UNROLL for (int t = 0; t < TILE_TAPS; t++) b[t] = vload16(0, v + at[t]);                               \
+                UNROLL for (int t = 0; t < TILE_TAPS; t++) b[t] = load16(0, v + at[t]);                                \
                 UNROLL for (int k = 0; k < K; k++)                                                                     \
                 {                                                                                                      \
-                    float16 gradient = vload16(0, dy + k * dy_plane);                                                  \
+                    float16 gradient = load16(0, dy + k * dy_plane);                                                   \
                     UNROLL for (int t = 0; t < TILE_TAPS; t++) sum[k][t] += gradient * b[t];                           \
                 }                                                                                                      \
             }                                                                                                          \
         }                                                                                                              \
         UNROLL for (int t = 0; t < TILE_TAPS; t++) if (t < taps->count)                                                \
         {                                                                                                              \
-            UNROLL for (int k = 0; k < K; k++) vstore16(sum[k][t], k * depth + t, sums);                               \
+            UNROLL for (int k = 0; k < K; k++) store16(sum[k][t], k * depth + t, sums);                                \
         }                                                                                                              \
     }
 
@@ -74,7 +76,7 @@ WEIGHT_TILE(2)
 WEIGHT_TILE(4)
 WEIGHT_TILE(6)
 
-#define CASE(K)                                                                                                        \
+#define WEIGHT_CASE(K)                                                                                                 \
     case K:                                                                                                            \
         batch_weight_##K(chunk, taps, dy, x, sums);                                                                    \
         break;
@@ -83,10 +85,10 @@ void batch_weight(int k, const batch_chunk *chunk, const batch_taps *taps, __glo
                   __local const float *restrict x, __local float *restrict sums)
 {
     switch (k) {
-        CASE(1)
-        CASE(2)
-        CASE(4)
-        CASE(6)
+        WEIGHT_CASE(1)
+        WEIGHT_CASE(2)
+        WEIGHT_CASE(4)
+        WEIGHT_CASE(6)
     }
 }
 
@@ -100,14 +102,14 @@ float4 batch_fold(float16 a, float16 b, float16 c, float16 d)
 }
 
 /* count sums of 16 lanes each. */
-void batch_fold_all(__local const float *restrict sums, int count, __global float *restrict to)
+APART void batch_fold_all(__local const float *restrict sums, int count, __global float *restrict to)
 {
     int i = 0;
-    for (; i + 4 <= count; i += 4)
-        vstore4(batch_fold(vload16(i, sums), vload16(i + 1, sums), vload16(i + 2, sums), vload16(i + 3, sums)), 0,
+    ROLLED for (; i + 4 <= count; i += 4)
+        vstore4(batch_fold(load16(i, sums), load16(i + 1, sums), load16(i + 2, sums), load16(i + 3, sums)), 0,
                 to + i);
-    for (; i < count; i++)
-        to[i] = batch_fold(vload16(i, sums), 0.0f, 0.0f, 0.0f).x;
+    ROLLED for (; i < count; i++)
+        to[i] = batch_fold(load16(i, sums), 0.0f, 0.0f, 0.0f).x;
 }
 
 /* Part p of the sums, [O][C][kh][kw] and behind them [O] of dy alone, at partial + p * part_floats. x: part, y: group,
@@ -126,7 +128,7 @@ conv2d_batch_weight(__global const float *restrict x_all, ulong x_at, __global c
     int columns = (out_width - 1) * stride_x + (kernel_width - 1) * dilation_x + 1;
     __local float *bias = sums + (last_output - o) * depth * LANES;
     int first = part * chunks_per_part, last = min(first + chunks_per_part, chunks);
-    for (int chunk = first; chunk < last; chunk++) {
+    ROLLED for (int chunk = first; chunk < last; chunk++) {
         int block = chunk / row_chunks, first_row = (chunk - block * row_chunks) * rows_per_chunk;
         int rows = min(rows_per_chunk, out_height - first_row);
         int window_rows = (rows - 1) * stride_y + (kernel_height - 1) * dilation_y + 1;
@@ -136,13 +138,13 @@ conv2d_batch_weight(__global const float *restrict x_all, ulong x_at, __global c
         __global const float *x = x_all + x_at + ((ulong)block * groups + group) * channels * size;
         __global const float *dy = dy_all + dy_at + ((ulong)block * groups + group) * outputs * dy_plane +
                                    (ulong)first_row * out_width * LANES;
-        for (int c = 0; c < channels; c++)
+        ROLLED for (int c = 0; c < channels; c++)
             batch_copy(x + (ulong)c * size, height, width, first_row * stride_y - top, -left, window_rows, columns,
                        copies + c * plane_floats);
-        for (int k0 = o, k; k0 < last_output; k0 += k) {
+        ROLLED for (int k0 = o, k; k0 < last_output; k0 += k) {
             int c = 0, u = 0, v = 0, left_over = last_output - k0;
             k = left_over >= 6 ? 6 : left_over >= 4 ? 4 : left_over >= 2 ? 2 : 1;
-            for (int q = 0; q < depth; q += TILE_TAPS) {
+            ROLLED for (int q = 0; q < depth; q += TILE_TAPS) {
                 batch_taps taps;
                 taps.count = depth - q;
                 for (int t = 0; t < TILE_TAPS; t++) {
@@ -158,17 +160,17 @@ conv2d_batch_weight(__global const float *restrict x_all, ulong x_at, __global c
                 batch_weight(k, &job, &taps, dy + (ulong)k0 * dy_plane, copies,
                              sums + ((k0 - o) * depth + q) * LANES);
             }
-            for (int i = k0; i < k0 + k; i++) {
-                float16 even = job.load ? vload16(i - o, bias) : (float16)0.0f, odd = 0.0f;
+            ROLLED for (int i = k0; i < k0 + k; i++) {
+                float16 even = job.load ? load16(i - o, bias) : (float16)0.0f, odd = 0.0f;
                 __global const float *g = dy + (ulong)i * dy_plane;
                 int p = 0;
-                for (; p + 2 <= rows * out_width; p += 2) {
-                    even += vload16(p, g);
-                    odd += vload16(p + 1, g);
+                ROLLED for (; p + 2 <= rows * out_width; p += 2) {
+                    even += load16(p, g);
+                    odd += load16(p + 1, g);
                 }
                 if (p < rows * out_width)
-                    even += vload16(p, g);
-                vstore16(even + odd, i - o, bias);
+                    even += load16(p, g);
+                store16(even + odd, i - o, bias);
             }
         }
     }
@@ -186,11 +188,11 @@ __kernel void conv2d_batch_weight_sum(__global const float *restrict partial, ul
 {
     int first = (int)get_global_id(0) * run, last = min(first + run, bias_way ? part_floats : weights);
     partial += partial_at;
-    for (int i = first; i < last; i++) {
+    ROLLED for (int i = first; i < last; i++) {
         bool is_bias = i >= weights;
         __global float *to = is_bias ? dbias + dbias_at + i - weights : dweight + dweight_at + i;
         float sum = 0.0f;
-        for (int p = 0; p < parts; p++)
+        ROLLED for (int p = 0; p < parts; p++)
             sum += partial[(ulong)p * part_floats + i];
         *to = (is_bias ? bias_way == 2 : accumulate) ? *to + sum : sum;
     }

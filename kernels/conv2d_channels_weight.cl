@@ -17,8 +17,9 @@
  * rows_per_chunk, out_set and chunks_per_part are arguments.
  */
 #include "channels_window.clh"
+#include "loops.clh"
+#include "vectors.clh"
 
-#define UNROLL _Pragma("unroll")
 #ifndef TILE_COLUMNS
 #define TILE_COLUMNS 2
 #endif
@@ -34,14 +35,14 @@
         float16 sum[R][T];                                                                                             \
         UNROLL for (int r = 0; r < R; r++)                                                                             \
         {                                                                                                              \
-            UNROLL for (int t = 0; t < T; t++) sum[r][t] = load ? vload16(r, sums + t * sums_t) : (float16)0.0f;       \
+            UNROLL for (int t = 0; t < T; t++) sum[r][t] = load ? load16(r, sums + t * sums_t) : (float16)0.0f;        \
         }                                                                                                              \
         for (; runs > 0; runs--, dy += dy_step, x += x_step) {                                                         \
             __global const float *a = dy;                                                                              \
             __local const float *v = x;                                                                                \
             for (int p = run; p > 0; p--, a += LANES, v += LANES) {                                                    \
                 float16 b[T];                                                                                          \
-                UNROLL for (int t = 0; t < T; t++) b[t] = vload16(0, v + t * x_t);                                     \
+                UNROLL for (int t = 0; t < T; t++) b[t] = load16(0, v + t * x_t);                                      \
                 UNROLL for (int r = 0; r < R; r++)                                                                     \
                 {                                                                                                      \
                     UNROLL for (int t = 0; t < T; t++) sum[r][t] += a[r] * b[t];                                       \
@@ -50,7 +51,7 @@
         }                                                                                                              \
         UNROLL for (int r = 0; r < R; r++)                                                                             \
         {                                                                                                              \
-            UNROLL for (int t = 0; t < T; t++) vstore16(sum[r][t], r, sums + t * sums_t);                              \
+            UNROLL for (int t = 0; t < T; t++) store16(sum[r][t], r, sums + t * sums_t);                               \
         }                                                                                                              \
     }
 
@@ -77,10 +78,10 @@ float16 channels_sum(__global const float *restrict from, int count)
     float16 even = 0.0f, odd = 0.0f;
     int i = 0;
     for (; i + 2 <= count; i += 2) {
-        even += vload16(i, from);
-        odd += vload16(i + 1, from);
+        even += load16(i, from);
+        odd += load16(i + 1, from);
     }
-    return i < count ? even + odd + vload16(i, from) : even + odd;
+    return i < count ? even + odd + load16(i, from) : even + odd;
 }
 
 /* Part p of the sums, [OB][CB][kh][kw][16 o][16 c] and, behind those of all groups, [OB][16 o] of dy alone, at
@@ -120,7 +121,7 @@ conv2d_channels_weight(__global const float *restrict x_all, ulong x_at, __globa
             __global const float *gradient = gradients + (ulong)o * out_size + first_row * out_width * LANES;
             __global float *sums = partial + (ulong)(o * in_blocks + block) * sums_t;
             if (block == 0)
-                vstore16(channels_sum(gradient, rows * out_width) + (load ? vload16(o, bias) : (float16)0.0f), o, bias);
+                store16(channels_sum(gradient, rows * out_width) + (load ? load16(o, bias) : (float16)0.0f), o, bias);
 #if TILE_COLUMNS == 2
             if (columns == 2) {
                 EACH_TAP(8, 2)
@@ -163,8 +164,8 @@ __kernel void conv2d_channels_weight_sum(__global const float *restrict partial,
         float lanes[LANES];
         float16 sum = 0.0f;
         for (int p = 0; p < parts; p++)
-            sum += vload16(0, partial + (ulong)p * part_floats + i * PAIR);
-        vstore16(sum, 0, lanes);
+            sum += load16(0, partial + (ulong)p * part_floats + i * PAIR);
+        store16(sum, 0, lanes);
         for (int c = 0; c < count; c++)
             dweight[c * taps + i] = accumulate ? dweight[c * taps + i] + lanes[c] : lanes[c];
     }

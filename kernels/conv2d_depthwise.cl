@@ -23,8 +23,9 @@
  * of a task are arguments.
  */
 #include "channels_window.clh"
+#include "loops.clh"
+#include "vectors.clh"
 
-#define UNROLL _Pragma("unroll")
 #ifndef TILE_ROWS
 #define TILE_ROWS 14
 #endif
@@ -53,16 +54,16 @@ typedef struct depthwise_job {
         UNROLL for (int r = 0; r < R; r++) sum[r] = job->bias;                                                         \
         for (int i = 0; i < job->taps; i++) {                                                                          \
             __local const float *x = a + tap[i].x;                                                                     \
-            float16 w = vload16(0, weight + tap[i].y);                                                                 \
-            UNROLL for (int r = 0; r < R; r++) sum[r] += w * vload16(r, x);                                            \
+            float16 w = load16(0, weight + tap[i].y);                                                                  \
+            UNROLL for (int r = 0; r < R; r++) sum[r] += w * load16(r, x);                                             \
         }                                                                                                              \
         UNROLL for (int r = 0; r < R; r++)                                                                             \
         {                                                                                                              \
             if (r >= skip) {                                                                                           \
                 __global float *to = out + r * job->out_pixel;                                                         \
-                float16 v = job->accumulate ? sum[r] + vload16(0, to) : sum[r];                                        \
+                float16 v = job->accumulate ? sum[r] + load16(0, to) : sum[r];                                         \
                 v = select(v, (float16)job->low, v < job->low);                                                        \
-                vstore16(select(v, (float16)job->high, v > job->high), 0, to);                                         \
+                store16(select(v, (float16)job->high, v > job->high), 0, to);                                          \
             }                                                                                                          \
         }                                                                                                              \
     }
@@ -140,7 +141,7 @@ conv2d_depthwise(__global const float *restrict in, ulong in_at, __global const 
         float lane[LANES];
         for (int l = 0; l < LANES; l++)
             lane[l] = has_bias && block * LANES + l < channels ? bias[bias_at + block * LANES + l] : 0.0f;
-        job.bias = vload16(0, lane);
+        job.bias = load16(0, lane);
         if (taps > 0)
             channels_copy(in + in_at + (ulong)plane * in_height * in_width * LANES, in_height, in_width, window, y, x,
                           first_row, copies);
@@ -161,29 +162,29 @@ conv2d_depthwise(__global const float *restrict in, ulong in_at, __global const 
         UNROLL for (int t = 0; t < T; t++)                                                                             \
         {                                                                                                              \
             from[t] = x + tap[t];                                                                                      \
-            sum[t][0] = load ? vload16(t, sums) : (float16)0.0f;                                                       \
+            sum[t][0] = load ? load16(t, sums) : (float16)0.0f;                                                        \
             sum[t][1] = sum[t][2] = sum[t][3] = 0.0f;                                                                  \
         }                                                                                                              \
         for (; runs > 0; runs--) {                                                                                     \
             int p = 0;                                                                                                 \
             for (; p + 4 <= run; p += 4) {                                                                             \
-                float16 g0 = vload16(p, dy), g1 = vload16(p + 1, dy), g2 = vload16(p + 2, dy), g3 = vload16(p + 3, dy); \
+                float16 g0 = load16(p, dy), g1 = load16(p + 1, dy), g2 = load16(p + 2, dy), g3 = load16(p + 3, dy);    \
                 UNROLL for (int t = 0; t < T; t++)                                                                     \
                 {                                                                                                      \
-                    sum[t][0] += g0 * vload16(p, from[t]);                                                             \
-                    sum[t][1] += g1 * vload16(p + 1, from[t]);                                                         \
-                    sum[t][2] += g2 * vload16(p + 2, from[t]);                                                         \
-                    sum[t][3] += g3 * vload16(p + 3, from[t]);                                                         \
+                    sum[t][0] += g0 * load16(p, from[t]);                                                              \
+                    sum[t][1] += g1 * load16(p + 1, from[t]);                                                          \
+                    sum[t][2] += g2 * load16(p + 2, from[t]);                                                          \
+                    sum[t][3] += g3 * load16(p + 3, from[t]);                                                          \
                 }                                                                                                      \
             }                                                                                                          \
             for (; p < run; p++) {                                                                                     \
-                UNROLL for (int t = 0; t < T; t++) sum[t][0] += vload16(p, dy) * vload16(p, from[t]);                  \
+                UNROLL for (int t = 0; t < T; t++) sum[t][0] += load16(p, dy) * load16(p, from[t]);                    \
             }                                                                                                          \
             dy += dy_step;                                                                                             \
             UNROLL for (int t = 0; t < T; t++) from[t] += x_step;                                                      \
         }                                                                                                              \
         UNROLL for (int t = 0; t < T; t++)                                                                             \
-            vstore16((sum[t][0] + sum[t][1]) + (sum[t][2] + sum[t][3]), t, sums);                                      \
+            store16((sum[t][0] + sum[t][1]) + (sum[t][2] + sum[t][3]), t, sums);                                       \
     }
 
 SUMS(1)
@@ -234,8 +235,8 @@ __kernel void conv2d_depthwise_weight_sum(__global const float *restrict partial
     float lane[LANES];
     float16 sum = 0.0f;
     for (int p = 0; p < parts; p++)
-        sum += vload16(0, partial + partial_at + (((ulong)p * blocks + block) * taps + t) * LANES);
-    vstore16(sum, 0, lane);
+        sum += load16(0, partial + partial_at + (((ulong)p * blocks + block) * taps + t) * LANES);
+    store16(sum, 0, lane);
     dweight += dweight_at + (ulong)block * LANES * taps + t;
     for (int l = 0; l < min(LANES, channels - block * LANES); l++)
         dweight[l * taps] = accumulate ? dweight[l * taps] + lane[l] : lane[l];

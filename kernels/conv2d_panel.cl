@@ -8,6 +8,7 @@
 #include "unary_op.clh"
 #include "vector_tile.clh"
 #include "window.clh"
+#include "vectors.clh"
 
 /* Shape arguments that every kernel here takes, and hands on. */
 #define SHAPE                                                                                                          \
@@ -35,7 +36,7 @@ void panel_pack(__global const float *image, __local float *columns, int pitch, 
                     if (!inside)
                         continue;
                     for (; stride_x == 1 && j + 8 <= last; j += 8)
-                        vstore8(vload8(0, from + j), 0, to + j);
+                        store8(load8(0, from + j), 0, to + j);
                     for (; j < last; j++)
                         to[j] = from[j * stride_x];
                     for (; j < out_width; j++)
@@ -50,7 +51,7 @@ void panel_copy(__global const float *from, __local float *to, int pitch, int ro
     for (int r = 0; r < rows; r++, from += size, to += pitch) {
         int p = 0;
         for (; p + 8 <= length; p += 8)
-            vstore8(vload8(0, from + p), 0, to + p);
+            store8(load8(0, from + p), 0, to + p);
         for (; p < length; p++)
             to[p] = from[p];
     }
@@ -91,18 +92,18 @@ __kernel void conv2d_panel_forward(__global const float *restrict x, ulong x_at,
             __global const float *a = weight + weight_at + (ulong)(o0 + o) * depth;
             PANEL_POINTERS(a, depth, count)
             float16 sum[TILE_ROWS] = {0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f};
-            ROWS_TILE(float16, vload16, sum, a, a1, a2, a3, a4, a5, 1, columns + p, pitch, depth)
+            ROWS_TILE(float16, load16, sum, a, a1, a2, a3, a4, a5, 1, columns + p, pitch, depth)
             for (int r = 0; r < count; r++) {
                 __global float *to = y + (ulong)(o + r) * out_size + p;
                 float16 value = sum[r] + (has_bias ? bias[bias_at + o0 + o + r] : 0.0f);
                 if (op == 1)
                     value = select(value, (float16)0.0f, value < 0.0f);
                 if (lanes == 16 && op <= 1) {
-                    vstore16(value, 0, to);
+                    store16(value, 0, to);
                     continue;
                 }
                 float lane[16];
-                vstore16(value, 0, lane);
+                store16(value, 0, lane);
                 for (int l = 0; l < lanes; l++)
                     to[l] = op <= 1 ? lane[l] : unary_apply(op, lane[l], alpha, beta);
             }
@@ -139,9 +140,9 @@ __kernel void conv2d_panel_backward_data(__global const float *restrict dy, ulon
                 __global const float *a = weight + k0;
                 PANEL_POINTERS(a, 1, count)
                 float16 sum[TILE_ROWS] = {0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f};
-                ROWS_TILE(float16, vload16, sum, a, a1, a2, a3, a4, a5, depth, gradients + p, pitch, group_outputs)
+                ROWS_TILE(float16, load16, sum, a, a1, a2, a3, a4, a5, depth, gradients + p, pitch, group_outputs)
                 for (int r = 0; r < count; r++)
-                    vstore16(sum[r], 0, columns + (ulong)(k0 + r) * pitch + p);
+                    store16(sum[r], 0, columns + (ulong)(k0 + r) * pitch + p);
             }
         for (int k = 0; k < depth; k++) {
             int c = k / taps, u = k % taps / kernel_width, v = k % kernel_width;
@@ -154,7 +155,7 @@ __kernel void conv2d_panel_backward_data(__global const float *restrict dy, ulon
                 __local const float *from = columns + (ulong)k * pitch + i * out_width;
                 __global float *to = dx + ((long)c * height + row) * width + v * dilation_x - left;
                 for (; stride_x == 1 && j + 8 <= last; j += 8)
-                    vstore8(vload8(0, to + j) + vload8(0, from + j), 0, to + j);
+                    store8(load8(0, to + j) + load8(0, from + j), 0, to + j);
                 for (; j < last; j++)
                     to[j * stride_x] += from[j];
             }
@@ -200,7 +201,7 @@ __kernel void conv2d_panel_backward_weight(__global const float *restrict x, ulo
                     __local const float *b3 = wide > 3 ? b0 + 3 * pitch : b0;
                     float8 sum[DOT_ROWS][DOT_COLUMNS] = {{0.0f}};
                     for (int k = 0; k < length; k += 8)
-                        DOT_STEP(float8, vload8, sum, k, a0, a1, a2, b0, b1, b2, b3)
+                        DOT_STEP(float8, load8, sum, k, a0, a1, a2, b0, b1, b2, b3)
                     for (int r = 0; r < count; r++)
                         for (int s = 0; s < wide; s++) {
                             __global float *to = partial + (ulong)(o + r) * depth + k0 + s;

@@ -8,6 +8,8 @@
  * block of 16 channels, which it draws at once.
  */
 #include "philox.clh"
+#include "loops.clh"
+#include "vectors.clh"
 
 /* Under 2^31 elements the block's upper word is 0. */
 float4 dropout_uniform(int block, ulong seed, ulong step, uint node)
@@ -39,8 +41,7 @@ __kernel void dropout_apply(__global const float *x, ulong x_at, __global float 
     }
 }
 
-#define LANES  16
-#define UNROLL _Pragma("unroll")
+#define LANES 16
 
 /* The same for 16 blocks. */
 void dropout_words16(uint16 block, ulong seed, ulong step, uint node, uint16 out_words[4])
@@ -89,8 +90,8 @@ __kernel void dropout_apply_nchw16c(__global const float *x, ulong x_at, __globa
         {
             if (s + i < last) {
                 float16 uniform = convert_float16(word[i] >> 8u) * (1.0f / 16777216.0f);
-                float16 value = select((float16)0.0f, vload16(s + i, x) * scale, uniform >= probability && there);
-                vstore16(accumulate ? vload16(s + i, y) + value : value, s + i, y);
+                float16 value = select((float16)0.0f, load16(s + i, x) * scale, uniform >= probability && there);
+                store16(accumulate ? load16(s + i, y) + value : value, s + i, y);
             }
             here[i] = next[i];
         }

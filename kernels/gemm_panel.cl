@@ -15,8 +15,9 @@
  * defaults. With 16 registers of 8 floats TILE_ROWS 6 makes it 4 rows by 16 columns.
  */
 #include "gemm_arguments.clh"
+#include "loops.clh"
+#include "vectors.clh"
 
-#define UNROLL _Pragma("unroll")
 #ifdef TILE_ROWS
 #define PANEL_COLUMNS 16
 #else
@@ -34,10 +35,10 @@ void panel_transpose4(__global const float *from, int step, int last, __local fl
 {
     float16 r0 = ROWS(0), r4 = ROWS(4), r8 = ROWS(8), rc = ROWS(12);
     float16 even0 = EVEN(r0, r4), odd0 = ODD(r0, r4), even8 = EVEN(r8, rc), odd8 = ODD(r8, rc);
-    vstore16(EVEN(even0, even8), 0, to);
-    vstore16(EVEN(odd0, odd8), 0, to + to_step);
-    vstore16(ODD(even0, even8), 0, to + 2 * to_step);
-    vstore16(ODD(odd0, odd8), 0, to + 3 * to_step);
+    store16(EVEN(even0, even8), 0, to);
+    store16(EVEN(odd0, odd8), 0, to + to_step);
+    store16(ODD(even0, even8), 0, to + 2 * to_step);
+    store16(ODD(odd0, odd8), 0, to + 3 * to_step);
 }
 
 /* 16 lines that begin line apart, whose elements lie step apart, to [depth][to_step]; count of them are there, the
@@ -47,10 +48,10 @@ void panel_pack(__global const float *from, int line, int step, int count, int d
 {
     int k = 0;
     if (step == 1 && (count >= 16 || !zeros))
-        for (; k + 4 <= depth; k += 4)
+        ROLLED for (; k + 4 <= depth; k += 4)
             panel_transpose4(from + k, line, min(count, 16) - 1, to + k * to_step, to_step);
-    for (; k < depth; k++)
-        for (int i = 0; i < min(16, to_step); i++)
+    ROLLED for (; k < depth; k++)
+        ROLLED for (int i = 0; i < min(16, to_step); i++)
             to[k * to_step + i] = i < count ? from[(ulong)i * line + (ulong)k * step] : 0.0f;
 }
 
@@ -58,13 +59,23 @@ void panel_pack(__global const float *from, int line, int step, int count, int d
 int panel_pack_rows(__global const float *from, int step, int count, int depth, __local float *to, int width,
                     int panel_floats)
 {
-    for (int k = 0; k < depth; k++, from += step, to += width) {
+    ROLLED for (int k = 0; k < depth; k++, from += step, to += width) {
         __local float *place = to;
-        for (int i = 0; i + max(width, 16) <= count; i += width, place += panel_floats)
-            for (int l = 0; l < width; l += 16)
-                vstore16(vload16(0, from + i + l), 0, place + l);
+        ROLLED for (int i = 0; i + max(width, 16) <= count; i += width, place += panel_floats)
+            ROLLED for (int l = 0; l < width; l += 16)
+                store16(load16(0, from + i + l), 0, place + l);
     }
     return count < max(width, 16) ? 0 : (count - max(width, 16)) / width * width + width;
+}
+
+/* One side of the product: its count lines to panels of width lines, panel_floats apart. */
+APART void panel_pack_side(__global const float *from, int line, int step, int count, int depth, bool zeros,
+                           __local float *to, int width, int panel_floats)
+{
+    int i = line == 1 ? panel_pack_rows(from, step, count, depth, to, width, panel_floats) : 0;
+    ROLLED for (; i < count; i += min(width, 16))
+        panel_pack(from + (ulong)i * line, line, step, count - i, depth, zeros,
+                   to + i / width * panel_floats + i % width, width);
 }
 
 typedef struct panel_tile {
@@ -79,19 +90,19 @@ float16 panel_clamp(float16 v, float low, float high)
     return select(v, (float16)high, v > high);
 }
 
-float16 panel_load(int columns, __global const float *from)
+APART float16 panel_load(int columns, __global const float *from)
 {
     float lane[16];
-    for (int i = 0; i < 16; i++)
+    ROLLED for (int i = 0; i < 16; i++)
         lane[i] = i < columns ? from[i] : 0.0f;
-    return vload16(0, lane);
+    return load16(0, lane);
 }
 
-/* What there is of a tile at an edge, from local memory. */
-void panel_edge(const panel_tile *tile, int rows, __local const float *sums, __global float *c)
+/* What there is of a tile at an edge, from local memory where the tile left it. */
+APART void panel_edge(const panel_tile *tile, int rows, __local const float *sums, __global float *c)
 {
-    for (int r = 0; r < min(rows, tile->rows); r++, sums += PANEL_COLUMNS, c += tile->c_row)
-        for (int i = 0; i < min(PANEL_COLUMNS, tile->columns); i++) {
+    ROLLED for (int r = 0; r < min(rows, tile->rows); r++, sums += PANEL_COLUMNS, c += tile->c_row)
+        ROLLED for (int i = 0; i < min(PANEL_COLUMNS, tile->columns); i++) {
             float v = tile->load ? c[i] + sums[i] : sums[i];
             v = tile->last && v < tile->low ? tile->low : v;
             c[i] = tile->last && v > tile->high ? tile->high : v;
@@ -99,8 +110,8 @@ void panel_edge(const panel_tile *tile, int rows, __local const float *sums, __g
 }
 
 #define PANEL_TILE(R)                                                                                                  \
-    void panel_tile_##R(const panel_tile *tile, __local const float *a, __local const float *b, const float16 *bias,   \
-                        __local float *edge, __global float *c)                                                        \
+    APART void panel_tile_##R(const panel_tile *tile, __local const float *a, __local const float *b,                  \
+                              const float16 *bias, __local float *edge, __global float *c)                             \
     {                                                                                                                  \
         float16 sum[R][BLOCKS];                                                                                        \
         UNROLL for (int r = 0; r < R; r++)                                                                             \
@@ -109,7 +120,7 @@ void panel_edge(const panel_tile *tile, int rows, __local const float *sums, __g
         }                                                                                                              \
         for (int k = tile->depth; k > 0; k--, a += R, b += PANEL_COLUMNS) {                                            \
             float16 x[BLOCKS];                                                                                         \
-            UNROLL for (int t = 0; t < BLOCKS; t++) x[t] = vload16(t, b);                                              \
+            UNROLL for (int t = 0; t < BLOCKS; t++) x[t] = load16(t, b);                                               \
             UNROLL for (int r = 0; r < R; r++)                                                                         \
             {                                                                                                          \
                 UNROLL for (int t = 0; t < BLOCKS; t++) sum[r][t] += a[r] * x[t];                                      \
@@ -118,19 +129,21 @@ void panel_edge(const panel_tile *tile, int rows, __local const float *sums, __g
         if (tile->rows < R || tile->columns < PANEL_COLUMNS) {                                                         \
             UNROLL for (int r = 0; r < R; r++)                                                                         \
             {                                                                                                          \
-                UNROLL for (int t = 0; t < BLOCKS; t++) vstore16(sum[r][t], r *BLOCKS + t, edge);                      \
+                UNROLL for (int t = 0; t < BLOCKS; t++) store16(sum[r][t], r *BLOCKS + t, edge);                       \
             }                                                                                                          \
-            panel_edge(tile, R, edge, c);                                                                              \
             return;                                                                                                    \
         }                                                                                                              \
+        if (tile->load) {                                                                                              \
+            UNROLL for (int r = 0; r < R; r++)                                                                         \
+            {                                                                                                          \
+                UNROLL for (int t = 0; t < BLOCKS; t++) sum[r][t] += load16(t, c + r * tile->c_row);                   \
+            }                                                                                                          \
+        }                                                                                                              \
         float low = tile->last ? tile->low : -INFINITY, high = tile->last ? tile->high : INFINITY;                     \
-        UNROLL for (int r = 0; r < R; r++, c += tile->c_row)                                                           \
+        UNROLL for (int r = 0; r < R; r++)                                                                             \
         {                                                                                                              \
             UNROLL for (int t = 0; t < BLOCKS; t++)                                                                    \
-            {                                                                                                          \
-                float16 v = tile->load ? sum[r][t] + vload16(t, c) : sum[r][t];                                        \
-                vstore16(panel_clamp(v, low, high), t, c);                                                             \
-            }                                                                                                          \
+                store16(panel_clamp(sum[r][t], low, high), t, c + r * tile->c_row);                                    \
         }                                                                                                              \
     }
 
@@ -157,42 +170,35 @@ gemm_panel(__global const float *restrict a, ulong a_at, __global const float *r
     a += (ulong)i0 * a_row;
     b += (ulong)j0 * b_col;
     c += (ulong)i0 * c_row + j0;
-    for (int k = 0; k < depth; k += block_k) {
+    ROLLED for (int k = 0; k < depth; k += block_k) {
         tile.depth = min(block_k, depth - k);
         tile.load = k > 0 || accumulate;
         tile.last = k + block_k >= depth;
-        int j = 0, i = 0;
-        if (b_col == 1)
-            j = panel_pack_rows(b + (ulong)k * b_row, b_row, columns, tile.depth, b_panels, PANEL_COLUMNS,
-                                PANEL_COLUMNS * block_k);
-        for (; j < columns; j += 16)
-            panel_pack(b + (ulong)j * b_col + (ulong)k * b_row, b_col, b_row, columns - j, tile.depth, true,
-                       b_panels + j / PANEL_COLUMNS * PANEL_COLUMNS * block_k + j % PANEL_COLUMNS, PANEL_COLUMNS);
-        if (a_row == 1)
-            i = panel_pack_rows(a + (ulong)k * a_col, a_col, rows, tile.depth, a_panels, panel, a_floats);
-        for (; i < rows; i += panel)
-            panel_pack(a + (ulong)i * a_row + (ulong)k * a_col, a_row, a_col, rows - i, tile.depth, false,
-                       a_panels + i / panel * a_floats, panel);
-        for (j = 0; j < columns; j += PANEL_COLUMNS) {
+        ROLLED for (int side = 0; side < 2; side++) /* b, a: a loop, so that the code is there once */
+            panel_pack_side(side ? a + (ulong)k * a_col : b + (ulong)k * b_row, side ? a_row : b_col,
+                            side ? a_col : b_row, side ? rows : columns, tile.depth, !side, side ? a_panels : b_panels,
+                            side ? panel : PANEL_COLUMNS, side ? a_floats : PANEL_COLUMNS * block_k);
+        ROLLED for (int j = 0; j < columns; j += PANEL_COLUMNS) {
             float16 start[BLOCKS];
             for (int t = 0; t < BLOCKS; t++)
                 start[t] = has_bias && k == 0 && j + 16 * t < columns
                                ? panel_load(columns - j - 16 * t, bias + bias_at + j0 + j + 16 * t)
                                : (float16)0.0f;
-            for (i = 0; i < rows; i += panel) {
+            ROLLED for (int i = 0; i < rows; i += panel) {
                 tile.rows = rows - i;
                 tile.columns = columns - j;
+                __local const float *a_panel = a_panels + i / panel * a_floats, *b_panel = b_panels + j * block_k;
+                __global float *place = c + (ulong)i * c_row + j;
 #ifdef TILE_ROWS
-                panel_tile_4(&tile, a_panels + i / panel * a_floats, b_panels + j * block_k, start, edge,
-                             c + (ulong)i * c_row + j);
+                panel_tile_4(&tile, a_panel, b_panel, start, edge, place);
 #else
                 if (panel == 14)
-                    panel_tile_14(&tile, a_panels + i / panel * a_floats, b_panels + j * block_k, start, edge,
-                                  c + (ulong)i * c_row + j);
+                    panel_tile_14(&tile, a_panel, b_panel, start, edge, place);
                 else
-                    panel_tile_8(&tile, a_panels + i / panel * a_floats, b_panels + j * block_k, start, edge,
-                                 c + (ulong)i * c_row + j);
+                    panel_tile_8(&tile, a_panel, b_panel, start, edge, place);
 #endif
+                if (tile.rows < panel || tile.columns < PANEL_COLUMNS)
+                    panel_edge(&tile, panel, edge, place);
             }
         }
     }

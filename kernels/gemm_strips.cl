@@ -14,6 +14,7 @@
  */
 #include "gemm_arguments.clh"
 #include "unary_op.clh"
+#include "vectors.clh"
 
 #define STRIP_ROWS 4
 #define STRIP      512
@@ -40,10 +41,10 @@ __kernel void gemm_strips(__global const float *restrict a, ulong a_at, __global
             float a0 = from[0], a1 = from[a_col], a2 = from[2 * (ulong)a_col], a3 = from[3 * (ulong)a_col];
             for (int v = 0; v < vectors; v++) {
                 float16 s = sum[r * vectors + v];
-                s += a0 * vload16(v, b0);
-                s += a1 * vload16(v, b1);
-                s += a2 * vload16(v, b2);
-                s += a3 * vload16(v, b3);
+                s += a0 * load16(v, b0);
+                s += a1 * load16(v, b1);
+                s += a2 * load16(v, b2);
+                s += a3 * load16(v, b3);
                 sum[r * vectors + v] = s;
             }
         }
@@ -52,16 +53,16 @@ __kernel void gemm_strips(__global const float *restrict a, ulong a_at, __global
         for (int r = 0; r < rows; r++) {
             float a0 = a[(ulong)r * a_row + (ulong)k * a_col];
             for (int v = 0; v < vectors; v++)
-                sum[r * vectors + v] += a0 * vload16(v, b + (ulong)k * b_row);
+                sum[r * vectors + v] += a0 * load16(v, b + (ulong)k * b_row);
         }
     for (int r = 0; r < rows; r++, a += a_row, c += c_row) {
         for (int v = 0; v < vectors; v++) {
             float16 s = sum[r * vectors + v];
             if (plain) {
-                vstore16(accumulate ? vload16(v, c) + s : s, v, c);
+                store16(accumulate ? load16(v, c) + s : s, v, c);
             } else {
                 float lanes[16];
-                vstore16(s, 0, lanes);
+                store16(s, 0, lanes);
                 for (int lane = 0; lane < 16; lane++) {
                     int column = 16 * v + lane;
                     float value = lanes[lane] + (has_bias ? bias[bias_at + j + column] : 0.0f);

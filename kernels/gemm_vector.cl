@@ -7,6 +7,7 @@
 #include "gemm_arguments.clh"
 #include "unary_op.clh"
 #include "vector_tile.clh"
+#include "vectors.clh"
 
 /* Columns of one work-item of gemm_rows; gemm.c knows it. */
 #define BLOCK 64
@@ -52,7 +53,7 @@ __kernel void gemm_rows(__global const float *restrict a, ulong a_at, __global c
     __global const float *a3 = count > 3 ? a + 3 * (ulong)a_row : a, *a4 = count > 4 ? a + 4 * (ulong)a_row : a;
     __global const float *a5 = count > 5 ? a + 5 * (ulong)a_row : a;
     for (; j + 16 <= last; j += 16)
-        ROWS_BLOCK(float16, vload16, vstore16, 16)
+        ROWS_BLOCK(float16, load16, store16, 16)
     for (; j + 4 <= last; j += 4)
         ROWS_BLOCK(float4, vload4, vstore4, 4)
     for (; j < last; j++)
@@ -74,7 +75,7 @@ __kernel void gemm_dots(__global const float *restrict a, ulong a_at, __global c
     float8 sum[DOT_ROWS][DOT_COLUMNS] = {{0.0f}};
     float rest[DOT_ROWS][DOT_COLUMNS] = {{0.0f}};
     for (; k + 8 <= depth; k += 8)
-        DOT_STEP(float8, vload8, sum, k, a0, a1, a2, b0, b1, b2, b3)
+        DOT_STEP(float8, load8, sum, k, a0, a1, a2, b0, b1, b2, b3)
     for (; k < depth; k++)
         DOT_STEP(float, LOAD_ONE, rest, k, a0, a1, a2, b0, b1, b2, b3)
     c += (ulong)i * c_row + j;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* global_avg_pool: x [planes,size] -> y [planes], planes = N C. One work-item a plane forward, an element backward. */
+#include "vectors.clh"
 
 __kernel void global_avg_pool_forward(__global const float *x, ulong x_at, __global float *y, ulong y_at, int planes,
                                       int size)
@@ -12,7 +13,7 @@ __kernel void global_avg_pool_forward(__global const float *x, ulong x_at, __glo
     int i = 0;
     x += x_at + (ulong)plane * size;
     for (; i + 8 <= size; i += 8)
-        sums += vload8(0, x + i);
+        sums += load8(0, x + i);
     for (; i < size; i++)
         sum += x[i];
     float4 quarter = sums.lo + sums.hi;

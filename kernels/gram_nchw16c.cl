@@ -27,8 +27,7 @@
  * 6 for those), GROUP, DEPTH; pixels of a work-item are an argument.
  */
 #include "lanes.clh"
-
-#define UNROLL _Pragma("unroll")
+#include "loops.clh"
 #define PAIR   (LANES * LANES)
 #define GROUP  4
 #define DEPTH  128
@@ -47,11 +46,11 @@
         float16 sum[R][T];                                                                                             \
         UNROLL for (int r = 0; r < R; r++)                                                                             \
         {                                                                                                              \
-            UNROLL for (int t = 0; t < T; t++) sum[r][t] = load ? vload16(r, sums + t * PAIR) : (float16)0.0f;         \
+            UNROLL for (int t = 0; t < T; t++) sum[r][t] = load ? load16(r, sums + t * PAIR) : (float16)0.0f;          \
         }                                                                                                              \
         for (; count > 0; count--, row += LANES, column += LANES) {                                                    \
             float16 b[T];                                                                                              \
-            UNROLL for (int t = 0; t < T; t++) b[t] = vload16(0, column + t * plane);                                  \
+            UNROLL for (int t = 0; t < T; t++) b[t] = load16(0, column + t * plane);                                   \
             UNROLL for (int r = 0; r < R; r++)                                                                         \
             {                                                                                                          \
                 UNROLL for (int t = 0; t < T; t++) sum[r][t] += row[r] * b[t];                                         \
@@ -59,7 +58,7 @@
         }                                                                                                              \
         UNROLL for (int r = 0; r < R; r++)                                                                             \
         {                                                                                                              \
-            UNROLL for (int t = 0; t < T; t++) vstore16(sum[r][t], r, sums + t * PAIR);                                \
+            UNROLL for (int t = 0; t < T; t++) store16(sum[r][t], r, sums + t * PAIR);                                 \
         }                                                                                                              \
     }
 
@@ -129,10 +128,10 @@ __kernel void gram_nchw16c_sum(__global const float *restrict partial, ulong par
         float lane[LANES];
         float16 sum = 0.0f;
         for (int p = 0; p < parts; p++)
-            sum += vload16(i, partial + p * step);
+            sum += load16(i, partial + p * step);
         sum *= scale;
         lanes_store(sum, to, columns);
-        vstore16(sum, 0, lane);
+        store16(sum, 0, lane);
         for (int j = 0; j < columns && column > row; j++)
             y[(ulong)(column * LANES + j) * channels + row * LANES + i] = lane[j];
     }
@@ -168,7 +167,7 @@ __kernel void gram_nchw16c_symmetric(__global const float *restrict dy, ulong dy
         for (int c = 0; c < blocks; c++, x += plane)                                                                   \
             for (int k = 0; k < LANES; k++, s += LANES) {                                                              \
                 float16 b[T];                                                                                          \
-                UNROLL for (int t = 0; t < T; t++) b[t] = vload16(0, s + t * blocks * PAIR);                           \
+                UNROLL for (int t = 0; t < T; t++) b[t] = load16(0, s + t * blocks * PAIR);                            \
                 UNROLL for (int r = 0; r < R; r++)                                                                     \
                 {                                                                                                      \
                     UNROLL for (int t = 0; t < T; t++) sum[r][t] += x[r * LANES + k] * b[t];                           \
@@ -179,7 +178,7 @@ __kernel void gram_nchw16c_symmetric(__global const float *restrict dy, ulong dy
             UNROLL for (int t = 0; t < T; t++) if (r >= skip && t >= skip_block)                                       \
             {                                                                                                          \
                 __global float *to = dx + t * plane;                                                                   \
-                vstore16(accumulate ? vload16(r, to) + sum[r][t] : sum[r][t], r, to);                                  \
+                store16(accumulate ? load16(r, to) + sum[r][t] : sum[r][t], r, to);                                    \
             }                                                                                                          \
         }                                                                                                              \
     }
@@ -192,7 +191,7 @@ EACH_GRADIENT(GRADIENT, TILE_ROWS, 1)
 EACH_GRADIENT(GRADIENT, 1, 1)
 #endif
 
-#define CALL(R, T) gram_gradient_##R##_##T(x + p * LANES, blocks, plane, s + o * blocks * PAIR, to + p * LANES, skip, \
+#define CALL(R, T) gram_gradient_##R##_##T(x + p * LANES, blocks, plane, s + o * blocks * PAIR, to + p * LANES, skip,  \
                                            skip_block, accumulate)
 
 /* x: some pixels (run of them, of size), y: item. Where there are enough, the last tile of pixels and the last one of

@@ -5,6 +5,7 @@
  * explicit vectors.
  */
 #include "vector_tile.clh"
+#include "vectors.clh"
 
 #define SHAPE                                                                                                          \
     int images, int channels, int height, int width, int outputs, int out_height, int out_width, int kernel_height,    \
@@ -52,7 +53,7 @@ __kernel void local_conv2d_patch_forward(__global const float *restrict x, ulong
             float8 sum[DOT_ROWS][DOT_COLUMNS] = {{0.0f}};
             float rest[DOT_ROWS][DOT_COLUMNS] = {{0.0f}};
             for (; k + 8 <= depth; k += 8)
-                DOT_STEP(float8, vload8, sum, k, a0, a1, a2, b0, b1, b2, b3)
+                DOT_STEP(float8, load8, sum, k, a0, a1, a2, b0, b1, b2, b3)
             for (; k < depth; k++)
                 DOT_STEP(float, LOAD_ONE, rest, k, a0, a1, a2, b0, b1, b2, b3)
             for (int r = 0; r < rows; r++)
@@ -70,8 +71,8 @@ void patch_gradient(__global const float *dy, __global const float *w, __local f
     for (; k + 16 <= length; k += 16) {
         float16 sum = 0.0f;
         for (int o = 0; o < outputs; o++)
-            sum += dy[(ulong)o * out_size] * vload16(0, w + (ulong)o * depth + k);
-        vstore16(sum, 0, to + k);
+            sum += dy[(ulong)o * out_size] * load16(0, w + (ulong)o * depth + k);
+        store16(sum, 0, to + k);
     }
     for (; k < length; k++) {
         float sum = 0.0f;
@@ -116,9 +117,9 @@ void patch_add(__global float *to, __local const float *patches, const float *dy
     __local const float *p1 = patches + depth, *p2 = p1 + depth, *p3 = p2 + depth;
     int k = 0;
     for (; k + 8 <= depth; k += 8) {
-        float8 sum = dy[0] * vload8(0, patches + k) + dy[1] * vload8(0, p1 + k) + dy[2] * vload8(0, p2 + k) +
-                     dy[3] * vload8(0, p3 + k);
-        vstore8(add ? vload8(0, to + k) + sum : sum, 0, to + k);
+        float8 sum = dy[0] * load8(0, patches + k) + dy[1] * load8(0, p1 + k) + dy[2] * load8(0, p2 + k) +
+                     dy[3] * load8(0, p3 + k);
+        store8(add ? load8(0, to + k) + sum : sum, 0, to + k);
     }
     for (; k < depth; k++) {
         float sum = dy[0] * patches[k] + dy[1] * p1[k] + dy[2] * p2[k] + dy[3] * p3[k];

@@ -11,6 +11,9 @@
  *
  * As blocks of in_lanes c, 16 or (planes) 1.
  */
+#include "loops.clh"
+#include "vectors.clh"
+
 #define LANES 16
 
 /* x: some pixels (run of them) of a block, y: block, z: item. */
@@ -22,7 +25,7 @@ __kernel void nchw16c_from_nchw(__global const float *restrict from, ulong from_
     from += from_at + ((ulong)item * channels + block * LANES) * size;
     to += to_at + ((ulong)item * blocks + block) * size * LANES;
     if (count == LANES)
-        for (; s + 4 <= last; s += 4) {
+        ROLLED for (; s + 4 <= last; s += 4) {
             float4 r0 = vload4(0, from + s), r1 = vload4(0, from + size + s), r2 = vload4(0, from + 2 * size + s);
             float4 r3 = vload4(0, from + 3 * size + s), r4 = vload4(0, from + 4 * size + s);
             float4 r5 = vload4(0, from + 5 * size + s), r6 = vload4(0, from + 6 * size + s);
@@ -32,13 +35,13 @@ __kernel void nchw16c_from_nchw(__global const float *restrict from, ulong from_
             float4 rd = vload4(0, from + 13 * size + s), re = vload4(0, from + 14 * size + s);
             float4 rf = vload4(0, from + 15 * size + s);
 #define PIXEL(i)                                                                                                       \
-    vstore16((float16)(r0.s##i, r1.s##i, r2.s##i, r3.s##i, r4.s##i, r5.s##i, r6.s##i, r7.s##i, r8.s##i, r9.s##i,       \
-                       ra.s##i, rb.s##i, rc.s##i, rd.s##i, re.s##i, rf.s##i),                                          \
-             s + i, to);
+    store16((float16)(r0.s##i, r1.s##i, r2.s##i, r3.s##i, r4.s##i, r5.s##i, r6.s##i, r7.s##i, r8.s##i, r9.s##i,        \
+                      ra.s##i, rb.s##i, rc.s##i, rd.s##i, re.s##i, rf.s##i),                                           \
+            s + i, to);
             PIXEL(0) PIXEL(1) PIXEL(2) PIXEL(3)
         }
-    for (; s < last; s++)
-        for (int l = 0; l < LANES; l++)
+    ROLLED for (; s < last; s++)
+        ROLLED for (int l = 0; l < LANES; l++)
             to[s * LANES + l] = l < count ? from[l * size + s] : 0.0f;
 }
 
@@ -50,17 +53,17 @@ __kernel void nchw16c_to_nchw(__global const float *restrict from, ulong from_at
     from += from_at + ((ulong)item * blocks + block) * size * LANES;
     to += to_at + ((ulong)item * channels + block * LANES) * size;
     if (count == LANES)
-        for (; s + 4 <= last; s += 4) {
-            float16 p0 = vload16(s, from), p1 = vload16(s + 1, from), p2 = vload16(s + 2, from);
-            float16 p3 = vload16(s + 3, from);
+        ROLLED for (; s + 4 <= last; s += 4) {
+            float16 p0 = load16(s, from), p1 = load16(s + 1, from), p2 = load16(s + 2, from);
+            float16 p3 = load16(s + 3, from);
 #define CHANNEL(i, c) vstore4((float4)(p0.s##c, p1.s##c, p2.s##c, p3.s##c), 0, to + i * size + s);
             CHANNEL(0, 0)
             CHANNEL(1, 1)
             CHANNEL(2, 2) CHANNEL(3, 3) CHANNEL(4, 4) CHANNEL(5, 5) CHANNEL(6, 6) CHANNEL(7, 7) CHANNEL(8, 8)
                 CHANNEL(9, 9) CHANNEL(10, a) CHANNEL(11, b) CHANNEL(12, c) CHANNEL(13, d) CHANNEL(14, e) CHANNEL(15, f)
         }
-    for (; s < last; s++)
-        for (int l = 0; l < count; l++)
+    ROLLED for (; s < last; s++)
+        ROLLED for (int l = 0; l < count; l++)
             to[l * size + s] = from[s * LANES + l];
 }
 
@@ -98,9 +101,9 @@ __kernel void nchw16c_pack(__global const float *restrict from, ulong from_at, _
     from += from_at + ((ulong)ob * LANES * channels + cb * in_lanes) * taps;
     to += to_at + (ulong)(backward ? cb * out_blocks + ob : ob * in_blocks + cb) * taps * in_lanes * LANES;
     int c_step = backward ? 1 : LANES, o_step = backward ? in_lanes : 1;
-    for (int o = 0; o < LANES; o++)
-        for (int c = 0; c < in_lanes; c++)
-            for (int t = 0; t < taps; t++)
+    ROLLED for (int o = 0; o < LANES; o++)
+        ROLLED for (int c = 0; c < in_lanes; c++)
+            ROLLED for (int t = 0; t < taps; t++)
                 to[t * in_lanes * LANES + o * o_step + c * c_step] =
                     o < outputs_here && c < inputs_here ? from[((ulong)o * channels + c) * taps + t] : 0.0f;
 }
@@ -116,8 +119,8 @@ __kernel void nchw16c_unpack(__global const float *restrict from, ulong from_at,
     to += to_at + ((ulong)ob * LANES * channels + cb * in_lanes) * taps;
     from += from_at + (ulong)(backward ? cb * out_blocks + ob : ob * in_blocks + cb) * taps * in_lanes * LANES;
     int c_step = backward ? 1 : LANES, o_step = backward ? in_lanes : 1;
-    for (int o = 0; o < outputs_here; o++)
-        for (int c = 0; c < inputs_here; c++)
-            for (int t = 0; t < taps; t++)
+    ROLLED for (int o = 0; o < outputs_here; o++)
+        ROLLED for (int c = 0; c < inputs_here; c++)
+            ROLLED for (int t = 0; t < taps; t++)
                 to[((ulong)o * channels + c) * taps + t] = from[t * in_lanes * LANES + o * o_step + c * c_step];
 }

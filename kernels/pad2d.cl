@@ -6,6 +6,8 @@
  * and so have those in nchw16c, whose elements are 16 channels of one.
  */
 #include "lanes.clh"
+#include "vectors.clh"
+
 #define CONSTANT  0
 #define REPLICATE 1
 #define REFLECT   2
@@ -101,7 +103,7 @@ __kernel void pad2d_forward_rows(__global const float *restrict x, ulong x_at, _
     if (row < 0)
         return;
     for (; j + 8 <= left + width; j += 8)
-        vstore8(vload8(0, from + j - left), 0, to + j);
+        store8(load8(0, from + j - left), 0, to + j);
     for (; j < left + width; j++)
         to[j] = from[j - left];
     for (; j < out_width; j++)
@@ -114,7 +116,7 @@ void pad2d_add_row(__global const float *dy, __global float *to, int width, int 
 {
     int j = 0;
     for (; j + 8 <= width; j += 8)
-        vstore8(vload8(0, dy + left + j) + (accumulate ? vload8(0, to + j) : (float8)0.0f), 0, to + j);
+        store8(load8(0, dy + left + j) + (accumulate ? load8(0, to + j) : (float8)0.0f), 0, to + j);
     for (; j < width; j++)
         to[j] = dy[left + j] + (accumulate ? to[j] : 0.0f);
     if (mode == CONSTANT)
@@ -154,7 +156,7 @@ __kernel void pad2d_forward_nchw16c(__global const float *restrict x, ulong x_at
     __global float *to = y + y_at + (plane * out_height + i) * out_width * LANES;
     for (int j = 0; j < out_width; j++) {
         int column = row < 0 ? -1 : pad2d_source(j, left, width, mode);
-        vstore16(column < 0 ? outside : vload16(column, from), j, to);
+        store16(column < 0 ? outside : load16(column, from), j, to);
     }
 }
 
@@ -162,11 +164,11 @@ float16 pad2d_row_sum16(__global const float *dy, pad2d_targets columns)
 {
     float16 sum = 0.0f;
     for (int j = columns.first; j <= columns.last; j++)
-        sum += vload16(j, dy);
+        sum += load16(j, dy);
     if (columns.low >= 0)
-        sum += vload16(columns.low, dy);
+        sum += load16(columns.low, dy);
     if (columns.high >= 0)
-        sum += vload16(columns.high, dy);
+        sum += load16(columns.high, dy);
     return sum;
 }
 
@@ -182,13 +184,13 @@ __kernel void pad2d_backward_nchw16c(__global const float *restrict dy, ulong dy
     dy += dy_at + plane * out_height * line;
     for (int column = 0; column < width; column++) {
         pad2d_targets columns = pad2d_targets_of(column, left, width, out_width, mode);
-        float16 sum = accumulate ? vload16(column, to) : (float16)0.0f;
+        float16 sum = accumulate ? load16(column, to) : (float16)0.0f;
         for (int i = rows.first; i <= rows.last; i++)
             sum += pad2d_row_sum16(dy + (ulong)i * line, columns);
         if (rows.low >= 0)
             sum += pad2d_row_sum16(dy + (ulong)rows.low * line, columns);
         if (rows.high >= 0)
             sum += pad2d_row_sum16(dy + (ulong)rows.high * line, columns);
-        vstore16(sum, column, to);
+        store16(sum, column, to);
     }
 }

@@ -6,6 +6,8 @@
  * padding altogether. NaN wins over every number, the first of equals wins.
  */
 #include "lanes.clh"
+#include "loops.clh"
+#include "vectors.clh"
 
 #define POOL                                                                                                           \
     int height, int width, int out_height, int out_width, int kernel_height, int kernel_width, int stride_y,           \
@@ -22,25 +24,25 @@ __kernel void max_pool2d_nchw16c_forward(__global const float *restrict x, ulong
     x += x_at + (ulong)plane * height * width * LANES;
     y += y_at + out * LANES;
     winner += winner_at * 4 + out * LANES;
-    for (int i = first; i < last; i++)
-        for (int j = 0; j < out_width; j++, y += LANES, winner += LANES) {
+    ROLLED for (int i = first; i < last; i++)
+        ROLLED for (int j = 0; j < out_width; j++, y += LANES, winner += LANES) {
             int y0 = i * stride_y - top, x0 = j * stride_x - left;
             int u_last = min(kernel_height, height - y0), v_first = max(-x0, 0), v_last = min(kernel_width, width - x0);
             float16 best = -INFINITY;
             int16 best_at = NONE;
             bool begun = false;
-            for (int u = max(-y0, 0); u < u_last; u++)
-                for (int v = v_first; v < v_last; v++) {
-                    float16 value = vload16((y0 + u) * width + x0 + v, x);
+            ROLLED for (int u = max(-y0, 0); u < u_last; u++)
+                ROLLED for (int v = v_first; v < v_last; v++) {
+                    float16 value = load16((y0 + u) * width + x0 + v, x);
                     int16 wins = value > best || (isnan(value) && !isnan(best));
                     wins = begun ? wins : (int16)-1;
                     best = select(best, value, wins);
                     best_at = select(best_at, (int16)(u * kernel_width + v), wins);
                     begun = true;
                 }
-            vstore16(count < LANES ? lanes_keep(best, count) : best, 0, y);
+            store16(count < LANES ? lanes_keep(best, count) : best, 0, y);
             if (keep)
-                vstore16(convert_uchar16(best_at), 0, winner);
+                store16(convert_uchar16(best_at), 0, winner);
         }
 }
 
@@ -54,19 +56,19 @@ __kernel void max_pool2d_nchw16c_backward(__global const float *restrict dy, ulo
     dy += dy_at + plane * out_height * out_width * LANES;
     winner += winner_at * 4 + plane * out_height * out_width * LANES;
     dx += dx_at + plane * height * width * LANES;
-    for (int i = 0; i < height * width && !accumulate && !exact; i++)
-        vstore16((float16)0.0f, i, dx);
-    for (int i = 0; i < out_height; i++)
-        for (int j = 0; j < out_width; j++, dy += LANES, winner += LANES) {
+    ROLLED for (int i = 0; i < height * width && !accumulate && !exact; i++)
+        store16((float16)0.0f, i, dx);
+    ROLLED for (int i = 0; i < out_height; i++)
+        ROLLED for (int j = 0; j < out_width; j++, dy += LANES, winner += LANES) {
             int y0 = i * stride_y - top, x0 = j * stride_x - left;
             int u_last = min(kernel_height, height - y0), v_first = max(-x0, 0), v_last = min(kernel_width, width - x0);
-            float16 gradient = vload16(0, dy);
-            int16 at = convert_int16(vload16(0, winner));
-            for (int u = max(-y0, 0); u < u_last; u++)
-                for (int v = v_first; v < v_last; v++) {
+            float16 gradient = load16(0, dy);
+            int16 at = convert_int16(load16(0, winner));
+            ROLLED for (int u = max(-y0, 0); u < u_last; u++)
+                ROLLED for (int v = v_first; v < v_last; v++) {
                     int to = (y0 + u) * width + x0 + v;
                     float16 part = select((float16)0.0f, gradient, at == u * kernel_width + v);
-                    vstore16(load ? vload16(to, dx) + part : part, to, dx);
+                    store16(load ? load16(to, dx) + part : part, to, dx);
                 }
         }
 }
@@ -82,16 +84,16 @@ __kernel void avg_pool2d_nchw16c_forward(__global const float *restrict x, ulong
     int plane = (int)get_global_id(1), first = (int)get_global_id(0) * rows, last = min(first + rows, out_height);
     x += x_at + (ulong)plane * height * width * LANES;
     y += y_at + ((ulong)plane * out_height + first) * out_width * LANES;
-    for (int i = first; i < last; i++)
-        for (int j = 0; j < out_width; j++, y += LANES) {
+    ROLLED for (int i = first; i < last; i++)
+        ROLLED for (int j = 0; j < out_width; j++, y += LANES) {
             int y0 = i * stride_y - top, x0 = j * stride_x - left;
             int u_first = max(-y0, 0), u_last = min(kernel_height, height - y0);
             int v_first = max(-x0, 0), v_last = min(kernel_width, width - x0);
             float16 sum = 0.0f;
-            for (int u = u_first; u < u_last; u++)
-                for (int v = v_first; v < v_last; v++)
-                    sum += vload16((y0 + u) * width + x0 + v, x);
-            vstore16(sum / avg_pool2d_nchw16c_divisor(u_last - u_first, v_last - v_first, kernel_height * kernel_width,
+            ROLLED for (int u = u_first; u < u_last; u++)
+                ROLLED for (int v = v_first; v < v_last; v++)
+                    sum += load16((y0 + u) * width + x0 + v, x);
+            store16(sum / avg_pool2d_nchw16c_divisor(u_last - u_first, v_last - v_first, kernel_height * kernel_width,
                                                       exclude_padding),
                      0, y);
         }
@@ -103,20 +105,20 @@ __kernel void avg_pool2d_nchw16c_backward(__global const float *restrict dy, ulo
     ulong plane = get_global_id(0);
     dy += dy_at + plane * out_height * out_width * LANES;
     dx += dx_at + plane * height * width * LANES;
-    for (int i = 0; i < height * width && !accumulate; i++)
-        vstore16((float16)0.0f, i, dx);
-    for (int i = 0; i < out_height; i++)
-        for (int j = 0; j < out_width; j++, dy += LANES) {
+    ROLLED for (int i = 0; i < height * width && !accumulate; i++)
+        store16((float16)0.0f, i, dx);
+    ROLLED for (int i = 0; i < out_height; i++)
+        ROLLED for (int j = 0; j < out_width; j++, dy += LANES) {
             int y0 = i * stride_y - top, x0 = j * stride_x - left;
             int u_first = max(-y0, 0), u_last = min(kernel_height, height - y0);
             int v_first = max(-x0, 0), v_last = min(kernel_width, width - x0);
             float16 gradient =
-                vload16(0, dy) / avg_pool2d_nchw16c_divisor(u_last - u_first, v_last - v_first,
+                load16(0, dy) / avg_pool2d_nchw16c_divisor(u_last - u_first, v_last - v_first,
                                                             kernel_height * kernel_width, exclude_padding);
-            for (int u = u_first; u < u_last; u++)
-                for (int v = v_first; v < v_last; v++) {
+            ROLLED for (int u = u_first; u < u_last; u++)
+                ROLLED for (int v = v_first; v < v_last; v++) {
                     int to = (y0 + u) * width + x0 + v;
-                    vstore16(vload16(to, dx) + gradient, to, dx);
+                    store16(load16(to, dx) + gradient, to, dx);
                 }
         }
 }
@@ -131,12 +133,12 @@ __kernel void global_avg_pool_nchw16c_forward(__global const float *restrict x, 
     float16 even = 0.0f, odd = 0.0f;
     x += x_at + ((ulong)item * blocks + block) * size * LANES;
     int i = 0;
-    for (; i + 2 <= size; i += 2) {
-        even += vload16(i, x);
-        odd += vload16(i + 1, x);
+    ROLLED for (; i + 2 <= size; i += 2) {
+        even += load16(i, x);
+        odd += load16(i + 1, x);
     }
     if (i < size)
-        even += vload16(i, x);
+        even += load16(i, x);
     lanes_store((even + odd) / (float)size, y + y_at + (ulong)item * channels + block * LANES,
                 channels - block * LANES);
 }
@@ -151,6 +153,6 @@ __kernel void global_avg_pool_nchw16c_backward(__global const float *restrict dy
     float16 gradient =
         lanes_load(dy + dy_at + (ulong)item * channels + block * LANES, channels - block * LANES) / (float)size;
     dx += dx_at + ((ulong)item * blocks + block) * size * LANES;
-    for (int i = 0; i < size; i++)
-        vstore16(accumulate ? vload16(i, dx) + gradient : gradient, i, dx);
+    ROLLED for (int i = 0; i < size; i++)
+        store16(accumulate ? load16(i, dx) + gradient : gradient, i, dx);
 }

@@ -7,6 +7,7 @@
  * of its left and upper neighbours.
  */
 #include "channel.clh"
+#include "vectors.clh"
 
 /* Without the difference of two nearly equal powers, where epsilon is the larger part. */
 float variation_term(float d, float beta, float epsilon)
@@ -112,9 +113,9 @@ float variation_row_sum(__global const float *x, int width, bool last_row, float
     float8 sum8 = 0.0f;
     int j = 0;
     for (; j + 8 < width; j += 8) {
-        float8 here = vload8(0, x + j), right = vload8(0, x + j + 1) - here, below = 0.0f;
+        float8 here = load8(0, x + j), right = load8(0, x + j + 1) - here, below = 0.0f;
         if (!last_row)
-            below = vload8(0, x + width + j) - here;
+            below = load8(0, x + width + j) - here;
         sum8 += variation_term8(right * right + below * below, beta, epsilon);
     }
     for (; j < width; j++) {
@@ -139,16 +140,16 @@ __kernel void total_variation_forward_rows(__global const float *x, ulong x_at, 
 /* Eight pixels that have a left and a right neighbour. */
 float8 variation_gradient8(__global const float *x, int width, bool first_row, bool last_row, float beta, float epsilon)
 {
-    float8 here = vload8(0, x), before = vload8(0, x - 1), right = vload8(0, x + 1) - here, left = here - before;
+    float8 here = load8(0, x), before = load8(0, x - 1), right = load8(0, x + 1) - here, left = here - before;
     float8 below = 0.0f, left_below = 0.0f;
     if (!last_row) {
-        below = vload8(0, x + width) - here;
-        left_below = vload8(0, x + width - 1) - before;
+        below = load8(0, x + width) - here;
+        left_below = load8(0, x + width - 1) - before;
     }
     float8 gradient = variation_weight8(left * left + left_below * left_below, beta, epsilon) * left -
                       variation_weight8(right * right + below * below, beta, epsilon) * (right + below);
     if (!first_row) {
-        float8 above = vload8(0, x - width), above_right = vload8(0, x - width + 1) - above;
+        float8 above = load8(0, x - width), above_right = load8(0, x - width + 1) - above;
         above = here - above;
         gradient += variation_weight8(above_right * above_right + above * above, beta, epsilon) * above;
     }
@@ -167,7 +168,7 @@ __kernel void total_variation_backward_rows(__global const float *x, ulong x_at,
     for (int j = 0; j < width;) {
         if (j > 0 && j + 8 < width) {
             float8 gradient = scale * variation_gradient8(x + j, width, row == 0, row == height - 1, beta, epsilon);
-            vstore8(accumulate ? vload8(0, dx + j) + gradient : gradient, 0, dx + j);
+            store8(accumulate ? load8(0, dx + j) + gradient : gradient, 0, dx + j);
             j += 8;
         } else {
             float gradient = scale * variation_gradient(x + j, height, width, row, j, beta, epsilon);

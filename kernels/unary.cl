@@ -5,6 +5,8 @@
  * run of them; y: the item. In place is allowed: y on x, dx on dy.
  */
 #include "unary_op.clh"
+#include "loops.clh"
+#include "vectors.clh"
 
 float unary_gradient(int op, float y, float dy, float alpha, float beta)
 {
@@ -54,9 +56,9 @@ __kernel void unary_forward_run(__global const float *x, ulong x_at, __global fl
     int i = (int)get_global_id(0) * run, last = i + min(run, count - i);
     x += x_at + get_global_id(1) * x_item;
     y += y_at + get_global_id(1) * y_item;
-    for (; i + 8 <= last; i += 8)
-        vstore8(unary_apply8(op, vload8(0, x + i), alpha, beta), 0, y + i);
-    for (; i < last; i++)
+    ROLLED for (; i + 8 <= last; i += 8)
+        store8(unary_apply8(op, load8(0, x + i), alpha, beta), 0, y + i);
+    ROLLED for (; i < last; i++)
         y[i] = unary_apply(op, x[i], alpha, beta);
 }
 
@@ -86,11 +88,11 @@ __kernel void unary_backward_run(__global const float *y, ulong y_at, __global c
     dy += dy_at + get_global_id(1) * y_item;
     dx += dx_at + get_global_id(1) * x_item;
     y = op == 6 ? dy : y + y_at + get_global_id(1) * y_item; /* scale reads no y */
-    for (; i + 8 <= last; i += 8) {
-        float8 gradient = unary_gradient8(op, vload8(0, y + i), vload8(0, dy + i), alpha, beta);
-        vstore8(accumulate ? vload8(0, dx + i) + gradient : gradient, 0, dx + i);
+    ROLLED for (; i + 8 <= last; i += 8) {
+        float8 gradient = unary_gradient8(op, load8(0, y + i), load8(0, dy + i), alpha, beta);
+        store8(accumulate ? load8(0, dx + i) + gradient : gradient, 0, dx + i);
     }
-    for (; i < last; i++) {
+    ROLLED for (; i < last; i++) {
         float gradient = unary_gradient(op, y[i], dy[i], alpha, beta);
         dx[i] = accumulate ? dx[i] + gradient : gradient;
     }

@@ -30,14 +30,15 @@ static void hash_text(linnet_cl_sha256 *hash, const char *text)
     linnet_cl_sha256_add(hash, text, strlen(text) + 1); /* with its NUL, so that neighbours cannot run together */
 }
 
-void linnet_cl_cache_key_make(const linnet_backend_device *device, const char *source, const char *options,
-                              linnet_cl_cache_key *out)
+void linnet_cl_cache_key_make(const linnet_backend_device *device, const char *const *sources, cl_uint count,
+                              const char *options, linnet_cl_cache_key *out)
 {
     linnet_cl_sha256 hash;
     char text[1024] = "";
     linnet_cl_sha256_start(&hash);
     hash_text(&hash, LINNET_CL_RELEASE);
-    hash_text(&hash, source);
+    for (cl_uint i = 0; i < count; i++)
+        hash_text(&hash, sources[i]);
     hash_text(&hash, options);
     hash_text(&hash, device->info.platform);
     hash_text(&hash, device->info.vendor);

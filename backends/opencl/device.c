@@ -135,8 +135,6 @@ void linnet_cl_close(linnet_backend_device *device)
 {
     if (!device)
         return;
-    if (linnet_cl_fork_check() == LINNET_OK)
-        linnet_cl_programs_keep(device);
     for (int i = 0; i < LINNET_CL_PROGRAM_COUNT; i++) {
         linnet_cl_release_program(device->programs[0][i]);
         linnet_cl_release_program(device->programs[1][i]);

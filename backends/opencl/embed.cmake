@@ -4,13 +4,13 @@
 # once per program, since a driver gets source text and has no folder to look in.
 cmake_minimum_required(VERSION 3.25)
 
-# Source of one file with its includes resolved.
+# Source of one file with its includes, and theirs, resolved.
 function(read_kernel file out)
   file(READ ${KERNELS}/${file} text)
   string(REGEX MATCHALL "#include \"[a-z0-9_]+\\.clh\"" includes "${text}")
   foreach(include IN LISTS includes)
     string(REGEX REPLACE ".*\"(.*)\"" "\\1" included "${include}")
-    file(READ ${KERNELS}/${included} included_text)
+    read_kernel(${included} included_text)
     string(REPLACE "${include}" "${included_text}" text "${text}")
   endforeach()
   set(${out} "${text}" PARENT_SCOPE)

@@ -84,8 +84,9 @@ size_t linnet_cl_platforms_describe(char *out_text, size_t size);
 
 /* quirks.c: what is known of drivers and cannot be asked. */
 enum {
-    LINNET_CL_QUIRK_LATE_BINARIES = 1, /* binaries of programs are asked for when the device is closed */
-    LINNET_CL_QUIRK_LESS_LIKED = 2     /* another platform's device is taken first */
+    LINNET_CL_QUIRK_KEEPS_PROGRAMS = 1, /* it caches what it builds, and its binaries are not asked for */
+    LINNET_CL_QUIRK_LATE_KERNELS = 2,   /* kernels are compiled at their first run: many are best in one program */
+    LINNET_CL_QUIRK_LESS_LIKED = 4      /* another platform's device is taken first */
 };
 /* LINNET_INVALID when LINNET_OPENCL_QUIRKS makes no sense. */
 linnet_status linnet_cl_quirks_option(bool *out_none);
@@ -119,9 +120,6 @@ struct linnet_backend_device {
     uint32_t quirks;             /* LINNET_CL_QUIRK_... */
     atomic_uint_fast64_t plain;  /* bit k: plans of layer kind k (0: optimisers) are built without optimisation */
     cl_program programs[2][LINNET_CL_PROGRAM_COUNT]; /* usual and plain; built at first use, kept until close */
-    bool unsaved[2][LINNET_CL_PROGRAM_COUNT];        /* goes into the cache at close, if it is */
-    bool wanted[2][LINNET_CL_PROGRAM_COUNT];         /* by a plan that was prepared, or by optimisers */
-    bool was_prepared;                               /* false: all are wanted */
     atomic_bool used_clblast;
 };
 
@@ -219,6 +217,14 @@ void linnet_cl_event_free(linnet_backend_event *event);
 
 /* ---- program.c, cache.c, sha256.c ---- */
 
+/* together.c: which program's place a program is built in, itself unless the driver gets several as one; and the source
+ * texts of what is built there, at most LINNET_CL_MOST_TOGETHER; returns how many. */
+enum { LINNET_CL_MOST_TOGETHER = 16 };
+linnet_cl_program_id linnet_cl_program_place(const linnet_backend_device *device, linnet_cl_program_id id);
+bool linnet_cl_program_is_many(const linnet_backend_device *device, linnet_cl_program_id place);
+cl_uint linnet_cl_program_sources(const linnet_backend_device *device, linnet_cl_program_id place,
+                                  const char *out_sources[LINNET_CL_MOST_TOGETHER]);
+
 /* The program, built at first use or taken from the cache. Owned by the device. */
 linnet_status linnet_cl_program(linnet_backend_device *device, linnet_cl_program_id id, cl_program *out);
 
@@ -227,12 +233,10 @@ linnet_status linnet_cl_program(linnet_backend_device *device, linnet_cl_program
 enum { LINNET_CL_USUALLY = 64 };
 void linnet_cl_build_for(const linnet_backend_device *device, uint32_t kind);
 linnet_status linnet_cl_set_plain(linnet_backend_device *device, uint32_t kind);
-/* From the cache; NULL: it is not there. */
+/* From the cache; NULL: it is not there. id is a place, here and below. */
 cl_program linnet_cl_program_cached(linnet_backend_device *device, linnet_cl_program_id id, int way);
 /* Builds it, way 1: without optimisation. Several threads may, each another program. */
 linnet_status linnet_cl_program_build(linnet_backend_device *device, linnet_cl_program_id id, int way, cl_program *out);
-/* What was not kept yet, at close. */
-void linnet_cl_programs_keep(linnet_backend_device *device);
 /* linnet_cl_wish of the program as this thread would build it. */
 bool linnet_cl_program_is_wish(linnet_cl_program_id id);
 
@@ -253,9 +257,9 @@ typedef struct linnet_cl_cache_key {
     uint8_t bytes[32];
 } linnet_cl_cache_key;
 
-/* A program's key: its source, options, device, driver and this release. */
-void linnet_cl_cache_key_make(const linnet_backend_device *device, const char *source, const char *options,
-                              linnet_cl_cache_key *out);
+/* A program's key: its sources, options, device, driver and this release. */
+void linnet_cl_cache_key_make(const linnet_backend_device *device, const char *const *sources, cl_uint count,
+                              const char *options, linnet_cl_cache_key *out);
 /* The binary stored under key, to be released by the host's release; NULL when there is none. A damaged one is deleted.
  */
 void *linnet_cl_cache_load(const linnet_cl_cache_key *key, size_t *out_bytes);

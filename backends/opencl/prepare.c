@@ -63,15 +63,17 @@ static void gather(linnet_backend_device *device, const linnet_layer_desc *const
 static void list_jobs(const linnet_cl_wishes *wanted, work *out)
 {
     linnet_backend_device *device = out->device;
+    bool listed[2][LINNET_CL_PROGRAM_COUNT] = {{false}};
     for (int way = 0; way < 2; way++)
         for (int id = 0; id < LINNET_CL_PROGRAM_COUNT; id++) {
-            device->wanted[way][id] = device->wanted[way][id] || wanted->programs[way][id];
-            if (!wanted->programs[way][id] || device->programs[way][id])
+            linnet_cl_program_id place = linnet_cl_program_place(device, (linnet_cl_program_id)id);
+            if (!wanted->programs[way][id] || device->programs[way][place] || listed[way][place])
                 continue;
-            device->programs[way][id] = linnet_cl_program_cached(device, (linnet_cl_program_id)id, way);
-            if (device->programs[way][id])
+            device->programs[way][place] = linnet_cl_program_cached(device, place, way);
+            if (device->programs[way][place])
                 continue;
-            out->jobs[out->count].id = (linnet_cl_program_id)id;
+            listed[way][place] = true;
+            out->jobs[out->count].id = place;
             out->jobs[out->count++].way = way;
         }
 }
@@ -114,7 +116,6 @@ void linnet_cl_prepare(linnet_backend_device *device, const linnet_layer_desc *c
         return;
     gather(device, descs, candidates, count, &wanted);
     pthread_mutex_lock(&device->lock);
-    device->was_prepared = true;
     list_jobs(&wanted, &w);
     if (w.count > 0)
         build_all(&w);

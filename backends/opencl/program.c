@@ -70,7 +70,7 @@ static cl_program program_from_cache(linnet_backend_device *device, const linnet
 static void program_to_cache(linnet_backend_device *device, cl_program program, const linnet_cl_cache_key *key)
 {
     size_t bytes = 0;
-    if (!linnet_cl_host->cache_directory() ||
+    if ((device->quirks & LINNET_CL_QUIRK_KEEPS_PROGRAMS) || !linnet_cl_host->cache_directory() ||
         clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof(bytes), &bytes, NULL) != CL_SUCCESS || bytes == 0)
         return;
     unsigned char *binary = linnet_cl_host->allocate(bytes);
@@ -87,8 +87,9 @@ static linnet_status compile(linnet_backend_device *device, cl_context context, 
                              const char *build_options, cl_program *out)
 {
     cl_int error = CL_SUCCESS;
-    const char *source = linnet_cl_sources[id];
-    cl_program program = clCreateProgramWithSource(context, 1, &source, NULL, &error);
+    const char *sources[LINNET_CL_MOST_TOGETHER];
+    cl_uint count = linnet_cl_program_sources(device, id, sources);
+    cl_program program = clCreateProgramWithSource(context, count, sources, NULL, &error);
     if (!program || error != CL_SUCCESS)
         return linnet_cl_check(device, "clCreateProgramWithSource", error ? error : CL_OUT_OF_HOST_MEMORY);
     linnet_cl_count_made();
@@ -102,12 +103,20 @@ static linnet_status compile(linnet_backend_device *device, cl_context context, 
     return LINNET_OK;
 }
 
+static void key_of(const linnet_backend_device *device, linnet_cl_program_id id, const char *build_options,
+                   linnet_cl_cache_key *out)
+{
+    const char *sources[LINNET_CL_MOST_TOGETHER];
+    cl_uint count = linnet_cl_program_sources(device, id, sources);
+    linnet_cl_cache_key_make(device, sources, count, build_options, out);
+}
+
 cl_program linnet_cl_program_cached(linnet_backend_device *device, linnet_cl_program_id id, int way)
 {
     linnet_cl_cache_key key;
     char build_options[OPTIONS_LENGTH];
     build_options_of(device, way, build_options);
-    linnet_cl_cache_key_make(device, linnet_cl_sources[id], build_options, &key);
+    key_of(device, id, build_options, &key);
     return program_from_cache(device, &key, build_options);
 }
 
@@ -120,46 +129,12 @@ linnet_status linnet_cl_program_build(linnet_backend_device *device, linnet_cl_p
     linnet_status status = compile(device, device->context, id, build_options, out);
     if (status)
         return status;
-    linnet_cl_log(3, "opencl: built %s for '%s' in %.3f s", linnet_cl_source_names[id], device->info.name,
+    linnet_cl_log(3, "opencl: built %s%s for '%s' in %.3f s", linnet_cl_source_names[id],
+                  linnet_cl_program_is_many(device, id) ? " and what goes with it" : "", device->info.name,
                   linnet_cl_now() - start);
-    device->unsaved[way][id] = (device->quirks & LINNET_CL_QUIRK_LATE_BINARIES) != 0;
-    linnet_cl_cache_key_make(device, linnet_cl_sources[id], build_options, &key);
-    if (!device->unsaved[way][id])
-        program_to_cache(device, *out, &key);
+    key_of(device, id, build_options, &key);
+    program_to_cache(device, *out, &key);
     return LINNET_OK;
-}
-
-/* Programs that only a comparison at first use has run are not needed again. */
-static bool is_wanted(const linnet_backend_device *device, int way, int id)
-{
-    return !device->was_prepared || device->wanted[way][id] || id == LINNET_CL_PROGRAM_SGD ||
-           id == LINNET_CL_PROGRAM_ADAM;
-}
-
-/* Returns how many that were: 0 or 1. */
-static int keep(linnet_backend_device *device, int way, int id)
-{
-    linnet_cl_cache_key key;
-    char build_options[OPTIONS_LENGTH];
-    if (!device->programs[way][id] || !device->unsaved[way][id] || !is_wanted(device, way, id))
-        return 0;
-    build_options_of(device, way, build_options);
-    linnet_cl_cache_key_make(device, linnet_cl_sources[id], build_options, &key);
-    program_to_cache(device, device->programs[way][id], &key);
-    device->unsaved[way][id] = false;
-    return 1;
-}
-
-void linnet_cl_programs_keep(linnet_backend_device *device)
-{
-    int kept = 0;
-    double start = linnet_cl_now();
-    for (int id = 0; id < LINNET_CL_PROGRAM_COUNT; id++)
-        for (int way = 0; way < 2; way++)
-            kept += keep(device, way, id);
-    if (kept)
-        linnet_cl_log(2, "opencl: '%s': kept %d programs, which took %.2f s", device->info.name, kept,
-                      linnet_cl_now() - start);
 }
 
 void linnet_cl_build_for(const linnet_backend_device *device, uint32_t kind)
@@ -183,6 +158,7 @@ bool linnet_cl_program_is_wish(linnet_cl_program_id id)
 linnet_status linnet_cl_program(linnet_backend_device *device, linnet_cl_program_id id, cl_program *out)
 {
     linnet_status status = LINNET_OK;
+    id = linnet_cl_program_place(device, id);
     pthread_mutex_lock(&device->lock);
     if (!device->programs[plain][id])
         device->programs[plain][id] = linnet_cl_program_cached(device, id, plain);

@@ -17,10 +17,14 @@ typedef struct quirk {
 } quirk;
 
 static const quirk quirks[] = {
-    {"Portable Computing Language", "", "", "", LINNET_CL_QUIRK_LATE_BINARIES,
-     "asked for a program's binary, it compiles every kernel of it once more: programs are kept when the device is "
-     "closed",
+    {"Portable Computing Language", "", "", "", LINNET_CL_QUIRK_KEEPS_PROGRAMS,
+     "it caches programs and kernels itself; asked for a program's binary, it compiles every kernel of it once more: "
+     "Linnet's cache leaves them to it",
      "https://github.com/pocl/pocl/blob/main/lib/CL/clGetProgramInfo.c"},
+    {"Portable Computing Language", "", "", "", LINNET_CL_QUIRK_LATE_KERNELS,
+     "it compiles a kernel when it first runs, and each program reads OpenCL's headers again: small programs are built "
+     "as one",
+     "https://github.com/pocl/pocl/blob/main/lib/CL/pocl_llvm_build.cc"},
     {"Clover", "", "", "", LINNET_CL_QUIRK_LESS_LIKED,
      "Mesa's older OpenCL is no longer developed: where another platform offers the device, that is taken",
      "https://docs.mesa3d.org/rusticl.html"},

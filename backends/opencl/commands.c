@@ -57,6 +57,7 @@ void linnet_cl_command_add(linnet_backend_queue *queue, const char *name, cl_eve
 
 void linnet_cl_command_add_span(linnet_backend_queue *queue, const char *name, cl_event first, cl_event last)
 {
+    queue->is_busy = true;
     if (first)
         linnet_cl_count_made();
     if (last)
@@ -67,6 +68,7 @@ void linnet_cl_command_add_span(linnet_backend_queue *queue, const char *name, c
 
 void linnet_cl_command_share(linnet_backend_queue *queue, const char *name, cl_event event)
 {
+    queue->is_busy = true;
     if (queue->timestamps && clRetainEvent(event) == CL_SUCCESS)
         linnet_cl_command_add(queue, name, event);
 }

@@ -156,6 +156,7 @@ struct linnet_backend_queue {
     linnet_backend_device *device;
     cl_command_queue queue;
     bool timestamps;
+    bool is_busy; /* false: what was enqueued is done, that is known */
     linnet_cl_commands *commands; /* with timestamps: what was enqueued; NULL: nothing yet */
     linnet_cl_staging *staging;   /* copies of uploaded data that the device has not read yet */
     uint64_t staging_bytes;

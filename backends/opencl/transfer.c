@@ -2,7 +2,8 @@
 /*
  * Between host and device, and within it. An upload without an event must have read its source when it returns, yet a
  * blocking write would wait for all the work before it: so the source is copied aside and written from there. When too
- * much lies aside, the upload waits for the oldest copy to be read: the host stays a few uploads ahead, not more.
+ * much lies aside, the upload waits for the oldest copy to be read: the host stays a few uploads ahead, not more. Where
+ * no work is before it, as when weights are set, it is written as it lies, and copied once.
  */
 #include "opencl.h"
 
@@ -69,6 +70,12 @@ static linnet_status wait_for_room(linnet_backend_queue *queue, uint64_t bytes)
         staging_free(queue, oldest, true);
     }
     return LINNET_OK;
+}
+
+/* A blocking write would wait for nothing but itself. On a caller's queue is what the caller enqueues. */
+static bool is_idle(const linnet_backend_queue *queue)
+{
+    return !queue->is_busy && !queue->device->given_queue;
 }
 
 /* LINNET_OK and *out_done false when the caller should write by blocking. */
@@ -140,7 +147,7 @@ linnet_status linnet_cl_upload(linnet_backend_queue *queue, linnet_view destinat
     if (status || (bytes == 0 && !out_event))
         return status;
     bool done = false;
-    if (!out_event)
+    if (!out_event && !is_idle(queue))
         status = upload_staged(queue, destination, source, bytes, &done);
     if (status || done)
         return status;
@@ -153,6 +160,7 @@ linnet_status linnet_cl_upload(linnet_backend_queue *queue, linnet_view destinat
     if (out_event)
         return give_event(queue, "upload", event, out_event);
     linnet_cl_command_add(queue, "upload", event);
+    queue->is_busy = false;
     return LINNET_OK;
 }
 
@@ -173,6 +181,7 @@ linnet_status linnet_cl_read(linnet_backend_queue *queue, linnet_view source, vo
     if (out_event)
         return give_event(queue, "read", event, out_event);
     linnet_cl_command_add(queue, "read", event);
+    queue->is_busy = false;
     return LINNET_OK;
 }
 

@@ -100,6 +100,11 @@ void linnet_cl_channels_weight_kernels(linnet_backend_plan *plan, const linnet_c
 linnet_status linnet_cl_channels_weight_run(linnet_cl_channels_weight *weight, linnet_backend_queue *queue,
                                             const linnet_layer_args *args);
 
+/* conv2d_planes_data.c: the gradient of few input channels, in NCHW. */
+bool linnet_cl_planes_data_fits(const linnet_backend_device *device, const linnet_cl_conv2d *shape);
+/* Views: dy, the packed weight, dx; accumulate is the scalar of a run. */
+linnet_cl_kernel *linnet_cl_planes_data_kernel(linnet_backend_plan *plan, const linnet_cl_conv2d *shape);
+
 /* conv2d_channels_winograd_weight.c: the gradient of the weight, and the bias' with it. */
 typedef struct linnet_cl_winograd_weight {
     linnet_cl_kernel *tiles, *sums, *store; /* the first two run once a chunk of tiles */

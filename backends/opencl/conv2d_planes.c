@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * conv2d for processors, from few channels in NCHW to nchw16c (conv2d_planes.cl, conv2d_planes_weight.cl). The
- * workspace of backward holds the parts of the weight's gradient, then those of the bias. The input's gradient is left
- * to others.
+ * conv2d for processors, from few channels in NCHW to nchw16c (conv2d_planes.cl, conv2d_planes_weight.cl,
+ * conv2d_planes_data.cl). The workspace of backward holds the parts of the weight's gradient, then those of the bias.
  */
 #include "conv2d.h"
 #include "nchw16c.h"
@@ -17,7 +16,7 @@ typedef struct planes_split {
 typedef struct planes_plan {
     linnet_backend_plan base;
     linnet_cl_conv2d shape;
-    linnet_cl_kernel *forward;
+    linnet_cl_kernel *forward, *data;
     linnet_cl_channels_weight weight;
 } planes_plan;
 
@@ -61,9 +60,10 @@ static const char *planes_refusal(const linnet_backend_device *device, const lin
     linnet_cl_conv2d s = planes_shape(shape, shape->forward);
     if (s.groups > 1 || s.channels > MOST_CHANNELS)
         return "needs one group and at most 15 channels";
-    if (s.want_data)
-        return "makes no gradient of the input";
+    s.want_data = false; /* has its own way */
     const char *refusal = linnet_cl_channels_refusal(device, &s);
+    if (!refusal && shape->want_data && !linnet_cl_planes_data_fits(device, &s))
+        refusal = "a row of the gradient does not fit local memory";
     if (!refusal && s.want_weight && split_of(device, &s).copy_floats > linnet_cl_channels_limit(device))
         refusal = "a chunk of pixels does not fit local memory";
     return refusal;
@@ -92,7 +92,14 @@ static linnet_status planes_run_forward(linnet_backend_plan *base, linnet_backen
 static linnet_status planes_run_backward(linnet_backend_plan *base, linnet_backend_queue *queue,
                                          const linnet_layer_args *args)
 {
-    return linnet_cl_channels_weight_run(&((planes_plan *)base)->weight, queue, args);
+    planes_plan *plan = (planes_plan *)base;
+    linnet_status status = LINNET_OK;
+    if (plan->data) {
+        linnet_cl_run_int(plan->data, 0, linnet_cl_bit(args->accumulate_inputs, LINNET_CONV2D_X));
+        status = linnet_cl_launch(plan->data, queue, args->output_gradients[LINNET_CONV2D_Y],
+                                  args->parameters[LINNET_CONV2D_WEIGHT], args->input_gradients[LINNET_CONV2D_X]);
+    }
+    return status ? status : linnet_cl_channels_weight_run(&plan->weight, queue, args);
 }
 
 static void planes_weight_kernels(planes_plan *plan)
@@ -135,6 +142,8 @@ static linnet_status planes_plan_new(linnet_backend_device *device, const linnet
     plan->shape = planes_shape(shape, shape->forward);
     if (shape->forward)
         plan->forward = linnet_cl_channels_kernel(base, &plan->shape);
+    if (shape->want_data)
+        plan->data = linnet_cl_planes_data_kernel(base, shape);
     if (shape->want_weight)
         planes_weight_kernels(plan);
     plan->weight.with_bias = shape->want_weight;

@@ -11,6 +11,7 @@
 enum {
     TASKS_A_UNIT = 8,
     COPY_FLOATS = 1 << 14, /* of a task: a part of a second-level cache */
+    LONG_ROW = 28,         /* columns; shorter rows are copied first */
     MOST_PHASES = 16,
     MOST_TAPS = 256 /* as in channels_window.clh */
 };
@@ -46,6 +47,13 @@ static int64_t rows_that_fit(const linnet_backend_device *device, const linnet_c
     while (rows > 1 && linnet_cl_channels_copy_floats(s, linnet_cl_channels_spread(device, s), rows) > COPY_FLOATS)
         rows = ceil_div(rows, 2);
     return rows;
+}
+
+/* Are rows of outputs of this direction so long that inputs are read where they lie? */
+static bool is_direct(const linnet_backend_device *device, const linnet_cl_conv2d *s)
+{
+    int64_t columns = s->forward ? s->out_width : s->width / s->stride_x;
+    return columns >= LONG_ROW && (!s->forward || s->stride_x <= 2) && !linnet_cl_channels_spread(device, s);
 }
 
 static weight_split split_of(const linnet_backend_device *device, const linnet_cl_conv2d *s)
@@ -98,14 +106,15 @@ static const char *depthwise_refusal(const linnet_backend_device *device, const 
 
 static uint64_t weight_bytes(const linnet_backend_device *device, const linnet_cl_conv2d *s)
 {
-    int64_t floats = linnet_cl_blocks(s->channels) * s->kernel_height * s->kernel_width * LINNET_CL_LANES;
+    int64_t floats = linnet_cl_blocks(s->channels) * (s->kernel_height * s->kernel_width + 1) * LINNET_CL_LANES;
     return s->want_weight ? (uint64_t)(split_of(device, s).parts * floats) * sizeof(float) : 0;
 }
 
 static uint64_t depthwise_workspace_bytes(const linnet_backend_device *device, const linnet_cl_conv2d *s)
 {
-    uint64_t bias =
-        s->want_bias ? (uint64_t)(linnet_cl_channels_bias_shape(device, s).parts * s->outputs) * sizeof(float) : 0;
+    uint64_t bias = s->want_bias && !s->want_weight
+                        ? (uint64_t)(linnet_cl_channels_bias_shape(device, s).parts * s->outputs) * sizeof(float)
+                        : 0;
     return weight_bytes(device, s) + bias;
 }
 
@@ -141,8 +150,11 @@ static void product_kernel(depthwise_plan *plan)
     bool forward = s->forward;
     int64_t rows = forward ? s->out_height : ceil_div(s->height, s->stride_y), blocks = linnet_cl_blocks(s->channels);
     int64_t planes = s->images * blocks, wanted = TASKS_A_UNIT * (int64_t)device->info.compute_units;
-    int64_t phases = forward ? 1 : s->stride_y * s->stride_x, rows_per_task = rows_that_fit(device, s, rows);
-    while (copy_bytes(device, s, rows_per_task) > (uint64_t)linnet_cl_channels_limit(device) * sizeof(float))
+    int64_t phases = forward ? 1 : s->stride_y * s->stride_x, rows_per_task = rows;
+    bool direct = is_direct(device, s);
+    if (!direct)
+        rows_per_task = rows_that_fit(device, s, rows);
+    while (!direct && copy_bytes(device, s, rows_per_task) > (uint64_t)linnet_cl_channels_limit(device) * sizeof(float))
         rows_per_task = ceil_div(rows_per_task, 2);
     while (rows_per_task > 4 && planes * ceil_div(rows, rows_per_task) < wanted)
         rows_per_task = ceil_div(rows_per_task, 2);
@@ -165,10 +177,11 @@ static void product_kernel(depthwise_plan *plan)
                                  s->left,
                                  rows_per_task,
                                  planes_per_task,
-                                 linnet_cl_channels_spread(device, s)};
+                                 linnet_cl_channels_spread(device, s),
+                                 direct};
     plan->product = linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_CONV2D_DEPTHWISE, "conv2d_depthwise", 4);
     linnet_cl_ints(plan->product, constants);
-    linnet_cl_local(plan->product, copy_bytes(device, s, rows_per_task));
+    linnet_cl_local(plan->product, copy_bytes(device, s, direct ? 1 : rows_per_task));
     linnet_cl_int(plan->product, forward && s->has_bias);
     linnet_cl_float(plan->product, forward ? s->low : -INFINITY);
     linnet_cl_float(plan->product, forward ? s->high : INFINITY);
@@ -197,18 +210,20 @@ static void weight_kernels(depthwise_plan *plan)
                                  split.chunks_per_part,
                                  split.row_chunks,
                                  split.rows_per_chunk,
-                                 linnet_cl_channels_spread(plan->base.device, &forward)};
+                                 linnet_cl_channels_spread(plan->base.device, &forward),
+                                 is_direct(plan->base.device, &forward),
+                                 s->want_bias};
     linnet_cl_kernel *sums =
         linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_CONV2D_DEPTHWISE, "conv2d_depthwise_weight", 3);
     linnet_cl_ints(sums, constants);
     linnet_cl_local(sums, copy_bytes(plan->base.device, &forward, split.rows_per_chunk));
     linnet_cl_range(sums, split.parts, blocks, 1, 1);
     linnet_cl_kernel *store =
-        linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_CONV2D_DEPTHWISE, "conv2d_depthwise_weight_sum", 2);
+        linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_CONV2D_DEPTHWISE, "conv2d_depthwise_weight_sum", 3);
     linnet_cl_int(store, s->channels);
     linnet_cl_int(store, taps);
     linnet_cl_int(store, split.parts);
-    linnet_cl_range(store, taps, blocks, 1, 1);
+    linnet_cl_range(store, taps + s->want_bias, blocks, 1, 1);
     plan->weight.sums = sums;
     plan->weight.store = store;
 }
@@ -227,8 +242,9 @@ static linnet_status depthwise_plan_new(linnet_backend_device *device, const lin
         product_kernel(plan);
     if (shape->want_weight)
         weight_kernels(plan);
-    plan->weight.bias_parts_at = weight_bytes(device, shape);
-    if (shape->want_bias)
+    plan->weight.with_bias = shape->want_weight;
+    plan->weight.wants_bias = shape->want_bias;
+    if (shape->want_bias && !shape->want_weight)
         linnet_cl_block_sum_kernels(base, linnet_cl_channels_bias_shape(device, shape), &plan->weight.bias);
     return linnet_cl_plan_done(base, out);
 }

@@ -195,9 +195,9 @@ int2 depthwise_taps(channels_axis axis, int size, int i)
 }
 
 /* Column j of rows first_row.. */
-void depthwise_column(const depthwise_job *job, channels_axis y, channels_axis x, int height, int width,
-                      int kernel_width, int j, int first_row, int rows, __global const float *restrict plane,
-                      __global const float *restrict weight, __global float *restrict out, int out_row)
+APART void depthwise_column(const depthwise_job *job, channels_axis y, channels_axis x, int height, int width,
+                            int kernel_width, int j, int first_row, int rows, __global const float *restrict plane,
+                            __global const float *restrict weight, __global float *restrict out, int out_row)
 {
     int2 columns = depthwise_taps(x, width, j), tap[MOST_TAPS], inside = depthwise_inside(y, height, 1);
     int taps = 0, each = columns.y - columns.x, step = y.stride * width * LANES;
@@ -338,8 +338,8 @@ SUMS(3, 1, __global)
 SUMS(3, 2, __global)
 
 /* The products of a column of runs pixels. */
-float16 depthwise_column_sum(__global const float *restrict dy, __global const float *restrict x, int runs, int dy_step,
-                             int x_step)
+APART float16 depthwise_column_sum(__global const float *restrict dy, __global const float *restrict x, int runs,
+                                   int dy_step, int x_step)
 {
     float16 even = 0.0f, odd = 0.0f;
     int i = 0;
@@ -394,7 +394,7 @@ void depthwise_weight_plane(channels_axis y, channels_axis x, int height, int wi
 }
 
 /* sums (load: +)= count vectors. */
-void depthwise_bias_sum(__global const float *restrict dy, int count, __global float *restrict sums, int load)
+APART void depthwise_bias_sum(__global const float *restrict dy, int count, __global float *restrict sums, int load)
 {
     float16 sum[4] = {load ? load16(0, sums) : (float16)0.0f, 0.0f, 0.0f, 0.0f};
     int p = 0;

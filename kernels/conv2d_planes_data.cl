@@ -19,8 +19,6 @@
  */
 #include "channels_window.clh"
 
-#define UNROLL _Pragma("unroll")
-
 /* w [planes][taps][K], sums [K][sums_k apart][16 T]. */
 #define TILE(K, T)                                                                                                     \
     void planes_data_##K##_##T(__local const float *a, int planes, int plane_floats, int taps, const int *tap,         \
@@ -29,13 +27,13 @@
         float16 sum[K][T];                                                                                             \
         UNROLL for (int k = 0; k < K; k++)                                                                             \
         {                                                                                                              \
-            UNROLL for (int t = 0; t < T; t++) sum[k][t] = load ? vload16(t, sums + k * sums_k) : (float16)0.0f;       \
+            UNROLL for (int t = 0; t < T; t++) sum[k][t] = load ? load16(t, sums + k * sums_k) : (float16)0.0f;        \
         }                                                                                                              \
         for (int p = planes; p > 0; p--, a += plane_floats)                                                            \
             for (int i = 0; i < taps; i++, w += K) {                                                                   \
                 __local const float *x = a + tap[i];                                                                   \
                 float16 v[T];                                                                                          \
-                UNROLL for (int t = 0; t < T; t++) v[t] = vload16(t, x);                                               \
+                UNROLL for (int t = 0; t < T; t++) v[t] = load16(t, x);                                                \
                 UNROLL for (int k = 0; k < K; k++)                                                                     \
                 {                                                                                                      \
                     UNROLL for (int t = 0; t < T; t++) sum[k][t] += w[k] * v[t];                                       \
@@ -43,7 +41,7 @@
             }                                                                                                          \
         UNROLL for (int k = 0; k < K; k++)                                                                             \
         {                                                                                                              \
-            UNROLL for (int t = 0; t < T; t++) vstore16(sum[k][t], t, sums + k * sums_k);                              \
+            UNROLL for (int t = 0; t < T; t++) store16(sum[k][t], t, sums + k * sums_k);                               \
         }                                                                                                              \
     }
 
@@ -99,8 +97,8 @@ int planes_data_next(int channels)
 
 /* Rows and columns of a block [height][width][16] from (row, column) on, as 16 planes [rows][columns], plane_floats
    apart; zeros where it has none. */
-void planes_data_copy(__global const float *restrict block, int height, int width, int row, int column, int rows,
-                      int columns, int plane_floats, __local float *restrict to)
+APART void planes_data_copy(__global const float *restrict block, int height, int width, int row, int column, int rows,
+                            int columns, int plane_floats, __local float *restrict to)
 {
     int first = min(max(-column, 0), columns), last = max(min(width - column, columns), first);
     for (int r = 0; r < rows; r++, row++, to += columns) {
@@ -114,14 +112,15 @@ void planes_data_copy(__global const float *restrict block, int height, int widt
         }
         __global const float *line = block + ((long)row * width + column) * LANES;
         for (; i + 4 <= until; i += 4) {
-            float16 p0 = vload16(i, line), p1 = vload16(i + 1, line), p2 = vload16(i + 2, line);
-            float16 p3 = vload16(i + 3, line);
+            float16 p0 = load16(i, line), p1 = load16(i + 1, line), p2 = load16(i + 2, line);
+            float16 p3 = load16(i + 3, line);
 #define OUTPUT(o, l) vstore4((float4)(p0.s##l, p1.s##l, p2.s##l, p3.s##l), 0, to + o * plane_floats + i);
             OUTPUT(0, 0)
             OUTPUT(1, 1)
             OUTPUT(2, 2)
-            OUTPUT(3, 3) OUTPUT(4, 4) OUTPUT(5, 5) OUTPUT(6, 6) OUTPUT(7, 7) OUTPUT(8, 8) OUTPUT(9, 9) OUTPUT(10, a)
-                OUTPUT(11, b) OUTPUT(12, c) OUTPUT(13, d) OUTPUT(14, e) OUTPUT(15, f)
+            OUTPUT(3, 3)
+            OUTPUT(4, 4) OUTPUT(5, 5) OUTPUT(6, 6) OUTPUT(7, 7) OUTPUT(8, 8) OUTPUT(9, 9) OUTPUT(10, a) OUTPUT(11, b)
+                OUTPUT(12, c) OUTPUT(13, d) OUTPUT(14, e) OUTPUT(15, f)
         }
         for (; i < until; i++)
             for (int o = 0; o < LANES; o++)

@@ -136,7 +136,9 @@ static float conv2d_cost(const linnet_backend_device *device, const linnet_layer
         (double)(way->depthwise ? shape->outputs : (shape->group_outputs + lanes - 1) / lanes * lanes * shape->groups);
     double pixels = (double)(shape->images * shape->out_height * shape->out_width);
     double products = inputs * outputs * pixels * (double)(shape->kernel_height * shape->kernel_width);
-    int parts = shape->forward ? 1 : shape->want_data + shape->want_weight;
+    double parts = shape->forward ? 1 : shape->want_data + shape->want_weight;
+    if (way->planes && shape->want_data)
+        parts += linnet_cl_planes_data_columns(device, shape) - 1;
     return (float)(parts * products / (way->products_a_microsecond * speed * device->info.compute_units)) +
            linnet_cl_memory_cost(device, desc);
 }

@@ -102,6 +102,8 @@ linnet_status linnet_cl_channels_weight_run(linnet_cl_channels_weight *weight, l
 
 /* conv2d_planes_data.c: the gradient of few input channels, in NCHW. */
 bool linnet_cl_planes_data_fits(const linnet_backend_device *device, const linnet_cl_conv2d *shape);
+/* Columns that its vectors compute for one of the input. */
+double linnet_cl_planes_data_columns(const linnet_backend_device *device, const linnet_cl_conv2d *shape);
 /* Views: dy, the packed weight, dx; accumulate is the scalar of a run. */
 linnet_cl_kernel *linnet_cl_planes_data_kernel(linnet_backend_plan *plan, const linnet_cl_conv2d *shape);
 

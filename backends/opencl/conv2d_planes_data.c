@@ -68,6 +68,12 @@ bool linnet_cl_planes_data_fits(const linnet_backend_device *device, const linne
     return fits(device, split_of(device, s));
 }
 
+double linnet_cl_planes_data_columns(const linnet_backend_device *device, const linnet_cl_conv2d *s)
+{
+    int64_t columns = ceil_div(s->width, s->stride_x);
+    return (double)tiled_columns(device, columns) / (double)columns;
+}
+
 linnet_cl_kernel *linnet_cl_planes_data_kernel(linnet_backend_plan *plan, const linnet_cl_conv2d *s)
 {
     data_split split = split_of(plan->device, s);

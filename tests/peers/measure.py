@@ -187,12 +187,13 @@ def opencl(options):
             layer_turns(options, writer, name, [engines.Linnet(program, [case, '--planned', '--direction', 'all'],
                                                                os.cpu_count(), backend, kept) for backend in ('cpu', options.device)])
         for (network, mode), (batch, _, _) in tasks.NETWORKS.items():
-            arguments = [network] + (['--train'] if mode == 'train' else [])
+            arguments = style_arguments(256) if mode == 'style' else [network] + ['--train'] * (mode == 'train')
             takers = [engines.Linnet(program, arguments, os.cpu_count(), backend, kept)
                       for backend in ('cpu', options.device)]
             for taker, backend in zip(takers, ('cpu', 'opencl')):
                 taker.name = backend
-            for backend, number, answer in engines.alternate(takers, 3, options.seconds, batch):
+            batched = None if mode == 'style' else batch
+            for backend, number, answer in engines.alternate(takers, 3, options.seconds, batched):
                 writer.line({'bench': 'network', 'network': network, 'mode': mode, 'batch': batch, 'backend': backend,
                              'round': number, **some(answer, 'median_ms', 'min_ms', 'error')})
     first_steps(options, writer, program)

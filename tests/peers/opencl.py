@@ -31,6 +31,7 @@ NETWORKS = {
     ('resnet50', 'infer'): (1, None, None),
     ('squeezenet1_1', 'infer'): (1, None, None),
     ('mobilenet_v2', 'infer'): (1, None, None),
+    ('style', 'style'): (1, None, None),
 }
 TIMES_DLPRIMITIVES, TIMES_DLPRIMITIVES_DEPTHWISE, OF_PEAK, OF_CPU = 5, 20, 0.55, 0.5
 GEMM_BARS = {'SGEMM 1024': 300}

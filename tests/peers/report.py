@@ -9,6 +9,7 @@ import os
 import statistics
 import sys
 
+import report_opencl
 import svg
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -305,6 +306,7 @@ def page():
     conv_about, convolutions = load('convolutions')
     _, scaling = load('scaling')
     _, memories = load('memory')
+    opencl_about, opencl = load('opencl')
     with open(os.path.join(HERE, 'performance.md.in')) as source:
         text = source.read().split('\n', 1)[1]  # the first line is the licence
     drawn = plots(networks, scaling, about.get('cores', 1))
@@ -313,7 +315,11 @@ def page():
              'conv_about': lambda: about_text(conv_about),
              'inference': lambda: inference(networks),
              'training': lambda: training(networks), 'style': lambda: style(networks),
-             'memory': lambda: memory(memories), 'conv_summary': lambda: conv_summary(convolutions),
+             'memory': lambda: memory(memories), 'opencl_about': lambda: about_text(opencl_about),
+             'opencl_layers': lambda: table(*report_opencl.layers(opencl)),
+             'opencl_networks': lambda: table(*report_opencl.networks(opencl)),
+             'opencl_start': lambda: table(*report_opencl.start(opencl)),
+             'conv_summary': lambda: conv_summary(convolutions),
              'conv_tables': lambda: conv_tables(convolutions),
              'below': lambda: below(convolutions), 'below_networks': lambda: below_networks(networks),
              'plots': lambda: pictures}

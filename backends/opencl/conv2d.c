@@ -112,13 +112,33 @@ int64_t linnet_cl_conv2d_added_item(const linnet_cl_conv2d *s)
     return item_of(s->added_stride, s->groups, s->group_outputs, LINNET_CL_LANES, s->out_height * s->out_width);
 }
 
+void linnet_cl_conv2d_sizes(linnet_cl_kernel *kernel, const linnet_cl_conv2d *s, bool turned)
+{
+    const int64_t sizes[] = {s->height, s->width, s->out_height, s->out_width};
+    for (int i = 0; i < 4; i++)
+        linnet_cl_int(kernel, sizes[turned ? i ^ 2 : i]);
+}
+
+void linnet_cl_conv2d_window(linnet_cl_kernel *kernel, const linnet_cl_conv2d *s)
+{
+    const int64_t constants[] = {s->kernel_height, s->kernel_width, s->stride_y, s->stride_x,
+                                 s->dilation_y,    s->dilation_x,   s->top,      s->left};
+    linnet_cl_ints(kernel, constants);
+}
+
 void linnet_cl_conv2d_constants(linnet_cl_kernel *kernel, const linnet_cl_conv2d *shape)
 {
-    const int64_t constants[] = {shape->height,       shape->width,         shape->out_height, shape->out_width,
-                                 shape->group_inputs, shape->group_outputs, shape->groups,     shape->kernel_height,
-                                 shape->kernel_width, shape->stride_y,      shape->stride_x,   shape->dilation_y,
-                                 shape->dilation_x,   shape->top,           shape->left};
-    linnet_cl_ints(kernel, constants);
+    const int64_t channels[] = {shape->group_inputs, shape->group_outputs, shape->groups};
+    linnet_cl_conv2d_sizes(kernel, shape, false);
+    linnet_cl_ints(kernel, channels);
+    linnet_cl_conv2d_window(kernel, shape);
+}
+
+linnet_cl_conv2d linnet_cl_conv2d_forward(const linnet_cl_conv2d *shape)
+{
+    linnet_cl_conv2d forward = *shape;
+    forward.forward = true;
+    return forward;
 }
 
 /* Microseconds. Blocks of 16 channels are multiplied whole. */

@@ -23,8 +23,13 @@ typedef struct linnet_cl_conv2d {
 } linnet_cl_conv2d;
 
 linnet_cl_conv2d linnet_cl_conv2d_of(const linnet_layer_desc *desc);
-/* Constants height, width, out_height, out_width, group_inputs, group_outputs, groups, kernel, stride, dilation, top,
- * left. */
+/* The same convolution's forward direction. */
+linnet_cl_conv2d linnet_cl_conv2d_forward(const linnet_cl_conv2d *shape);
+/* Constants height, width, out_height, out_width; turned: the outputs' first, for who reads those. */
+void linnet_cl_conv2d_sizes(linnet_cl_kernel *kernel, const linnet_cl_conv2d *shape, bool turned);
+/* Constants kernel, stride, dilation (height first, then width), top, left. */
+void linnet_cl_conv2d_window(linnet_cl_kernel *kernel, const linnet_cl_conv2d *shape);
+/* Sizes, then group_inputs, group_outputs, groups, then the window. */
 void linnet_cl_conv2d_constants(linnet_cl_kernel *kernel, const linnet_cl_conv2d *shape);
 
 /* One way to do it. workspace_bytes and plan get a shape whose direction and wishes are set. */

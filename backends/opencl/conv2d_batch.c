@@ -203,25 +203,12 @@ static linnet_cl_kernel *product_kernel(linnet_backend_plan *plan, const linnet_
     bool forward = s->forward;
     int64_t area = s->kernel_height * s->kernel_width, row = s->group_inputs * area;
     linnet_cl_kernel *kernel = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_CONV2D_BATCH, "conv2d_batch", 5);
-    const int64_t constants[] = {!forward,
-                                 forward ? s->height : s->out_height,
-                                 forward ? s->width : s->out_width,
-                                 forward ? s->out_height : s->height,
-                                 forward ? s->out_width : s->width,
-                                 split.in_planes,
-                                 split.out_planes,
-                                 s->groups,
-                                 s->kernel_height,
-                                 s->kernel_width,
-                                 s->stride_y,
-                                 s->stride_x,
-                                 s->dilation_y,
-                                 s->dilation_x,
-                                 s->top,
-                                 s->left,
-                                 forward ? area : row,
-                                 forward ? row : area,
-                                 split.rows_per_task};
+    const int64_t channels[] = {split.in_planes, split.out_planes, s->groups};
+    const int64_t constants[] = {forward ? area : row, forward ? row : area, split.rows_per_task};
+    linnet_cl_int(kernel, !forward);
+    linnet_cl_conv2d_sizes(kernel, s, !forward);
+    linnet_cl_ints(kernel, channels);
+    linnet_cl_conv2d_window(kernel, s);
     linnet_cl_ints(kernel, constants);
     linnet_cl_local(kernel, (uint64_t)split.copy_floats * sizeof(float));
     linnet_cl_local(kernel, (uint64_t)split.weight_floats * sizeof(float));
@@ -238,27 +225,12 @@ static void weight_kernels(batch_plan *plan)
     const linnet_cl_conv2d *s = &plan->shape;
     batch_weight_split split = weight_split_of(plan->base.device, s);
     plan->sums = linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_CONV2D_BATCH_WEIGHT, "conv2d_batch_weight", 3);
-    const int64_t constants[] = {s->height,
-                                 s->width,
-                                 s->out_height,
-                                 s->out_width,
-                                 split.channels,
-                                 s->group_outputs,
-                                 s->groups,
-                                 s->kernel_height,
-                                 s->kernel_width,
-                                 s->stride_y,
-                                 s->stride_x,
-                                 s->dilation_y,
-                                 s->dilation_x,
-                                 s->top,
-                                 s->left,
-                                 split.chunks,
-                                 split.chunks_per_part,
-                                 split.row_chunks,
-                                 split.rows_per_chunk,
-                                 split.outputs_per_task,
-                                 split.part_floats};
+    const int64_t channels[] = {split.channels, s->group_outputs, s->groups};
+    const int64_t constants[] = {split.chunks,         split.chunks_per_part,  split.row_chunks,
+                                 split.rows_per_chunk, split.outputs_per_task, split.part_floats};
+    linnet_cl_conv2d_sizes(plan->sums, s, false);
+    linnet_cl_ints(plan->sums, channels);
+    linnet_cl_conv2d_window(plan->sums, s);
     linnet_cl_ints(plan->sums, constants);
     linnet_cl_local(plan->sums, (uint64_t)(split.copy_floats + LINNET_CL_LANES) * sizeof(float)); /* 0 is no size */
     linnet_cl_local(plan->sums, (uint64_t)split.sum_floats * sizeof(float));

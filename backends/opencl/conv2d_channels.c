@@ -207,23 +207,8 @@ linnet_cl_kernel *linnet_cl_channels_kernel(linnet_backend_plan *plan, const lin
     bool narrow = plan->device->tile_columns == 1 || split.out_blocks == 1;
     const way_program *program = &way_programs[s->in_lanes == 1][narrow];
     linnet_cl_kernel *kernel = linnet_cl_kernel_new(plan, program->id, program->kernel, 5);
-    const int64_t before[] = {!forward,
-                              forward ? s->height : s->out_height,
-                              forward ? s->width : s->out_width,
-                              forward ? s->out_height : s->height,
-                              forward ? s->out_width : s->width,
-                              split.in_planes,
-                              split.out_blocks,
-                              s->groups,
-                              s->kernel_height,
-                              s->kernel_width,
-                              s->stride_y,
-                              s->stride_x,
-                              s->dilation_y,
-                              s->dilation_x,
-                              s->top,
-                              s->left,
-                              pair,
+    const int64_t channels[] = {split.in_planes, split.out_blocks, s->groups};
+    const int64_t before[] = {pair,
                               forward ? split.in_planes * pair : all_out * pair,
                               forward ? split.out_blocks * split.in_planes * pair : split.in_planes * pair,
                               split.block_chunks,
@@ -234,6 +219,10 @@ linnet_cl_kernel *linnet_cl_channels_kernel(linnet_backend_plan *plan, const lin
                               forward ? linnet_cl_conv2d_x_item(s) : linnet_cl_conv2d_y_item(s),
                               forward ? linnet_cl_conv2d_y_item(s) : linnet_cl_conv2d_x_item(s),
                               linnet_cl_conv2d_added_item(s)};
+    linnet_cl_int(kernel, !forward);
+    linnet_cl_conv2d_sizes(kernel, s, !forward);
+    linnet_cl_ints(kernel, channels);
+    linnet_cl_conv2d_window(kernel, s);
     linnet_cl_ints(kernel, before);
     linnet_cl_local(kernel, (uint64_t)(split.planes_at_once * split.plane_floats) * sizeof(float));
     linnet_cl_int(kernel, forward && s->has_bias ? s->outputs : 0);

@@ -36,19 +36,11 @@ static int64_t most(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-/* The inputs of the forward direction are copied, whatever direction it is of. */
-static linnet_cl_conv2d forward_shape(const linnet_cl_conv2d *s)
-{
-    linnet_cl_conv2d forward = *s;
-    forward.forward = true;
-    return forward;
-}
-
 static weight_split split_of(const linnet_backend_device *device, const linnet_cl_conv2d *s)
 {
     weight_split split = {.in_blocks = linnet_cl_blocks(s->group_inputs),
                           .out_blocks = linnet_cl_blocks(s->group_outputs)};
-    linnet_cl_conv2d forward = forward_shape(s);
+    linnet_cl_conv2d forward = linnet_cl_conv2d_forward(s);
     bool spread = linnet_cl_channels_spread(device, &forward);
     int64_t area = s->kernel_height * s->kernel_width, columns = device->tile_columns;
     int64_t limit = linnet_cl_channels_limit(device);
@@ -75,7 +67,7 @@ static weight_split split_of(const linnet_backend_device *device, const linnet_c
 
 static uint64_t copies_bytes(const linnet_backend_device *device, const linnet_cl_conv2d *s)
 {
-    linnet_cl_conv2d forward = forward_shape(s);
+    linnet_cl_conv2d forward = linnet_cl_conv2d_forward(s);
     int64_t floats = linnet_cl_channels_copy_floats(&forward, linnet_cl_channels_spread(device, &forward),
                                                     split_of(device, s).rows_per_chunk);
     return (uint64_t)(device->tile_columns * floats) * sizeof(float);
@@ -107,25 +99,11 @@ uint64_t linnet_cl_channels_weight_workspace(const linnet_backend_device *device
 static void weight_kernels(linnet_backend_plan *plan, const linnet_cl_conv2d *s, linnet_cl_channels_weight *out)
 {
     weight_split split = split_of(plan->device, s);
-    linnet_cl_conv2d forward = forward_shape(s);
+    linnet_cl_conv2d forward = linnet_cl_conv2d_forward(s);
     int64_t area = s->kernel_height * s->kernel_width;
     out->sums = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_CONV2D_CHANNELS_WEIGHT, "conv2d_channels_weight", 3);
-    const int64_t constants[] = {s->height,
-                                 s->width,
-                                 s->out_height,
-                                 s->out_width,
-                                 split.in_blocks,
-                                 split.out_blocks,
-                                 s->groups,
-                                 s->kernel_height,
-                                 s->kernel_width,
-                                 s->stride_y,
-                                 s->stride_x,
-                                 s->dilation_y,
-                                 s->dilation_x,
-                                 s->top,
-                                 s->left,
-                                 split.chunks,
+    const int64_t channels[] = {split.in_blocks, split.out_blocks, s->groups};
+    const int64_t constants[] = {split.chunks,
                                  split.chunks_per_part,
                                  split.row_chunks,
                                  split.rows_per_chunk,
@@ -133,6 +111,9 @@ static void weight_kernels(linnet_backend_plan *plan, const linnet_cl_conv2d *s,
                                  split.part_floats,
                                  linnet_cl_channels_spread(plan->device, &forward),
                                  linnet_cl_conv2d_y_item(s)};
+    linnet_cl_conv2d_sizes(out->sums, s, false);
+    linnet_cl_ints(out->sums, channels);
+    linnet_cl_conv2d_window(out->sums, s);
     linnet_cl_ints(out->sums, constants);
     linnet_cl_local(out->sums, copies_bytes(plan->device, s));
     linnet_cl_range(out->sums, split.parts, s->groups * split.pairs, split.out_units, 1);

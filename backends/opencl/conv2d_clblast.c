@@ -212,21 +212,10 @@ static linnet_status clblast_run_backward(linnet_backend_plan *base, linnet_back
 
 static void columns_constants(linnet_cl_kernel *kernel, const linnet_cl_conv2d *shape)
 {
-    const int64_t constants[] = {shape->height,
-                                 shape->width,
-                                 shape->out_height,
-                                 shape->out_width,
-                                 shape->kernel_height,
-                                 shape->kernel_width,
-                                 shape->stride_y,
-                                 shape->stride_x,
-                                 shape->dilation_y,
-                                 shape->dilation_x,
-                                 shape->top,
-                                 shape->left,
-                                 shape->channels * shape->height * shape->width,
-                                 columns_size(shape)};
-    linnet_cl_ints(kernel, constants);
+    linnet_cl_conv2d_sizes(kernel, shape, false);
+    linnet_cl_conv2d_window(kernel, shape);
+    linnet_cl_int(kernel, shape->channels * shape->height * shape->width);
+    linnet_cl_int(kernel, columns_size(shape));
 }
 
 static void apply_kernel(clblast_plan *plan)

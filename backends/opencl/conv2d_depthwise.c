@@ -33,14 +33,6 @@ static int64_t ceil_div(int64_t a, int64_t b)
     return (a + b - 1) / b;
 }
 
-/* The inputs of the forward direction, in blocks of 16. */
-static linnet_cl_conv2d forward_shape(const linnet_cl_conv2d *s)
-{
-    linnet_cl_conv2d forward = *s;
-    forward.forward = true;
-    return forward;
-}
-
 /* As many of `rows` as have copies that fit a task; one at least. */
 static int64_t rows_that_fit(const linnet_backend_device *device, const linnet_cl_conv2d *s, int64_t rows)
 {
@@ -58,7 +50,7 @@ static bool is_direct(const linnet_backend_device *device, const linnet_cl_conv2
 
 static weight_split split_of(const linnet_backend_device *device, const linnet_cl_conv2d *s)
 {
-    linnet_cl_conv2d forward = forward_shape(s);
+    linnet_cl_conv2d forward = linnet_cl_conv2d_forward(s);
     int64_t wanted = ceil_div(TASKS_A_UNIT * (int64_t)device->info.compute_units, linnet_cl_blocks(s->channels));
     weight_split split = {.rows_per_chunk = rows_that_fit(device, &forward, s->out_height)};
     while (split.rows_per_chunk > 4 && s->images * ceil_div(s->out_height, split.rows_per_chunk) < wanted)
@@ -78,7 +70,7 @@ static uint64_t copy_bytes(const linnet_backend_device *device, const linnet_cl_
 /* Does a row's copy fit the device? */
 static bool fits(const linnet_backend_device *device, const linnet_cl_conv2d *s)
 {
-    linnet_cl_conv2d forward = forward_shape(s);
+    linnet_cl_conv2d forward = linnet_cl_conv2d_forward(s);
     uint64_t limit = (uint64_t)linnet_cl_channels_limit(device) * sizeof(float);
     if (s->want_weight && copy_bytes(device, &forward, split_of(device, s).rows_per_chunk) > limit)
         return false;
@@ -160,26 +152,13 @@ static void product_kernel(depthwise_plan *plan)
         rows_per_task = ceil_div(rows_per_task, 2);
     int64_t row_tasks = ceil_div(rows, rows_per_task), planes_per_task = planes * row_tasks / wanted;
     planes_per_task = planes_per_task < 1 ? 1 : planes_per_task;
-    const int64_t constants[] = {!forward,
-                                 forward ? s->height : s->out_height,
-                                 forward ? s->width : s->out_width,
-                                 forward ? s->out_height : s->height,
-                                 forward ? s->out_width : s->width,
-                                 s->channels,
-                                 planes,
-                                 s->kernel_height,
-                                 s->kernel_width,
-                                 s->stride_y,
-                                 s->stride_x,
-                                 s->dilation_y,
-                                 s->dilation_x,
-                                 s->top,
-                                 s->left,
-                                 rows_per_task,
-                                 planes_per_task,
-                                 linnet_cl_channels_spread(device, s),
-                                 direct};
+    const int64_t constants[] = {rows_per_task, planes_per_task, linnet_cl_channels_spread(device, s), direct};
     plan->product = linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_CONV2D_DEPTHWISE, "conv2d_depthwise", 4);
+    linnet_cl_int(plan->product, !forward);
+    linnet_cl_conv2d_sizes(plan->product, s, !forward);
+    linnet_cl_int(plan->product, s->channels);
+    linnet_cl_int(plan->product, planes);
+    linnet_cl_conv2d_window(plan->product, s);
     linnet_cl_ints(plan->product, constants);
     linnet_cl_local(plan->product, copy_bytes(device, s, direct ? 1 : rows_per_task));
     linnet_cl_int(plan->product, forward && s->has_bias);
@@ -191,22 +170,10 @@ static void product_kernel(depthwise_plan *plan)
 static void weight_kernels(depthwise_plan *plan)
 {
     const linnet_cl_conv2d *s = &plan->shape;
-    linnet_cl_conv2d forward = forward_shape(s);
+    linnet_cl_conv2d forward = linnet_cl_conv2d_forward(s);
     weight_split split = split_of(plan->base.device, s);
     int64_t blocks = linnet_cl_blocks(s->channels), taps = s->kernel_height * s->kernel_width;
-    const int64_t constants[] = {s->height,
-                                 s->width,
-                                 s->out_height,
-                                 s->out_width,
-                                 s->kernel_height,
-                                 s->kernel_width,
-                                 s->stride_y,
-                                 s->stride_x,
-                                 s->dilation_y,
-                                 s->dilation_x,
-                                 s->top,
-                                 s->left,
-                                 split.chunks,
+    const int64_t constants[] = {split.chunks,
                                  split.chunks_per_part,
                                  split.row_chunks,
                                  split.rows_per_chunk,
@@ -215,6 +182,8 @@ static void weight_kernels(depthwise_plan *plan)
                                  s->want_bias};
     linnet_cl_kernel *sums =
         linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_CONV2D_DEPTHWISE, "conv2d_depthwise_weight", 3);
+    linnet_cl_conv2d_sizes(sums, s, false);
+    linnet_cl_conv2d_window(sums, s);
     linnet_cl_ints(sums, constants);
     linnet_cl_local(sums, copy_bytes(plan->base.device, &forward, split.rows_per_chunk));
     linnet_cl_range(sums, split.parts, blocks, 1, 1);

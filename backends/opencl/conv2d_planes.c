@@ -111,11 +111,12 @@ static void planes_weight_kernels(planes_plan *plan)
         wide ? LINNET_CL_PROGRAM_CONV2D_PLANES_WEIGHT : LINNET_CL_PROGRAM_CONV2D_PLANES_WEIGHT_NARROW;
     linnet_cl_kernel *sums =
         linnet_cl_kernel_new(&plan->base, program, wide ? "conv2d_planes_weight" : "conv2d_planes_weight_narrow", 3);
-    const int64_t constants[] = {
-        s->height,        s->width,        s->out_height, s->out_width,          s->channels,      split.blocks,
-        s->kernel_height, s->kernel_width, s->stride_y,   s->stride_x,           s->dilation_y,    s->dilation_x,
-        s->top,           s->left,         split.chunks,  split.chunks_per_part, split.row_chunks, split.rows_per_chunk,
-        split.part_floats};
+    const int64_t constants[] = {split.chunks, split.chunks_per_part, split.row_chunks, split.rows_per_chunk,
+                                 split.part_floats};
+    linnet_cl_conv2d_sizes(sums, s, false);
+    linnet_cl_int(sums, s->channels);
+    linnet_cl_int(sums, split.blocks);
+    linnet_cl_conv2d_window(sums, s);
     linnet_cl_ints(sums, constants);
     linnet_cl_local(sums, (uint64_t)split.copy_floats * sizeof(float));
     linnet_cl_range(sums, split.parts, split.blocks / split.columns, 1, 1);

@@ -79,10 +79,11 @@ linnet_cl_kernel *linnet_cl_planes_data_kernel(linnet_backend_plan *plan, const 
     data_split split = split_of(plan->device, s);
     linnet_cl_kernel *kernel =
         linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_CONV2D_PLANES_DATA, "conv2d_planes_data", 3);
-    const int64_t constants[] = {s->height,     s->width,         s->out_height,   s->out_width, s->channels,
-                                 s->outputs,    s->kernel_height, s->kernel_width, s->stride_y,  s->stride_x,
-                                 s->dilation_y, s->dilation_x,    s->top,          s->left,      split.rows_per_task};
-    linnet_cl_ints(kernel, constants);
+    linnet_cl_conv2d_sizes(kernel, s, false);
+    linnet_cl_int(kernel, s->channels);
+    linnet_cl_int(kernel, s->outputs);
+    linnet_cl_conv2d_window(kernel, s);
+    linnet_cl_int(kernel, split.rows_per_task);
     linnet_cl_local(kernel, (uint64_t)split.copy_floats * sizeof(float));
     linnet_cl_local(kernel, (uint64_t)split.sum_floats * sizeof(float));
     linnet_cl_local(kernel, (uint64_t)split.packed_floats * sizeof(float));

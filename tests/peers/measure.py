@@ -184,8 +184,9 @@ def opencl(options):
     with tempfile.TemporaryDirectory() as cache:
         kept = caches(cache)
         for name, (case, _) in tasks.LAYERS.items():
-            layer_turns(options, writer, name, [engines.Linnet(program, [case, '--planned', '--direction', 'all'],
-                                                               os.cpu_count(), backend, kept) for backend in ('cpu', options.device)])
+            arguments = [case, '--planned', '--direction', 'all']
+            layer_turns(options, writer, name, [engines.Linnet(program, arguments, os.cpu_count(), backend, kept)
+                                                for backend in ('cpu', options.device)])
         for (network, mode), (batch, _, _) in tasks.NETWORKS.items():
             arguments = style_arguments(256) if mode == 'style' else [network] + ['--train'] * (mode == 'train')
             takers = [engines.Linnet(program, arguments, os.cpu_count(), backend, kept)

@@ -39,8 +39,8 @@ double linnet_now(void);
 /* Reads a whole file of at most max_bytes (LINNET_LIMIT above); release *out_data. LINNET_IO names the path. */
 linnet_status linnet_file_read(linnet_context *context, const char *path, size_t max_bytes, void **out_data,
                                size_t *out_size);
-/* Writes to a temporary beside path, fsync, rename, fsync of the directory: afterwards path holds the old or the new
- * bytes, never a mixture. */
+/* Writes to a file without a name (where there are none, a temporary beside path), fsync, rename, fsync of the directory:
+ * afterwards path holds the old or the new bytes, never a mixture, and where the process was killed no half of them. */
 linnet_status linnet_file_write(linnet_context *context, const char *path, const void *const *pieces,
                                 const size_t *sizes, size_t piece_count);
 

@@ -99,12 +99,42 @@ static bool sync_folder(const char *folder)
     return done;
 }
 
-static bool write_temporary(int file, const void *const *pieces, const size_t *sizes, size_t piece_count)
+/* The pieces, and a sync; false with errno. */
+static bool write_pieces(int file, const void *const *pieces, const size_t *sizes, size_t piece_count)
 {
-    for (size_t i = 0; i < piece_count; i++)
-        if (!write_fully(file, pieces[i], sizes[i]))
-            return false;
-    return fsync(file) == 0;
+    bool done = true;
+    for (size_t i = 0; done && i < piece_count; i++)
+        done = write_fully(file, pieces[i], sizes[i]);
+    return done && fsync(file) == 0;
+}
+
+/* A file that gets its name when it is whole, so that nothing is left where the process is killed in between. False
+   also where the file system has no such files, or /proc is not there. */
+static bool write_unnamed(const char *folder, const char *temporary, const void *const *pieces, const size_t *sizes,
+                          size_t piece_count)
+{
+    char link[32];
+    int file = open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
+    if (file < 0)
+        return false;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", file);
+    bool done = write_pieces(file, pieces, sizes, piece_count) &&
+                linkat(AT_FDCWD, link, AT_FDCWD, temporary, AT_SYMLINK_FOLLOW) == 0;
+    return close(file) == 0 && done;
+}
+
+/* False with errno. */
+static bool write_named(const char *temporary, const void *const *pieces, const size_t *sizes, size_t piece_count)
+{
+    int file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (file < 0)
+        return false;
+    bool done = write_pieces(file, pieces, sizes, piece_count);
+    int error = errno;
+    if (close(file) && done)
+        return false;
+    errno = error;
+    return done;
 }
 
 linnet_status linnet_file_write(linnet_context *context, const char *path, const void *const *pieces,
@@ -119,18 +149,14 @@ linnet_status linnet_file_write(linnet_context *context, const char *path, const
         return linnet_fail(context, LINNET_OUT_OF_MEMORY, "%s: no memory to write it", path);
     }
     unlink(temporary); /* left by a process of the same number that was killed */
-    int file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    bool done = file >= 0 && write_temporary(file, pieces, sizes, piece_count);
+    bool done = write_unnamed(folder, temporary, pieces, sizes, piece_count) ||
+                write_named(temporary, pieces, sizes, piece_count);
     int error = errno;
-    if (file >= 0 && close(file) && done) {
-        done = false;
-        error = errno;
-    }
     if (done && rename(temporary, path)) {
         done = false;
         error = errno;
     }
-    if (!done && file >= 0)
+    if (!done)
         unlink(temporary);
     if (done && !sync_folder(folder)) {
         done = false;

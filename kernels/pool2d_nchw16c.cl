@@ -28,17 +28,16 @@ __kernel void max_pool2d_nchw16c_forward(__global const float *restrict x, ulong
         ROLLED for (int j = 0; j < out_width; j++, y += LANES, winner += LANES) {
             int y0 = i * stride_y - top, x0 = j * stride_x - left;
             int u_last = min(kernel_height, height - y0), v_first = max(-x0, 0), v_last = min(kernel_width, width - x0);
-            float16 best = -INFINITY;
-            int16 best_at = NONE;
-            bool begun = false;
-            ROLLED for (int u = max(-y0, 0); u < u_last; u++)
+            int u_first = max(-y0, 0);
+            bool padding = u_first >= u_last || v_first >= v_last;
+            float16 best = padding ? (float16)-INFINITY : load16((y0 + u_first) * width + x0 + v_first, x);
+            int16 best_at = padding ? NONE : u_first * kernel_width + v_first;
+            ROLLED for (int u = u_first; u < u_last; u++)
                 ROLLED for (int v = v_first; v < v_last; v++) {
                     float16 value = load16((y0 + u) * width + x0 + v, x);
                     int16 wins = value > best || (isnan(value) && !isnan(best));
-                    wins = begun ? wins : (int16)-1;
                     best = select(best, value, wins);
                     best_at = select(best_at, (int16)(u * kernel_width + v), wins);
-                    begun = true;
                 }
             store16(count < LANES ? lanes_keep(best, count) : best, 0, y);
             if (keep)

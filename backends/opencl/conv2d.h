@@ -129,4 +129,28 @@ void linnet_cl_winograd_weight_kernels(linnet_backend_plan *plan, const linnet_c
 linnet_status linnet_cl_winograd_weight_run(linnet_cl_winograd_weight *weight, linnet_backend_queue *queue,
                                             const linnet_layer_args *args);
 
+/* ---- conv2d_nchw.c: plans of ways in NCHW whose gradient of the weight is a sum of parts ---- */
+
+/* The workspace holds the parts of the weight's gradient [parts,weights], then those of the bias'. */
+typedef struct linnet_cl_conv2d_nchw {
+    linnet_backend_plan base;
+    linnet_cl_conv2d shape;
+    linnet_cl_kernel *forward; /* views: x, weight, bias, y */
+    linnet_cl_kernel *data;    /* views: dy, weight, dx; accumulate is the scalar of a run */
+    linnet_cl_kernel *weight;  /* views: x, dy, the parts */
+    linnet_cl_kernel *reduce;
+    linnet_cl_channel_sum bias;
+    uint64_t bias_parts_at; /* bytes into the workspace */
+} linnet_cl_conv2d_nchw;
+
+uint64_t linnet_cl_conv2d_nchw_workspace(const linnet_backend_device *device, const linnet_cl_conv2d *shape,
+                                         int64_t parts);
+/* A plan that runs the kernels which the way then sets. */
+linnet_status linnet_cl_conv2d_nchw_new(linnet_backend_device *device, const linnet_cl_conv2d *shape,
+                                        linnet_cl_conv2d_nchw **out);
+/* Constants of a forward kernel: has_bias, op, alpha, beta. */
+void linnet_cl_conv2d_nchw_epilogue(linnet_cl_kernel *kernel, const linnet_cl_conv2d *shape);
+/* The kernels that add up the parts, of what is wanted. */
+void linnet_cl_conv2d_nchw_sums(linnet_cl_conv2d_nchw *plan, int64_t parts);
+
 #endif

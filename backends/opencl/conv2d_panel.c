@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * conv2d for processors: patches of a tile of pixels in local memory, multiplied there (conv2d_panel.cl). The workspace
- * holds the parts of the weight's gradient [parts,weights], then those of the bias.
- */
+/* conv2d for processors: patches of a tile of pixels in local memory, multiplied there (conv2d_panel.cl). */
 #include "conv2d.h"
 
 /* Bytes of a tile: what a core's second-level cache holds easily; a single row of pixels may take up to the limit. */
@@ -11,14 +8,6 @@
 /* Floats that the parts of a weight's gradient may take, and how many parts there are at most. */
 #define PARTS_FLOATS ((int64_t)16 << 20)
 enum { MOST_PARTS = 16 };
-
-typedef struct panel_plan {
-    linnet_backend_plan base;
-    linnet_cl_conv2d shape;
-    uint64_t bias_parts_at; /* bytes into the workspace */
-    linnet_cl_kernel *forward, *data, *weight, *reduce;
-    linnet_cl_channel_sum bias;
-} panel_plan;
 
 /* rows of images output pixels, as local memory of local_rows rows. */
 typedef struct panel_tile {
@@ -91,58 +80,12 @@ static int64_t weight_parts(const linnet_cl_conv2d *shape)
     return (shape->images + run - 1) / run;
 }
 
-static uint64_t weight_parts_bytes(const linnet_cl_conv2d *shape)
-{
-    return shape->want_weight ? (uint64_t)(weight_parts(shape) * shape->weights) * sizeof(float) : 0;
-}
-
-static linnet_cl_channels bias_shape(const linnet_backend_device *device, const linnet_cl_conv2d *shape)
-{
-    return linnet_cl_channels_of(device, shape->images, shape->outputs, shape->out_height * shape->out_width);
-}
-
 static uint64_t panel_workspace_bytes(const linnet_backend_device *device, const linnet_cl_conv2d *shape)
 {
-    uint64_t bytes = weight_parts_bytes(shape);
-    if (shape->want_bias)
-        bytes += (uint64_t)(bias_shape(device, shape).parts * shape->outputs) * sizeof(float);
-    return bytes;
+    return linnet_cl_conv2d_nchw_workspace(device, shape, weight_parts(shape));
 }
 
-static linnet_status panel_run_forward(linnet_backend_plan *base, linnet_backend_queue *queue,
-                                       const linnet_layer_args *args)
-{
-    panel_plan *plan = (panel_plan *)base;
-    return linnet_cl_launch(plan->forward, queue, args->inputs[LINNET_CONV2D_X], args->parameters[LINNET_CONV2D_WEIGHT],
-                            plan->shape.has_bias ? args->parameters[LINNET_CONV2D_BIAS] : linnet_cl_no_view,
-                            args->outputs[LINNET_CONV2D_Y]);
-}
-
-static linnet_status panel_run_backward(linnet_backend_plan *base, linnet_backend_queue *queue,
-                                        const linnet_layer_args *args)
-{
-    panel_plan *plan = (panel_plan *)base;
-    linnet_view dy = args->output_gradients[LINNET_CONV2D_Y];
-    linnet_status status = LINNET_OK;
-    if (plan->data) {
-        linnet_cl_run_int(plan->data, 0, linnet_cl_bit(args->accumulate_inputs, LINNET_CONV2D_X));
-        status = linnet_cl_launch(plan->data, queue, dy, args->parameters[LINNET_CONV2D_WEIGHT],
-                                  args->input_gradients[LINNET_CONV2D_X]);
-    }
-    if (plan->weight && !status)
-        status = linnet_cl_launch(plan->weight, queue, args->inputs[LINNET_CONV2D_X], dy, args->workspace);
-    if (plan->weight && !status)
-        status = linnet_cl_reduce(plan->reduce, queue, args->workspace, args->parameter_gradients[LINNET_CONV2D_WEIGHT],
-                                  linnet_cl_bit(args->accumulate_parameters, LINNET_CONV2D_WEIGHT));
-    if (plan->bias.parts && !status)
-        status =
-            linnet_cl_channel_sum_run(&plan->bias, queue, dy, linnet_cl_view_at(args->workspace, plan->bias_parts_at),
-                                      args->parameter_gradients[LINNET_CONV2D_BIAS],
-                                      linnet_cl_bit(args->accumulate_parameters, LINNET_CONV2D_BIAS));
-    return status;
-}
-
-static linnet_cl_kernel *panel_kernel(panel_plan *plan, const char *name, cl_uint views, panel_tile tile)
+static linnet_cl_kernel *panel_kernel(linnet_cl_conv2d_nchw *plan, const char *name, cl_uint views, panel_tile tile)
 {
     linnet_cl_kernel *kernel = linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_CONV2D_PANEL, name, views);
     linnet_cl_conv2d_constants(kernel, &plan->shape);
@@ -152,58 +95,48 @@ static linnet_cl_kernel *panel_kernel(panel_plan *plan, const char *name, cl_uin
     return kernel;
 }
 
-static void panel_forward_kernel(panel_plan *plan)
+static void panel_forward_kernel(linnet_cl_conv2d_nchw *plan)
 {
     const linnet_cl_conv2d *shape = &plan->shape;
     panel_tile tile = panel_tile_of(shape, local_limit(plan->base.device), local_rows(shape), 1);
     plan->forward = panel_kernel(plan, "conv2d_panel_forward", 4, tile);
-    linnet_cl_int(plan->forward, shape->has_bias);
-    linnet_cl_int(plan->forward, shape->epilogue.op);
-    linnet_cl_float(plan->forward, shape->epilogue.alpha);
-    linnet_cl_float(plan->forward, shape->epilogue.beta);
+    linnet_cl_conv2d_nchw_epilogue(plan->forward, shape);
     linnet_cl_range(plan->forward, (shape->out_height + tile.rows - 1) / tile.rows, shape->groups, shape->images, 1);
 }
 
-static void panel_backward_kernels(panel_plan *plan)
+static void panel_backward_kernels(linnet_cl_conv2d_nchw *plan)
 {
     const linnet_cl_conv2d *shape = &plan->shape;
-    linnet_backend_plan *base = &plan->base;
-    int64_t limit = local_limit(base->device);
+    int64_t limit = local_limit(plan->base.device);
     if (shape->want_data) {
         plan->data =
             panel_kernel(plan, "conv2d_panel_backward_data", 3, panel_tile_of(shape, limit, local_rows(shape), 1));
         linnet_cl_range(plan->data, shape->groups, shape->images, 1, 1);
     }
     if (shape->want_weight) {
-        int64_t run = weight_run(shape), parts = weight_parts(shape);
+        int64_t run = weight_run(shape);
         panel_tile tile = panel_tile_of(shape, limit, local_rows(shape), run);
         plan->weight = panel_kernel(plan, "conv2d_panel_backward_weight", 3, tile);
         linnet_cl_int(plan->weight, shape->images);
         linnet_cl_int(plan->weight, run);
         linnet_cl_int(plan->weight, tile.images);
-        linnet_cl_range(plan->weight, parts, shape->groups, 1, 1);
-        plan->reduce = linnet_cl_reduce_kernel(base, shape->weights, parts, 1.0f);
+        linnet_cl_range(plan->weight, weight_parts(shape), shape->groups, 1, 1);
     }
-    plan->bias_parts_at = weight_parts_bytes(shape);
-    if (shape->want_bias)
-        linnet_cl_channel_sum_kernels(base, bias_shape(base->device, shape), &plan->bias);
+    linnet_cl_conv2d_nchw_sums(plan, weight_parts(shape));
 }
 
 static linnet_status panel_plan_new(linnet_backend_device *device, const linnet_cl_conv2d *shape,
                                     linnet_backend_plan **out)
 {
-    linnet_backend_plan *base;
-    linnet_status status =
-        linnet_cl_plan_new(device, sizeof(panel_plan), shape->forward ? panel_run_forward : panel_run_backward, &base);
+    linnet_cl_conv2d_nchw *plan;
+    linnet_status status = linnet_cl_conv2d_nchw_new(device, shape, &plan);
     if (status)
         return status;
-    panel_plan *plan = (panel_plan *)base;
-    plan->shape = *shape;
     if (shape->forward)
         panel_forward_kernel(plan);
     else
         panel_backward_kernels(plan);
-    return linnet_cl_plan_done(base, out);
+    return linnet_cl_plan_done(&plan->base, out);
 }
 
 /* What is packed is multiplied once for each output of its group: of depthwise layers the packing is most of it. */

@@ -13,15 +13,17 @@ enum {
     MOST_TAPS = 256, /* as in channels_window.clh */
     MOST_PHASES = 16,
     TILE_OUTPUTS = 6,
+    TILE_PIXELS = 4,
     CHUNK_FLOATS = 12 << 10, /* of the gradient, for a tile of outputs: what the first cache holds */
     SUM_RUN = 256
 };
 
-static const double PRODUCTS_A_MICROSECOND = 40e3; /* of a unit, about */
+static const double PRODUCTS_A_MICROSECOND = 60e3; /* of a unit, about */
 
 typedef struct batch_split {
     int64_t blocks, phases, in_planes, out_planes;
-    int64_t rows_per_task, row_chunks;
+    int64_t rows_per_task, row_chunks, strip_rows;
+    double taps; /* of a pixel, in the mean over tiles */
     int64_t copy_floats, weight_floats;
 } batch_split;
 
@@ -63,6 +65,40 @@ static int64_t copy_floats(const linnet_cl_conv2d *s, int64_t planes, int64_t ro
            window_of(s->forward, columns, s->kernel_width, s->stride_x, s->dilation_x) * LINNET_CL_LANES;
 }
 
+/* Does an output of [first, last) along an axis see tap k inside? Backward: outputs of a phase, here the first. */
+static bool sees(bool forward, int64_t first, int64_t last, int64_t k, int64_t size, int64_t stride, int64_t before)
+{
+    for (int64_t i = first; i < last; i++) {
+        int64_t at = forward ? i * stride + k - before : i * stride + before - k;
+        if (at >= 0 && at < size * (forward ? 1 : stride) && (forward || at % stride == 0))
+            return true;
+    }
+    return false;
+}
+
+/* Taps of `outputs` along an axis, `each` together: those that lie inside for any of them. */
+static double axis_taps(bool forward, int64_t outputs, int64_t each, int64_t size, int64_t kernel, int64_t stride,
+                        int64_t dilation, int64_t before)
+{
+    int64_t taps = 0;
+    for (int64_t i = 0; i < outputs; i += each)
+        for (int64_t k = 0; k < kernel; k++)
+            taps += sees(forward, i, i + each < outputs ? i + each : outputs, k * dilation, size, stride, before);
+    return (double)(taps * each) / (double)outputs;
+}
+
+/* Taps of a pixel, in the mean over tiles that are strip_rows high. */
+static double taps_of(const linnet_cl_conv2d *s, int64_t strip_rows)
+{
+    bool forward = s->forward;
+    int64_t rows = forward ? s->out_height : ceil_div(s->height, s->stride_y);
+    int64_t columns = forward ? s->out_width : ceil_div(s->width, s->stride_x);
+    return axis_taps(forward, rows, strip_rows, forward ? s->height : s->out_height, s->kernel_height, s->stride_y,
+                     s->dilation_y, s->top) *
+           axis_taps(forward, columns, TILE_PIXELS / strip_rows, forward ? s->width : s->out_width, s->kernel_width,
+                     s->stride_x, s->dilation_x, s->left);
+}
+
 /* Halves a task's rows until its copies fit, and until there are tasks enough. */
 static batch_split split_of(const linnet_backend_device *device, const linnet_cl_conv2d *s)
 {
@@ -80,6 +116,12 @@ static batch_split split_of(const linnet_backend_device *device, const linnet_cl
     split.rows_per_task = rows;
     split.row_chunks = ceil_div(height, rows);
     split.copy_floats = copy_floats(s, split.in_planes, rows);
+    split.strip_rows = 1;
+    split.taps = taps_of(s, 1);
+    if (rows % 2 == 0 && taps_of(s, 2) < split.taps) {
+        split.strip_rows = 2;
+        split.taps = taps_of(s, 2);
+    }
     return split;
 }
 
@@ -145,11 +187,15 @@ static const char *batch_refusal(const linnet_backend_device *device, const linn
 
 static double batch_microseconds(const linnet_backend_device *device, const linnet_cl_conv2d *s)
 {
-    double images = (double)(linnet_cl_blocks(s->images) * LINNET_CL_LANES);
-    double products = images * (double)(s->outputs * s->out_height * s->out_width) *
-                      (double)(s->group_inputs * s->kernel_height * s->kernel_width);
-    int parts = s->forward ? 1 : s->want_data + s->want_weight;
-    return parts * products / (PRODUCTS_A_MICROSECOND * device->info.compute_units);
+    double images = (double)(linnet_cl_blocks(s->images) * LINNET_CL_LANES), products = 0;
+    double planes = (double)(s->outputs * s->group_inputs);
+    if (s->forward || s->want_data) {
+        double pixels = (double)(s->forward ? s->out_height * s->out_width : s->height * s->width);
+        products = images * planes * pixels * split_of(device, s).taps;
+    }
+    if (s->want_weight)
+        products += images * planes * (double)(s->out_height * s->out_width * s->kernel_height * s->kernel_width);
+    return products / (PRODUCTS_A_MICROSECOND * device->info.compute_units);
 }
 
 static uint64_t batch_workspace_bytes(const linnet_backend_device *device, const linnet_cl_conv2d *s)
@@ -204,7 +250,7 @@ static linnet_cl_kernel *product_kernel(linnet_backend_plan *plan, const linnet_
     int64_t area = s->kernel_height * s->kernel_width, row = s->group_inputs * area;
     linnet_cl_kernel *kernel = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_CONV2D_BATCH, "conv2d_batch", 5);
     const int64_t channels[] = {split.in_planes, split.out_planes, s->groups};
-    const int64_t constants[] = {forward ? area : row, forward ? row : area, split.rows_per_task};
+    const int64_t constants[] = {forward ? area : row, forward ? row : area, split.rows_per_task, split.strip_rows};
     linnet_cl_int(kernel, !forward);
     linnet_cl_conv2d_sizes(kernel, s, !forward);
     linnet_cl_ints(kernel, channels);

@@ -47,6 +47,22 @@ static linnet_status choose_kernels(linnet_backend_device *device)
     return linnet_cl_check(device, "clGetDeviceInfo", error);
 }
 
+static linnet_status choose_transfers(linnet_backend_device *device)
+{
+    cl_bool shared = CL_FALSE;
+    cl_int error = clGetDeviceInfo(device->id, CL_DEVICE_HOST_UNIFIED_MEMORY, sizeof(shared), &shared, NULL);
+    device->transfers = device->info.type == LINNET_DEVICE_CPU ? LINNET_CL_TRANSFERS_PLAIN
+                        : shared                               ? LINNET_CL_TRANSFERS_MAPPED
+                                                               : LINNET_CL_TRANSFERS_APART;
+    if (linnet_cl_forces(device, LINNET_CL_VARIANT_TRANSFERS_PLAIN))
+        device->transfers = LINNET_CL_TRANSFERS_PLAIN;
+    if (linnet_cl_forces(device, LINNET_CL_VARIANT_TRANSFERS_MAPPED))
+        device->transfers = LINNET_CL_TRANSFERS_MAPPED;
+    if (linnet_cl_forces(device, LINNET_CL_VARIANT_TRANSFERS_APART))
+        device->transfers = LINNET_CL_TRANSFERS_APART;
+    return linnet_cl_check(device, "clGetDeviceInfo", error);
+}
+
 /* As parameters.def calls it; "": it has no name. AMD's devices are called so, perhaps with features behind a colon. */
 static void architecture_of(const linnet_backend_device *device, char *out, size_t size)
 {
@@ -102,6 +118,8 @@ linnet_status linnet_cl_device_new(linnet_cl_location at, linnet_backend_device 
     device->quirks = linnet_cl_quirks(device->info.platform, device->info.name, device->info.version);
     if (!status)
         status = choose_kernels(device);
+    if (!status)
+        status = choose_transfers(device);
     if (!status)
         status = find_parameters(device);
     if (!status)

@@ -105,6 +105,13 @@ typedef enum linnet_cl_program_id {
     LINNET_CL_PROGRAM_COUNT
 } linnet_cl_program_id;
 
+/* How what lies on the host gets to the device without waiting for it (mapped.c). */
+typedef enum linnet_cl_transfers {
+    LINNET_CL_TRANSFERS_PLAIN,  /* from a copy in the host's memory: processors, whose memory that is */
+    LINNET_CL_TRANSFERS_MAPPED, /* through mapped memory: GPUs that share the host's */
+    LINNET_CL_TRANSFERS_APART   /* the same, by a queue of its own, beside kernels: GPUs with memory of their own */
+} linnet_cl_transfers;
+
 struct linnet_backend_device {
     cl_context context;
     cl_command_queue given_queue; /* of an adopted device: the one that its queues are; NULL: each makes its own */
@@ -114,11 +121,12 @@ struct linnet_backend_device {
     uint64_t forced;      /* bit i: variant number i, by LINNET_OPENCL_VARIANT (variants.h) */
     bool prefers_vectors; /* few work-items with much work and explicit vectors; else many small ones, coalesced */
     int tile_rows, tile_columns; /* of products on processors: what their registers hold (conv2d_channels.cl) */
-    size_t max_group;            /* work-items in a group, first dimension */
-    uint64_t local_memory;       /* bytes */
-    pthread_mutex_t lock;        /* of programs */
-    uint32_t quirks;             /* LINNET_CL_QUIRK_... */
-    atomic_uint_fast64_t plain;  /* bit k: plans of layer kind k (0: optimisers) are built without optimisation */
+    linnet_cl_transfers transfers;
+    size_t max_group;           /* work-items in a group, first dimension */
+    uint64_t local_memory;      /* bytes */
+    pthread_mutex_t lock;       /* of programs */
+    uint32_t quirks;            /* LINNET_CL_QUIRK_... */
+    atomic_uint_fast64_t plain; /* bit k: plans of layer kind k (0: optimisers) are built without optimisation */
     cl_program programs[2][LINNET_CL_PROGRAM_COUNT]; /* usual and plain; built at first use, kept until close */
     atomic_bool used_clblast;
 };
@@ -145,9 +153,11 @@ struct linnet_backend_buffer {
 linnet_status linnet_cl_buffer_new(linnet_backend_device *device, uint64_t bytes, linnet_backend_buffer **out);
 void linnet_cl_buffer_free(linnet_backend_buffer *buffer);
 
-/* ---- queue.c, transfer.c, event.c ---- */
+/* ---- queue.c, transfer.c ---- */
 
 typedef struct linnet_cl_staging linnet_cl_staging;
+typedef struct linnet_cl_mapped linnet_cl_mapped;
+typedef struct linnet_cl_read_place linnet_cl_read_place;
 typedef struct linnet_cl_commands linnet_cl_commands;
 typedef struct linnet_cl_optimizers linnet_cl_optimizers;
 typedef struct linnet_cl_converters linnet_cl_converters;
@@ -156,10 +166,11 @@ struct linnet_backend_queue {
     linnet_backend_device *device;
     cl_command_queue queue;
     bool timestamps;
-    bool is_busy; /* false: what was enqueued is done, that is known */
+    bool is_busy;                 /* false: what was enqueued is done, that is known */
     linnet_cl_commands *commands; /* with timestamps: what was enqueued; NULL: nothing yet */
     linnet_cl_staging *staging;   /* copies of uploaded data that the device has not read yet */
     uint64_t staging_bytes;
+    linnet_cl_mapped *mapped;         /* NULL until the first transfer that goes through it */
     linnet_cl_optimizers *optimizers; /* NULL until the first step */
     linnet_cl_converters *converters; /* NULL until the first conversion */
 };
@@ -167,6 +178,8 @@ struct linnet_backend_queue {
 struct linnet_backend_event {
     linnet_backend_device *device;
     cl_event event;
+    linnet_cl_read_place *place; /* of a read: where its data lie until the event is waited for; NULL: nowhere */
+    bool is_lost;                /* its queue failed: nobody knows whether it has come to its end */
 };
 
 linnet_status linnet_cl_queue_new(linnet_backend_device *device, uint32_t flags, linnet_backend_queue **out);
@@ -208,6 +221,26 @@ void linnet_cl_staging_reap(linnet_backend_queue *queue, bool all_done);
 /* The same for all of them where waiting for the queue failed: each is waited for by itself, and one that the driver
  * may still read is never freed. */
 void linnet_cl_staging_settle(linnet_backend_queue *queue);
+
+/*
+ * mapped.c: transfers through memory that the driver made for the host to map (CL_MEM_ALLOC_HOST_PTR), pinned where the
+ * device has memory of its own. A queue has eight places for uploads, made as uploads need them, each by whole pages
+ * and at most twice as large as what goes through it, 64 MiB in all; and four for reads of at most 64 KiB. They belong
+ * to the queue and go with it. Nothing here waits. Where no place is ready or fits, or the driver has no more such
+ * memory, *out_done is false, nothing was done, and the transfer goes the plain way.
+ */
+linnet_status linnet_cl_mapped_upload(linnet_backend_queue *queue, linnet_view destination, const void *source,
+                                      uint64_t bytes, bool *out_done);
+/* destination is written when the event is waited for, by who waits: the queue's thread. */
+linnet_status linnet_cl_mapped_read(linnet_backend_queue *queue, linnet_view source, void *destination, uint64_t bytes,
+                                    linnet_backend_event **out_event, bool *out_done);
+/* The event's data have come: takes them to where they belong. */
+void linnet_cl_mapped_deliver(linnet_backend_event *event);
+/* Nobody wants the event's data any more. */
+void linnet_cl_mapped_forget(linnet_backend_event *event);
+/* Before the queue's last clFinish, and behind it: is_done, it went well. */
+void linnet_cl_mapped_unmap(linnet_backend_queue *queue);
+void linnet_cl_mapped_free(linnet_backend_queue *queue, bool is_done);
 
 /* Takes over the event, also on failure. */
 linnet_status linnet_cl_event_wrap(linnet_backend_device *device, cl_event event, linnet_backend_event **out);

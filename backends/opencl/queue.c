@@ -53,10 +53,16 @@ void linnet_cl_queue_free(linnet_backend_queue *queue)
 {
     if (!queue)
         return;
-    if (linnet_cl_fork_check() == LINNET_OK && clFinish(queue->queue) != CL_SUCCESS) {
-        linnet_cl_log(1, "opencl: a queue of '%s' was freed with failed work in it", queue->device->info.name);
-        linnet_cl_staging_settle(queue);
+    bool is_done = linnet_cl_fork_check() == LINNET_OK;
+    if (is_done) {
+        linnet_cl_mapped_unmap(queue);
+        is_done = clFinish(queue->queue) == CL_SUCCESS;
+        if (!is_done) {
+            linnet_cl_log(1, "opencl: a queue of '%s' was freed with failed work in it", queue->device->info.name);
+            linnet_cl_staging_settle(queue);
+        }
     }
+    linnet_cl_mapped_free(queue, is_done);
     linnet_cl_staging_reap(queue, true);
     linnet_cl_commands_free(queue);
     linnet_cl_optimizers_free(queue);
@@ -102,7 +108,7 @@ linnet_status linnet_cl_event_wrap(linnet_backend_device *device, cl_event event
         linnet_cl_release_event(event);
         return linnet_cl_fail(LINNET_OUT_OF_MEMORY, "out of memory making an OpenCL event");
     }
-    **out = (linnet_backend_event){device, event};
+    **out = (linnet_backend_event){.device = device, .event = event};
     return LINNET_OK;
 }
 
@@ -123,7 +129,14 @@ linnet_status linnet_cl_mark(linnet_backend_queue *queue, linnet_backend_event *
 linnet_status linnet_cl_event_wait(linnet_backend_event *event)
 {
     linnet_status status = linnet_cl_fork_check();
-    return status ? status : linnet_cl_check(event->device, "clWaitForEvents", clWaitForEvents(1, &event->event));
+    if (!status && event->is_lost)
+        return linnet_cl_fail(LINNET_DEVICE_ERROR, "a transfer of '%s' never came to its end",
+                              event->device->info.name);
+    if (!status)
+        status = linnet_cl_check(event->device, "clWaitForEvents", clWaitForEvents(1, &event->event));
+    if (!status)
+        linnet_cl_mapped_deliver(event);
+    return status;
 }
 
 linnet_status linnet_cl_event_time(linnet_backend_event *event, uint64_t *out_nanoseconds)
@@ -138,6 +151,7 @@ void linnet_cl_event_free(linnet_backend_event *event)
 {
     if (!event)
         return;
+    linnet_cl_mapped_forget(event);
     linnet_cl_release_event(event->event);
     linnet_cl_host->release(event);
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Between host and device, and within it. An upload without an event must have read its source when it returns, yet a
- * blocking write would wait for all the work before it: so the source is copied aside and written from there. When too
- * much lies aside, the upload waits for the oldest copy to be read: the host stays a few uploads ahead, not more. Where
- * no work is before it, as when weights are set, it is written as it lies, and copied once.
+ * blocking write would wait for all the work before it: so the source is copied aside and written from there, on GPUs
+ * through memory that the driver maps (mapped.c). When too much lies aside, the upload waits for the oldest copy to be
+ * read: the host stays a few uploads ahead, not more. Where no work is before it, as when weights are set, it is
+ * written as it lies, and copied once: on processors mapping it would copy as often.
  */
 #include "opencl.h"
 
@@ -120,22 +121,45 @@ static linnet_status check_range(linnet_backend_queue *queue, linnet_view view, 
     return LINNET_OK;
 }
 
-/* Hands an event of a transfer to the caller. On failure nothing is under way: the caller's memory may go. */
+/* Where the event of a transfer is to go; out_event NULL: there is none. */
+static linnet_status make_event(linnet_backend_queue *queue, linnet_backend_event **out_event)
+{
+    if (!out_event)
+        return LINNET_OK;
+    *out_event = linnet_cl_host->allocate(sizeof(**out_event));
+    if (!*out_event)
+        return linnet_cl_fail(LINNET_OUT_OF_MEMORY, "out of memory making an OpenCL event");
+    **out_event = (linnet_backend_event){.device = queue->device};
+    return LINNET_OK;
+}
+
+static void unmake_event(linnet_backend_event **out_event)
+{
+    if (!out_event)
+        return;
+    linnet_cl_event_free(*out_event);
+    *out_event = NULL;
+}
+
+/* Fills it. Where flushing fails the transfer is waited for: then nothing is under way; or the event that is left,
+   which nothing will come of, says that the driver may still use the caller's memory. */
 static linnet_status give_event(linnet_backend_queue *queue, const char *name, cl_event event,
                                 linnet_backend_event **out_event)
 {
     linnet_cl_count_made();
     linnet_cl_command_share(queue, name, event);
+    (*out_event)->event = event;
     linnet_status status = linnet_cl_check(queue->device, "clFlush", clFlush(queue->queue));
-    *out_event = status ? NULL : linnet_cl_host->allocate(sizeof(**out_event));
-    if (*out_event) {
-        **out_event = (linnet_backend_event){queue->device, event};
+    if (!status)
         return LINNET_OK;
+    if (clWaitForEvents(1, &event) == CL_SUCCESS) {
+        unmake_event(out_event);
+        return status;
     }
-    if (clWaitForEvents(1, &event) != CL_SUCCESS)
-        linnet_cl_log(1, "opencl: '%s' does not say whether a transfer has ended", queue->device->info.name);
+    linnet_cl_log(1, "opencl: '%s' does not say whether a transfer has ended", queue->device->info.name);
     linnet_cl_release_event(event);
-    return status ? status : linnet_cl_fail(LINNET_OUT_OF_MEMORY, "out of memory making an OpenCL event");
+    **out_event = (linnet_backend_event){.device = queue->device, .is_lost = true};
+    return status;
 }
 
 linnet_status linnet_cl_upload(linnet_backend_queue *queue, linnet_view destination, const void *source, uint64_t bytes,
@@ -147,16 +171,23 @@ linnet_status linnet_cl_upload(linnet_backend_queue *queue, linnet_view destinat
     if (status || (bytes == 0 && !out_event))
         return status;
     bool done = false;
-    if (!out_event && !is_idle(queue))
+    if (!out_event && queue->device->transfers != LINNET_CL_TRANSFERS_PLAIN)
+        status = linnet_cl_mapped_upload(queue, destination, source, bytes, &done);
+    if (!status && !done && !out_event && !is_idle(queue))
         status = upload_staged(queue, destination, source, bytes, &done);
     if (status || done)
+        return status;
+    status = make_event(queue, out_event);
+    if (status)
         return status;
     cl_event event = NULL;
     cl_int error = clEnqueueWriteBuffer(queue->queue, destination.buffer->memory, out_event ? CL_FALSE : CL_TRUE,
                                         (size_t)destination.offset, (size_t)bytes, source, 0, NULL,
                                         out_event ? &event : linnet_cl_event_for(queue, &event));
-    if (error != CL_SUCCESS)
+    if (error != CL_SUCCESS) {
+        unmake_event(out_event);
         return linnet_cl_check(queue->device, "clEnqueueWriteBuffer", error);
+    }
     if (out_event)
         return give_event(queue, "upload", event, out_event);
     linnet_cl_command_add(queue, "upload", event);
@@ -172,12 +203,22 @@ linnet_status linnet_cl_read(linnet_backend_queue *queue, linnet_view source, vo
     linnet_status status = check_range(queue, source, bytes, "a read");
     if (status || (bytes == 0 && !out_event))
         return status;
+    bool done = false;
+    if (out_event && queue->device->transfers != LINNET_CL_TRANSFERS_PLAIN)
+        status = linnet_cl_mapped_read(queue, source, destination, bytes, out_event, &done);
+    if (status || done)
+        return status;
+    status = make_event(queue, out_event);
+    if (status)
+        return status;
     cl_event event = NULL;
     cl_int error = clEnqueueReadBuffer(queue->queue, source.buffer->memory, out_event ? CL_FALSE : CL_TRUE,
                                        (size_t)source.offset, (size_t)bytes, destination, 0, NULL,
                                        out_event ? &event : linnet_cl_event_for(queue, &event));
-    if (error != CL_SUCCESS)
+    if (error != CL_SUCCESS) {
+        unmake_event(out_event);
         return linnet_cl_check(queue->device, "clEnqueueReadBuffer", error);
+    }
     if (out_event)
         return give_event(queue, "read", event, out_event);
     linnet_cl_command_add(queue, "read", event);

@@ -249,6 +249,7 @@ EXPORT void *CL_API_CALL clEnqueueMapBuffer(cl_command_queue queue, cl_mem memor
                                             size_t offset, size_t bytes, WAITS, cl_int *error)
 {
     cl_int failure = before("clEnqueueMapBuffer");
+    __atomic_fetch_add(&linnet_icd.maps, 1, __ATOMIC_RELAXED);
     if (blocking)
         wait_for_device();
     void *pointer =

@@ -53,6 +53,35 @@ static linnet_status relu(linnet_context *context, linnet_device *device, outcom
     return status;
 }
 
+/* The same over and over, without waiting but for all results behind the last. */
+static linnet_status relus(linnet_context *context, linnet_device *device, outcome *out)
+{
+    enum { TIMES = 5, COUNT = 12 };
+    float values[COUNT];
+    linnet_reading *readings[TIMES] = {NULL};
+    linnet_net *net = linnet_net_new(context);
+    linnet_value y = linnet_relu(net, linnet_input(net, "x", COUNT, 1, 1));
+    linnet_session *session = linnet_session_new(net, device);
+    linnet_batch batch = {.struct_size = sizeof batch, .feed_count = 1, .size = 1};
+    batch.feeds[0] = (linnet_feed){"x", {.type = LINNET_F32, .rank = 4, .dims = {1, COUNT, 1, 1}, .data = values}};
+    linnet_status status = session ? LINNET_OK : linnet_context_last_status(context);
+    out->count = (size_t)TIMES * COUNT;
+    for (int t = 0; t < TIMES && status == LINNET_OK; t++) {
+        for (int i = 0; i < COUNT; i++)
+            values[i] = (float)(i * (t + 1) % 7 - 3);
+        status = linnet_forward(session, &batch);
+        if (status == LINNET_OK)
+            status = linnet_session_read_later(session, y, out->values + t * COUNT, sizeof values, &readings[t]);
+    }
+    for (int t = 0; t < TIMES; t++) {
+        linnet_status waited = linnet_reading_wait(&readings[t]);
+        status = status == LINNET_OK ? waited : status;
+    }
+    linnet_session_free(&session);
+    linnet_net_free(&net);
+    return status;
+}
+
 /* LeNet-5: the scores of a few digits, or the loss and some weights behind one step of training. */
 static linnet_status infer(linnet_context *context, linnet_session *session, const linnet_model *model,
                            const linnet_batch *batch, outcome *out)
@@ -208,6 +237,11 @@ static void run_infer(const char *selection, outcome *out)
     on_device(selection, infer_lenet5, out);
 }
 
+static void run_relus(const char *selection, outcome *out)
+{
+    on_device(selection, relus, out);
+}
+
 static void run_relu(const char *selection, outcome *out)
 {
     on_device(selection, relu, out);
@@ -335,6 +369,7 @@ const scenario scenarios[] = {
     {"list", list_devices, 0},
     {"cache-cold", run_relu, 1},
     {"cache-warm", run_relu, 0},
+    {"transfers", run_relus, 0},
     {"infer", run_infer, 0},
     {"train", run_train, 0},
     {"infer-blocks", run_infer_blocks, 0},

@@ -143,6 +143,9 @@ int main(int argc, char **argv)
     for (int profile = 0; profile < 2; profile++)
         losses_later(device, profile, wanted);
     large_uploads(device);
+    const char *variant = getenv("LINNET_OPENCL_VARIANT");
+    check((icd->maps > 0) == (variant && (strstr(variant, "mapped") || strstr(variant, "apart"))),
+          "memory is mapped where it should not be, or is not");
     linnet_device_close(&device);
     check(icd->live == 0, "objects are left");
     return failures ? EXIT_FAILURE : EXIT_SUCCESS;

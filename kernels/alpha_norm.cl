@@ -7,7 +7,6 @@
  * whole: the exponent where it is a small whole number, so that the power is a product, else -1.
  */
 #include "channel.clh"
-#include "vectors.clh"
 
 /* |x|^exponent, exponent >= 0 */
 float alpha_norm_power(float x, int whole, float exponent)
@@ -33,13 +32,13 @@ float8 alpha_norm_power8(float8 x, int whole, float exponent)
 __kernel void alpha_norm_forward(__global const float *x, ulong x_at, __global float *partial, ulong partial_at,
                                  int channels, int size, int elements, int run, int whole, float alpha)
 {
-    __local float scratch[CHANNEL_GROUP];
+    GROUP_SCRATCH(scratch)
     int p = (int)get_group_id(0), first = p * run, last = first + min(run, elements - first);
     float sum = 0.0f;
     x += x_at;
     CHANNEL_WALK(sum, channels, size, 0, first, last, alpha_norm_power(x[at], whole, alpha),
                  alpha_norm_power8(load8(0, x + at), whole, alpha))
-    sum = channel_group_sum(sum, scratch);
+    sum = group_sum(sum, scratch);
     if (get_local_id(0) == 0)
         partial[partial_at + p] = sum;
 }

@@ -2,50 +2,50 @@
 /*
  * batch_norm over channel c of x [N,C,S] (Ioffe and Szegedy 2015): y = (x - mean) rstd weight + bias, rstd =
  * 1/sqrt(variance + epsilon). stats is [2,C]: mean, rstd. Sums over a channel go in two stages: parts by work-group (x:
- * part, y: channel), then one work-item a channel adds the parts in order. The variance is taken about the mean (two
+ * part, y: channel), then a line of group.clh, a channel's, adds the parts. The variance is taken about the mean (two
  * passes), so it cannot cancel.
  */
 #include "channel.clh"
-#include "vectors.clh"
 
 __kernel void batch_norm_sum(__global const float *x, ulong x_at, __global float *partial, ulong partial_at,
                              int channels, int size, int elements, int run)
 {
-    __local float scratch[CHANNEL_GROUP];
+    GROUP_SCRATCH(scratch)
     int p = (int)get_group_id(0), c = (int)get_group_id(1);
     int first = p * run, last = first + min(run, elements - first);
     float sum = 0.0f;
     x += x_at;
     CHANNEL_WALK(sum, channels, size, c, first, last, x[at], load8(0, x + at))
-    sum = channel_group_sum(sum, scratch);
+    sum = group_sum(sum, scratch);
     if (get_local_id(0) == 0)
         partial[partial_at + (ulong)p * channels + c] = sum;
 }
 
 __kernel void batch_norm_mean(__global const float *partial, ulong partial_at, __global float *stats, ulong stats_at,
-                              int channels, int parts, int elements)
+                              int channels, int parts, int elements, int lanes, int step)
 {
-    int c = (int)get_global_id(0);
-    if (c >= channels)
-        return;
+    GROUP_SCRATCH(scratch)
+    int c = line_number(lanes, step), lane = line_lane(lanes, step), last = c < channels ? parts : 0;
     float sum = 0.0f;
-    for (int p = 0; p < parts; p++)
+    for (int p = lane; p < last; p += line_lanes(lanes))
         sum += partial[partial_at + (ulong)p * channels + c];
-    stats[stats_at + c] = sum / (float)elements;
+    sum = line_sum(sum, lanes, step, scratch);
+    if (c < channels && lane == 0)
+        stats[stats_at + c] = sum / (float)elements;
 }
 
 __kernel void batch_norm_squares(__global const float *x, ulong x_at, __global const float *stats, ulong stats_at,
                                  __global float *partial, ulong partial_at, int channels, int size, int elements,
                                  int run)
 {
-    __local float scratch[CHANNEL_GROUP];
+    GROUP_SCRATCH(scratch)
     int p = (int)get_group_id(0), c = (int)get_group_id(1);
     int first = p * run, last = first + min(run, elements - first);
     float sum = 0.0f, mean = stats[stats_at + c];
     x += x_at;
     CHANNEL_WALK(sum, channels, size, c, first, last, (x[at] - mean) * (x[at] - mean),
                  (load8(0, x + at) - mean) * (load8(0, x + at) - mean))
-    sum = channel_group_sum(sum, scratch);
+    sum = group_sum(sum, scratch);
     if (get_local_id(0) == 0)
         partial[partial_at + (ulong)p * channels + c] = sum;
 }
@@ -54,14 +54,17 @@ __kernel void batch_norm_squares(__global const float *x, ulong x_at, __global c
 __kernel void batch_norm_variance(__global const float *partial, ulong partial_at, __global float *stats,
                                   ulong stats_at, __global float *running_mean, ulong running_mean_at,
                                   __global float *running_variance, ulong running_variance_at, int channels, int parts,
-                                  int elements, float epsilon, float momentum)
+                                  int elements, float epsilon, float momentum, int lanes, int step)
 {
-    int c = (int)get_global_id(0);
-    if (c >= channels)
-        return;
-    float sum = 0.0f, mean = stats[stats_at + c];
-    for (int p = 0; p < parts; p++)
+    GROUP_SCRATCH(scratch)
+    int c = line_number(lanes, step), lane = line_lane(lanes, step), last = c < channels ? parts : 0;
+    float sum = 0.0f;
+    for (int p = lane; p < last; p += line_lanes(lanes))
         sum += partial[partial_at + (ulong)p * channels + c];
+    sum = line_sum(sum, lanes, step, scratch);
+    if (c >= channels || lane != 0)
+        return;
+    float mean = stats[stats_at + c];
     float variance = sum / (float)elements, unbiased = sum / (float)max(elements - 1, 1);
     stats[stats_at + channels + c] = 1.0f / sqrt(variance + epsilon);
     running_mean[running_mean_at + c] = (1.0f - momentum) * running_mean[running_mean_at + c] + momentum * mean;
@@ -98,17 +101,19 @@ __kernel void batch_norm_gradient_sums(__global const float *x, ulong x_at, __gl
                                        __global const float *stats, ulong stats_at, __global float *partial,
                                        ulong partial_at, int channels, int size, int elements, int run, int parts)
 {
-    __local float scratch[CHANNEL_GROUP];
+    GROUP_SCRATCH(scratch)
     int p = (int)get_group_id(0), c = (int)get_group_id(1);
     int first = p * run, last = first + min(run, elements - first);
     float sum = 0.0f, product = 0.0f, mean = stats[stats_at + c], rstd = stats[stats_at + channels + c];
     x += x_at;
     dy += dy_at;
-    CHANNEL_WALK(sum, channels, size, c, first, last, dy[at], load8(0, dy + at))
-    CHANNEL_WALK(product, channels, size, c, first, last, dy[at] * (x[at] - mean) * rstd,
-                 load8(0, dy + at) * (load8(0, x + at) - mean) * rstd)
-    sum = channel_group_sum(sum, scratch);
-    product = channel_group_sum(product, scratch);
+    float8 sum8 = 0.0f, product8 = 0.0f;
+    CHANNEL_EACH(channels, size, c, first, last, sum += dy[at]; product += dy[at] * (x[at] - mean) * rstd,
+                 sum8 += load8(0, dy + at); product8 += load8(0, dy + at) * (load8(0, x + at) - mean) * rstd)
+    sum += channel_sum8(sum8);
+    product += channel_sum8(product8);
+    sum = group_sum(sum, scratch);
+    product = group_sum(product, scratch);
     if (get_local_id(0) != 0)
         return;
     partial[partial_at + (ulong)p * channels + c] = sum;

@@ -1,32 +1,38 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* global_avg_pool: x [planes,size] -> y [planes], planes = N C. One work-item a plane forward, an element backward. */
+/* global_avg_pool: x [planes,size] -> y [planes], planes = N C. A plane is a line of group.clh forward; backward is one
+ * work-item an element. */
+#include "group.clh"
 #include "vectors.clh"
 
 __kernel void global_avg_pool_forward(__global const float *x, ulong x_at, __global float *y, ulong y_at, int planes,
-                                      int size)
+                                      int size, int lanes, int step)
 {
-    int plane = (int)get_global_id(0);
-    if (plane >= planes)
-        return;
-    float8 sums = 0.0f;
+    GROUP_SCRATCH(scratch)
+    int plane = line_number(lanes, step), lane = line_lane(lanes, step), last = plane < planes ? size : 0;
+    int i = lane;
     float sum = 0.0f;
-    int i = 0;
     x += x_at + (ulong)plane * size;
-    for (; i + 8 <= size; i += 8)
+#ifdef ALONE
+    float8 sums = 0.0f;
+    for (; i + 8 <= last; i += 8)
         sums += load8(0, x + i);
-    for (; i < size; i++)
-        sum += x[i];
     float4 quarter = sums.lo + sums.hi;
-    y[y_at + plane] = (sum + quarter.x + quarter.y + quarter.z + quarter.w) / (float)size;
+    sum = quarter.x + quarter.y + quarter.z + quarter.w;
+#endif
+    for (; i < last; i += line_lanes(lanes))
+        sum += x[i];
+    sum = line_sum(sum, lanes, step, scratch);
+    if (plane < planes && lane == 0)
+        y[y_at + plane] = sum / (float)size;
 }
 
 __kernel void global_avg_pool_backward(__global const float *dy, ulong dy_at, __global float *dx, ulong dx_at, int size,
-                                       int accumulate)
+                                       int count, int accumulate)
 {
-    int i = (int)get_global_id(0), plane = (int)get_global_id(1);
-    if (i >= size)
+    int i = (int)get_global_id(0);
+    if (i >= count)
         return;
-    float gradient = dy[dy_at + plane] / (float)size;
-    __global float *to = dx + dx_at + (ulong)plane * size + i;
+    float gradient = dy[dy_at + i / size] / (float)size;
+    __global float *to = dx + dx_at + i;
     *to = accumulate ? *to + gradient : gradient;
 }

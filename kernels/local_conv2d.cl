@@ -4,6 +4,8 @@
  * y [N,O,OH,OW]. The weights are by far the most data, so each that is read is used for several images, and for two
  * output channels at once where a pixel is shared. Neighbours in x work on neighbouring pixels.
  */
+#include "loops.clh"
+
 #define SHAPE                                                                                                          \
     int images, int channels, int height, int width, int outputs, int out_height, int out_width, int kernel_height,    \
         int kernel_width, int stride_y, int stride_x, int top, int left
@@ -33,7 +35,7 @@ __kernel void local_conv2d_forward(__global const float *restrict x, ulong x_at,
                 int from = (c * height + row + u) * width + column + v, tap = c * taps + u * kernel_width + v;
                 float w = weight[tap], w2 = weight[second + tap];
                 /* Images past the end are the first again, and not stored. */
-                for (int r = 0; r < IMAGES; r++) {
+                UNROLL for (int r = 0; r < IMAGES; r++) {
                     float value = x[(r < count ? r * image : 0) + from];
                     sum[r] += value * w;
                     other[r] += value * w2;
@@ -41,10 +43,14 @@ __kernel void local_conv2d_forward(__global const float *restrict x, ulong x_at,
             }
     y += y_at + ((ulong)n * outputs + o) * out_size + pixel;
     bias += bias_at + (has_bias ? (ulong)o * out_size + pixel : 0);
-    for (int r = 0; r < count; r++, y += (ulong)outputs * out_size) {
-        y[0] = sum[r] + (has_bias ? bias[0] : 0.0f);
-        if (second)
-            y[out_size] = other[r] + (has_bias ? bias[out_size] : 0.0f);
+    float own = has_bias ? bias[0] : 0.0f, next = has_bias && second ? bias[out_size] : 0.0f;
+    UNROLL for (int r = 0; r < IMAGES; r++)
+    {
+        __global float *to = y + (ulong)r * outputs * out_size;
+        if (r < count)
+            to[0] = sum[r] + own;
+        if (r < count && second)
+            to[out_size] = other[r] + next;
     }
 }
 
@@ -74,13 +80,17 @@ __kernel void local_conv2d_backward_data(__global const float *restrict dy, ulon
             int from = i * out_width + j;
             __global const float *w = weight + (ulong)from * outputs * filter + c * taps + u * kernel_width + v;
             for (int o = 0; o < outputs; o++, from += out_size, w += filter)
-                for (int r = 0; r < IMAGES; r++)
+                UNROLL for (int r = 0; r < IMAGES; r++)
                     sum[r] += w[0] * dy[(r < count ? r * image : 0) + from];
         }
     }
     dx += dx_at + ((ulong)n * channels + c) * height * width + pixel;
-    for (int r = 0; r < count; r++, dx += (ulong)channels * height * width)
-        *dx = accumulate ? *dx + sum[r] : sum[r];
+    UNROLL for (int r = 0; r < IMAGES; r++)
+    {
+        __global float *to = dx + (ulong)r * channels * height * width;
+        if (r < count)
+            *to = accumulate ? *to + sum[r] : sum[r];
+    }
 }
 
 /* x: element (o, c, u, v) of a position's filters, y: position. */

@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mse: loss = mean (x - target)^2 over count elements. Work-item p adds up elements [p * run, (p+1) * run) into
- * partial[p], which reduce_parts adds up. The gradient is one work-item an element.
+ * mse: loss = mean (x - target)^2 over count elements. A group adds up a part into partial[part] (channel.clh, with all
+ * of x as one channel), which reduce_parts adds up. The gradient is one work-item an element.
  */
+#include "channel.clh"
 
 __kernel void mse_forward(__global const float *x, ulong x_at, __global const float *target, ulong target_at,
-                          __global float *partial, ulong partial_at, int count, int run, int parts)
+                          __global float *partial, ulong partial_at, int channels, int size, int elements, int run)
 {
-    int p = (int)get_global_id(0);
-    if (p >= parts)
-        return;
+    GROUP_SCRATCH(scratch)
+    int p = (int)get_group_id(0), first = p * run, last = first + min(run, elements - first);
     float sum = 0.0f;
-    int first = p * run, last = min(count - first, run) + first;
-    for (int i = first; i < last; i++) {
-        float difference = x[x_at + i] - target[target_at + i];
-        sum += difference * difference;
-    }
-    partial[partial_at + p] = sum;
+    x += x_at;
+    target += target_at;
+    CHANNEL_WALK(sum, channels, size, 0, first, last, (x[at] - target[at]) * (x[at] - target[at]),
+                 (load8(0, x + at) - load8(0, target + at)) * (load8(0, x + at) - load8(0, target + at)))
+    sum = group_sum(sum, scratch);
+    if (get_local_id(0) == 0)
+        partial[partial_at + p] = sum;
 }
 
 /* d(first) = 2 dloss / count (first - second): of x with (x, target), of target with (target, x). */

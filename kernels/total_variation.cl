@@ -7,18 +7,17 @@
  * of its left and upper neighbours.
  */
 #include "channel.clh"
-#include "vectors.clh"
 
-/* Without the difference of two nearly equal powers, where epsilon is the larger part. */
-float variation_term(float d, float beta, float epsilon)
+/* Without the difference of two nearly equal powers, where epsilon is the larger part. base: epsilon^(beta/2). */
+float variation_term(float d, float beta, float epsilon, float base)
 {
     if (beta == 2.0f)
         return d;
     if (beta == 1.0f)
         return d == 0.0f ? 0.0f : d / (sqrt(d + epsilon) + sqrt(epsilon));
     if (d < epsilon)
-        return pow(epsilon, 0.5f * beta) * expm1(0.5f * beta * log1p(d / epsilon));
-    return pow(d + epsilon, 0.5f * beta) - (epsilon > 0.0f ? pow(epsilon, 0.5f * beta) : 0.0f);
+        return base * expm1(0.5f * beta * log1p(d / epsilon));
+    return pow(d + epsilon, 0.5f * beta) - base;
 }
 
 /* The derivative of a term with respect to a difference is this times the difference. */
@@ -32,14 +31,14 @@ float variation_weight(float d, float beta, float epsilon)
     return beta == 1.0f ? 1.0f / sqrt(s) : beta * pow(s, 0.5f * beta - 1.0f);
 }
 
-float8 variation_term8(float8 d, float beta, float epsilon)
+float8 variation_term8(float8 d, float beta, float epsilon, float base)
 {
     if (beta == 2.0f)
         return d;
     if (beta == 1.0f)
         return select(d / (sqrt(d + epsilon) + sqrt(epsilon)), (float8)0.0f, d == 0.0f);
-    float8 small = pow(epsilon, 0.5f * beta) * expm1(0.5f * beta * log1p(d / epsilon));
-    float8 large = pow(d + epsilon, (float8)(0.5f * beta)) - (epsilon > 0.0f ? pow(epsilon, 0.5f * beta) : 0.0f);
+    float8 small = base * expm1(0.5f * beta * log1p(d / epsilon));
+    float8 large = pow(d + epsilon, (float8)(0.5f * beta)) - base;
     return select(large, small, d < epsilon);
 }
 
@@ -78,18 +77,19 @@ float variation_gradient(__global const float *x, int height, int width, int row
 
 /* x: part of the count pixels. */
 __kernel void total_variation_forward(__global const float *x, ulong x_at, __global float *partial, ulong partial_at,
-                                      int height, int width, int count, int run, float beta, float epsilon)
+                                      int height, int width, int count, int run, float beta, float epsilon,
+                                      float base)
 {
-    __local float scratch[CHANNEL_GROUP];
+    GROUP_SCRATCH(scratch)
     int p = (int)get_group_id(0), first = p * run, last = first + min(run, count - first);
     float sum = 0.0f;
     for (int e = first + (int)get_local_id(0); e < last; e += (int)get_local_size(0)) {
         int line = e / width;
         float2 d =
             variation_differences(x + x_at + e, width, e - line * width == width - 1, line % height == height - 1);
-        sum += variation_term(d.x * d.x + d.y * d.y, beta, epsilon);
+        sum += variation_term(d.x * d.x + d.y * d.y, beta, epsilon, base);
     }
-    sum = channel_group_sum(sum, scratch);
+    sum = group_sum(sum, scratch);
     if (get_local_id(0) == 0)
         partial[partial_at + p] = sum;
 }
@@ -107,7 +107,7 @@ __kernel void total_variation_backward(__global const float *x, ulong x_at, __gl
     dx[dx_at + e] = accumulate ? dx[dx_at + e] + gradient : gradient;
 }
 
-float variation_row_sum(__global const float *x, int width, bool last_row, float beta, float epsilon)
+float variation_row_sum(__global const float *x, int width, bool last_row, float beta, float epsilon, float base)
 {
     float sum = 0.0f;
     float8 sum8 = 0.0f;
@@ -116,11 +116,11 @@ float variation_row_sum(__global const float *x, int width, bool last_row, float
         float8 here = load8(0, x + j), right = load8(0, x + j + 1) - here, below = 0.0f;
         if (!last_row)
             below = load8(0, x + width + j) - here;
-        sum8 += variation_term8(right * right + below * below, beta, epsilon);
+        sum8 += variation_term8(right * right + below * below, beta, epsilon, base);
     }
     for (; j < width; j++) {
         float2 d = variation_differences(x + j, width, j == width - 1, last_row);
-        sum += variation_term(d.x * d.x + d.y * d.y, beta, epsilon);
+        sum += variation_term(d.x * d.x + d.y * d.y, beta, epsilon, base);
     }
     return sum + channel_sum8(sum8);
 }
@@ -128,12 +128,12 @@ float variation_row_sum(__global const float *x, int width, bool last_row, float
 /* x: part of the rows of all planes, count of them. */
 __kernel void total_variation_forward_rows(__global const float *x, ulong x_at, __global float *partial,
                                            ulong partial_at, int height, int width, int count, int run, float beta,
-                                           float epsilon)
+                                           float epsilon, float base)
 {
     int p = (int)get_global_id(0), first = p * run, last = first + min(run, count - first);
     float sum = 0.0f;
     for (int line = first; line < last; line++)
-        sum += variation_row_sum(x + x_at + (ulong)line * width, width, line % height == height - 1, beta, epsilon);
+        sum += variation_row_sum(x + x_at + (ulong)line * width, width, line % height == height - 1, beta, epsilon, base);
     partial[partial_at + p] = sum;
 }
 

@@ -134,10 +134,11 @@ static void batch_norm_statistics_kernels(batch_norm_plan *plan, const linnet_ba
         linnet_cl_int(finishers[i], shape.channels);
         linnet_cl_int(finishers[i], shape.parts);
         linnet_cl_int(finishers[i], shape.elements);
-        linnet_cl_range(finishers[i], shape.channels, 1, 1, 64);
     }
     linnet_cl_float(plan->variance, attributes->epsilon);
     linnet_cl_float(plan->variance, attributes->momentum);
+    for (int i = 0; i < 2; i++)
+        linnet_cl_lines(finishers[i], shape.channels, shape.parts, shape.channels, 64);
 }
 
 /* Processors go plane by plane, unless planes are tiny. */

@@ -8,7 +8,7 @@ linnet_cl_kernel *linnet_cl_reduce_kernel(linnet_backend_plan *plan, int64_t cou
     linnet_cl_int(kernel, count);
     linnet_cl_int(kernel, parts);
     linnet_cl_float(kernel, scale);
-    linnet_cl_range(kernel, count, 1, 1, 64);
+    linnet_cl_lines(kernel, count, parts, count, 64);
     return kernel;
 }
 
@@ -22,8 +22,10 @@ linnet_status linnet_cl_reduce(linnet_cl_kernel *kernel, linnet_backend_queue *q
 linnet_cl_channels linnet_cl_channels_of(const linnet_backend_device *device, int64_t images, int64_t channels,
                                          int64_t size)
 {
-    /* Enough work-groups for the device, each with enough to do. */
-    int64_t elements = images * size, wanted = (device->prefers_vectors ? 16 : 512) / channels, most = elements / 1024;
+    /* Enough work-groups for the device, each with enough to do: on GPUs 32 waves of four loads under way a unit. */
+    int64_t groups = 32 * (int64_t)device->info.compute_units;
+    groups = device->prefers_vectors ? 16 : groups < 512 ? 512 : groups;
+    int64_t elements = images * size, wanted = groups / channels, most = elements / 1024;
     int64_t parts = wanted < most ? wanted : most;
     if (parts < 1)
         parts = 1;
@@ -37,7 +39,7 @@ void linnet_cl_channels_walk(linnet_cl_kernel *kernel, linnet_cl_channels shape)
     linnet_cl_int(kernel, shape.size);
     linnet_cl_int(kernel, shape.elements);
     linnet_cl_int(kernel, shape.run);
-    /* CHANNEL_GROUP in channel.clh is the most. */
+    /* GROUP_MOST in group.clh is the most. */
     linnet_cl_range_groups(kernel, shape.parts, shape.channels, 1, kernel->device->prefers_vectors ? 1 : 64);
 }
 

@@ -2,21 +2,22 @@
 /* cross_entropy of logits and integer labels: the loss in two stages, the gradient from the logits again. */
 #include "plan.h"
 
-enum { ROWS_A_PART = 16, MOST_PARTS = 1024 };
+/* Parts of the loss: on processors runs of rows, on GPUs single rows while there are not too many. */
+enum { ROWS_A_PART = 16, MOST_PARTS = 1024, MOST_ROWS = 8192 };
 
-/* Rows that one work-item adds up; a function of the shape alone. */
-static int64_t rows_a_part(int64_t rows)
+/* Rows that are added up one after the other. */
+static int64_t rows_a_part(const linnet_backend_device *device, int64_t rows)
 {
-    int64_t run = (rows + MOST_PARTS - 1) / MOST_PARTS;
-    return run < ROWS_A_PART ? ROWS_A_PART : run;
+    int64_t most = device->prefers_vectors ? MOST_PARTS : MOST_ROWS, least = device->prefers_vectors ? ROWS_A_PART : 1;
+    int64_t run = (rows + most - 1) / most;
+    return run < least ? least : run;
 }
 
 static linnet_status cross_entropy_candidate(linnet_backend_device *device, const linnet_layer_desc *desc,
                                              uint32_t index, linnet_candidate *out)
 {
-    (void)device;
     linnet_status status = linnet_cl_only_candidate(desc, index, "direct", out);
-    int64_t rows = desc->inputs[LINNET_CROSS_ENTROPY_LOGITS].dims[0], run = rows_a_part(rows);
+    int64_t rows = desc->inputs[LINNET_CROSS_ENTROPY_LOGITS].dims[0], run = rows_a_part(device, rows);
     if (desc->direction == LINNET_FORWARD)
         out->workspace_bytes = (uint64_t)((rows + run - 1) / run) * sizeof(float);
     else
@@ -45,13 +46,13 @@ static linnet_status cross_entropy_run_backward(linnet_backend_plan *plan, linne
 
 static void cross_entropy_forward(linnet_backend_plan *plan, int64_t rows, int64_t classes)
 {
-    int64_t run = rows_a_part(rows), parts = (rows + run - 1) / run;
+    int64_t run = rows_a_part(plan->device, rows), parts = (rows + run - 1) / run;
     linnet_cl_kernel *kernel = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_CROSS_ENTROPY, "cross_entropy_forward", 3);
     linnet_cl_int(kernel, rows);
     linnet_cl_int(kernel, classes);
     linnet_cl_int(kernel, run);
     linnet_cl_int(kernel, parts);
-    linnet_cl_range(kernel, parts, 1, 1, plan->device->prefers_vectors ? 1 : 64);
+    linnet_cl_lines(kernel, parts, classes, 1, 1);
     linnet_cl_reduce_kernel(plan, 1, parts, 1.0f / (float)rows);
 }
 
@@ -60,7 +61,7 @@ static void cross_entropy_backward(linnet_backend_plan *plan, int64_t rows, int6
     linnet_cl_kernel *kernel = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_CROSS_ENTROPY, "cross_entropy_backward", 4);
     linnet_cl_int(kernel, rows);
     linnet_cl_int(kernel, classes);
-    linnet_cl_range(kernel, rows, 1, 1, plan->device->prefers_vectors ? 16 : 64);
+    linnet_cl_lines(kernel, rows, classes, 1, 16);
 }
 
 static linnet_status cross_entropy_plan(linnet_backend_device *device, const linnet_layer_desc *desc,

@@ -51,8 +51,12 @@ static linnet_status global_avg_pool_plan(linnet_backend_device *device, const l
     if (forward)
         linnet_cl_int(kernel, planes);
     linnet_cl_int(kernel, size);
-    linnet_cl_range(kernel, forward ? planes : size, forward ? 1 : planes, 1,
-                    forward && device->prefers_vectors ? 1 : 0);
+    if (forward) {
+        linnet_cl_lines(kernel, planes, size, 1, 1);
+    } else {
+        linnet_cl_int(kernel, planes * size);
+        linnet_cl_range(kernel, planes * size, 1, 1, 0);
+    }
     return linnet_cl_plan_done(plan, out);
 }
 

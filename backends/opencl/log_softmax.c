@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* log_softmax along an axis: one work-item walks one line. */
+/* log_softmax along an axis: a line, on GPUs several work-items a line. */
 #include "plan.h"
 
 static linnet_status log_softmax_candidate(linnet_backend_device *device, const linnet_layer_desc *desc, uint32_t index,
@@ -46,7 +46,7 @@ static linnet_status log_softmax_plan(linnet_backend_device *device, const linne
     linnet_cl_int(kernel, x->dims[axis]);
     linnet_cl_int(kernel, inner);
     linnet_cl_int(kernel, lines);
-    linnet_cl_range(kernel, lines, 1, 1, 64);
+    linnet_cl_lines(kernel, lines, x->dims[axis], inner, 64);
     return linnet_cl_plan_done(plan, out);
 }
 

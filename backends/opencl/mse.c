@@ -1,24 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* mse: the loss in two stages; gradients of x and of the target. */
+/* mse: the loss in two stages, all of x being one channel of channel.clh; gradients of x and of the target. */
 #include "plan.h"
-
-enum { ELEMENTS_A_PART = 1024, MOST_PARTS = 1024 };
-
-/* Elements that one work-item adds up; a function of the shape alone. */
-static int64_t elements_a_part(int64_t count)
-{
-    int64_t run = (count + MOST_PARTS - 1) / MOST_PARTS;
-    return run < ELEMENTS_A_PART ? ELEMENTS_A_PART : run;
-}
 
 static linnet_status mse_candidate(linnet_backend_device *device, const linnet_layer_desc *desc, uint32_t index,
                                    linnet_candidate *out)
 {
-    (void)device;
     linnet_status status = linnet_cl_only_candidate(desc, index, "direct", out);
-    int64_t count = linnet_desc_count(&desc->inputs[LINNET_MSE_X]), run = elements_a_part(count);
+    int64_t count = linnet_desc_count(&desc->inputs[LINNET_MSE_X]);
     if (desc->direction == LINNET_FORWARD)
-        out->workspace_bytes = (uint64_t)((count + run - 1) / run) * sizeof(float);
+        out->workspace_bytes = (uint64_t)linnet_cl_channels_of(device, 1, 1, count).parts * sizeof(float);
     else
         out->reads_inputs = 1u << LINNET_MSE_X | 1u << LINNET_MSE_TARGET;
     return status;
@@ -50,13 +40,10 @@ static linnet_status mse_run_backward(linnet_backend_plan *plan, linnet_backend_
 
 static void mse_forward(linnet_backend_plan *plan, int64_t count)
 {
-    int64_t run = elements_a_part(count), parts = (count + run - 1) / run;
+    linnet_cl_channels parts = linnet_cl_channels_of(plan->device, 1, 1, count);
     linnet_cl_kernel *kernel = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_MSE, "mse_forward", 3);
-    linnet_cl_int(kernel, count);
-    linnet_cl_int(kernel, run);
-    linnet_cl_int(kernel, parts);
-    linnet_cl_range(kernel, parts, 1, 1, plan->device->prefers_vectors ? 1 : 64);
-    linnet_cl_reduce_kernel(plan, 1, parts, 1.0f / (float)count);
+    linnet_cl_channels_walk(kernel, parts);
+    linnet_cl_reduce_kernel(plan, 1, parts.parts, 1.0f / (float)count);
 }
 
 static linnet_status mse_plan(linnet_backend_device *device, const linnet_layer_desc *desc, const char *candidate,

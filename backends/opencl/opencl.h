@@ -112,6 +112,14 @@ typedef enum linnet_cl_transfers {
     LINNET_CL_TRANSFERS_APART   /* the same, by a queue of its own, beside kernels: GPUs with memory of their own */
 } linnet_cl_transfers;
 
+/* subgroups.c: how work-items of a sub-group get at each other's values in reductions (group.clh). */
+typedef enum linnet_cl_subgroups {
+    LINNET_CL_SUBGROUPS_NONE,     /* as of any group: in local memory */
+    LINNET_CL_SUBGROUPS_BARRIERS, /* in local memory, but they wait for one another alone */
+    LINNET_CL_SUBGROUPS_SHUFFLES, /* cl_khr_subgroup_shuffle */
+    LINNET_CL_SUBGROUPS_INTEL     /* the same of cl_intel_subgroups */
+} linnet_cl_subgroups;
+
 struct linnet_backend_device {
     cl_context context;
     cl_command_queue given_queue; /* of an adopted device: the one that its queues are; NULL: each makes its own */
@@ -120,6 +128,7 @@ struct linnet_backend_device {
     linnet_cl_parameters parameters;
     uint64_t forced;      /* bit i: variant number i, by LINNET_OPENCL_VARIANT (variants.h) */
     bool prefers_vectors; /* few work-items with much work and explicit vectors; else many small ones, coalesced */
+    atomic_int subgroups; /* linnet_cl_subgroups */
     int tile_rows, tile_columns; /* of products on processors: what their registers hold (conv2d_channels.cl) */
     linnet_cl_transfers transfers;
     size_t max_group;           /* work-items in a group, first dimension */
@@ -134,6 +143,12 @@ struct linnet_backend_device {
 linnet_status linnet_cl_open(uint32_t index, linnet_backend_device **out);
 /* Everything of a device but its context. */
 linnet_status linnet_cl_device_new(linnet_cl_location at, linnet_backend_device **out);
+/* What the device says that it has; none on processors, and where LINNET_OPENCL_VARIANT says so. */
+linnet_status linnet_cl_subgroups_find(const linnet_backend_device *device, linnet_cl_subgroups *out);
+/* Options for building a program with them. */
+const char *linnet_cl_subgroups_options(const linnet_backend_device *device, linnet_cl_subgroups subgroups);
+/* For users: "sub-groups, by shuffles". */
+const char *linnet_cl_subgroups_name(linnet_cl_subgroups subgroups);
 /* adopt.c: devices, queues and memory that others have. */
 linnet_status linnet_cl_adopt(const linnet_native_objects *objects, linnet_device_info *out_info,
                               linnet_backend_device **out);

@@ -113,6 +113,11 @@ static inline cl_int linnet_cl_bit(uint32_t mask, uint32_t index)
 
 /* ---- Pieces that several layers use ---- */
 
+/* Constants lanes and step and the range of a kernel that reduces lines (group.clh), each of `length` elements that are
+   inner apart; inner > 1: lines number l and l + 1 lie next to each other. On processors a work-item has a line by
+   itself, `alone` of them a group (lines.c). */
+void linnet_cl_lines(linnet_cl_kernel *kernel, int64_t lines, int64_t length, int64_t inner, size_t alone);
+
 /* y = x (reshape.c), as a plan's next kernel; run with the forward's or the backward's function. Same views: nothing to
  * do. */
 void linnet_cl_copy_kernel(linnet_backend_plan *plan, const linnet_layer_desc *desc, int64_t count);

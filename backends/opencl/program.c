@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { OPTIONS_LENGTH = 96 };
+enum { OPTIONS_LENGTH = 192 };
 
 static _Thread_local int plain; /* 1: this thread builds without the driver's optimisations */
 
@@ -18,10 +18,34 @@ double linnet_cl_now(void)
     return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
-/* Tiles are as large as the device's registers: the rest that kernels need to know are arguments. */
-static void build_options_of(const linnet_backend_device *device, int way, char out[OPTIONS_LENGTH])
+/* Does a source that is built there reduce over a group of work-items (group.clh)? */
+static bool has_reductions(const linnet_backend_device *device, linnet_cl_program_id place)
 {
-    snprintf(out, OPTIONS_LENGTH, "-cl-std=CL1.2%s%s",
+    const char *sources[LINNET_CL_MOST_TOGETHER];
+    cl_uint count = linnet_cl_program_sources(device, place, sources);
+    for (cl_uint i = 0; i < count; i++)
+        if (strstr(sources[i], "SUBGROUPS"))
+            return true;
+    return false;
+}
+
+/* How the reductions of a program are built; without optimisation, as simply as can be. */
+static linnet_cl_subgroups subgroups_for(const linnet_backend_device *device, linnet_cl_program_id place, int way)
+{
+    int subgroups = atomic_load(&device->subgroups);
+    bool wanted = subgroups != LINNET_CL_SUBGROUPS_NONE && !way && has_reductions(device, place);
+    return wanted ? (linnet_cl_subgroups)subgroups : LINNET_CL_SUBGROUPS_NONE;
+}
+
+/* Tiles are as large as the device's registers, and processors' work-items have nobody to share a sum with: the rest
+   that kernels need to know are arguments. */
+static void build_options_of(const linnet_backend_device *device, linnet_cl_program_id place, int way,
+                             char out[OPTIONS_LENGTH])
+{
+    linnet_cl_subgroups subgroups = subgroups_for(device, place, way);
+    snprintf(out, OPTIONS_LENGTH, "%s%s%s%s",
+             subgroups ? linnet_cl_subgroups_options(device, subgroups) : "-cl-std=CL1.2",
+             device->prefers_vectors ? " -DALONE" : "",
              device->tile_columns > 1 ? "" : " -DTILE_ROWS=6 -DTILE_COLUMNS=1", way ? " -cl-opt-disable" : "");
 }
 
@@ -115,7 +139,7 @@ cl_program linnet_cl_program_cached(linnet_backend_device *device, linnet_cl_pro
 {
     linnet_cl_cache_key key;
     char build_options[OPTIONS_LENGTH];
-    build_options_of(device, way, build_options);
+    build_options_of(device, id, way, build_options);
     key_of(device, id, build_options, &key);
     return program_from_cache(device, &key, build_options);
 }
@@ -125,8 +149,17 @@ linnet_status linnet_cl_program_build(linnet_backend_device *device, linnet_cl_p
     linnet_cl_cache_key key;
     char build_options[OPTIONS_LENGTH];
     double start = linnet_cl_now();
-    build_options_of(device, way, build_options);
+    build_options_of(device, id, way, build_options);
     linnet_status status = compile(device, device->context, id, build_options, out);
+    if (status && subgroups_for(device, id, way)) {
+        linnet_cl_log(1,
+                      "opencl: '%s' says that it has sub-groups, but could not build %s with them: reductions go on "
+                      "without",
+                      device->info.name, linnet_cl_source_names[id]);
+        atomic_store(&device->subgroups, LINNET_CL_SUBGROUPS_NONE);
+        build_options_of(device, id, way, build_options);
+        status = compile(device, device->context, id, build_options, out);
+    }
     if (status)
         return status;
     linnet_cl_log(3, "opencl: built %s%s for '%s' in %.3f s", linnet_cl_source_names[id],

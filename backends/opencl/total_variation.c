@@ -2,12 +2,14 @@
 /* total_variation: the loss in two stages; the gradient of x, which gathers. */
 #include "plan.h"
 
+#include <math.h>
+
 /* What is added up: pixels, or on processors rows of them. A function of shape and kind of device. */
 typedef struct variation_parts {
     int64_t count, run, parts;
 } variation_parts;
 
-enum { PIXELS_A_PART = 1024, MOST_PARTS = 512, GROUP = 64 }; /* GROUP: CHANNEL_GROUP of channel.clh at most */
+enum { PIXELS_A_PART = 1024, MOST_PARTS = 512, GROUP = 64 }; /* GROUP: GROUP_MOST of group.clh at most */
 
 static variation_parts parts_of(const linnet_backend_device *device, const linnet_layer_desc *desc)
 {
@@ -44,6 +46,8 @@ static linnet_cl_kernel *variation_kernel(linnet_backend_plan *plan, const linne
         linnet_cl_int(kernel, parts.run);
     linnet_cl_float(kernel, attributes->beta);
     linnet_cl_float(kernel, attributes->epsilon);
+    if (with_run)
+        linnet_cl_float(kernel, powf(attributes->epsilon, 0.5f * attributes->beta));
     return kernel;
 }
 

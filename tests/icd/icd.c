@@ -5,6 +5,7 @@
 #include <CL/cl.h>
 
 #include "icd.h"
+#include "subgroups.h"
 
 #include <dlfcn.h>
 #include <stdio.h>
@@ -13,12 +14,16 @@
 
 __attribute__((visibility("default"))) icd_control linnet_icd = {.fail_at = -1};
 
-/* For programs that do not know of it: LINNET_TEST_LOSE=N loses the context at call N, out of resources. */
+/* For programs that do not know of it: LINNET_TEST_LOSE=N loses the context at call N, out of resources;
+ * LINNET_TEST_SUBGROUPS=N emulates sub-groups of N, LINNET_TEST_SHUFFLES=N such with shuffles. */
 __attribute__((constructor)) static void read_environment(void)
 {
-    const char *call = getenv("LINNET_TEST_LOSE");
+    const char *call = getenv("LINNET_TEST_LOSE"), *shuffles = getenv("LINNET_TEST_SHUFFLES");
+    const char *subgroups = shuffles ? shuffles : getenv("LINNET_TEST_SUBGROUPS");
     if (call)
         linnet_icd = (icd_control){.fail_at = atoll(call), .lose = true, .code = CL_OUT_OF_RESOURCES};
+    linnet_icd.subgroups = subgroups ? (uint32_t)atoi(subgroups) : 0;
+    linnet_icd.shuffles = shuffles != NULL;
 }
 
 /* The real function of that name: dlopen by a path does not give back ourselves, whose soname is the same. */
@@ -196,10 +201,28 @@ static size_t limit_bytes(cl_device_info what)
     }
 }
 
+/* The device's own extensions, and sub-groups'. */
+static cl_int answer_extensions(cl_device_id device, ANSWER)
+{
+    const char *more = icd_subgroups_extensions(linnet_icd.shuffles);
+    char text[8192] = "";
+    cl_int error = REAL(clGetDeviceInfo)(device, CL_DEVICE_EXTENSIONS, sizeof(text) - strlen(more) - 1, text, NULL);
+    size_t bytes = strlen(text) + strlen(more) + 1;
+    if (error == CL_SUCCESS && out_size)
+        *out_size = bytes;
+    if (error == CL_SUCCESS && value && size < bytes)
+        return CL_INVALID_VALUE;
+    if (error == CL_SUCCESS && value)
+        memcpy(value, strcat(text, more), bytes);
+    return error;
+}
+
 EXPORT cl_int CL_API_CALL clGetDeviceInfo(cl_device_id device, cl_device_info what, ANSWER)
 {
     size_t unit = linnet_icd.limits == ICD_LIMITS_REAL ? 0 : limit_bytes(what), bytes = 0;
     cl_int failure = before("clGetDeviceInfo");
+    if (!failure && linnet_icd.subgroups && what == CL_DEVICE_EXTENSIONS)
+        return answer_extensions(device, GIVE);
     cl_int error = failure ? failure : REAL(clGetDeviceInfo)(device, what, size, value, &bytes);
     if (error == CL_SUCCESS && out_size)
         *out_size = bytes;
@@ -232,6 +255,26 @@ EXPORT cl_int CL_API_CALL clGetProgramInfo(cl_program program, cl_program_info w
 }
 
 /* ---- Calls of other shapes ---- */
+
+EXPORT cl_program CL_API_CALL clCreateProgramWithSource(cl_context context, cl_uint count, const char **strings,
+                                                        const size_t *lengths, cl_int *error)
+{
+    enum { MOST = 64 };
+    char emulation[2048];
+    const char *all[MOST] = {emulation};
+    cl_int failure = before("clCreateProgramWithSource");
+    if (!failure && linnet_icd.subgroups && !lengths && count < MOST) {
+        icd_subgroups_source(linnet_icd.subgroups, emulation, sizeof(emulation));
+        memcpy(all + 1, strings, count * sizeof(*strings));
+        strings = all;
+        count++;
+    }
+    cl_program program = failure ? NULL : REAL(clCreateProgramWithSource)(context, count, strings, lengths, error);
+    if (failure && error)
+        *error = failure;
+    hold(program != NULL);
+    return program;
+}
 
 EXPORT cl_mem CL_API_CALL clCreateBuffer(cl_context context, cl_mem_flags flags, size_t size, void *host, cl_int *error)
 {

@@ -32,20 +32,20 @@ static int64_t products(const linnet_cl_gemm *gemm)
 
 /* ---- gemm_panel.cl ---- */
 
-/* Depth of a block, its columns (at most), and rows (about). */
+/* Depth of a block and bytes of its rows, at most: half of a second cache, about. Half of each without wide registers.
+ */
 enum {
-    BLOCK_K = 256,
-    BLOCK_N = 256,
-    BLOCK_M = 168,
+    BLOCK_K = 512,
+    ROWS_BYTES = 1152 << 10,
     LEAST_COLUMNS = 8,
     LEAST_ROWS = 4,
     LEAST_DEPTH = 1,
-    PANEL_BYTES = 512 << 10
+    FEWEST_ROWS = 56 /* in local memory */
 };
 
 typedef struct panel_split {
-    int64_t panel, block_m, block_n, block_k;
-    uint64_t bytes;
+    int64_t panel, columns; /* a tile's */
+    int64_t block_m, block_n, block_k;
 } panel_split;
 
 static bool clamp_of(const linnet_epilogue *epilogue, float *out_low, float *out_high)
@@ -60,37 +60,95 @@ static int64_t round_up(int64_t length, int64_t unit)
     return tiles(length, unit) * unit;
 }
 
-/* Rows of a tile as wastes least; blocks as large as leave something to do for everyone and fit local memory. */
+static uint64_t split_bytes(const panel_split *split)
+{
+    int64_t edge = split->panel * split->columns;
+    return (uint64_t)((split->block_m + split->columns) * split->block_k + edge + 16) * sizeof(float);
+}
+
+/* A function of the product and the device's local memory alone: how sums are taken must not depend on who takes them.
+ */
+static int64_t block_k_of(const linnet_backend_device *device, const linnet_cl_gemm *gemm, const panel_split *split)
+{
+    int64_t most = split->columns > 16 ? BLOCK_K : BLOCK_K / 2;
+    int64_t floats = (int64_t)(device->local_memory / sizeof(float)) - FEWEST_ROWS * split->columns;
+    while (most > 16 && most * (FEWEST_ROWS + split->columns) > floats)
+        most /= 2;
+    return gemm->depth > 0 ? round_up(tiles(run_of(gemm), tiles(run_of(gemm), most)), 8) : most;
+}
+
+/* Rows of a block, at most: whole panels. */
+static int64_t most_rows(const linnet_backend_device *device, const panel_split *split)
+{
+    int64_t bytes = split->columns > 16 ? ROWS_BYTES : ROWS_BYTES / 2;
+    int64_t rows = bytes / (int64_t)sizeof(float) / split->block_k;
+    panel_split whole = *split;
+    whole.block_m = rows < split->panel ? split->panel : rows / split->panel * split->panel;
+    while (whole.block_m > split->panel && split_bytes(&whole) > device->local_memory)
+        whole.block_m -= split->panel;
+    return whole.block_m;
+}
+
+/* About how long a group takes, in multiply-adds of a vector, by element of the depth: tiles, packing, its start. */
+static double group_cost(const linnet_cl_gemm *gemm, const panel_split *split, int64_t rows, int64_t columns)
+{
+    double wide = (double)tiles(columns, split->columns), pack = 0.5, low = 9.5;
+    double tile = split->panel == 8 ? low : (double)split->panel + 1, lines = (double)(rows / split->panel) * tile;
+    int64_t rest = rows % split->panel;
+    lines += rest == 0 ? 0 : rest <= 8 && split->panel > 8 ? low : tile;
+    return wide * lines * (double)split->columns / 32 + pack * ((double)rows + wide * (double)split->columns) +
+           4000.0 / (double)(run_of(gemm) + 1);
+}
+
+/* The blocks in which the product is done first, when each unit takes one after the other. */
+static double split_cost(const linnet_backend_device *device, const linnet_cl_gemm *gemm, const panel_split *split)
+{
+    int64_t rows = split->block_m < gemm->m ? split->block_m : gemm->m;
+    int64_t columns = split->block_n < gemm->n ? split->block_n : gemm->n;
+    int64_t groups = products(gemm) * tiles(gemm->m, split->block_m) * tiles(gemm->n, split->block_n);
+    return (double)tiles(groups, (int64_t)device->info.compute_units) * group_cost(gemm, split, rows, columns);
+}
+
+static panel_split split_for(const linnet_backend_device *device, const linnet_cl_gemm *gemm, int64_t panel)
+{
+    int64_t units = (int64_t)device->info.compute_units;
+    panel_split split = {.panel = panel, .columns = device->tile_columns > 1 ? 32 : 16}, best;
+    split.block_k = block_k_of(device, gemm, &split);
+    int64_t least = tiles(gemm->m, most_rows(device, &split)), panels = tiles(gemm->m, panel);
+    double least_cost = INFINITY;
+    best = split;
+    for (int64_t down = least; down <= panels && down <= least + 4 * units; down++)
+        for (int64_t across = 1;
+             across == 1 || (across <= tiles(gemm->n, split.columns) && products(gemm) * down * across <= 4 * units);
+             across++) {
+            split.block_m = round_up(tiles(gemm->m, down), panel);
+            split.block_n = round_up(tiles(gemm->n, across), split.columns);
+            double cost = split_cost(device, gemm, &split);
+            best = cost < least_cost ? split : best;
+            least_cost = cost < least_cost ? cost : least_cost;
+        }
+    return best;
+}
+
 static panel_split split_of(const linnet_backend_device *device, const linnet_cl_gemm *gemm)
 {
-    bool wide = device->tile_columns > 1;
-    int64_t columns = wide ? 32 : 16, wanted = 4 * (int64_t)device->info.compute_units;
-    int64_t limit = (int64_t)device->local_memory / 4 < PANEL_BYTES ? (int64_t)device->local_memory / 4 : PANEL_BYTES;
-    panel_split split = {.panel = !wide                                                   ? 4
-                                  : round_up(gemm->m, 8) * 10 < round_up(gemm->m, 14) * 9 ? 8
-                                                                                          : 14,
-                         .block_k = run_of(gemm) < BLOCK_K ? run_of(gemm) : BLOCK_K};
-    split.block_m = round_up(gemm->m < BLOCK_M ? gemm->m : BLOCK_M, split.panel);
-    split.block_n = round_up(gemm->n < BLOCK_N ? gemm->n : BLOCK_N, columns);
-    while (split.block_n > columns &&
-           products(gemm) * tiles(gemm->m, split.block_m) * tiles(gemm->n, split.block_n) < wanted)
-        split.block_n = round_up(split.block_n / 2, columns);
-    while (split.block_m > 4 * split.panel &&
-           products(gemm) * tiles(gemm->m, split.block_m) * tiles(gemm->n, split.block_n) < wanted)
-        split.block_m = round_up(split.block_m / 2, split.panel);
-    while (split.block_k > 16 && (split.block_m + split.block_n) * split.block_k * 4 > limit)
-        split.block_k /= 2;
-    /* The last vector of a narrow panel goes beyond it; and a tile at an edge. */
-    int64_t beyond = split.block_m / split.panel * 16 + split.panel * columns;
-    split.bytes = (uint64_t)((split.block_m + split.block_n) * split.block_k + beyond) * sizeof(float);
-    return split;
+    if (device->tile_columns == 1)
+        return split_for(device, gemm, 4);
+    panel_split tall = split_for(device, gemm, 14), low = split_for(device, gemm, 8);
+    return split_cost(device, gemm, &low) < split_cost(device, gemm, &tall) ? low : tall;
+}
+
+static bool panel_in_local(const linnet_backend_device *device, const linnet_cl_gemm *gemm)
+{
+    panel_split split = split_of(device, gemm);
+    return split_bytes(&split) <= device->local_memory;
 }
 
 static bool panel_fits(const linnet_backend_device *device, const linnet_cl_gemm *gemm)
 {
     float low, high;
     return gemm->m >= LEAST_ROWS && gemm->n >= LEAST_COLUMNS && run_of(gemm) >= LEAST_DEPTH &&
-           clamp_of(&gemm->epilogue, &low, &high) && split_of(device, gemm).bytes <= device->local_memory;
+           clamp_of(&gemm->epilogue, &low, &high) && panel_in_local(device, gemm);
 }
 
 static linnet_cl_kernel *panel_kernel(linnet_backend_plan *plan, const linnet_cl_gemm *gemm)
@@ -105,7 +163,7 @@ static linnet_cl_kernel *panel_kernel(linnet_backend_plan *plan, const linnet_cl
     linnet_cl_int(kernel, split.block_k);
     linnet_cl_float(kernel, low);
     linnet_cl_float(kernel, high);
-    linnet_cl_local(kernel, split.bytes);
+    linnet_cl_local(kernel, split_bytes(&split));
     linnet_cl_range(kernel, tiles(gemm->m, split.block_m), tiles(gemm->n, split.block_n), products(gemm), 1);
     return kernel;
 }

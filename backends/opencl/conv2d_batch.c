@@ -65,25 +65,28 @@ static int64_t copy_floats(const linnet_cl_conv2d *s, int64_t planes, int64_t ro
            window_of(s->forward, columns, s->kernel_width, s->stride_x, s->dilation_x) * LINNET_CL_LANES;
 }
 
-/* Does an output of [first, last) along an axis see tap k inside? Backward: outputs of a phase, here the first. */
-static bool sees(bool forward, int64_t first, int64_t last, int64_t k, int64_t size, int64_t stride, int64_t before)
+/* Does an output of [first, last) along an axis see tap k inside? They lie `step` apart. */
+static bool sees(bool forward, int64_t first, int64_t last, int64_t step, int64_t k, int64_t size, int64_t stride,
+                 int64_t before)
 {
-    for (int64_t i = first; i < last; i++) {
-        int64_t at = forward ? i * stride + k - before : i * stride + before - k;
+    for (int64_t i = first; i < last; i += step) {
+        int64_t at = forward ? i * stride + k - before : i + before - k;
         if (at >= 0 && at < size * (forward ? 1 : stride) && (forward || at % stride == 0))
             return true;
     }
     return false;
 }
 
-/* Taps of `outputs` along an axis, `each` together: those that lie inside for any of them. */
+/* Taps of an output along an axis, `each` together (backward: of a phase): those that lie inside for any of them. */
 static double axis_taps(bool forward, int64_t outputs, int64_t each, int64_t size, int64_t kernel, int64_t stride,
                         int64_t dilation, int64_t before)
 {
-    int64_t taps = 0;
-    for (int64_t i = 0; i < outputs; i += each)
-        for (int64_t k = 0; k < kernel; k++)
-            taps += sees(forward, i, i + each < outputs ? i + each : outputs, k * dilation, size, stride, before);
+    int64_t taps = 0, step = forward ? 1 : stride;
+    for (int64_t phase = 0; phase < step; phase++)
+        for (int64_t i = phase; i < outputs; i += each * step)
+            for (int64_t k = 0; k < kernel; k++)
+                taps += sees(forward, i, i + each * step < outputs ? i + each * step : outputs, step, k * dilation,
+                             size, stride, before);
     return (double)(taps * each) / (double)outputs;
 }
 
@@ -91,8 +94,7 @@ static double axis_taps(bool forward, int64_t outputs, int64_t each, int64_t siz
 static double taps_of(const linnet_cl_conv2d *s, int64_t strip_rows)
 {
     bool forward = s->forward;
-    int64_t rows = forward ? s->out_height : ceil_div(s->height, s->stride_y);
-    int64_t columns = forward ? s->out_width : ceil_div(s->width, s->stride_x);
+    int64_t rows = forward ? s->out_height : s->height, columns = forward ? s->out_width : s->width;
     return axis_taps(forward, rows, strip_rows, forward ? s->height : s->out_height, s->kernel_height, s->stride_y,
                      s->dilation_y, s->top) *
            axis_taps(forward, columns, TILE_PIXELS / strip_rows, forward ? s->width : s->out_width, s->kernel_width,
@@ -195,7 +197,10 @@ static double batch_microseconds(const linnet_backend_device *device, const linn
     }
     if (s->want_weight)
         products += images * planes * (double)(s->out_height * s->out_width * s->kernel_height * s->kernel_width);
-    return products / (PRODUCTS_A_MICROSECOND * device->info.compute_units);
+    double spare = (images - (double)s->images) *
+                   (double)(s->channels * s->height * s->width + s->outputs * s->out_height * s->out_width);
+    return products / (PRODUCTS_A_MICROSECOND * device->info.compute_units) +
+           spare * sizeof(float) / device->parameters.values[LINNET_CL_BYTES];
 }
 
 static uint64_t batch_workspace_bytes(const linnet_backend_device *device, const linnet_cl_conv2d *s)

@@ -85,6 +85,9 @@ const char *linnet_cl_channels_refusal(const linnet_backend_device *device, cons
 bool linnet_cl_channels_fits(const linnet_backend_device *device, const linnet_cl_conv2d *shape);
 /* The kernel of the forward direction, or of that with respect to the input. */
 linnet_cl_kernel *linnet_cl_channels_kernel(linnet_backend_plan *plan, const linnet_cl_conv2d *shape);
+/* conv2d_channels_1x1.c: the same for one tap, stride 1 and no padding. */
+bool linnet_cl_channels_is_1x1(const linnet_cl_conv2d *shape);
+linnet_cl_kernel *linnet_cl_channels_1x1_kernel(linnet_backend_plan *plan, const linnet_cl_conv2d *shape);
 linnet_status linnet_cl_channels_run_forward(linnet_cl_kernel *kernel, const linnet_cl_conv2d *shape,
                                              linnet_backend_queue *queue, const linnet_layer_args *args);
 linnet_cl_channels linnet_cl_channels_bias_shape(const linnet_backend_device *device, const linnet_cl_conv2d *shape);

@@ -122,7 +122,7 @@ static channels_split split_of(const linnet_backend_device *device, const linnet
 
 bool linnet_cl_channels_fits(const linnet_backend_device *device, const linnet_cl_conv2d *s)
 {
-    return split_of(device, s).planes_at_once >= 1;
+    return linnet_cl_channels_is_1x1(s) || split_of(device, s).planes_at_once >= 1;
 }
 
 const char *linnet_cl_channels_refusal(const linnet_backend_device *device, const linnet_cl_conv2d *s)
@@ -200,6 +200,8 @@ static const way_program way_programs[2][2] = {{{LINNET_CL_PROGRAM_CONV2D_CHANNE
 
 linnet_cl_kernel *linnet_cl_channels_kernel(linnet_backend_plan *plan, const linnet_cl_conv2d *s)
 {
+    if (linnet_cl_channels_is_1x1(s))
+        return linnet_cl_channels_1x1_kernel(plan, s);
     channels_split split = split_of(plan->device, s);
     bool forward = s->forward;
     int64_t pair = s->kernel_height * s->kernel_width * s->in_lanes * LINNET_CL_LANES;

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * conv2d of one tap, stride 1 and no padding for processors in nchw16c (conv2d_channels_1x1.clh): how the work is
+ * split. The split is a function of the shape and the device, so results are the same at every run.
+ */
+#include "conv2d.h"
+#include "nchw16c.h"
+
+#include <math.h>
+
+enum {
+    TASK_FLOATS = 1 << 17,   /* of inputs: what a second cache holds beside weights and outputs */
+    CHUNK_WEIGHTS = 1 << 13, /* floats that serve a task's pixels in turn: of the first cache */
+    SMALL_WEIGHTS = 1 << 17,
+    LEAST_PIXELS = 56,
+    TASKS_A_UNIT = 4
+};
+
+typedef struct pixels_split {
+    int64_t in_planes, out_blocks; /* of a group */
+    int64_t pixels, pixels_per_task, pixel_chunks, blocks_per_task, block_chunks, planes_at_once;
+} pixels_split;
+
+static int64_t ceil_div(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
+
+static pixels_split split_of(const linnet_backend_device *device, const linnet_cl_conv2d *s)
+{
+    int64_t in = linnet_cl_blocks(s->group_inputs), out = linnet_cl_blocks(s->group_outputs);
+    pixels_split split = {
+        .in_planes = s->forward ? in : out, .out_blocks = s->forward ? out : in, .pixels = s->height * s->width};
+    int64_t chunks = 1, blocks = split.out_blocks, items = s->images * s->groups;
+    int64_t wanted = TASKS_A_UNIT * (int64_t)device->info.compute_units, most = ceil_div(split.pixels, LEAST_PIXELS);
+    while (chunks < most && ceil_div(split.pixels, chunks) * split.in_planes * LINNET_CL_LANES > TASK_FLOATS)
+        chunks *= 2;
+    bool is_small = split.in_planes * split.out_blocks * LINNET_CL_LANES * LINNET_CL_LANES <= SMALL_WEIGHTS;
+    while (is_small && chunks < most && items * chunks < wanted)
+        chunks *= 2;
+    while (items * chunks * ceil_div(split.out_blocks, blocks) < wanted && blocks > 2)
+        blocks = ceil_div(blocks, 4) * 2;
+    split.pixels_per_task = ceil_div(split.pixels, chunks);
+    split.pixel_chunks = ceil_div(split.pixels, split.pixels_per_task);
+    split.blocks_per_task = blocks;
+    split.block_chunks = ceil_div(split.out_blocks, blocks);
+    int64_t floats = device->tile_columns * LINNET_CL_LANES * LINNET_CL_LANES;
+    split.planes_at_once = ceil_div(split.in_planes, ceil_div(split.in_planes * floats, CHUNK_WEIGHTS));
+    return split;
+}
+
+bool linnet_cl_channels_is_1x1(const linnet_cl_conv2d *s)
+{
+    return s->in_lanes == LINNET_CL_LANES && s->kernel_height * s->kernel_width == 1 &&
+           s->stride_y * s->stride_x == 1 && s->out_height == s->height && s->out_width == s->width && s->top == 0 &&
+           s->left == 0;
+}
+
+linnet_cl_kernel *linnet_cl_channels_1x1_kernel(linnet_backend_plan *plan, const linnet_cl_conv2d *s)
+{
+    enum { PAIR = LINNET_CL_LANES * LINNET_CL_LANES };
+    pixels_split split = split_of(plan->device, s);
+    bool forward = s->forward, narrow = plan->device->tile_columns == 1 || split.out_blocks == 1;
+    linnet_cl_kernel *kernel = linnet_cl_kernel_new(
+        plan, narrow ? LINNET_CL_PROGRAM_CONV2D_CHANNELS_1X1_NARROW : LINNET_CL_PROGRAM_CONV2D_CHANNELS_1X1,
+        narrow ? "conv2d_channels_1x1_narrow" : "conv2d_channels_1x1", 5);
+    int64_t all_out = split.in_planes * s->groups; /* backward: blocks of outputs of the convolution */
+    const int64_t constants[] = {split.pixels,
+                                 split.in_planes,
+                                 split.out_blocks,
+                                 PAIR,
+                                 (forward ? split.in_planes : all_out) * PAIR,
+                                 (forward ? split.out_blocks : 1) * split.in_planes * PAIR,
+                                 split.block_chunks,
+                                 split.pixels_per_task,
+                                 split.blocks_per_task,
+                                 split.planes_at_once,
+                                 forward ? linnet_cl_conv2d_x_item(s) : linnet_cl_conv2d_y_item(s),
+                                 forward ? linnet_cl_conv2d_y_item(s) : linnet_cl_conv2d_x_item(s),
+                                 linnet_cl_conv2d_added_item(s)};
+    linnet_cl_ints(kernel, constants);
+    linnet_cl_int(kernel, forward && s->has_bias ? s->outputs : 0);
+    linnet_cl_float(kernel, forward ? s->low : -INFINITY);
+    linnet_cl_float(kernel, forward ? s->high : INFINITY);
+    linnet_cl_int(kernel, forward && s->adds);
+    linnet_cl_range(kernel, split.pixel_chunks, s->groups * split.block_chunks, s->images, 1);
+    return kernel;
+}

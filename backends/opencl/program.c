@@ -39,10 +39,9 @@ static linnet_cl_subgroups subgroups_for(const linnet_backend_device *device, li
 
 /* Tiles are as large as the device's registers, and processors' work-items have nobody to share a sum with: the rest
    that kernels need to know are arguments. */
-static void build_options_of(const linnet_backend_device *device, linnet_cl_program_id place, int way,
+static void build_options_of(const linnet_backend_device *device, linnet_cl_subgroups subgroups, int way,
                              char out[OPTIONS_LENGTH])
 {
-    linnet_cl_subgroups subgroups = subgroups_for(device, place, way);
     snprintf(out, OPTIONS_LENGTH, "%s%s%s%s",
              subgroups ? linnet_cl_subgroups_options(device, subgroups) : "-cl-std=CL1.2",
              device->prefers_vectors ? " -DALONE" : "",
@@ -139,7 +138,7 @@ cl_program linnet_cl_program_cached(linnet_backend_device *device, linnet_cl_pro
 {
     linnet_cl_cache_key key;
     char build_options[OPTIONS_LENGTH];
-    build_options_of(device, id, way, build_options);
+    build_options_of(device, subgroups_for(device, id, way), way, build_options);
     key_of(device, id, build_options, &key);
     return program_from_cache(device, &key, build_options);
 }
@@ -149,22 +148,24 @@ linnet_status linnet_cl_program_build(linnet_backend_device *device, linnet_cl_p
     linnet_cl_cache_key key;
     char build_options[OPTIONS_LENGTH];
     double start = linnet_cl_now();
-    build_options_of(device, id, way, build_options);
+    linnet_cl_subgroups subgroups = subgroups_for(device, id, way);
+    build_options_of(device, subgroups, way, build_options);
     linnet_status status = compile(device, device->context, id, build_options, out);
-    if (status && subgroups_for(device, id, way)) {
+    if (status && subgroups) {
         linnet_cl_log(1,
                       "opencl: '%s' says that it has sub-groups, but could not build %s with them: reductions go on "
                       "without",
                       device->info.name, linnet_cl_source_names[id]);
-        atomic_store(&device->subgroups, LINNET_CL_SUBGROUPS_NONE);
-        build_options_of(device, id, way, build_options);
+        subgroups = LINNET_CL_SUBGROUPS_NONE;
+        atomic_store(&device->subgroups, subgroups);
+        build_options_of(device, subgroups, way, build_options);
         status = compile(device, device->context, id, build_options, out);
     }
     if (status)
         return status;
-    linnet_cl_log(3, "opencl: built %s%s for '%s' in %.3f s", linnet_cl_source_names[id],
-                  linnet_cl_program_is_many(device, id) ? " and what goes with it" : "", device->info.name,
-                  linnet_cl_now() - start);
+    linnet_cl_log(3, "opencl: built %s%s%s%s for '%s' in %.3f s", linnet_cl_source_names[id],
+                  linnet_cl_program_is_many(device, id) ? " and what goes with it" : "", subgroups ? " with " : "",
+                  subgroups ? linnet_cl_subgroups_name(subgroups) : "", device->info.name, linnet_cl_now() - start);
     key_of(device, id, build_options, &key);
     program_to_cache(device, *out, &key);
     return LINNET_OK;

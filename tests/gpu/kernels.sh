@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Compiles every OpenCL program for GPUs that need not be here: AMD's gfx906 (clang-15 with libclc-15) and NVIDIA's
 # (the same, to PTX; where ptxas is installed, on to machine code for sm_90). Fails where one does not compile. What a kernel
-# takes of the machine is known then: --table optimises fully, and prints it as Markdown.
+# takes of the machine is known then: --table optimises fully, and prints it as Markdown. What reduces over groups is
+# compiled with sub-groups, too, of AMD's waves of 64 (subgroups.clh).
 # usage: kernels.sh SOURCE_DIR WORK_DIR [--table]      exit code 77: no clang-15 or no libclc-15 here
 set -u
 LC_ALL=C
@@ -63,6 +64,18 @@ row() {
     [ "$table" != --table ] || printf '%s\n' "$*"
 }
 
+# with_subgroups PROGRAM HOW OPTION...: HOW names the variant.
+with_subgroups() {
+    program=$1 how=$2
+    shift 2
+    base=$work/${program%.cl}.$how
+    compiled "$program" "$base.s" "$amd_library" -target amdgcn-mesa-mesa3d -mcpu=gfx906 \
+        -include "$source/tests/gpu/subgroups.clh" -DSUBGROUPS "$@" || return
+    amd_numbers "$base.s" | while read -r kernel vgprs sgprs scratch lds waves; do
+        [ "$lds" = 0 ] || row "| $program, $how | $kernel | $vgprs | $sgprs | $scratch | $lds | $waves | - | - |"
+    done
+}
+
 row '| program | kernel | VGPRs | SGPRs | scratch | LDS | waves of 10 | registers sm_90 | stack sm_90 |'
 row '|---|---|---|---|---|---|---|---|---|'
 for program in $(sed -n 's/^LINNET_CL_PROGRAM(.*"\(.*\)")$/\1/p' "$source/backends/opencl/programs.def"); do
@@ -89,6 +102,10 @@ for program in $(sed -n 's/^LINNET_CL_PROGRAM(.*"\(.*\)")$/\1/p' "$source/backen
     join -a 1 "$base.amd" "$base.nvidia" | while read -r kernel vgprs sgprs scratch lds waves registers stack; do
         row "| $program | $kernel | $vgprs | $sgprs | $scratch | $lds | $waves | ${registers:--} | ${stack:--} |"
     done
+    if grep -qE '#include "(group|channel).clh"' "$source/kernels/$program"; then
+        with_subgroups "$program" barriers
+        with_subgroups "$program" shuffles -DSUBGROUP_XOR=sub_group_shuffle_xor
+    fi
 done
 [ "$failures" -eq 0 ] || exit 1
-[ "$table" = --table ] || echo "every program compiles for gfx906 and NVIDIA"
+[ "$table" = --table ] || echo "every program compiles for gfx906 and NVIDIA, reductions with sub-groups, too"

@@ -263,7 +263,7 @@ EXPORT cl_program CL_API_CALL clCreateProgramWithSource(cl_context context, cl_u
     char emulation[2048];
     const char *all[MOST] = {emulation};
     cl_int failure = before("clCreateProgramWithSource");
-    if (!failure && linnet_icd.subgroups && !lengths && count < MOST) {
+    if (!failure && linnet_icd.subgroups && linnet_icd.subgroups != UINT32_MAX && !lengths && count < MOST) {
         icd_subgroups_source(linnet_icd.subgroups, emulation, sizeof(emulation));
         memcpy(all + 1, strings, count * sizeof(*strings));
         strings = all;

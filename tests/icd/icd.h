@@ -30,7 +30,8 @@ typedef struct icd_control {
     bool no_devices, no_platforms; /* as on a machine without */
     bool empty_logs;               /* build logs have no text, not even its end */
     bool no_binaries;              /* built programs have binaries of no bytes */
-    uint32_t subgroups;            /* devices have sub-groups of so many work-items, emulated; 0: what they have */
+    uint32_t subgroups;            /* devices have sub-groups of so many work-items, emulated; 0: what they have;
+                                      UINT32_MAX: they say so, and have none */
     bool shuffles;                 /* and shuffles in them */
     /* Counted. */
     int64_t calls, failed;

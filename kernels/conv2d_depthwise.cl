@@ -19,8 +19,8 @@
  *       x[pixel + tap 1]        x |   sum[1]    |     3 taps by 4 pixels at a time, over the pixels of a chunk
  *       x[pixel + tap 2]        x |   sum[2]    |
  *
- * Long rows are read where they lie (direct): taps outside are left out row by row, and columns at the edges, where
- * taps of a row are missing, are made apart, 4 rows at a time.
+ * Rows of TILE_ROWS pixels or more are read where they lie (direct): rows of taps outside are left out, and the first
+ * and last two pixels of a tile leave out the taps that lie outside for them.
  *
  * Tunables: TILE_ROWS pixels of a tile at most (default 14; 6 for 16 registers of 8 floats); rows of a task and planes
  * of a task are arguments.
@@ -39,6 +39,7 @@
 #define ROWS_2 4
 #define ROWS_3 2
 #endif
+#define MOST_PHASES 16
 
 /* What a tile needs to know besides its place; tap: where it finds its inputs, and its weights. */
 typedef struct depthwise_job {
@@ -106,18 +107,35 @@ void depthwise_run(const depthwise_job *job, int pixels, __local const float *re
     }
 }
 
-/* R pixels S apart in `in`, as it lies; tap: of the rows that are there. */
+void depthwise_store(const depthwise_job *job, float16 v, __global float *to)
+{
+    v = job->accumulate ? v + load16(0, to) : v;
+    v = select(v, (float16)job->low, v < job->low);
+    store16(select(v, (float16)job->high, v > job->high), 0, to);
+}
+
+/* R pixels S apart in `in`, as it lies, of rows of width; column: where the first one's would be without shift. tap and
+   shift: of the rows that are there. */
 #define LINE(R, S)                                                                                                     \
-    void depthwise_line_##R##_##S(const depthwise_job *job, int taps, __global const float *restrict a,                \
-                                  __global const float *restrict weight, const int2 *tap, int skip,                    \
-                                  __global float *restrict out)                                                        \
+    void depthwise_line_##R##_##S(const depthwise_job *job, int taps, __global const float *restrict a, int column,    \
+                                  int width, __global const float *restrict weight, const int2 *tap,                   \
+                                  const int *shift, int skip, __global float *restrict out)                            \
     {                                                                                                                  \
         float16 sum[R];                                                                                                \
         UNROLL for (int r = 0; r < R; r++) sum[r] = job->bias;                                                         \
         for (int i = 0; i < taps; i++) {                                                                               \
             __global const float *x = a + tap[i].x;                                                                    \
             float16 w = load16(0, weight + tap[i].y);                                                                  \
-            UNROLL for (int r = 0; r < R; r++) sum[r] += w * load16(r * S, x);                                         \
+            int at = column + shift[i];                                                                                \
+            UNROLL for (int r = 2; r < R - 2; r++) sum[r] += w * load16(r * S, x);                                     \
+            if (at >= 0)                                                                                               \
+                sum[0] += w * load16(0, x);                                                                            \
+            if (at + S >= 0)                                                                                           \
+                sum[1] += w * load16(S, x);                                                                            \
+            if (at + (R - 2) * S < width)                                                                              \
+                sum[R - 2] += w * load16((R - 2) * S, x);                                                              \
+            if (at + (R - 1) * S < width)                                                                              \
+                sum[R - 1] += w * load16((R - 1) * S, x);                                                              \
         }                                                                                                              \
         UNROLL for (int r = 0; r < R; r++)                                                                             \
         {                                                                                                              \
@@ -126,41 +144,20 @@ void depthwise_run(const depthwise_job *job, int pixels, __local const float *re
         }                                                                                                              \
     }
 
-/* R pixels of a column. */
-#define EDGE(R)                                                                                                        \
-    void depthwise_edge_##R(const depthwise_job *job, int taps, __global const float *restrict a, int a_step,          \
-                            __global const float *restrict weight, const int2 *tap, __global float *restrict out,      \
-                            int out_step)                                                                              \
-    {                                                                                                                  \
-        float16 sum[R];                                                                                                \
-        UNROLL for (int r = 0; r < R; r++) sum[r] = job->bias;                                                         \
-        for (int i = 0; i < taps; i++) {                                                                               \
-            float16 w = load16(0, weight + tap[i].y);                                                                  \
-            UNROLL for (int r = 0; r < R; r++) sum[r] += w * load16(0, a + tap[i].x + r * a_step);                     \
-        }                                                                                                              \
-        UNROLL for (int r = 0; r < R; r++) depthwise_store(job, sum[r], out + r * out_step);                           \
-    }
-
-void depthwise_store(const depthwise_job *job, float16 v, __global float *to)
-{
-    v = job->accumulate ? v + load16(0, to) : v;
-    v = select(v, (float16)job->low, v < job->low);
-    store16(select(v, (float16)job->high, v > job->high), 0, to);
-}
-
 #define EACH_LINE(X, R, S) X(R, S)
 EACH_LINE(LINE, TILE_ROWS, 1)
 EACH_LINE(LINE, TILE_ROWS, 2)
-EDGE(1)
-EDGE(4)
 
-#define LINE_CALL(R, S) depthwise_line_##R##_##S(job, taps, a + begin * S * LANES, weight, tap, done - begin, to)
+#define LINE_CALL(R, S)                                                                                                \
+    depthwise_line_##R##_##S(job, taps, a + begin * S * LANES, column + begin * S, width, weight, tap, shift,          \
+                             done - begin, to)
 
-/* A run of TILE_ROWS pixels at least, stride 1 or 2. */
+/* A row of TILE_ROWS pixels at least, stride 1 or 2. */
 void depthwise_lines(const depthwise_job *job, int taps, int stride, int pixels, __global const float *restrict a,
-                     __global const float *restrict weight, const int2 *tap, __global float *restrict out)
+                     int column, int width, __global const float *restrict weight, const int2 *tap, const int *shift,
+                     __global float *restrict out)
 {
-    for (int done = 0; done < pixels; done += TILE_ROWS) {
+    ROLLED for (int done = 0; done < pixels; done += TILE_ROWS) {
         int begin = min(done, pixels - TILE_ROWS);
         __global float *to = out + begin * job->out_pixel;
         if (stride == 1)
@@ -168,18 +165,6 @@ void depthwise_lines(const depthwise_job *job, int taps, int stride, int pixels,
         else
             EACH_LINE(LINE_CALL, TILE_ROWS, 2);
     }
-}
-
-/* The outputs of an axis, from .x to before .y, all of whose taps lie inside; none where they are fewer than least. */
-int2 depthwise_inside(channels_axis axis, int size, int least)
-{
-    int2 inside = (int2)(0, axis.outputs);
-    for (int i = 0; i < axis.count; i++) {
-        int at = axis.low + axis.start + i * axis.pitch;
-        inside.x = at < 0 ? max(inside.x, (axis.stride - 1 - at) / axis.stride) : inside.x;
-        inside.y = size > at ? min(inside.y, (size - at + axis.stride - 1) / axis.stride) : 0;
-    }
-    return inside.y - inside.x < least ? (int2)(axis.outputs, axis.outputs) : inside;
 }
 
 /* The taps of output i, from .x to before .y, that lie inside. */
@@ -194,53 +179,43 @@ int2 depthwise_taps(channels_axis axis, int size, int i)
     return taps.x < taps.y ? taps : (int2)(0, 0);
 }
 
-/* Column j of rows first_row.. */
-APART void depthwise_column(const depthwise_job *job, channels_axis y, channels_axis x, int height, int width,
-                            int kernel_width, int j, int first_row, int rows, __global const float *restrict plane,
-                            __global const float *restrict weight, __global float *restrict out, int out_row)
+/* A phase of the stride backward, or the whole of an output: its taps follow first_tap, out_at is its first pixel. */
+typedef struct depthwise_phase {
+    channels_axis y, x;
+    channels_window window;
+    int rows, taps, first_tap, out_at;
+} depthwise_phase;
+
+/* Rows first_row.. of a plane, read as it lies; tap and shift: all of the phase, relative to (low, low). */
+void depthwise_plane(const depthwise_job *job, const depthwise_phase *phase, int height, int width, int first_row,
+                     __global const float *restrict plane, __global const float *restrict weight, const int2 *tap,
+                     const int *shift, __global float *restrict out, int out_row)
 {
-    int2 columns = depthwise_taps(x, width, j), tap[MOST_TAPS], inside = depthwise_inside(y, height, 1);
-    int taps = 0, each = columns.y - columns.x, step = y.stride * width * LANES;
-    for (int m = 0; m < y.count; m++)
-        for (int n = columns.x; n < columns.y; n++)
-            tap[taps++] = (int2)(((y.start + m * y.pitch) * width + x.start + n * x.pitch) * LANES,
-                                 ((y.first + m * y.step) * kernel_width + x.first + n * x.step) * LANES);
-    plane += ((long)(first_row * y.stride + y.low) * width + j * x.stride + x.low) * LANES;
-    for (int i = 0; i < rows;) {
-        int row = first_row + i;
-        if (row >= inside.x && row + 4 <= inside.y && i + 4 <= rows) {
-            depthwise_edge_4(job, taps, plane + (long)i * step, step, weight, tap, out + (long)i * out_row, out_row);
-            i += 4;
-        } else {
-            int2 lines = depthwise_taps(y, height, row);
-            depthwise_edge_1(job, (lines.y - lines.x) * each, plane + (long)i * step, step, weight,
-                             tap + lines.x * each, out + (long)i * out_row, out_row);
-            i++;
-        }
+    int stride_y = phase->y.stride, columns = phase->x.count;
+    __global const float *from = plane + ((long)(first_row * stride_y + phase->y.low) * width + phase->x.low) * LANES;
+    ROLLED for (int i = 0; i < phase->rows; i++) {
+        int2 lines = depthwise_taps(phase->y, height, first_row + i);
+        depthwise_lines(job, (lines.y - lines.x) * columns, phase->x.stride, phase->x.outputs,
+                        from + (long)i * stride_y * width * LANES, phase->x.low, width, weight,
+                        tap + lines.x * columns, shift + lines.x * columns, out + (long)i * out_row);
     }
 }
 
-/* Rows first_row.. of a plane, read as it lies; tap: all of them, relative to (low, low). */
-void depthwise_plane(const depthwise_job *job, channels_axis y, channels_axis x, int height, int width,
-                     int kernel_width, int first_row, int rows, __global const float *restrict plane,
-                     __global const float *restrict weight, const int2 *tap, __global float *restrict out, int out_row)
+/* The same from copies, where rows may be joined to one run. */
+void depthwise_copied(const depthwise_job *job, const depthwise_phase *phase, int height, int width, int first_row,
+                      __global const float *restrict plane, __global const float *restrict weight, const int2 *tap,
+                      __global float *restrict out, int out_row, __local float *copies)
 {
-    int2 inside = depthwise_inside(x, width, TILE_ROWS);
-    __global const float *from =
-        plane + ((long)(first_row * y.stride + y.low) * width + inside.x * x.stride + x.low) * LANES;
-    for (int i = 0; i < rows && inside.x < inside.y; i++) {
-        int2 lines = depthwise_taps(y, height, first_row + i);
-        depthwise_lines(job, (lines.y - lines.x) * x.count, x.stride, inside.y - inside.x,
-                        from + (long)i * y.stride * width * LANES, weight, tap + lines.x * x.count,
-                        out + (long)i * out_row + inside.x * job->out_pixel);
-    }
-    for (int j = 0; j < x.outputs; j++)
-        if (j < inside.x || j >= inside.y)
-            depthwise_column(job, y, x, height, width, kernel_width, j, first_row, rows, plane, weight,
-                             out + j * job->out_pixel, out_row);
+    int columns = phase->window.columns;
+    bool joined = columns == phase->x.outputs && out_row == columns * job->out_pixel;
+    if (phase->taps > 0)
+        channels_copy(plane, height, width, phase->window, phase->y, phase->x, first_row, copies);
+    ROLLED for (int i = 0; i < (joined ? 1 : phase->rows); i++)
+        depthwise_run(job, joined ? phase->rows * columns : phase->x.outputs, copies + i * columns * LANES, weight, tap,
+                      out + (long)i * out_row);
 }
 
-/* x: rows of a phase, y: some planes (planes_per_task; of item and block), z: phase. in_.. and out_.. are of what this
+/* x: rows of every phase, y: some planes (planes_per_task; of item and block). in_.. and out_.. are of what this
    direction reads and writes. */
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 conv2d_depthwise(__global const float *restrict in, ulong in_at, __global const float *restrict weight, ulong weight_at,
@@ -250,50 +225,62 @@ conv2d_depthwise(__global const float *restrict in, ulong in_at, __global const 
                  int top, int left, int rows_per_task, int planes_per_task, int spread, int direct,
                  __local float *copies, int has_bias, float low, float high, int accumulate)
 {
-    int phase_columns = backward ? stride_x : 1, phase = (int)get_global_id(2);
-    int i0 = phase / phase_columns, j0 = phase - i0 * phase_columns, taps = 0;
+    int phase_rows = backward ? stride_y : 1, phase_columns = backward ? stride_x : 1;
+    int phases = phase_rows * phase_columns, taps = 0, shift[MOST_TAPS];
     int blocks = (channels + LANES - 1) / LANES, first_row = (int)get_global_id(0) * rows_per_task;
-    channels_axis y = channels_forward_axis(out_height, kernel_height, stride_y, dilation_y, top);
-    channels_axis x = channels_forward_axis(out_width, kernel_width, stride_x, dilation_x, left);
-    if (backward) {
-        y = channels_backward_axis(out_height, kernel_height, stride_y, dilation_y, top, i0);
-        x = channels_backward_axis(out_width, kernel_width, stride_x, dilation_x, left, j0);
-    }
-    int rows = min(rows_per_task, y.outputs - first_row);
-    int out_row = (backward ? stride_y : 1) * out_width * LANES;
-    if (rows <= 0 || x.outputs <= 0)
-        return;
-    channels_window window = channels_window_of(y, x, rows, spread);
     int2 tap[MOST_TAPS];
-    for (int m = 0; m < y.count; m++)
-        for (int n = 0; n < x.count; n++)
-            tap[taps++] = (int2)(direct ? ((y.start + m * y.pitch) * in_width + x.start + n * x.pitch) * LANES
-                                        : channels_window_place(window, y, x, m, n),
-                                 ((y.first + m * y.step) * kernel_width + x.first + n * x.step) * LANES);
-    bool joined = phase_columns == 1 && out_row == out_width * LANES && window.columns == out_width;
-    depthwise_job job = {taps, phase_columns * LANES, accumulate, low, high, 0.0f};
-    int first = (int)get_global_id(1) * planes_per_task, last = min(first + planes_per_task, planes);
-    out += out_at + ((ulong)(first_row * (backward ? stride_y : 1) + i0) * out_width + j0) * LANES;
-    for (int plane = first; plane < last; plane++) {
-        int block = plane % blocks;
-        float lane[LANES];
-        for (int l = 0; l < LANES; l++)
-            lane[l] = has_bias && block * LANES + l < channels ? bias[bias_at + block * LANES + l] : 0.0f;
-        job.bias = load16(0, lane);
-        if (direct) {
-            depthwise_plane(&job, y, x, in_height, in_width, kernel_width, first_row, rows,
-                            in + in_at + (ulong)plane * in_height * in_width * LANES,
-                            weight + weight_at + (ulong)block * kernel_height * kernel_width * LANES, tap,
-                            out + (ulong)plane * out_height * out_width * LANES, out_row);
-            continue;
+    depthwise_phase phase[MOST_PHASES];
+    ROLLED for (int q = 0; q < phases; q++) {
+        int i0 = q / phase_columns, j0 = q - i0 * phase_columns;
+        channels_axis y = channels_forward_axis(out_height, kernel_height, stride_y, dilation_y, top);
+        channels_axis x = channels_forward_axis(out_width, kernel_width, stride_x, dilation_x, left);
+        if (backward) {
+            y = channels_backward_axis(out_height, kernel_height, stride_y, dilation_y, top, i0);
+            x = channels_backward_axis(out_width, kernel_width, stride_x, dilation_x, left, j0);
         }
-        if (taps > 0)
-            channels_copy(in + in_at + (ulong)plane * in_height * in_width * LANES, in_height, in_width, window, y, x,
-                          first_row, copies);
-        for (int i = 0; i < (joined ? 1 : rows); i++)
-            depthwise_run(&job, joined ? rows * out_width : x.outputs, copies + i * window.columns * LANES,
-                          weight + weight_at + (ulong)block * kernel_height * kernel_width * LANES, tap,
-                          out + (ulong)plane * out_height * out_width * LANES + (ulong)i * out_row);
+        int rows = min(rows_per_task, y.outputs - first_row);
+        channels_window window = channels_window_of(y, x, max(rows, 0), spread);
+        phase[q].y = y;
+        phase[q].x = x;
+        phase[q].window = window;
+        phase[q].rows = x.outputs > 0 ? rows : 0;
+        phase[q].taps = y.count * x.count;
+        phase[q].first_tap = taps;
+        phase[q].out_at = ((first_row * phase_rows + i0) * out_width + j0) * LANES;
+        ROLLED for (int m = 0; m < y.count; m++)
+            ROLLED for (int n = 0; n < x.count; n++) {
+                shift[taps] = x.start + n * x.pitch;
+                tap[taps] = (int2)(direct ? ((y.start + m * y.pitch) * in_width + shift[taps]) * LANES
+                                          : channels_window_place(window, y, x, m, n),
+                                   ((y.first + m * y.step) * kernel_width + x.first + n * x.step) * LANES);
+                taps++;
+            }
+    }
+    depthwise_job job = {0, phase_columns * LANES, accumulate, low, high, 0.0f};
+    int first = (int)get_global_id(1) * planes_per_task, last = min(first + planes_per_task, planes);
+    ROLLED for (int plane = first; plane < last; plane++) {
+        int block = plane % blocks;
+        __global const float *from = in + in_at + (ulong)plane * in_height * in_width * LANES;
+        __global const float *w = weight + weight_at + (ulong)block * kernel_height * kernel_width * LANES;
+        __global float *to = out + out_at + (ulong)plane * out_height * out_width * LANES;
+        if (has_bias) {
+            float lane[LANES];
+            ROLLED for (int l = 0; l < LANES; l++)
+                lane[l] = block * LANES + l < channels ? bias[bias_at + block * LANES + l] : 0.0f;
+            job.bias = load16(0, lane);
+        }
+        ROLLED for (int q = 0; q < phases; q++) {
+            const depthwise_phase *own = phase + q;
+            const int2 *own_tap = tap + own->first_tap;
+            int out_row = phase_rows * out_width * LANES;
+            job.taps = own->taps;
+            if (own->rows > 0 && direct)
+                depthwise_plane(&job, own, in_height, in_width, first_row, from, w, own_tap, shift + own->first_tap,
+                                to + own->out_at, out_row);
+            else if (own->rows > 0)
+                depthwise_copied(&job, own, in_height, in_width, first_row, from, w, own_tap, to + own->out_at, out_row,
+                                 copies);
+        }
     }
 }
 
@@ -334,62 +321,83 @@ conv2d_depthwise(__global const float *restrict in, ulong in_at, __global const 
 
 SUMS(1, 1, __local)
 SUMS(3, 1, __local)
-SUMS(3, 1, __global)
-SUMS(3, 2, __global)
 
-/* The products of a column of runs pixels. */
-APART float16 depthwise_column_sum(__global const float *restrict dy, __global const float *restrict x, int runs,
-                                   int dy_step, int x_step)
-{
-    float16 even = 0.0f, odd = 0.0f;
-    int i = 0;
-    for (; i + 2 <= runs; i += 2, dy += 2 * dy_step, x += 2 * x_step) {
-        even += load16(0, dy) * load16(0, x);
-        odd += load16(0, dy + dy_step) * load16(0, x + x_step);
+/* The same for rows as they lie, of which each tap has those pixels that lie inside; column: of the tap, for the first
+   pixel. */
+#define ROW_SUMS(T)                                                                                                    \
+    void depthwise_row_sums_##T(__global const float *restrict dy, __global const float *restrict x,                   \
+                                const int *column, int stride, int width, int runs, int run, int dy_step, int x_step,  \
+                                __global float *restrict sums, int load)                                               \
+    {                                                                                                                  \
+        float16 sum[T][4];                                                                                             \
+        __global const float *from[T];                                                                                 \
+        int least[T], most[T], step = stride * LANES, first = run, begin = 0, end = run, last = 0;                     \
+        UNROLL for (int t = 0; t < T; t++)                                                                             \
+        {                                                                                                              \
+            least[t] = column[t] < 0 ? min((stride - 1 - column[t]) / stride, run) : 0;                                \
+            most[t] = width > column[t] ? min((width - column[t] + stride - 1) / stride, run) : 0;                     \
+            first = min(first, least[t]);                                                                              \
+            begin = max(begin, least[t]);                                                                              \
+            end = min(end, most[t]);                                                                                   \
+            last = max(last, most[t]);                                                                                 \
+            from[t] = x + column[t] * LANES;                                                                           \
+            sum[t][0] = load ? load16(t, sums) : (float16)0.0f;                                                        \
+            sum[t][1] = sum[t][2] = sum[t][3] = 0.0f;                                                                  \
+        }                                                                                                              \
+        if (begin > end)                                                                                               \
+            begin = end = last;                                                                                        \
+        for (; runs > 0; runs--) {                                                                                     \
+            int p = first;                                                                                             \
+            for (; p < begin; p++) {                                                                                   \
+                float16 g = load16(p, dy);                                                                             \
+                UNROLL for (int t = 0; t < T; t++) if (p >= least[t] && p < most[t]) sum[t][0] +=                      \
+                    g * load16(0, from[t] + p * step);                                                                 \
+            }                                                                                                          \
+            for (; p + 4 <= end; p += 4) {                                                                             \
+                float16 g0 = load16(p, dy), g1 = load16(p + 1, dy), g2 = load16(p + 2, dy), g3 = load16(p + 3, dy);    \
+                UNROLL for (int t = 0; t < T; t++)                                                                     \
+                {                                                                                                      \
+                    __global const float *v = from[t] + p * step;                                                      \
+                    sum[t][0] += g0 * load16(0, v);                                                                    \
+                    sum[t][1] += g1 * load16(0, v + step);                                                             \
+                    sum[t][2] += g2 * load16(0, v + 2 * step);                                                         \
+                    sum[t][3] += g3 * load16(0, v + 3 * step);                                                         \
+                }                                                                                                      \
+            }                                                                                                          \
+            for (; p < last; p++) {                                                                                    \
+                float16 g = load16(p, dy);                                                                             \
+                UNROLL for (int t = 0; t < T; t++) if (p < most[t]) sum[t][1] += g * load16(0, from[t] + p * step);    \
+            }                                                                                                          \
+            dy += dy_step;                                                                                             \
+            UNROLL for (int t = 0; t < T; t++) from[t] += x_step;                                                      \
+        }                                                                                                              \
+        UNROLL for (int t = 0; t < T; t++) store16((sum[t][0] + sum[t][1]) + (sum[t][2] + sum[t][3]), t, sums);        \
     }
-    return i < runs ? even + odd + load16(0, dy) * load16(0, x) : even + odd;
-}
 
-/* A chunk of rows, x as it lies, stride 1 or 2: sums [taps][16] (load: +)= . */
+ROW_SUMS(1)
+ROW_SUMS(3)
+
+/* A chunk of rows, x as it lies: sums [taps][16] (load: +)= . */
 void depthwise_weight_plane(channels_axis y, channels_axis x, int height, int width, int out_width, int first_row,
                             int rows, __global const float *restrict plane, __global const float *restrict dy,
                             __global float *restrict sums, int load)
 {
-    int2 inside = depthwise_inside(x, width, 1);
     int dy_step = out_width * LANES, x_step = y.stride * width * LANES;
-    for (int m = 0; m < y.count; m++) {
+    ROLLED for (int m = 0; m < y.count; m++) {
         int row = first_row * y.stride + y.low + m * y.pitch, before = row < 0 ? (y.stride - 1 - row) / y.stride : 0;
         int runs = (height > row ? min(rows, (height - row + y.stride - 1) / y.stride) : 0) - before;
-        runs = max(runs, 0);
-        __global const float *line = plane + ((long)(row + before * y.stride) * width + x.low) * LANES;
+        __global const float *line = plane + (long)(row + before * y.stride) * width * LANES;
         __global const float *gradient = dy + before * dy_step;
-        for (int n = 0, taken; n < x.count; n += taken, sums += taken * LANES) {
-            int tap[3] = {n * x.pitch * LANES, (n + 1) * x.pitch * LANES, (n + 2) * x.pitch * LANES};
-            __global const float *from = line + inside.x * x.stride * LANES, *to = gradient + inside.x * LANES;
-            int run = inside.y - inside.x;
+        ROLLED for (int n = 0, taken; n < x.count; n += taken, sums += taken * LANES) {
+            int column[3] = {x.low + n * x.pitch, x.low + (n + 1) * x.pitch, x.low + (n + 2) * x.pitch};
             taken = n + 3 <= x.count ? 3 : 1;
-            if (taken == 3 && x.stride == 1) {
-                depthwise_sums_31__global(to, from, tap, runs, run, dy_step, x_step, sums, load);
-            } else if (taken == 3) {
-                depthwise_sums_32__global(to, from, tap, runs, run, dy_step, x_step, sums, load);
-            } else {
-                float16 sum = load ? load16(0, sums) : (float16)0.0f;
-                for (int i = 0; i < runs; i++)
-                    sum += depthwise_column_sum(to + i * dy_step, from + i * x_step + tap[0], run, LANES,
-                                                x.stride * LANES);
-                store16(sum, 0, sums);
-            }
+            if (taken == 3)
+                depthwise_row_sums_3(gradient, line, column, x.stride, width, runs, out_width, dy_step, x_step, sums,
+                                     load);
+            else
+                depthwise_row_sums_1(gradient, line, column, x.stride, width, runs, out_width, dy_step, x_step, sums,
+                                     load);
         }
-        sums -= x.count * LANES;
-        for (int j = 0; j < x.outputs; j++) {
-            int2 taps = j < inside.x || j >= inside.y ? depthwise_taps(x, width, j) : (int2)(0, 0);
-            for (int n = taps.x; n < taps.y; n++)
-                store16(load16(n, sums) + depthwise_column_sum(gradient + j * LANES,
-                                                               line + (j * x.stride + n * x.pitch) * LANES, runs,
-                                                               dy_step, x_step),
-                        n, sums);
-        }
-        sums += x.count * LANES;
     }
 }
 
@@ -406,15 +414,31 @@ APART void depthwise_bias_sum(__global const float *restrict dy, int count, __gl
     store16((sum[0] + sum[1]) + (sum[2] + sum[3]), 0, sums);
 }
 
-/* Part p of the sums, [CB][taps and the bias][16], at partial + p * all of them. x: part (chunks_per_part chunks of
-   some rows of an image), y: block. */
+/* One tap of 16 channels (count: those that are there), or their bias: gradient[l * step] (accumulate: +)= the sum of
+   the parts, in their order. */
+void depthwise_store_sum(__global const float *restrict partial, int parts, ulong part_floats, int count, int step,
+                         int accumulate, __global float *restrict gradient)
+{
+    float lane[LANES];
+    float16 sum = 0.0f;
+    ROLLED for (int p = 0; p < parts; p++)
+        sum += load16(0, partial + p * part_floats);
+    store16(sum, 0, lane);
+    ROLLED for (int l = 0; l < min(LANES, count); l++)
+        gradient[l * step] = accumulate ? gradient[l * step] + lane[l] : lane[l];
+}
+
+/* Part p of the sums, [CB][taps and the bias][16], at partial + p * all of them; the only part is stored as the
+   gradients, too. x: part (chunks_per_part chunks of some rows of an image), y: block. bias_way: 0 not at all, 1 =, 2
+   += . */
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 conv2d_depthwise_weight(__global const float *restrict x_all, ulong x_at, __global const float *restrict dy,
-                        ulong dy_at, __global float *restrict partial, ulong partial_at, int height, int width,
-                        int out_height, int out_width, int kernel_height, int kernel_width, int stride_y, int stride_x,
+                        ulong dy_at, __global float *restrict partial, ulong partial_at,
+                        __global float *restrict dweight, ulong dweight_at, __global float *restrict dbias,
+                        ulong dbias_at, int channels, int height, int width, int out_height, int out_width, int kernel_height, int kernel_width, int stride_y, int stride_x,
                         int dilation_y, int dilation_x, int top, int left, int chunks, int chunks_per_part,
                         int row_chunks, int rows_per_chunk, int spread, int direct, int with_bias,
-                        __local float *copies)
+                        __local float *copies, int accumulate, int bias_way)
 {
     int part = (int)get_global_id(0), block = (int)get_global_id(1), blocks = (int)get_global_size(1);
     int taps = kernel_height * kernel_width, first = part * chunks_per_part;
@@ -448,6 +472,14 @@ conv2d_depthwise_weight(__global const float *restrict x_all, ulong x_at, __glob
             depthwise_sums_11__local(gradient, copies, tap + t, runs, run, run * LANES, step, partial + t * LANES,
                                      load);
     }
+    if (chunks_per_part < chunks)
+        return;
+    int count = channels - block * LANES;
+    ROLLED for (int t = 0; t < taps; t++)
+        depthwise_store_sum(partial + t * LANES, 1, 0, count, taps, accumulate,
+                            dweight + dweight_at + (ulong)block * LANES * taps + t);
+    if (bias_way)
+        depthwise_store_sum(partial + taps * LANES, 1, 0, count, 1, bias_way == 2, dbias + dbias_at + block * LANES);
 }
 
 /* dweight [C][taps] (+)= the sum of the parts, in their order, and dbias [C]; bias_way: 0 not at all, 1 =, 2 +=. x:
@@ -460,17 +492,12 @@ __kernel void conv2d_depthwise_weight_sum(__global const float *restrict partial
     int t = (int)get_global_id(0), block = (int)get_global_id(1), blocks = (channels + LANES - 1) / LANES;
     if (t >= taps + (bias_way != 0))
         return;
-    float lane[LANES];
-    float16 sum = 0.0f;
-    for (int p = 0; p < parts; p++)
-        sum += load16(0, partial + partial_at + (((ulong)p * blocks + block) * (taps + 1) + t) * LANES);
-    store16(sum, 0, lane);
-    int step = t < taps ? taps : 1;
-    dweight += dweight_at + (ulong)block * LANES * taps + t;
-    if (t == taps) {
-        dweight = dbias + dbias_at + block * LANES;
-        accumulate = bias_way == 2;
-    }
-    for (int l = 0; l < min(LANES, channels - block * LANES); l++)
-        dweight[l * step] = accumulate ? dweight[l * step] + lane[l] : lane[l];
+    ulong part_floats = (ulong)blocks * (taps + 1) * LANES;
+    partial += partial_at + ((ulong)block * (taps + 1) + t) * LANES;
+    if (t < taps)
+        depthwise_store_sum(partial, parts, part_floats, channels - block * LANES, taps, accumulate,
+                            dweight + dweight_at + (ulong)block * LANES * taps + t);
+    else
+        depthwise_store_sum(partial, parts, part_floats, channels - block * LANES, 1, bias_way == 2,
+                            dbias + dbias_at + block * LANES);
 }

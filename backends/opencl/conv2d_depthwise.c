@@ -5,13 +5,15 @@
  */
 #include "conv2d.h"
 #include "nchw16c.h"
+#include "variants.h"
 
 #include <math.h>
 
 enum {
     TASKS_A_UNIT = 8,
     COPY_FLOATS = 1 << 14, /* of a task: a part of a second-level cache */
-    LONG_ROW = 28,         /* columns; shorter rows are copied first */
+    LONG_ROW = 14,         /* columns; shorter rows are copied first */
+    MOST_OUTSIDE = 2,      /* pixels of a long row, at either end, of which a tap lies outside */
     MOST_PHASES = 16,
     MOST_TAPS = 256 /* as in channels_window.clh */
 };
@@ -19,8 +21,8 @@ enum {
 typedef struct depthwise_plan {
     linnet_backend_plan base;
     linnet_cl_conv2d shape;
-    linnet_cl_kernel *product;
-    linnet_cl_channels_weight weight;
+    linnet_cl_kernel *product, *sums, *store; /* store: of several parts */
+    linnet_cl_channels_weight bias;           /* alone */
 } depthwise_plan;
 
 /* How the sums of the weight's gradient are split: into chunks of output rows. */
@@ -41,11 +43,33 @@ static int64_t rows_that_fit(const linnet_backend_device *device, const linnet_c
     return rows;
 }
 
+/* Pixels at either end of a row of outputs of this direction (backward: of a phase) of which some tap lies outside. */
+static int64_t pixels_outside(const linnet_cl_conv2d *s)
+{
+    int64_t most = 0, stride = s->stride_x;
+    for (int64_t k = 0; k < s->kernel_width; k++) {
+        int64_t before = s->left - k * s->dilation_x, after = (s->out_width - 1) * stride - before - s->width + 1;
+        if (s->forward)
+            most = before > most * stride ? ceil_div(before, stride) : most;
+        if (s->forward)
+            most = after > most * stride ? ceil_div(after, stride) : most;
+        for (int64_t j = 0; j < stride && !s->forward; j++) {
+            int64_t first = j + before, last = s->width - 1 - j + before;
+            if (first % stride == 0 && -first / stride > most)
+                most = -first / stride;
+            if (last % stride == 0 && last / stride - s->out_width + 1 > most)
+                most = last / stride - s->out_width + 1;
+        }
+    }
+    return most;
+}
+
 /* Are rows of outputs of this direction so long that inputs are read where they lie? */
 static bool is_direct(const linnet_backend_device *device, const linnet_cl_conv2d *s)
 {
     int64_t columns = s->forward ? s->out_width : s->width / s->stride_x;
-    return columns >= LONG_ROW && (!s->forward || s->stride_x <= 2) && !linnet_cl_channels_spread(device, s);
+    return columns >= LONG_ROW && (!s->forward || s->stride_x <= 2) && pixels_outside(s) <= MOST_OUTSIDE &&
+           !linnet_cl_forces(device, LINNET_CL_VARIANT_ROWS_JOINED);
 }
 
 static weight_split split_of(const linnet_backend_device *device, const linnet_cl_conv2d *s)
@@ -120,6 +144,28 @@ static linnet_status depthwise_run_forward(linnet_backend_plan *base, linnet_bac
                             args->outputs[LINNET_CONV2D_Y]);
 }
 
+/* The scalars of a run that follow the views of both gradients. */
+static void set_ways(linnet_cl_kernel *kernel, bool wants_bias, const linnet_layer_args *args)
+{
+    linnet_cl_run_int(kernel, 0, linnet_cl_bit(args->accumulate_parameters, LINNET_CONV2D_WEIGHT));
+    linnet_cl_run_int(kernel, 1, wants_bias ? 1 + linnet_cl_bit(args->accumulate_parameters, LINNET_CONV2D_BIAS) : 0);
+}
+
+/* The gradients of weight and bias: one launch where the sums have one part. */
+static linnet_status run_weight(depthwise_plan *plan, linnet_backend_queue *queue, const linnet_layer_args *args)
+{
+    bool wants_bias = plan->shape.want_bias;
+    linnet_view dweight = args->parameter_gradients[LINNET_CONV2D_WEIGHT];
+    linnet_view dbias = wants_bias ? args->parameter_gradients[LINNET_CONV2D_BIAS] : linnet_cl_no_view;
+    set_ways(plan->sums, wants_bias, args);
+    linnet_status status = linnet_cl_launch(plan->sums, queue, args->inputs[LINNET_CONV2D_X],
+                                            args->output_gradients[LINNET_CONV2D_Y], args->workspace, dweight, dbias);
+    if (status || !plan->store)
+        return status;
+    set_ways(plan->store, wants_bias, args);
+    return linnet_cl_launch(plan->store, queue, args->workspace, dweight, dbias);
+}
+
 static linnet_status depthwise_run_backward(linnet_backend_plan *base, linnet_backend_queue *queue,
                                             const linnet_layer_args *args)
 {
@@ -131,7 +177,9 @@ static linnet_status depthwise_run_backward(linnet_backend_plan *base, linnet_ba
                                   args->parameters[LINNET_CONV2D_WEIGHT], linnet_cl_no_view,
                                   args->input_gradients[LINNET_CONV2D_X]);
     }
-    return status ? status : linnet_cl_channels_weight_run(&plan->weight, queue, args);
+    if (status || !plan->shape.want_weight)
+        return status ? status : linnet_cl_channels_weight_run(&plan->bias, queue, args);
+    return run_weight(plan, queue, args);
 }
 
 /* As large tasks as leave some for everyone: of several planes where those are small. */
@@ -142,7 +190,7 @@ static void product_kernel(depthwise_plan *plan)
     bool forward = s->forward;
     int64_t rows = forward ? s->out_height : ceil_div(s->height, s->stride_y), blocks = linnet_cl_blocks(s->channels);
     int64_t planes = s->images * blocks, wanted = TASKS_A_UNIT * (int64_t)device->info.compute_units;
-    int64_t phases = forward ? 1 : s->stride_y * s->stride_x, rows_per_task = rows;
+    int64_t rows_per_task = rows;
     bool direct = is_direct(device, s);
     if (!direct)
         rows_per_task = rows_that_fit(device, s, rows);
@@ -164,7 +212,7 @@ static void product_kernel(depthwise_plan *plan)
     linnet_cl_int(plan->product, forward && s->has_bias);
     linnet_cl_float(plan->product, forward ? s->low : -INFINITY);
     linnet_cl_float(plan->product, forward ? s->high : INFINITY);
-    linnet_cl_range(plan->product, row_tasks, ceil_div(planes, planes_per_task), phases, 1);
+    linnet_cl_range(plan->product, row_tasks, ceil_div(planes, planes_per_task), 1, 1);
 }
 
 static void weight_kernels(depthwise_plan *plan)
@@ -180,21 +228,21 @@ static void weight_kernels(depthwise_plan *plan)
                                  linnet_cl_channels_spread(plan->base.device, &forward),
                                  is_direct(plan->base.device, &forward),
                                  s->want_bias};
-    linnet_cl_kernel *sums =
-        linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_CONV2D_DEPTHWISE, "conv2d_depthwise_weight", 3);
-    linnet_cl_conv2d_sizes(sums, s, false);
-    linnet_cl_conv2d_window(sums, s);
-    linnet_cl_ints(sums, constants);
-    linnet_cl_local(sums, copy_bytes(plan->base.device, &forward, split.rows_per_chunk));
-    linnet_cl_range(sums, split.parts, blocks, 1, 1);
-    linnet_cl_kernel *store =
+    plan->sums = linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_CONV2D_DEPTHWISE, "conv2d_depthwise_weight", 5);
+    linnet_cl_int(plan->sums, s->channels);
+    linnet_cl_conv2d_sizes(plan->sums, s, false);
+    linnet_cl_conv2d_window(plan->sums, s);
+    linnet_cl_ints(plan->sums, constants);
+    linnet_cl_local(plan->sums, copy_bytes(plan->base.device, &forward, split.rows_per_chunk));
+    linnet_cl_range(plan->sums, split.parts, blocks, 1, 1);
+    if (split.parts == 1)
+        return;
+    plan->store =
         linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_CONV2D_DEPTHWISE, "conv2d_depthwise_weight_sum", 3);
-    linnet_cl_int(store, s->channels);
-    linnet_cl_int(store, taps);
-    linnet_cl_int(store, split.parts);
-    linnet_cl_range(store, taps + s->want_bias, blocks, 1, 1);
-    plan->weight.sums = sums;
-    plan->weight.store = store;
+    linnet_cl_int(plan->store, s->channels);
+    linnet_cl_int(plan->store, taps);
+    linnet_cl_int(plan->store, split.parts);
+    linnet_cl_range(plan->store, taps + s->want_bias, blocks, 1, 1);
 }
 
 static linnet_status depthwise_plan_new(linnet_backend_device *device, const linnet_cl_conv2d *shape,
@@ -211,10 +259,8 @@ static linnet_status depthwise_plan_new(linnet_backend_device *device, const lin
         product_kernel(plan);
     if (shape->want_weight)
         weight_kernels(plan);
-    plan->weight.with_bias = shape->want_weight;
-    plan->weight.wants_bias = shape->want_bias;
     if (shape->want_bias && !shape->want_weight)
-        linnet_cl_block_sum_kernels(base, linnet_cl_channels_bias_shape(device, shape), &plan->weight.bias);
+        linnet_cl_block_sum_kernels(base, linnet_cl_channels_bias_shape(device, shape), &plan->bias.bias);
     return linnet_cl_plan_done(base, out);
 }
 

@@ -88,12 +88,17 @@ linnet_cl_kernel *linnet_cl_channels_kernel(linnet_backend_plan *plan, const lin
 /* conv2d_channels_1x1.c: the same for one tap, stride 1 and no padding. */
 bool linnet_cl_channels_is_1x1(const linnet_cl_conv2d *shape);
 linnet_cl_kernel *linnet_cl_channels_1x1_kernel(linnet_backend_plan *plan, const linnet_cl_conv2d *shape);
+/* The gradients of weight and bias where they are sums of one part, which need no workspace. Views: x, dy, dweight,
+   dbias; scalars of a run: accumulate, and for the bias 0 not at all, 1 =, 2 +=. */
+bool linnet_cl_channels_is_1x1_weight(const linnet_backend_device *device, const linnet_cl_conv2d *shape);
+linnet_cl_kernel *linnet_cl_channels_1x1_weight_kernel(linnet_backend_plan *plan, const linnet_cl_conv2d *shape);
 linnet_status linnet_cl_channels_run_forward(linnet_cl_kernel *kernel, const linnet_cl_conv2d *shape,
                                              linnet_backend_queue *queue, const linnet_layer_args *args);
 linnet_cl_channels linnet_cl_channels_bias_shape(const linnet_backend_device *device, const linnet_cl_conv2d *shape);
 
 typedef struct linnet_cl_channels_weight {
-    linnet_cl_kernel *sums, *store;
+    linnet_cl_kernel *whole;        /* makes them alone, or */
+    linnet_cl_kernel *sums, *store; /* these two do */
     bool with_bias;             /* they make the gradient of the bias, too; store has a view for it, */
     bool wants_bias;            /* which is not absent then */
     linnet_cl_channel_sum bias; /* else */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * conv2d of one tap, stride 1 and no padding for processors in nchw16c (conv2d_channels_1x1.clh): how the work is
- * split. The split is a function of the shape and the device, so results are the same at every run.
+ * conv2d of one tap, stride 1 and no padding for processors in nchw16c (conv2d_channels_1x1.clh,
+ * conv2d_channels_1x1_weight.cl): how the work is split. The split is a function of the shape and the device, so
+ * results are the same at every run.
  */
 #include "conv2d.h"
 #include "nchw16c.h"
@@ -13,6 +14,8 @@ enum {
     CHUNK_WEIGHTS = 1 << 13, /* floats that serve a task's pixels in turn: of the first cache */
     SMALL_WEIGHTS = 1 << 17,
     LEAST_PIXELS = 56,
+    CHUNK_PIXELS = 196,      /* of two blocks of inputs: of the first cache */
+    WEIGHT_FLOATS = 1 << 21, /* of inputs and gradients: those that do not fit a cache are better read once, in parts */
     TASKS_A_UNIT = 4
 };
 
@@ -84,5 +87,60 @@ linnet_cl_kernel *linnet_cl_channels_1x1_kernel(linnet_backend_plan *plan, const
     linnet_cl_float(kernel, forward ? s->high : INFINITY);
     linnet_cl_int(kernel, forward && s->adds);
     linnet_cl_range(kernel, split.pixel_chunks, s->groups * split.block_chunks, s->images, 1);
+    return kernel;
+}
+
+/* ---- The gradients of weight and bias ---- */
+
+typedef struct weight_split {
+    int64_t in_blocks, out_blocks, in_set, out_set, in_sets, out_sets; /* of a group */
+    int64_t pixels_at_once;
+} weight_split;
+
+static weight_split weight_split_of(const linnet_backend_device *device, const linnet_cl_conv2d *s)
+{
+    weight_split w = {.in_blocks = linnet_cl_blocks(s->group_inputs), .out_blocks = linnet_cl_blocks(s->group_outputs)};
+    int64_t columns = device->tile_columns, pairs = ceil_div(w.in_blocks, columns), set = pairs,
+            pixels = s->height * s->width;
+    int64_t wanted = TASKS_A_UNIT * (int64_t)device->info.compute_units;
+    w.out_set = w.out_blocks;
+    while (s->groups * ceil_div(pairs, set) * ceil_div(w.out_blocks, w.out_set) < wanted && set * w.out_set > 1) {
+        if (w.out_set >= columns * set)
+            w.out_set = ceil_div(w.out_set, 2);
+        else
+            set = ceil_div(set, 2);
+    }
+    w.in_set = set * columns;
+    w.in_sets = ceil_div(pairs, set);
+    w.out_sets = ceil_div(w.out_blocks, w.out_set);
+    w.pixels_at_once = ceil_div(pixels, ceil_div(pixels, CHUNK_PIXELS));
+    return w;
+}
+
+bool linnet_cl_channels_is_1x1_weight(const linnet_backend_device *device, const linnet_cl_conv2d *s)
+{
+    if (!linnet_cl_channels_is_1x1(s) || s->group_inputs % LINNET_CL_LANES || s->group_outputs % LINNET_CL_LANES)
+        return false;
+    weight_split w = weight_split_of(device, s);
+    int64_t floats = s->images * (s->channels + s->outputs) * s->height * s->width;
+    return s->groups * w.in_sets * w.out_sets >= 2 * (int64_t)device->info.compute_units && floats <= WEIGHT_FLOATS;
+}
+
+linnet_cl_kernel *linnet_cl_channels_1x1_weight_kernel(linnet_backend_plan *plan, const linnet_cl_conv2d *s)
+{
+    weight_split w = weight_split_of(plan->device, s);
+    linnet_cl_kernel *kernel =
+        linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_CONV2D_CHANNELS_1X1_WEIGHT, "conv2d_channels_1x1_weight", 4);
+    const int64_t constants[] = {s->images,
+                                 s->height * s->width,
+                                 w.in_blocks,
+                                 w.out_blocks,
+                                 w.out_set,
+                                 w.in_set,
+                                 w.pixels_at_once,
+                                 linnet_cl_conv2d_x_item(s),
+                                 linnet_cl_conv2d_y_item(s)};
+    linnet_cl_ints(kernel, constants);
+    linnet_cl_range(kernel, w.in_sets, w.out_sets, s->groups, 1);
     return kernel;
 }

@@ -75,12 +75,15 @@ static uint64_t copies_bytes(const linnet_backend_device *device, const linnet_c
 
 bool linnet_cl_channels_weight_fits(const linnet_backend_device *device, const linnet_cl_conv2d *s)
 {
-    return copies_bytes(device, s) <= (uint64_t)linnet_cl_channels_limit(device) * sizeof(float);
+    return linnet_cl_channels_is_1x1_weight(device, s) ||
+           copies_bytes(device, s) <= (uint64_t)linnet_cl_channels_limit(device) * sizeof(float);
 }
 
 static uint64_t weight_bytes(const linnet_backend_device *device, const linnet_cl_conv2d *s)
 {
     weight_split split = split_of(device, s);
+    if (linnet_cl_channels_is_1x1_weight(device, s))
+        return 0;
     return s->want_weight ? (uint64_t)(split.parts * split.part_floats) * sizeof(float) : 0;
 }
 
@@ -130,7 +133,9 @@ static void weight_kernels(linnet_backend_plan *plan, const linnet_cl_conv2d *s,
 void linnet_cl_channels_weight_kernels(linnet_backend_plan *plan, const linnet_cl_conv2d *s,
                                        linnet_cl_channels_weight *out)
 {
-    if (s->want_weight)
+    if (s->want_weight && linnet_cl_channels_is_1x1_weight(plan->device, s))
+        out->whole = linnet_cl_channels_1x1_weight_kernel(plan, s);
+    else if (s->want_weight)
         weight_kernels(plan, s, out);
     out->with_bias = s->want_weight;
     out->wants_bias = s->want_bias;
@@ -152,11 +157,25 @@ static linnet_status store_weight(linnet_cl_channels_weight *weight, linnet_back
     return linnet_cl_launch(weight->store, queue, args->workspace, dweight, dbias);
 }
 
+static linnet_status run_whole(linnet_cl_channels_weight *weight, linnet_backend_queue *queue,
+                               const linnet_layer_args *args)
+{
+    linnet_view dbias = weight->wants_bias ? args->parameter_gradients[LINNET_CONV2D_BIAS] : linnet_cl_no_view;
+    linnet_cl_run_int(weight->whole, 0, linnet_cl_bit(args->accumulate_parameters, LINNET_CONV2D_WEIGHT));
+    linnet_cl_run_int(weight->whole, 1,
+                      dbias.buffer ? 1 + linnet_cl_bit(args->accumulate_parameters, LINNET_CONV2D_BIAS) : 0);
+    return linnet_cl_launch(weight->whole, queue, args->inputs[LINNET_CONV2D_X],
+                            args->output_gradients[LINNET_CONV2D_Y], args->parameter_gradients[LINNET_CONV2D_WEIGHT],
+                            dbias);
+}
+
 linnet_status linnet_cl_channels_weight_run(linnet_cl_channels_weight *weight, linnet_backend_queue *queue,
                                             const linnet_layer_args *args)
 {
     linnet_view dy = args->output_gradients[LINNET_CONV2D_Y];
     linnet_status status = LINNET_OK;
+    if (weight->whole)
+        return run_whole(weight, queue, args);
     if (weight->sums) {
         status = linnet_cl_launch(weight->sums, queue, args->inputs[LINNET_CONV2D_X], dy, args->workspace);
         if (!status)

@@ -91,6 +91,7 @@ static const linnet_backend backend = {
     .forget_commands = linnet_cl_commands_forget,
     .describe = linnet_cl_describe,
     .prepare = linnet_cl_prepare,
+    .kernels = linnet_cl_kernels,
 };
 
 LINNET_API const linnet_backend *linnet_backend_query(uint32_t host_abi, const linnet_host *host);

@@ -287,18 +287,22 @@ cl_program linnet_cl_program_cached(linnet_backend_device *device, linnet_cl_pro
 /* Builds it, way 1: without optimisation. Several threads may, each another program. */
 linnet_status linnet_cl_program_build(linnet_backend_device *device, linnet_cl_program_id id, int way, cl_program *out);
 /* linnet_cl_wish of the program as this thread would build it. */
-bool linnet_cl_program_is_wish(linnet_cl_program_id id);
+bool linnet_cl_program_is_wish(linnet_cl_program_id id, const char *kernel);
 
 double linnet_cl_now(void); /* seconds on a clock that never goes back */
 
 /* prepare.c */
 typedef struct linnet_cl_wishes {
     bool programs[2][LINNET_CL_PROGRAM_COUNT];
+    char *kernels; /* names with commas between, as many as fit into size; NULL: they are not noted */
+    size_t size;
 } linnet_cl_wishes;
-/* Is this thread only asked what it would need? Then that is noted. */
-bool linnet_cl_wish(linnet_cl_program_id id, int way);
+/* Is this thread only asked what it would need? Then that is noted. kernel NULL: any of the program's. */
+bool linnet_cl_wish(linnet_cl_program_id id, int way, const char *kernel);
 void linnet_cl_prepare(linnet_backend_device *device, const linnet_layer_desc *const *descs,
                        const char *const *candidates, size_t count);
+linnet_status linnet_cl_kernels(linnet_backend_device *device, const linnet_layer_desc *desc, const char *candidate,
+                                char *out_names, size_t size);
 /* backend.c */
 const linnet_layer_ops *linnet_cl_layer_ops(linnet_backend_device *device, uint32_t kind);
 

@@ -56,7 +56,7 @@ void linnet_cl_kernel_init(linnet_backend_device *device, linnet_cl_kernel *kern
     *kernel =
         (linnet_cl_kernel){.device = device, .name = name, .view_count = view_count, .dimensions = 1, .status = status};
     cl_program built = NULL;
-    if (linnet_cl_program_is_wish(program) && !*status)
+    if (linnet_cl_program_is_wish(program, name) && !*status)
         *status = LINNET_END; /* nothing else is done with it */
     if (*status)
         return;

@@ -23,10 +23,22 @@ typedef struct work {
 
 static _Thread_local linnet_cl_wishes *wishes; /* where kernels are noted instead of made; NULL: they are made */
 
-bool linnet_cl_wish(linnet_cl_program_id id, int way)
+static void note_kernel(linnet_cl_wishes *out, const char *kernel)
+{
+    size_t length = strlen(kernel), used = strlen(out->kernels);
+    for (const char *p = out->kernels; *p; p += strcspn(p, ","), p += *p == ',')
+        if (strcspn(p, ",") == length && strncmp(p, kernel, length) == 0)
+            return;
+    if (used + length + 2 <= out->size)
+        snprintf(out->kernels + used, out->size - used, "%s%s", used ? "," : "", kernel);
+}
+
+bool linnet_cl_wish(linnet_cl_program_id id, int way, const char *kernel)
 {
     if (wishes)
         wishes->programs[way][id] = true;
+    if (wishes && wishes->kernels && kernel)
+        note_kernel(wishes, kernel);
     return wishes != NULL;
 }
 
@@ -41,7 +53,7 @@ static void wish_for_formats(const linnet_layer_desc *desc)
     for (uint32_t i = 0; i < desc->parameter_count; i++)
         is_private = is_private || desc->parameters[i].format >= LINNET_FORMAT_PRIVATE;
     if (is_private)
-        linnet_cl_wish(LINNET_CL_PROGRAM_NCHW16C, 0);
+        linnet_cl_wish(LINNET_CL_PROGRAM_NCHW16C, 0, NULL);
 }
 
 /* Failures say nothing here: the plan itself meets them again. */
@@ -120,4 +132,17 @@ void linnet_cl_prepare(linnet_backend_device *device, const linnet_layer_desc *c
     if (w.count > 0)
         build_all(&w);
     pthread_mutex_unlock(&device->lock);
+}
+
+linnet_status linnet_cl_kernels(linnet_backend_device *device, const linnet_layer_desc *desc, const char *candidate,
+                                char *out_names, size_t size)
+{
+    linnet_cl_wishes wanted = {.kernels = out_names, .size = size};
+    linnet_status status = linnet_cl_fork_check();
+    if (size == 0)
+        return LINNET_INVALID;
+    *out_names = '\0';
+    if (status == LINNET_OK)
+        gather(device, &desc, &candidate, 1, &wanted);
+    return status;
 }

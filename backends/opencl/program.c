@@ -184,9 +184,9 @@ linnet_status linnet_cl_set_plain(linnet_backend_device *device, uint32_t kind)
     return LINNET_OK;
 }
 
-bool linnet_cl_program_is_wish(linnet_cl_program_id id)
+bool linnet_cl_program_is_wish(linnet_cl_program_id id, const char *kernel)
 {
-    return linnet_cl_wish(id, plain);
+    return linnet_cl_wish(id, plain, kernel);
 }
 
 linnet_status linnet_cl_program(linnet_backend_device *device, linnet_cl_program_id id, cl_program *out)

@@ -299,8 +299,9 @@ typedef struct linnet_backend {
     void (*queue_free)(linnet_backend_queue *queue); /* accepts NULL; waits for what is under way */
     /* out_event: NULL, or where the event goes; a backend without events sets it to NULL and has finished when it
        returns. In order with everything else on the queue. upload may return before the copy, then the source must stay
-       as it is until an event behind it or finish; with out_event NULL it has been read when upload returns. A call that
-       fails sets it to NULL, too, where nothing is under way; else the caller's memory is the device's from then on. */
+       as it is until an event behind it or finish; with out_event NULL it has been read when upload returns. A call
+       that fails sets it to NULL, too, where nothing is under way; else the caller's memory is the device's from then
+       on. */
     linnet_status (*upload)(linnet_backend_queue *queue, linnet_view destination, const void *source, uint64_t bytes,
                             linnet_backend_event **out_event);
     /* With out_event NULL: returns when the data is there. Else when the event has been waited for. */
@@ -388,6 +389,11 @@ typedef struct linnet_backend {
        plans take no time. */
     void (*prepare)(linnet_backend_device *device, const linnet_layer_desc *const *descs, const char *const *candidates,
                     size_t count);
+    /* Names of the kernels that a plan of this candidate, with its formats in the desc, runs here: "gemm_panel,reduce",
+       NUL-terminated and cut to size. What a name means does not depend on the desc. NULL, or "": the candidate's name
+       says it all. */
+    linnet_status (*kernels)(linnet_backend_device *device, const linnet_layer_desc *desc, const char *candidate,
+                             char *out_names, size_t size);
 } linnet_backend;
 
 enum { LINNET_PLAIN_OPTIMIZER = 0 };

@@ -93,14 +93,16 @@ static void prepare_steps(const linnet_compiler *c)
         prepare_place(c, p);
 }
 
-/* Whether all that was chosen computes right, where that has to be found out: what does not is refused from now on. */
-static bool check_steps(const linnet_compiler *c)
+/* Whether all that was chosen computes right, where that has to be found out: what does not is refused from now on.
+   Aliases are looked at by themselves, when it is known which of them have work to do. */
+static bool check_steps(const linnet_compiler *c, bool aliases)
 {
     bool right = true;
     double start = linnet_now();
     for (size_t i = 0; i < c->plan->step_count; i++) {
-        const linnet_plan_step *step = &c->plan->steps[i];
-        if (step->type == LINNET_STEP_LAYER &&
+        linnet_plan_step *step = &c->plan->steps[i];
+        linnet_step_bind_desc(step);
+        if (step->type == LINNET_STEP_LAYER && (step->candidate.alias != 0) == aliases &&
             !linnet_trust_check(c->session->places[step->place].device, &step->desc, step->candidate.name))
             right = false;
     }
@@ -160,10 +162,12 @@ static linnet_status run_passes(linnet_compiler *c, const linnet_shape *feed_sha
         status = linnet_compile_backward(c);
     if (status == LINNET_OK)
         prepare_steps(c);
-    if (status == LINNET_OK && !check_steps(c))
+    if (status == LINNET_OK && !check_steps(c, false))
         status = LINNET_END;
     if (status == LINNET_OK)
         status = linnet_compile_memory(c);
+    if (status == LINNET_OK && !check_steps(c, true))
+        status = LINNET_END;
     if (status == LINNET_OK)
         status = allocate_staging(c);
     if (status == LINNET_OK)

@@ -17,8 +17,9 @@ typedef struct linnet_check {
     linnet_device *device, *reference;
     const char *text;
     uint64_t seed;
-    const char *only;          /* candidate name or NULL */
-    const char *only_backward; /* the same of what goes back; "": nothing does */
+    const char *only;           /* candidate name or NULL */
+    const char *only_backward;  /* the same of what goes back; "": nothing does */
+    struct linnet_focus *focus; /* what it is confined to; NULL: nothing */
     linnet_verify_result *result;
     size_t report_used;
     char where[256]; /* "forward im2col_gemm, random fill, in place" */
@@ -32,6 +33,8 @@ typedef struct linnet_check {
 /* False: an argument is missing. */
 bool linnet_check_begin(linnet_check *check, linnet_device *device, linnet_device *reference, const char *text,
                         const linnet_verify_options *options, linnet_verify_result *result);
+/* The case: what linnet_verify_case does once the check has begun. */
+linnet_status linnet_check_run(linnet_check *check);
 /* One line behind where; counts a failure. The report keeps the first few. */
 void linnet_check_fail(linnet_check *check, const char *format, ...) LINNET_PRINTF(2, 3);
 /* A line that is no failure. */
@@ -139,7 +142,9 @@ void linnet_trial_begin(linnet_trial *trial, linnet_arena *arena, const linnet_c
 linnet_status linnet_trial_candidate(linnet_trial *trial, uint32_t index);
 /* The first candidate that accepts, planned. False: the check has failed. */
 bool linnet_trial_plan_first(linnet_trial *trial);
-/* Takes the current candidate's formats and plans it. False: the check has failed. */
+/* Takes the current candidate's formats. */
+void linnet_trial_formats(linnet_trial *trial);
+/* The same, and plans it. False: the check has failed. */
 bool linnet_trial_plan(linnet_trial *trial);
 void linnet_trial_end(linnet_trial *trial);
 /* in_place: the input whose place the output (backward: whose gradient the output's gradient) shares, or -1.
@@ -196,6 +201,24 @@ typedef struct linnet_repeats {
 
 /* Was this planned backward run made before, in the variant (any number)? Notes it when not. */
 bool linnet_is_repeated(linnet_repeats *seen, const linnet_trial *trial, uint32_t variant);
+
+/* ---- focus.c: a check confined to runs of kernels of which all are among some: what a driver made of these is looked
+   at, and nothing else is compiled for it. Runs that only the plugin's own code could get wrong are left out. ---- */
+
+typedef struct linnet_focus {
+    const char *kernels;         /* names with commas between, at most 64 */
+    bool no_gradients;           /* forward runs that no backward follows */
+    bool is_loose;               /* other kernels may run beside them */
+    bool is_search;              /* a case is taken only where it reaches one more, as long as not all were reached */
+    uint64_t most_multiply_adds; /* larger cases are left out; 0: none is */
+    uint64_t reached;            /* bit i: number i of them has run */
+    uint32_t cases;              /* that were taken */
+} linnet_focus;
+
+/* All bits of its names. */
+uint64_t linnet_focus_all(const linnet_focus *focus);
+/* Is the candidate, its formats taken, to be run? The bits of its kernels; 0: no. */
+uint64_t linnet_focus_takes(const linnet_trial *trial);
 
 /* ---- The checks of a case; each fails the check by itself. ---- */
 

@@ -7,6 +7,7 @@ set(LINNET_VERIFY_SOURCES
   verify/cases.c
   verify/compare.c
   verify/expected.c
+  verify/focus.c
   verify/gradient.c
   verify/measure.c
   verify/operands.c

@@ -61,7 +61,7 @@ linnet_status linnet_trial_candidate(linnet_trial *t, uint32_t index)
     return LINNET_OK;
 }
 
-bool linnet_trial_plan(linnet_trial *t)
+void linnet_trial_formats(linnet_trial *t)
 {
     const linnet_candidate *c = &t->candidate;
     for (uint32_t i = 0; i < t->desc.input_count; i++)
@@ -70,8 +70,13 @@ bool linnet_trial_plan(linnet_trial *t)
         t->outputs[i].format = c->output_formats[i];
     for (uint32_t i = 0; i < t->desc.parameter_count; i++)
         t->parameters[i].format = c->parameter_formats[i];
+}
+
+bool linnet_trial_plan(linnet_trial *t)
+{
+    linnet_trial_formats(t);
     return linnet_check_status(t->check, t->arena->device,
-                               t->ops->plan(t->arena->device->handle, &t->desc, c->name, &t->plan), "plan");
+                               t->ops->plan(t->arena->device->handle, &t->desc, t->candidate.name, &t->plan), "plan");
 }
 
 void linnet_trial_end(linnet_trial *t)

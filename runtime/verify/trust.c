@@ -3,7 +3,7 @@
 
 #include "../core/context.h"
 #include "../layers/layer.h"
-#include "linnet/verify.h"
+#include "harness.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -50,21 +50,32 @@ static linnet_trust *trust_of(linnet_device *device)
     return trust;
 }
 
+/* What is compared: an implementation of a layer. */
+typedef struct subject {
+    const char *layer, *operator_name; /* operator_name: how a case's text begins behind the colon */
+    const char *implementation;
+    linnet_focus *focus; /* NULL: whatever its kernels are */
+} subject;
+
 /* Runs the case; a failure once more, since a call may have failed for other reasons. */
-static finding run_case(linnet_device *device, linnet_device *reference, const char *text, const char *implementation,
+static finding run_case(linnet_device *device, linnet_device *reference, const char *text, const subject *s,
                         linnet_verify_result *result)
 {
     char forward[128];
-    size_t length = strcspn(implementation, "<");
-    snprintf(forward, sizeof forward, "%.*s", (int)length, implementation);
+    size_t length = strcspn(s->implementation, "<");
+    snprintf(forward, sizeof forward, "%.*s", (int)length, s->implementation);
     linnet_verify_options options = {.size = sizeof options};
     if (*forward) {
         options.candidate = forward;
-        options.backward = implementation[length] ? implementation + length + 1 : "";
+        options.backward = s->implementation[length] ? s->implementation + length + 1 : "";
     }
     for (int attempt = 0; attempt < 2; attempt++) {
+        linnet_check check;
         result->size = sizeof *result;
-        if (linnet_verify_case(device, reference, text, &options, result) != LINNET_OK)
+        if (!linnet_check_begin(&check, device, reference, text, &options, result))
+            return UNKNOWN;
+        check.focus = s->focus;
+        if (linnet_check_run(&check) != LINNET_OK)
             return UNKNOWN;
         if (result->outcome != LINNET_VERIFY_FAILED)
             return RIGHT;
@@ -73,11 +84,11 @@ static finding run_case(linnet_device *device, linnet_device *reference, const c
 }
 
 /* Says what is wrong: the case and the first line about it. */
-static void say_wrong(const linnet_device *device, const char *layer, const char *implementation, const char *text,
+static void say_wrong(const linnet_device *device, const subject *s, const char *text,
                       const linnet_verify_result *result)
 {
     linnet_log(device->context, LINNET_LOG_WARNING, "%s: %s%s%s does not compute right here and is not used (%s: %.*s)",
-               device->label, layer, *implementation ? " by " : "", implementation, text,
+               device->label, s->layer, *s->implementation ? " by " : "", s->implementation, text,
                (int)strcspn(result->report, "\n"), result->report);
 }
 
@@ -88,65 +99,99 @@ static bool is_of(const char *text, const char *layer, const char *operator_name
            strncmp(text + length + 1, operator_name, strlen(operator_name)) == 0;
 }
 
-/* Every quick case of a layer whose text behind the colon begins with operator_name. A device on which not even memory
-   works says nothing about an implementation. */
-static finding run_cases(linnet_device *device, linnet_device *reference, const char *layer, const char *operator_name,
-                         const char *implementation)
+/* A device on which not even memory works says nothing about an implementation. */
+static finding judge(linnet_device *device, linnet_device *reference, const subject *s, const char *text,
+                     const linnet_verify_result *result)
+{
+    const subject memory = {.implementation = ""};
+    linnet_verify_result *own = linnet_allocate(1, sizeof *own);
+    finding found = own ? run_case(device, reference, "queue:memory", &memory, own) : UNKNOWN;
+    linnet_release(own);
+    if (found == RIGHT)
+        say_wrong(device, s, text, result);
+    return found == RIGHT ? WRONG : UNKNOWN;
+}
+
+static bool is_all_reached(const subject *s)
+{
+    return s->focus && s->focus->reached == linnet_focus_all(s->focus);
+}
+
+enum { ENOUGH = 4, MOST_MULTIPLY_ADDS = 4000000 };
+
+/* The layer's cases of a level; a search ends when all kernels were reached, each by a few cases if there are. */
+static finding run_cases(linnet_device *device, linnet_device *reference, const subject *s, linnet_verify_level level)
 {
     const char *text;
     finding found = RIGHT;
     linnet_verify_result *result = linnet_allocate(1, sizeof *result);
     if (!result)
         return UNKNOWN;
-    for (size_t i = 0; found == RIGHT && (text = linnet_verify_case_at(LINNET_VERIFY_QUICK, i)); i++) {
-        if (!is_of(text, layer, operator_name))
+    for (size_t i = 0; found == RIGHT && (text = linnet_verify_case_at(level, i)); i++) {
+        if (!is_of(text, s->layer, s->operator_name))
             continue;
-        found = run_case(device, reference, text, implementation, result);
-        if (found != WRONG)
-            continue;
-        linnet_verify_result *memory = linnet_allocate(1, sizeof *memory);
-        if (!memory || run_case(device, reference, "queue:memory", "", memory) != RIGHT)
-            found = UNKNOWN;
-        else
-            say_wrong(device, layer, implementation, text, result);
-        linnet_release(memory);
+        if (s->focus && s->focus->is_search && is_all_reached(s) && s->focus->cases >= ENOUGH)
+            break;
+        found = run_case(device, reference, text, s, result);
+        if (found == WRONG)
+            found = judge(device, reference, s, text, result);
     }
     linnet_release(result);
     return found;
 }
 
-static finding check(linnet_device *device, linnet_trust *trust, const char *layer, const char *operator_name,
-                     const char *implementation)
+/* The quick cases; as far as they do not reach the kernels, larger ones, at last those that reach others as well. */
+static finding run_all(linnet_device *device, linnet_device *reference, const subject *s)
+{
+    finding found = run_cases(device, reference, s, LINNET_VERIFY_QUICK);
+    for (int loose = 0; loose < 2 && found == RIGHT && s->focus && !is_all_reached(s); loose++) {
+        s->focus->is_search = true;
+        s->focus->is_loose = loose;
+        s->focus->most_multiply_adds = MOST_MULTIPLY_ADDS;
+        found = run_cases(device, reference, s, LINNET_VERIFY_STANDARD);
+    }
+    if (found == RIGHT && s->focus && !is_all_reached(s))
+        linnet_log(device->context, LINNET_LOG_INFO, "%s: %s by %s: no case reaches each kernel of %s", device->label,
+                   s->layer, s->implementation, s->focus->kernels);
+    return found;
+}
+
+static finding check(linnet_device *device, linnet_trust *trust, const subject *s)
 {
     double start = linnet_now();
     linnet_device *reference = linnet_device_open(device->context, "reference");
     finding found = UNKNOWN;
     if (reference)
-        found = run_cases(device, reference, layer, operator_name, implementation);
+        found = run_all(device, reference, s);
     else if (!trust->cannot)
         linnet_log(device->context, LINNET_LOG_WARNING, "%s: nothing can be checked without the reference backend",
                    device->label);
     trust->cannot = trust->cannot || !reference;
     linnet_device_close(&reference);
     linnet_context_clear(device->context);
-    linnet_log(device->context, LINNET_LOG_INFO, "%s: %s%s%s, first use: %s, checked in %.2f s", device->label, layer,
-               *implementation ? " by " : "", implementation, (const char *[]){"right", "wrong", "unknown"}[found],
+    linnet_log(device->context, LINNET_LOG_INFO, "%s: %s%s%s%s%s, first use: %s, checked in %.2f s", device->label,
+               s->layer, *s->implementation ? " by " : "", s->implementation, s->focus ? ", " : "",
+               s->focus ? s->focus->kernels : "", (const char *[]){"right", "wrong", "unknown"}[found],
                linnet_now() - start);
     return found;
 }
 
 /* Under the mutex. */
-static bool check_once(linnet_device *device, const char *layer, const char *operator_name, const char *implementation)
+static bool check_once(linnet_device *device, const subject *s)
 {
+    char name[LINNET_TRUST_NAME];
+    const char *kernels = s->focus ? s->focus->kernels : "";
     linnet_trust *trust = trust_of(device);
-    const linnet_trust_entry *known = trust ? linnet_trust_find(trust, layer, implementation) : NULL;
+    snprintf(name, sizeof name, *kernels ? "%s#%08x" : "%s", s->implementation,
+             (unsigned)(linnet_trust_sum(kernels, strlen(kernels)) & 0xffffffff));
+    const linnet_trust_entry *known = trust ? linnet_trust_find(trust, s->layer, name) : NULL;
     if (!trust || trust->cannot)
         return true;
     if (known)
         return known->verdict != LINNET_VERDICT_FAILED;
-    finding found = check(device, trust, layer, operator_name, implementation);
+    finding found = check(device, trust, s);
     if (found != UNKNOWN &&
-        linnet_trust_put(trust, found == WRONG ? LINNET_VERDICT_FAILED : LINNET_VERDICT_PASSED, layer, implementation))
+        linnet_trust_put(trust, found == WRONG ? LINNET_VERDICT_FAILED : LINNET_VERDICT_PASSED, s->layer, name))
         linnet_trust_write(device, trust);
     return found != WRONG;
 }
@@ -179,6 +224,19 @@ static void name_of(const linnet_layer_desc *desc, const char *implementation, c
     snprintf(out, 128, "%.60s%s%.60s", back ? desc->forward : "", back ? "<" : "", implementation);
 }
 
+/* With whatever kernels. */
+static bool has_failed(const linnet_trust *trust, const char *layer, const char *name)
+{
+    size_t length = strlen(name);
+    for (size_t i = 0; trust && i < trust->count; i++) {
+        const linnet_trust_entry *e = &trust->entries[i];
+        if (e->verdict == LINNET_VERDICT_FAILED && strcmp(e->layer, layer) == 0 &&
+            strncmp(e->implementation, name, length) == 0 && strchr("#", e->implementation[length]))
+            return true;
+    }
+    return false;
+}
+
 bool linnet_trust_is_bad(linnet_device *device, const linnet_layer_desc *desc, const char *implementation)
 {
     char name[128];
@@ -186,22 +244,26 @@ bool linnet_trust_is_bad(linnet_device *device, const linnet_layer_desc *desc, c
         return false;
     name_of(desc, implementation, name);
     pthread_mutex_lock(&mutex);
-    linnet_trust *trust = trust_of(device);
-    const linnet_trust_entry *known =
-        trust ? linnet_trust_find(trust, linnet_layer_find(desc->kind)->name, name) : NULL;
-    bool bad = known && known->verdict == LINNET_VERDICT_FAILED;
+    bool bad = has_failed(trust_of(device), linnet_layer_find(desc->kind)->name, name);
     pthread_mutex_unlock(&mutex);
     return bad;
 }
 
 bool linnet_trust_check(linnet_device *device, const linnet_layer_desc *desc, const char *implementation)
 {
-    char name[128];
+    char name[128], kernels[1024] = "";
     if (!applies(device))
         return true;
     name_of(desc, implementation, name);
+    const linnet_backend *backend = device->backend;
+    if (backend->kernels &&
+        backend->kernels(device->handle, desc, implementation, kernels, sizeof kernels) != LINNET_OK)
+        *kernels = '\0';
+    linnet_focus focus = {.kernels = kernels,
+                          .no_gradients = desc->direction == LINNET_FORWARD && !desc->differentiate};
+    const subject s = {linnet_layer_find(desc->kind)->name, "", name, *kernels ? &focus : NULL};
     pthread_mutex_lock(&mutex);
-    bool good = check_once(device, linnet_layer_find(desc->kind)->name, "", name);
+    bool good = check_once(device, &s);
     pthread_mutex_unlock(&mutex);
     return good;
 }
@@ -221,10 +283,11 @@ bool linnet_trust_optimizer(linnet_device *device, uint32_t kind)
     const char *name = kind == LINNET_OPTIMIZER_SGD ? "sgd" : "adam";
     if (!applies(device))
         return true;
+    const subject s = {"optimizer", name, name, NULL};
     pthread_mutex_lock(&mutex);
-    bool good = check_once(device, "optimizer", name, name);
+    bool good = check_once(device, &s);
     if (!good && turn_plain(device, "optimizer", LINNET_PLAIN_OPTIMIZER))
-        good = check_once(device, "optimizer", name, name);
+        good = check_once(device, &s);
     pthread_mutex_unlock(&mutex);
     return good;
 }
@@ -242,9 +305,9 @@ void linnet_trust_describe(linnet_device *device, linnet_text *text)
     for (size_t i = 0; trust && i < trust->count; i++) {
         const linnet_trust_entry *e = &trust->entries[i];
         if (e->verdict != LINNET_VERDICT_PASSED)
-            linnet_text_append(text, "verdict: %s %s %s\n",
+            linnet_text_append(text, "verdict: %s %s %.*s\n",
                                e->verdict == LINNET_VERDICT_PLAIN ? "built without optimisation:" : "failed:", e->layer,
-                               e->implementation);
+                               (int)strcspn(e->implementation, "#"), e->implementation);
     }
     pthread_mutex_unlock(&mutex);
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * First use: a device whose kernels a driver compiles on the user's machine (LINNET_CAPABILITY_COMPILED_HERE) may
- * compute wrong for reasons that nobody saw before. So an implementation is compared with the reference, by the quick
- * cases of its layer, before a plan first uses it; what was found is kept in the cache directory under the device, its
- * driver, this Linnet and the plugin's file. What fails is left out: another implementation is taken, then all of them
- * built without the driver's optimisations (set_plain), then another device; each is said once. LINNET_CHECK=never does
- * without. Internal.
+ * compute wrong for reasons that nobody saw before. So an implementation is compared with the reference before a plan
+ * first uses it: by the quick cases of its layer, and where the device names its kernels by those runs that reach the
+ * kernels of the plan and no others, looked for in the larger cases, too, until each has run. What was found is kept in
+ * the cache directory under the device, its driver, this Linnet and the plugin's file. What fails is left out: another
+ * implementation is taken, then all of them built without the driver's optimisations (set_plain), then another device;
+ * each is said once. LINNET_CHECK=never does without. Internal.
  */
 #ifndef LINNET_VERIFY_TRUST_H
 #define LINNET_VERIFY_TRUST_H
@@ -31,10 +32,14 @@ void linnet_trust_free(linnet_device *device);
 
 typedef enum linnet_verdict { LINNET_VERDICT_PASSED = 1, LINNET_VERDICT_FAILED, LINNET_VERDICT_PLAIN } linnet_verdict;
 
+enum { LINNET_TRUST_NAME = 144 };
+
 typedef struct linnet_trust_entry {
     linnet_verdict verdict; /* PLAIN: of the layer as a whole, implementation "" */
     char layer[32];
-    char implementation[128]; /* "panel"; "panel<direct": direct goes back from panel */
+    /* "panel"; "panel<direct": direct goes back from panel. Of devices that name their kernels "panel#" and a sum of
+       the names of those that were compared: others behind the same name are compared by themselves. */
+    char implementation[LINNET_TRUST_NAME];
 } linnet_trust_entry;
 
 typedef struct linnet_trust {
@@ -43,6 +48,8 @@ typedef struct linnet_trust {
     bool cannot; /* there is nothing to compare with: said */
 } linnet_trust;
 
+/* FNV-1a. */
+uint64_t linnet_trust_sum(const char *bytes, size_t count);
 linnet_trust_entry *linnet_trust_find(linnet_trust *trust, const char *layer, const char *implementation);
 /* false: no memory. */
 bool linnet_trust_put(linnet_trust *trust, linnet_verdict verdict, const char *layer, const char *implementation);

@@ -26,7 +26,7 @@ enum { MOST_BYTES = 1 << 20, LAST_LINE = 4 + 16 + 1 };
 
 static const char *const words[] = {"", "passed", "failed", "plain"};
 
-static uint64_t sum_of(const char *bytes, size_t count)
+uint64_t linnet_trust_sum(const char *bytes, size_t count)
 {
     uint64_t hash = UINT64_C(0xcbf29ce484222325);
     for (size_t i = 0; i < count; i++)
@@ -48,7 +48,7 @@ static char *own_key(const linnet_device *device)
 
 static char *path_of(const char *folder, const char *key)
 {
-    return linnet_format("%s/verdicts-%016" PRIx64 ".txt", folder, sum_of(key, strlen(key)));
+    return linnet_format("%s/verdicts-%016" PRIx64 ".txt", folder, linnet_trust_sum(key, strlen(key)));
 }
 
 linnet_trust_entry *linnet_trust_find(linnet_trust *trust, const char *layer, const char *implementation)
@@ -76,9 +76,9 @@ bool linnet_trust_put(linnet_trust *trust, linnet_verdict verdict, const char *l
 
 static bool read_line(const char *line, linnet_trust *trust)
 {
-    char word[8], layer[32], implementation[128];
+    char word[8], layer[32], implementation[LINNET_TRUST_NAME];
     int end = 0;
-    if (sscanf(line, "%7s %31s %127s%n", word, layer, implementation, &end) != 3 || line[end])
+    if (sscanf(line, "%7s %31s %143s%n", word, layer, implementation, &end) != 3 || line[end])
         return false;
     for (int verdict = LINNET_VERDICT_PASSED; verdict <= LINNET_VERDICT_PLAIN; verdict++)
         if (strcmp(word, words[verdict]) == 0)
@@ -94,7 +94,7 @@ static bool parse(const char *key, char *text, size_t size, linnet_trust *trust)
     if (size < heading + length + 1 + LAST_LINE || memchr(text, 0, size))
         return false;
     char *last = text + size - LAST_LINE;
-    snprintf(wanted, sizeof wanted, "sum %016" PRIx64 "\n", sum_of(text, (size_t)(last - text)));
+    snprintf(wanted, sizeof wanted, "sum %016" PRIx64 "\n", linnet_trust_sum(text, (size_t)(last - text)));
     if (strncmp(text, HEADING, heading) != 0 || strncmp(text + heading, key, length) != 0 ||
         text[heading + length] != '\n' || last[-1] != '\n' || strcmp(last, wanted) != 0)
         return false;
@@ -143,7 +143,7 @@ void linnet_trust_write(linnet_device *device, const linnet_trust *trust)
                                *e->implementation ? e->implementation : "-");
         }
         if (!text.failed)
-            linnet_text_append(&text, "sum %016" PRIx64 "\n", sum_of(text.data, text.length));
+            linnet_text_append(&text, "sum %016" PRIx64 "\n", linnet_trust_sum(text.data, text.length));
         if (!text.failed && linnet_file_write(device->context, path, (const void *const[]){text.data},
                                               (const size_t[]){text.length}, 1) != LINNET_OK)
             linnet_log(device->context, LINNET_LOG_INFO, "what was checked is not kept: %s",

@@ -34,6 +34,8 @@ typedef struct layer_check {
     uint32_t format; /* of variants FORMAT and FORMAT_EXACT_BUFFERS */
     const char *format_name;
     uint32_t accepted; /* forward candidates of this variant that ran */
+    bool is_dry;       /* with a focus: nothing is run */
+    uint64_t would;    /* ... but here are the kernels that had been reached */
     linnet_repeats repeats;
 } layer_check;
 
@@ -242,6 +244,19 @@ static void run_backward(layer_check *l, linnet_trial *t, const linnet_values *o
     run_in_place(l, t, operands, v, numerics);
 }
 
+/* Notes what it reaches, or that it would. */
+static bool is_in_focus(layer_check *l, linnet_trial *t)
+{
+    linnet_focus *focus = l->check->focus;
+    if (!focus)
+        return true;
+    linnet_trial_formats(t);
+    uint64_t reached = linnet_focus_takes(t);
+    l->would |= reached;
+    focus->reached |= l->is_dry ? 0 : reached;
+    return reached != 0;
+}
+
 static visit visit_backward(layer_check *l, const linnet_trial *forward, const linnet_values *operands, uint32_t index,
                             const wanted *want, variant v)
 {
@@ -268,7 +283,9 @@ static visit visit_backward(layer_check *l, const linnet_trial *forward, const l
         if (l->problem->layer->kind == LINNET_LAYER_UNARY && (t.candidate.reads_inputs || t.candidate.reads_saved))
             linnet_check_fail(l->check, "the gradient of a unary layer may read only its output");
         bool chosen = !l->check->only_backward || strcmp(l->check->only_backward, t.candidate.name) == 0;
-        if (chosen && !linnet_is_repeated(&l->repeats, &t, v == FORMAT ? PLAIN : v) && linnet_trial_plan(&t))
+        chosen = chosen && is_in_focus(l, &t);
+        if (chosen && !l->is_dry && !linnet_is_repeated(&l->repeats, &t, v == FORMAT ? PLAIN : v) &&
+            linnet_trial_plan(&t))
             run_backward(l, &t, operands, v, forward->candidate.numerics);
     }
     linnet_trial_end(&t);
@@ -293,7 +310,7 @@ static void check_backward(layer_check *l, const linnet_trial *forward, variant 
             result = visit_backward(l, forward, &operands, i, &masks[m], v);
             accepted += result == VISIT_RUN;
         }
-        if (!accepted && v == PLAIN) {
+        if (!accepted && v == PLAIN && !l->is_dry) {
             say_where(l, "backward of", forward->candidate.name, v, "");
             linnet_check_fail(l->check, "no implementation gives the gradients of inputs %#x and parameters %#x",
                               masks[m].inputs, masks[m].parameters);
@@ -332,9 +349,42 @@ static void run_forward_in_place(layer_check *l, linnet_trial *t, variant v)
     }
 }
 
+/* What comes out of a forward run that saves nothing, without running it. */
+static void take_expected(layer_check *l)
+{
+    const linnet_case *c = l->problem;
+    for (uint32_t i = 0; i < c->output_count; i++)
+        memcpy(l->first.outputs[i], l->expected.outputs[i], (size_t)linnet_desc_count(&c->outputs[i]) * sizeof(float));
+    for (uint32_t i = 0; i < c->state_count; i++)
+        memcpy(l->first.states[i], l->expected.states[i], (size_t)linnet_desc_count(&c->states[i]) * sizeof(float));
+}
+
+/* What goes back, where that is in the focus; forward runs only where something is saved by it. */
+static void run_focused_backward(layer_check *l, linnet_trial *t, variant v)
+{
+    bool was_dry = l->is_dry;
+    linnet_trial_formats(t);
+    l->first.saved_count = 0;
+    l->is_dry = true;
+    l->would = was_dry ? l->would : 0;
+    check_backward(l, t, v);
+    l->is_dry = was_dry;
+    if (l->is_dry || !l->would || !linnet_values_saved(&l->first, &t->candidate))
+        return;
+    if (t->candidate.saved_count == 0)
+        take_expected(l);
+    else if (!linnet_trial_plan(t) || !linnet_trial_forward(t, &l->operands, -1, &l->first))
+        return;
+    check_backward(l, t, v);
+}
+
 static void run_forward(layer_check *l, linnet_trial *t, variant v)
 {
-    if (!linnet_trial_plan(t) || !linnet_values_saved(&l->first, &t->candidate) ||
+    if (l->check->focus && l->check->only_backward && *l->check->only_backward) {
+        run_focused_backward(l, t, v);
+        return;
+    }
+    if (!is_in_focus(l, t) || l->is_dry || !linnet_trial_plan(t) || !linnet_values_saved(&l->first, &t->candidate) ||
         !linnet_trial_forward(t, &l->operands, -1, &l->first))
         return;
     compare_forward(l, t, &l->first);
@@ -351,7 +401,7 @@ static visit visit_forward(layer_check *l, uint32_t index, variant v)
     linnet_trial t;
     visit result = VISIT_REFUSED;
     linnet_trial_begin(&t, &l->arena, l->problem, LINNET_FORWARD);
-    t.desc.differentiate = v != NO_GRADIENTS;
+    t.desc.differentiate = v != NO_GRADIENTS && !(l->check->focus && l->check->focus->no_gradients);
     apply_variant(l, &t, v);
     say_where(l, "forward", "candidates", v, "");
     linnet_status status = linnet_trial_candidate(&t, index);
@@ -473,6 +523,10 @@ static void visit_formats(layer_check *l)
         l->format_name = i == 0 ? "nhwc" : backend->format_name ? backend->format_name(l->format) : NULL;
         if (!l->format_name || !can_format(l, &l->problem->inputs[0], l->format))
             continue;
+        if (l->check->focus) {
+            visit_all(l, FORMAT);
+            continue;
+        }
         if (i > 0)
             check_convert(l, &l->problem->inputs[0]);
         for (uint32_t j = 1; j < FORMATS_AT_MOST && i > 0; j++) {
@@ -506,6 +560,44 @@ static bool check_fill(layer_check *l, linnet_arena *reference, linnet_fill fill
     return true;
 }
 
+/* Is there something for the focus, as tensors come or in formats? */
+static bool would_reach(layer_check *l, bool in_formats)
+{
+    const linnet_focus *focus = l->check->focus;
+    l->is_dry = true;
+    l->would = 0;
+    if (in_formats)
+        visit_formats(l);
+    else
+        visit_all(l, PLAIN);
+    l->is_dry = false;
+    bool all = focus->reached == linnet_focus_all(focus);
+    return focus->is_search && !all && l->fill == LINNET_FILL_INTEGER ? l->would & ~focus->reached : l->would;
+}
+
+/* With a focus: as the tensors come, or else in the formats in which that reaches it. */
+static bool check_focused(layer_check *l, linnet_arena *reference, linnet_fill fill)
+{
+    linnet_focus *focus = l->check->focus;
+    l->fill = fill;
+    l->repeats.count = 0;
+    if (focus->most_multiply_adds && l->problem->multiply_adds > focus->most_multiply_adds)
+        return false;
+    bool plain = would_reach(l, false);
+    if (!plain && !would_reach(l, true))
+        return false;
+    focus->cases += fill == LINNET_FILL_INTEGER;
+    linnet_values_fill(&l->operands, l->problem, fill, l->check->seed);
+    if (!linnet_expected_compute(reference, l->problem, &l->operands, &l->expected) ||
+        !linnet_expected_scale(reference, l->problem, &l->operands, &l->expected, &l->scale))
+        return true;
+    if (plain)
+        visit_all(l, PLAIN);
+    else
+        visit_formats(l);
+    return true;
+}
+
 static bool values_new(layer_check *l)
 {
     return linnet_values_new(l->problem, &l->operands) && linnet_values_new(l->problem, &l->expected) &&
@@ -526,8 +618,10 @@ bool linnet_check_layer(linnet_check *check, const linnet_case *problem)
         linnet_arena_open(&l.arena, check, check->device) && linnet_arena_open(&reference, check, check->reference);
     if (ready && !values_new(&l))
         linnet_check_status(check, check->device, LINNET_OUT_OF_MEMORY, "values");
-    else if (ready)
-        have = check_fill(&l, &reference, LINNET_FILL_INTEGER) && check_fill(&l, &reference, LINNET_FILL_RANDOM);
+    else if (ready) {
+        bool (*fill)(layer_check *, linnet_arena *, linnet_fill) = check->focus ? check_focused : check_fill;
+        have = fill(&l, &reference, LINNET_FILL_INTEGER) && fill(&l, &reference, LINNET_FILL_RANDOM);
+    }
     linnet_values_free(&l.operands);
     linnet_values_free(&l.expected);
     linnet_values_free(&l.scale);

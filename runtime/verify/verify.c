@@ -59,6 +59,18 @@ static linnet_status verify_layer(linnet_check *check)
     return status;
 }
 
+linnet_status linnet_check_run(linnet_check *check)
+{
+    const char *optimizer = behind(check->text, "optimizer"), *queue = behind(check->text, "queue");
+    if (!optimizer && !queue)
+        return verify_layer(check);
+    linnet_status status = optimizer ? linnet_check_optimizer(check, optimizer) : linnet_check_queue(check, queue);
+    if (status && status != LINNET_UNSUPPORTED)
+        return status;
+    finish(check, !status);
+    return LINNET_OK;
+}
+
 linnet_status linnet_verify_case(linnet_device *device, linnet_device *reference, const char *text,
                                  const linnet_verify_options *options, linnet_verify_result *result)
 {
@@ -66,12 +78,5 @@ linnet_status linnet_verify_case(linnet_device *device, linnet_device *reference
     if (!linnet_check_begin(&check, device, reference, text, options, result))
         return linnet_fail(device ? device->context : NULL, LINNET_INVALID,
                            "linnet_verify_case: device, reference, text and result (with its size) must be given");
-    const char *optimizer = behind(text, "optimizer"), *queue = behind(text, "queue");
-    if (!optimizer && !queue)
-        return verify_layer(&check);
-    linnet_status status = optimizer ? linnet_check_optimizer(&check, optimizer) : linnet_check_queue(&check, queue);
-    if (status && status != LINNET_UNSUPPORTED)
-        return status;
-    finish(&check, !status);
-    return LINNET_OK;
+    return linnet_check_run(&check);
 }

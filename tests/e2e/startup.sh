@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # How long until the first step of training, with cold caches and with warm ones: the seconds stand in the output, and
 # warm ones have to be worth it whatever else the machine does. On PoCL LeNet-5 needs one program, and no kernel is
-# compiled that is not run. usage: startup.sh PROGRAM WORK_ROOT FIRST_STEP SELECTION
+# compiled that is not run, the comparison at first use included. usage: startup.sh PROGRAM WORK_ROOT FIRST_STEP SELECTION
 LINNET=$1
 WORK_ROOT=$2
 first_step=$3
@@ -29,10 +29,11 @@ saves() {
 
 first "cold caches"
 cold=$seconds
+find "$POCL_CACHE_DIR" -name '*.so' | sed 's|.*/||; s/\.so$//' | sort -u >"$WORK/compared"
 first "warm caches"
 saves "warm caches"
 
-# Without the comparison, which runs more than the plan does.
+# Without the comparison, which runs more than the plan does (but the same kernels).
 rm -rf "$POCL_CACHE_DIR"/*
 LINNET_CHECK=never LINNET_VERBOSE=3 first "cold caches, nothing compared"
 [ "$(grep -c 'opencl: built nchw16c.cl and what goes with it' "$WORK/err")" -eq 1 ] || fail "not built together"
@@ -42,3 +43,5 @@ find "$POCL_CACHE_DIR" -name '*.so' | sed 's|.*/||; s/\.so$//' | sort -u >"$WORK
 [ -s "$WORK/compiled" ] || fail "no compiled kernel is found"
 others=$(comm -13 "$WORK/kernels" "$WORK/compiled")
 [ -z "$others" ] || fail "compiled and not a kernel of the plan: $others"
+others=$(comm -13 "$WORK/kernels" "$WORK/compared")
+[ -z "$others" ] || fail "compiled to be compared and not a kernel of the plan: $others"

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The example backend (relu and linear), as if a driver had compiled it: linear has two implementations, and what
- * LINNET_STUB_WRONG names is off: "first"; "all", unless built plainly; "ever", all of them, however built.
+ * LINNET_STUB_WRONG names is off: "first"; "all", unless built plainly; "ever", all of them, however built; "wide", all
+ * with more than 8 outputs, unless built plainly. With LINNET_STUB_KERNELS these have a kernel of their own.
  */
 #define linnet_backend_query tiny_query
 #include "tiny_backend.c"
+#include <stdio.h>
 #undef linnet_backend_query
 
 LINNET_API const linnet_backend *linnet_backend_query(uint32_t host_abi, const linnet_host *host_table);
@@ -33,10 +35,26 @@ static linnet_status named_plan(linnet_backend_device *device, const linnet_laye
     return status;
 }
 
+static bool is_wide(const linnet_layer_desc *desc)
+{
+    return desc->outputs[0].dims[1] > 8;
+}
+
+static linnet_status kernels(linnet_backend_device *device, const linnet_layer_desc *desc, const char *name, char *out,
+                             size_t size)
+{
+    (void)device;
+    (void)name;
+    snprintf(out, size, "%s", !host->option("LINNET_STUB_KERNELS") ? "" : is_wide(desc) ? "wide" : "narrow");
+    return LINNET_OK;
+}
+
 static bool is_off(const linnet_backend_plan *p)
 {
     const char *wrong = host->option("LINNET_STUB_WRONG");
     if (!wrong || p->desc.kind != LINNET_LAYER_LINEAR || p->desc.direction != LINNET_FORWARD)
+        return false;
+    if (strcmp(wrong, "wide") == 0 && p->y.dims[1] <= 8)
         return false;
     if (strcmp(wrong, "first") == 0)
         return strcmp(p->desc.forward, "first") == 0;
@@ -89,5 +107,6 @@ const linnet_backend *linnet_backend_query(uint32_t host_abi, const linnet_host 
     backend.open = unsteady_open;
     backend.layer_ops = unsteady_layer_ops;
     backend.set_plain = set_plain;
+    backend.kernels = kernels;
     return &backend;
 }

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { N = 2, FEATURES = 3, CLASSES = 2 };
+enum { N = 2, FEATURES = 3, CLASSES = 2, WIDE = 16 };
 
 #define PLUGINS STUBS_DIR "/unsteady:" TEST_BINARY_DIR "/lib/linnet"
 #define CACHE   TEST_BINARY_DIR "/tests/unit/trust_cache"
@@ -44,12 +44,13 @@ static int forget(void **state)
     setenv("LINNET_VERBOSE", "2", 1);
     setenv("OCL_ICD_VENDORS", "/nonexistent", 1);
     unsetenv("LINNET_STUB_WRONG");
+    unsetenv("LINNET_STUB_KERNELS");
     unsetenv("LINNET_FALLBACK");
     return 0;
 }
 
 /* y = linear(x) in a context of its own; what the plan says goes to plan. */
-static linnet_status run_linear(const char *selection, float out[N * CLASSES], char *plan, size_t size)
+static linnet_status run_linear_of(const char *selection, int outputs, float *out, char *plan, size_t size)
 {
     static const float x[N * FEATURES] = {1, 2, 3, -1, 0, 4};
     linnet_context *context = context_with_path(PLUGINS);
@@ -57,7 +58,7 @@ static linnet_status run_linear(const char *selection, float out[N * CLASSES], c
     *said = '\0';
     warnings = checks = 0;
     linnet_net *net = linnet_net_new(context);
-    linnet_value y = linnet_linear(net, linnet_input(net, "x", FEATURES), .out_features = CLASSES);
+    linnet_value y = linnet_linear(net, linnet_input(net, "x", FEATURES), .out_features = outputs);
     linnet_device *device = linnet_device_open(context, selection);
     if (!device)
         fail_msg("%s", linnet_context_message(context));
@@ -68,7 +69,7 @@ static linnet_status run_linear(const char *selection, float out[N * CLASSES], c
     linnet_status status = linnet_forward(session, &batch);
     char *text = NULL;
     if (status == LINNET_OK)
-        status = linnet_session_read(session, y, out, sizeof(float) * N * CLASSES);
+        status = linnet_session_read(session, y, out, sizeof(float) * N * (size_t)outputs);
     if (status == LINNET_OK && linnet_session_describe(session, &batch, 0, &text) == LINNET_OK)
         snprintf(plan, size, "%s", text);
     linnet_text_free(&text);
@@ -77,6 +78,11 @@ static linnet_status run_linear(const char *selection, float out[N * CLASSES], c
     linnet_net_free(&net);
     linnet_context_free(&context);
     return status;
+}
+
+static linnet_status run_linear(const char *selection, float out[N * CLASSES], char *plan, size_t size)
+{
+    return run_linear_of(selection, CLASSES, out, plan, size);
 }
 
 static char plan[4096];
@@ -149,6 +155,26 @@ static void without_checks_nothing_is_found(void **state)
     assert_true(fabsf(own[0] - right[0]) > 0.4f);
 }
 
+static void the_kernels_of_the_plan_are_compared_and_no_others(void **state)
+{
+    (void)state;
+    float wide[N * WIDE], wanted[N * WIDE];
+    setenv("LINNET_STUB_KERNELS", "yes", 1);
+    setenv("LINNET_STUB_WRONG", "wide", 1);
+    assert_right(); /* does not meet it */
+    assert_contains(plan, "first");
+    assert_contains(said, "linear by first, narrow, first use: right");
+    assert_int_equal(warnings, 0);
+    assert_int_equal(run_linear_of("reference", WIDE, wanted, plan, sizeof plan), LINNET_OK);
+    assert_int_equal(run_linear_of("unsteady", WIDE, wide, plan, sizeof plan), LINNET_OK);
+    assert_contains(said, "linear by first, wide, first use: wrong");
+    assert_contains(said, "linear is built without the driver's optimisations from now on");
+    for (int i = 0; i < N * WIDE; i++)
+        assert_true(fabsf(wide[i] - wanted[i]) <= 1e-5f);
+    assert_int_equal(run_linear_of("unsteady", WIDE, wide, plan, sizeof plan), LINNET_OK);
+    assert_int_equal(checks, 0);
+}
+
 /* Any bytes in the place of the verdicts: they are found out anew. */
 static void damaged_verdicts_count_as_none(void **state)
 {
@@ -200,6 +226,7 @@ int main(void)
         cmocka_unit_test_setup(what_is_wrong_in_every_way_is_built_plainly, forget),
         cmocka_unit_test_setup(what_stays_wrong_runs_elsewhere, forget),
         cmocka_unit_test_setup(without_checks_nothing_is_found, forget),
+        cmocka_unit_test_setup(the_kernels_of_the_plan_are_compared_and_no_others, forget),
         cmocka_unit_test_setup(damaged_verdicts_count_as_none, forget),
         cmocka_unit_test_setup(a_word_that_makes_no_sense_is_refused, forget),
     };

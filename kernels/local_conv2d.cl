@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * local_conv2d, a convolution with a filter of its own at every output position: x [N,C,H,W], weight [OH,OW,O,C,KH,KW],
- * y [N,O,OH,OW]. The weights are by far the most data, so each that is read is used for several images, and for two
- * output channels at once where a pixel is shared. Neighbours in x work on neighbouring pixels.
+ * y [N,O,OH,OW]. The weights are by far the most data, so each that is read is used for several images.
  */
 #include "loops.clh"
 
@@ -12,46 +11,62 @@
 
 #define IMAGES 8
 
-/* x: pixel of y, y: output channel / 2, z: n / 8. */
+#define ROWS  64 /* work-items of a group, at most */
+#define DEPTH 16 /* elements of their filters in local memory at a time */
+
+/*
+ * x: row, (pixel of y, output channel); y: n / 8. A filter is a row of the weights, one behind the other, and a work-item
+ * has one. Neighbours read along the rows of all of them, then each its own:
+ *
+ *     weight  DEPTH elements, then the next    local memory
+ *     row 0   |________________|____           a work-item a row; the element is the same for all of them, so the tap
+ *     row 1   |________________|____           is known once
+ *     ...
+ *
+ * A group of fewer than ROWS has fewer rows.
+ */
 __kernel void local_conv2d_forward(__global const float *restrict x, ulong x_at, __global const float *restrict weight,
                                    ulong weight_at, __global const float *restrict bias, ulong bias_at,
                                    __global float *restrict y, ulong y_at, SHAPE, int has_bias)
 {
-    int pixel = (int)get_global_id(0), out_size = out_height * out_width;
-    if (pixel >= out_size)
-        return;
-    int o = (int)get_global_id(1) * 2, n = (int)get_global_id(2) * IMAGES, count = min(IMAGES, images - n);
-    int i = pixel / out_width, row = i * stride_y - top, column = (pixel - i * out_width) * stride_x - left;
-    int u_first = max(-row, 0), u_last = min(height - row, kernel_height);
-    int v_first = max(-column, 0), v_last = min(width - column, kernel_width);
-    int taps = kernel_height * kernel_width, filter = channels * taps, second = o + 1 < outputs ? filter : 0;
+    __local float tile[ROWS][DEPTH + 1]; /* one more, so that a column lies in different banks */
+    int item = (int)get_local_id(0), items = (int)get_local_size(0), out_size = out_height * out_width;
+    int rows = out_size * outputs, first = (int)get_group_id(0) * items, own = min(first + item, rows - 1);
+    int pixel = own / outputs, o = own - pixel * outputs, i = pixel / out_width;
+    int row = i * stride_y - top, column = (pixel - i * out_width) * stride_x - left;
+    int n = (int)get_global_id(1) * IMAGES, count = min(IMAGES, images - n);
+    int filter = channels * kernel_height * kernel_width, c = 0, u = 0, v = 0;
     ulong image = (ulong)channels * height * width;
-    float sum[IMAGES] = {0.0f}, other[IMAGES] = {0.0f};
+    float sum[IMAGES] = {0.0f};
     x += x_at + n * image;
-    weight += weight_at + ((ulong)pixel * outputs + o) * filter;
-    for (int c = 0; c < channels; c++)
-        for (int u = u_first; u < u_last; u++)
-            for (int v = v_first; v < v_last; v++) {
-                int from = (c * height + row + u) * width + column + v, tap = c * taps + u * kernel_width + v;
-                float w = weight[tap], w2 = weight[second + tap];
-                /* Images past the end are the first again, and not stored. */
-                UNROLL for (int r = 0; r < IMAGES; r++) {
-                    float value = x[(r < count ? r * image : 0) + from];
-                    sum[r] += value * w;
-                    other[r] += value * w2;
-                }
-            }
-    y += y_at + ((ulong)n * outputs + o) * out_size + pixel;
-    bias += bias_at + (has_bias ? (ulong)o * out_size + pixel : 0);
-    float own = has_bias ? bias[0] : 0.0f, next = has_bias && second ? bias[out_size] : 0.0f;
-    UNROLL for (int r = 0; r < IMAGES; r++)
-    {
-        __global float *to = y + (ulong)r * outputs * out_size;
-        if (r < count)
-            to[0] = sum[r] + own;
-        if (r < count && second)
-            to[out_size] = other[r] + next;
+    weight += weight_at + (ulong)first * filter;
+    for (int f = 0; f < filter; f += DEPTH) {
+        int depth = min(DEPTH, filter - f);
+        for (int e = item; e < items * DEPTH; e += items) {
+            int r = e / DEPTH, k = e % DEPTH;
+            tile[r][k] = first + r < rows && k < depth ? weight[(ulong)r * filter + f + k] : 0.0f;
+        }
+        barrier(CLK_LOCAL_MEM_FENCE);
+        for (int k = 0; k < depth; k++) {
+            int y0 = row + u, x0 = column + v, from = (c * height + y0) * width + x0;
+            bool inside = y0 >= 0 && y0 < height && x0 >= 0 && x0 < width;
+            float w = tile[item][k];
+            /* Images past the end are the first again, and not stored. */
+            UNROLL for (int r = 0; r < IMAGES; r++)
+                sum[r] += inside ? w * x[(r < count ? r * image : 0) + from] : 0.0f;
+            v = v + 1 == kernel_width ? 0 : v + 1;
+            u = v > 0 ? u : u + 1 == kernel_height ? 0 : u + 1;
+            c += v == 0 && u == 0;
+        }
+        barrier(CLK_LOCAL_MEM_FENCE);
     }
+    if (first + item >= rows)
+        return;
+    float shift = has_bias ? bias[bias_at + (ulong)o * out_size + pixel] : 0.0f;
+    y += y_at + ((ulong)n * outputs + o) * out_size + pixel;
+    UNROLL for (int r = 0; r < IMAGES; r++)
+        if (r < count)
+            y[(ulong)r * outputs * out_size] = sum[r] + shift;
 }
 
 /* dx as a gather. x: pixel of x, y: channel, z: n / 8. */

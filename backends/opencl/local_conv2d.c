@@ -19,7 +19,7 @@ typedef struct local_plan {
 } local_plan;
 
 /* As in the kernels. */
-enum { IMAGES = 8, OUTPUTS = 2, FORWARD_IMAGES = 16, WEIGHT_IMAGES = 4 };
+enum { IMAGES = 8, ROWS = 64, FORWARD_IMAGES = 16, WEIGHT_IMAGES = 4 };
 /* Work-items that dx is split for on processors, by channels. */
 enum { DATA_ITEMS = 16 };
 
@@ -122,7 +122,9 @@ static void local_forward_kernel(local_plan *plan, const local_shape *shape)
         linnet_cl_local(plan->forward, (uint64_t)floats * sizeof(float));
         linnet_cl_range(plan->forward, pixels, tiles(shape->images, FORWARD_IMAGES), 1, 1);
     } else {
-        linnet_cl_range(plan->forward, pixels, tiles(shape->outputs, OUTPUTS), tiles(shape->images, IMAGES), 64);
+        linnet_cl_range_groups(plan->forward, 1, tiles(shape->images, IMAGES), 1, ROWS);
+        linnet_cl_range_groups(plan->forward, tiles(pixels * shape->outputs, (int64_t)plan->forward->local[0]),
+                               tiles(shape->images, IMAGES), 1, plan->forward->local[0]);
     }
 }
 

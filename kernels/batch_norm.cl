@@ -84,16 +84,31 @@ __kernel void batch_norm_running(__global const float *running_mean, ulong runni
     stats[stats_at + channels + c] = 1.0f / sqrt(running_variance[running_variance_at + c] + epsilon);
 }
 
-/* One work-item an element, count = N C S. */
+/* A work-item has RUN elements of all count = N C S, one behind the other, in one access unless they are of two planes. */
+#define RUN 4
+
 __kernel void batch_norm_normalize(__global const float *x, ulong x_at, __global const float *stats, ulong stats_at,
                                    __global const float *weight, ulong weight_at, __global const float *bias,
                                    ulong bias_at, __global float *y, ulong y_at, int channels, int size, int count)
 {
-    int at = (int)get_global_id(0), c = at / size % channels;
+    int at = (int)get_global_id(0) * RUN;
     if (at >= count)
         return;
-    float scaled = (x[x_at + at] - stats[stats_at + c]) * stats[stats_at + channels + c];
-    y[y_at + at] = scaled * weight[weight_at + c] + bias[bias_at + c];
+    int plane = at / size, s = at - plane * size, c = plane % channels;
+    x += x_at + at;
+    y += y_at + at;
+    stats += stats_at;
+    weight += weight_at;
+    bias += bias_at;
+    if (s + RUN <= size) {
+        vstore4((vload4(0, x) - stats[c]) * stats[channels + c] * weight[c] + bias[c], 0, y);
+        return;
+    }
+    for (int k = 0; k < min(RUN, count - at); k++) {
+        y[k] = (x[k] - stats[c]) * stats[channels + c] * weight[c] + bias[c];
+        s = s + 1 == size ? 0 : s + 1;
+        c = s > 0 ? c : c + 1 == channels ? 0 : c + 1;
+    }
 }
 
 /* Part p of sum dy in partial[p C + c], of sum dy xhat in partial[(parts + p) C + c], xhat = (x - mean) rstd. */
@@ -138,7 +153,7 @@ __kernel void batch_norm_normalize_planes(__global const float *x, ulong x_at, _
         y[s] = (x[s] - mean) * rstd * factor + shift;
 }
 
-/* sums is [2,C]: sum dy, sum dy xhat. train: the batch statistics depend on x. One work-item an element. dx on dy is
+/* sums is [2,C]: sum dy, sum dy xhat. train: the batch statistics depend on x. RUN elements a work-item. dx on dy is
  * allowed. */
 __kernel void batch_norm_backward(__global const float *x, ulong x_at, __global const float *dy, ulong dy_at,
                                   __global const float *stats, ulong stats_at, __global const float *weight,
@@ -146,16 +161,34 @@ __kernel void batch_norm_backward(__global const float *x, ulong x_at, __global 
                                   ulong dx_at, int channels, int size, int elements, int train, int count,
                                   int accumulate)
 {
-    int at = (int)get_global_id(0), c = at / size % channels;
+    int at = (int)get_global_id(0) * RUN;
     if (at >= count)
         return;
-    float rstd = stats[stats_at + channels + c], gradient = dy[dy_at + at];
-    if (train) {
-        float scaled = (x[x_at + at] - stats[stats_at + c]) * rstd;
-        gradient -= (sums[sums_at + c] + scaled * sums[sums_at + channels + c]) / (float)elements;
+    int plane = at / size, s = at - plane * size, c = plane % channels;
+    x += x_at + at;
+    dy += dy_at + at;
+    dx += dx_at + at;
+    stats += stats_at;
+    weight += weight_at;
+    sums += sums_at;
+    if (s + RUN <= size) {
+        float mean = stats[c], rstd = stats[channels + c];
+        float4 gradient = vload4(0, dy);
+        if (train)
+            gradient -= (sums[c] + (vload4(0, x) - mean) * rstd * sums[channels + c]) / (float)elements;
+        gradient *= rstd * weight[c];
+        vstore4(accumulate ? vload4(0, dx) + gradient : gradient, 0, dx);
+        return;
     }
-    gradient *= rstd * weight[weight_at + c];
-    dx[dx_at + at] = accumulate ? dx[dx_at + at] + gradient : gradient;
+    for (int k = 0; k < min(RUN, count - at); k++) {
+        float mean = stats[c], rstd = stats[channels + c], gradient = dy[k];
+        if (train)
+            gradient -= (sums[c] + (x[k] - mean) * rstd * sums[channels + c]) / (float)elements;
+        gradient *= rstd * weight[c];
+        dx[k] = accumulate ? dx[k] + gradient : gradient;
+        s = s + 1 == size ? 0 : s + 1;
+        c = s > 0 ? c : c + 1 == channels ? 0 : c + 1;
+    }
 }
 
 /* The same for processors, one work-item a plane. */

@@ -6,6 +6,8 @@
  */
 #include "nchw16c.h"
 
+enum { RUN = 4 }; /* as in batch_norm.cl */
+
 typedef struct batch_norm_plan {
     linnet_backend_plan base;
     linnet_cl_channels shape;
@@ -161,7 +163,7 @@ static void per_element(const batch_norm_plan *plan, linnet_cl_kernel *kernel)
         return;
     }
     linnet_cl_int(kernel, count);
-    linnet_cl_range(kernel, count, 1, 1, 0);
+    linnet_cl_range(kernel, (count + RUN - 1) / RUN, 1, 1, 0);
 }
 
 static void batch_norm_forward_kernels(batch_norm_plan *plan, const linnet_layer_desc *desc)

@@ -159,7 +159,8 @@ void linnet_cl_range(linnet_cl_kernel *kernel, int64_t x, int64_t y, int64_t z, 
 {
     /* Few sizes: a driver may build a kernel anew for each. */
     size_t usual = (size_t)kernel->device->parameters.values[LINNET_CL_GROUP];
-    usual = kernel->device->prefers_vectors && x <= 256 && usual > 64 ? 64 : usual;
+    /* Where rows are short, most of a group would be beyond their end. */
+    usual = x <= (kernel->device->prefers_vectors ? 256 : 64) && usual > 64 ? 64 : usual;
     size_t group = group_size(kernel, group_x ? group_x : usual);
     size_t groups = ((size_t)x + group - 1) / group;
     set_range(kernel, groups * group, group, y, z);

@@ -14,8 +14,12 @@ enum { PIXELS_A_PART = 1024, MOST_PARTS = 512, GROUP = 64 }; /* GROUP: GROUP_MOS
 static variation_parts parts_of(const linnet_backend_device *device, const linnet_layer_desc *desc)
 {
     const int64_t *x = desc->inputs[LINNET_TOTAL_VARIATION_X].dims;
-    int64_t width = device->prefers_vectors ? x[3] : 1, count = x[0] * x[1] * x[2] * x[3] / width;
-    int64_t run = (count + MOST_PARTS - 1) / MOST_PARTS, least = (PIXELS_A_PART + width - 1) / width;
+    if (!device->prefers_vectors) {
+        linnet_cl_channels all = linnet_cl_channels_of(device, 1, 1, x[0] * x[1] * x[2] * x[3]);
+        return (variation_parts){all.elements, all.run, all.parts};
+    }
+    int64_t count = x[0] * x[1] * x[2], run = (count + MOST_PARTS - 1) / MOST_PARTS;
+    int64_t least = (PIXELS_A_PART + x[3] - 1) / x[3];
     if (run < least)
         run = least;
     return (variation_parts){count, run, (count + run - 1) / run};

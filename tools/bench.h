@@ -118,6 +118,8 @@ void bench_engine_stop(bench_engine *b);
 linnet_status bench_engine_run(void *b);
 /* Multiply-adds of one image, forward; 0 where sizes are free. */
 double bench_work(const linnet_net *net);
+/* Is it one of the networks that are taken when none is named: those that need no patience? */
+bool bench_is_small(const char *name);
 /* Bytes that a session holds on its devices. */
 uint64_t bench_memory(const linnet_session *session);
 

@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#define SMALL_WORK 1e7 /* multiply-adds an image */
+
 linnet_status bench_engine_run(void *context)
 {
     bench_engine *b = context;
@@ -25,6 +27,14 @@ double bench_work(const linnet_net *net)
     for (size_t i = 0; linnet_net_node(net, i, &info) == LINNET_OK && i < linnet_net_node_count(net); i++)
         sum += (double)info.multiply_adds;
     return sum;
+}
+
+bool bench_is_small(const char *name)
+{
+    linnet_model model = {.net = NULL};
+    bool small = linnet_model_new(NULL, name, NULL, &model) == LINNET_OK && bench_work(model.net) < SMALL_WORK;
+    linnet_model_free(&model);
+    return small;
 }
 
 uint64_t bench_memory(const linnet_session *session)

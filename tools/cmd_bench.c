@@ -8,16 +8,6 @@
 #include <unistd.h>
 
 enum { MOST_BATCH = 65536, MOST_THREADS = 1024, MOST_REPEAT = 1000000 };
-#define SMALL_WORK 1e7 /* multiply-adds an image */
-
-/* Networks that are timed without being asked for: those that need no patience. */
-static bool is_small(const char *name)
-{
-    linnet_model model = {.net = NULL};
-    bool small = linnet_model_new(NULL, name, NULL, &model) == LINNET_OK && bench_work(model.net) < SMALL_WORK;
-    linnet_model_free(&model);
-    return small;
-}
 
 static int bench_batches(bench_report *report, table *cases, const char *name, int train, const bench_options *o)
 {
@@ -44,7 +34,7 @@ static int bench_names(bench_report *report, table *cases, int count, char **nam
     for (int i = 0; i < count && code == EXIT_GO_ON; i++)
         code = bench_batches(report, cases, names[i], o->train, o);
     for (size_t i = 0; !count && code == EXIT_GO_ON && (name = linnet_model_name(i, NULL)); i++)
-        for (int train = o->train; is_small(name) && train < 2 && code == EXIT_GO_ON; train++)
+        for (int train = o->train; bench_is_small(name) && train < 2 && code == EXIT_GO_ON; train++)
             code = bench_batches(report, cases, name, train, o);
     return code;
 }

@@ -12,12 +12,19 @@
 typedef struct tune_options {
     bench_options bench;
     int train_only, infer_only, force;
-    double seconds;
+    double seconds, limit;
+    double end; /* when to measure no more, by text_now's clock; 0: never */
 } tune_options;
 
-static int show_progress(void *context, size_t done, size_t all, const char *layer)
+static bool is_over(const tune_options *o)
 {
-    (void)context;
+    return o->end > 0 && text_now() >= o->end;
+}
+
+static int go_on(void *context, size_t done, size_t all, const char *layer)
+{
+    if (is_over(context))
+        return 1;
     if (!cli_common_options.quiet && !cli_common_options.json && text_colour(stderr))
         fprintf(stderr, "\r\033[K%zu of %zu: %s", done, all, layer);
     return 0;
@@ -30,7 +37,7 @@ static void clear_progress(void)
 }
 
 static void print(const bench_engine *b, const char *name, int64_t batch, const linnet_tune_report *r,
-                  const double seconds[2], bool kept)
+                  const double seconds[2], bool kept, bool stopped)
 {
     const char *mode = b->sgd ? "train" : "infer";
     if (!cli_common_options.json) {
@@ -40,6 +47,8 @@ static void print(const bench_engine *b, const char *name, int64_t batch, const 
             printf(", %u of them WRONG", r->wrong);
         if (r->skipped)
             printf(", %u skipped", r->skipped);
+        if (stopped)
+            printf(", stopped at the limit");
         printf("; %.3f ms before, %.3f ms now: %s\n", 1e3 * seconds[0], 1e3 * seconds[1],
                kept ? "kept" : "not kept, it is no faster");
         return;
@@ -56,20 +65,25 @@ static void print(const bench_engine *b, const char *name, int64_t batch, const 
     json_number(line, "before_ms", 1e3 * seconds[0]);
     json_number(line, "after_ms", 1e3 * seconds[1]);
     json_bool(line, "kept", kept);
+    json_bool(line, "stopped", stopped);
     json_line(line);
 }
 
 /* Before, tuning, after: what is slower as a whole is not kept. */
-static int tune_engine(bench_engine *b, const char *name, int64_t batch, const tune_options *o)
+static int tune_engine(bench_engine *b, const char *name, int64_t batch, tune_options *o)
 {
+    bool stopped = false;
     linnet_tune_report report = {.struct_size = sizeof report};
     const linnet_tune_options options = {
-        .struct_size = sizeof options, .seconds = o->seconds, .progress = show_progress};
+        .struct_size = sizeof options, .seconds = o->seconds, .progress = go_on, .context = o};
     bench_times before, after;
     int code = bench_measure(&o->bench, bench_engine_run, b, &before);
-    if (code == EXIT_GO_ON)
-        code = cli_check(linnet_session_tune(b->e.session, &b->sample.batch, &options, &report));
-    clear_progress();
+    if (code == EXIT_GO_ON) {
+        linnet_status status = linnet_session_tune(b->e.session, &b->sample.batch, &options, &report);
+        stopped = status == LINNET_END;
+        clear_progress();
+        code = stopped ? EXIT_GO_ON : cli_check(status);
+    }
     if (code == EXIT_GO_ON)
         code = bench_measure(&o->bench, bench_engine_run, b, &after);
     if (code != EXIT_GO_ON)
@@ -78,14 +92,16 @@ static int tune_engine(bench_engine *b, const char *name, int64_t batch, const t
     if (kept)
         code = cli_check(linnet_session_keep_tuning(b->e.session));
     if (code == EXIT_GO_ON)
-        print(b, name, batch, &report, (const double[]){before.least, after.least}, kept);
+        print(b, name, batch, &report, (const double[]){before.least, after.least}, kept, stopped);
     return code;
 }
 
-/* name is what the net is called in the report. */
-static int tune_one(const char *net, const char *name, int train, int64_t batch, const tune_options *o)
+/* name is what the net is called in the report. Nothing once the limit is over. */
+static int tune_one(const char *net, const char *name, int train, int64_t batch, tune_options *o)
 {
     bench_engine b;
+    if (is_over(o))
+        return EXIT_GO_ON;
     int code = bench_engine_start(&b, net, train, batch);
     if (code == EXIT_GO_ON)
         code = tune_engine(&b, name, batch, o);
@@ -101,7 +117,7 @@ static bool has_classes(const char *name)
     return has;
 }
 
-static int tune_layer(const char *text, const tune_options *o)
+static int tune_layer(const char *text, tune_options *o)
 {
     char net[512];
     int64_t batch;
@@ -114,7 +130,7 @@ static int tune_layer(const char *text, const tune_options *o)
     return code;
 }
 
-static int tune_net(const char *name, const tune_options *o)
+static int tune_net(const char *name, tune_options *o)
 {
     int code = EXIT_GO_ON;
     if (bench_is_case(name))
@@ -123,6 +139,24 @@ static int tune_net(const char *name, const tune_options *o)
         for (int train = o->train_only; train <= !o->infer_only && code == EXIT_GO_ON; train++)
             if (!train || o->train_only || has_classes(name))
                 code = tune_one(name, name, train, o->bench.batches.numbers[i], o);
+    return code;
+}
+
+/* What was asked for, or the small networks. */
+static int tune_names(int count, char **names, tune_options *o)
+{
+    int code = EXIT_GO_ON;
+    const char *name;
+    if (o->limit > 0)
+        o->end = text_now() + o->limit;
+    for (int i = 0; i < count && code == EXIT_GO_ON; i++)
+        code = tune_net(names[i], o);
+    for (size_t i = 0; !count && code == EXIT_GO_ON && (name = linnet_model_name(i, NULL)); i++)
+        if (bench_is_small(name))
+            code = tune_net(name, o);
+    if (code == EXIT_GO_ON && is_over(o) && !cli_common_options.quiet)
+        fprintf(stderr, "linnet: tuning stopped at the limit of %g s; what was not measured keeps its estimate\n",
+                o->limit);
     return code;
 }
 
@@ -147,6 +181,13 @@ static int run(int argc, char **argv)
          .low = 0.0001,
          .high = 60,
          .help = "how long to measure each implementation (default: 0.02)"},
+        {.name = "limit",
+         .kind = CLI_REAL,
+         .target = &o.limit,
+         .argument = "S",
+         .low = 0.001,
+         .high = 1e6,
+         .help = "how long to tune in all: the rest keeps its estimate (default: until all is measured)"},
         {.name = "force", .kind = CLI_FLAG, .target = &o.force, .help = "keep it even where the network is no faster"},
     };
     int code = cli_parse(&cmd_tune, options, sizeof options / sizeof options[0], argc, argv, &first);
@@ -154,29 +195,24 @@ static int run(int argc, char **argv)
         code = cli_usage(&cmd_tune, "--batch: '%s' is no list of numbers from 1 to 65536", batches);
     if (code == EXIT_GO_ON && o.train_only && o.infer_only)
         code = cli_usage(&cmd_tune, "--train and --infer exclude each other");
-    if (code == EXIT_GO_ON && first == argc)
-        code = cli_usage(&cmd_tune, "which network?");
     if (code == EXIT_GO_ON)
         code = cli_check_environment();
-    for (int i = first; i < argc && code == EXIT_GO_ON; i++)
-        code = tune_net(argv[i], &o);
+    if (code == EXIT_GO_ON)
+        code = tune_names(argc - first, argv + first, &o);
     return code == EXIT_GO_ON ? EXIT_DONE : code;
 }
 
 const cli_command cmd_tune = {
-    "tune", "NET|LAYER...", "measure on this device which implementation of each layer is the fastest",
-    "NET is a network's name, a net in a line (one layer is a net, too: \"input 64x56x56; conv 64 k3 p1\") or a file "
-    "that\n"
-    "holds one. Without tuning, implementations are chosen by costs that the backend estimates from shapes alone. "
-    "Here\n"
-    "each one that a plan could use is timed, for every layer and size of the network, inference and training steps, "
-    "and\n"
-    "compared with the first one; one that computes something else is never used again. What was measured is kept in "
-    "the\n"
-    "cache directory (LINNET_CACHE_DIR) for this device, this number of threads and these sizes, where the whole\n"
-    "network is faster with it. 'linnet plan' says which steps were tuned.\n"
+    "tune", "[NET|LAYER]...", "measure on this device which implementation of each layer is the fastest",
+    "NET is a network's name, a net in a line (one layer is a net, too: \"input 64x56x56; conv 64 k3 p1\") or a\n"
+    "file that holds one; without NET, the small networks of the program. Without tuning, implementations are chosen\n"
+    "by costs that the backend estimates from shapes alone. Here each one that a plan could use is timed, for every\n"
+    "layer and size of the network, inference and training steps, and compared with the first one; one that computes\n"
+    "something else is never used again. What was measured is kept in the cache directory (LINNET_CACHE_DIR) for\n"
+    "this device, this number of threads and these sizes, where the whole network is faster with it. 'linnet plan'\n"
+    "says which steps were tuned.\n"
     "\n"
-    "LAYER is a layer with its sizes as 'linnet bench' takes them, conv2d:n1c64h56w56_oc64k3p1: a convolution, a "
-    "linear\n"
-    "layer or a pool. In a training step, batch norm before it and a few classes behind it give it both gradients.",
+    "LAYER is a layer with its sizes as 'linnet bench' takes them, conv2d:n1c64h56w56_oc64k3p1: a convolution, a\n"
+    "linear layer or a pool. In a training step, batch norm before it and a few classes behind it give it both\n"
+    "gradients.",
     run};

@@ -38,16 +38,20 @@ cp "$kept" "$WORK/good"
 one_layer
 ! grep -q 'opencl: built' "$WORK/err" || fail "built again with a program in the cache"
 
-# In turn: the magic, the key, the hash, the length, the binary's first, middle and last byte.
+# In turn: the magic, the key, the hash, the length, the binary's first, last and some bytes between them.
 size=$(wc -c <"$WORK/good")
-for position in 0 9 45 73 80 $((size / 2)) $((size - 1)); do
+positions="0 9 45 73 80 $((size - 1))"
+for i in $(seq 1 24); do
+    positions="$positions $((80 + (size - 80) * i / 25))"
+done
+for position in $positions; do
     byte=$(od -An -tu1 -j "$position" -N 1 "$WORK/good" | tr -d ' ')
     # shellcheck disable=SC2059 # the format is the byte
     printf "\\$(printf '%03o' $((byte ^ 64)))" | dd of="$kept" bs=1 seek="$position" conv=notrunc 2>/dev/null
     cmp -s "$kept" "$WORK/good" && fail "byte $position was not changed"
     refused "byte $position changed"
 done
-for length in 0 79 80 $((size / 2)); do
+for length in 0 1 79 80 81 $((size / 2)) $((size - 1)); do
     head -c "$length" "$WORK/good" >"$kept"
     refused "cut to $length bytes"
 done
@@ -62,18 +66,20 @@ refused "another program's"
 
 # No folder to write in, one that is read-only, and no room: nothing is kept, everything works.
 LINNET_CACHE_DIR=$WORK/out/none one_layer
-mkdir "$WORK/read-only" && chmod 500 "$WORK/read-only"
-LINNET_CACHE_DIR=$WORK/read-only one_layer
-mkdir "$WORK/tiny"
-LINNET_CACHE_DIR=$WORK/tiny
-in_tiny='mount -t tmpfs -o size=8k tmpfs "$1" && shift && exec "$@"'
-if unshare -rm sh -c "$in_tiny" tiny "$WORK/tiny" true 2>/dev/null; then
-    unshare -rm sh -c "$in_tiny" tiny "$WORK/tiny" "$LINNET" selftest --backend "$selection" --case log_softmax:n5c7 \
-        >"$WORK/out" 2>"$WORK/err" || fail "a full disk: exit code $?"
-    [ "$(grep -c 'cannot keep built programs' "$WORK/err")" -eq 1 ] || fail "a full disk: not said once"
-else
-    echo "(no full disk: this user may not mount)"
-fi
+mkdir "$WORK/mounted"
+# mounted WHAT OPTIONS: the same on a file system of its own, of those options.
+mounted() {
+    in_mounted='mount -t tmpfs -o "$1" tmpfs "$2" && shift 2 && exec "$@"'
+    if ! unshare -rm sh -c "$in_mounted" mounted "$2" "$WORK/mounted" true 2>/dev/null; then
+        echo "(not tried, this user may not mount: $1)"
+        return
+    fi
+    LINNET_CACHE_DIR=$WORK/mounted unshare -rm sh -c "$in_mounted" mounted "$2" "$WORK/mounted" "$LINNET" selftest \
+        --backend "$selection" --case log_softmax:n5c7 >"$WORK/out" 2>"$WORK/err" || fail "$1: exit code $?"
+    [ "$(grep -c 'cannot keep built programs' "$WORK/err")" -eq 1 ] || fail "$1: not said once"
+}
+mounted "a read-only folder" ro
+mounted "a full disk" size=8k
 
 # Several at once on a cold cache.
 LINNET_CACHE_DIR=$WORK/shared
@@ -89,7 +95,28 @@ done
 one_layer
 ! grep -q 'is damaged\|opencl: built' "$WORK/err" || fail "what several made at once is not used"
 
+# Training gives the same bits with cold caches, in two processes at once, with warm ones and without any.
+# train NAME: the weights into the file of that name.
+train() {
+    "$LINNET" train "conv 4 k3; relu; maxpool 2; linear 10" --limit 256 --test-limit 32 --epochs 1 -q \
+        --backend "$selection" -o "$WORK/$1.safetensors" >"$WORK/out$1" 2>"$WORK/err$1"
+}
+LINNET_CACHE_DIR=$WORK/bits
+POCL_CACHE_DIR=$WORK/bits-pocl
+export POCL_CACHE_DIR
+mkdir "$POCL_CACHE_DIR"
+train cold1 &
+process=$!
+train cold2 || fail "cold caches, exit code $?"
+wait "$process" || fail "cold caches, the other process: exit code $?"
+train warm || fail "warm caches: exit code $?"
+LINNET_CACHE_DIR=$WORK/out/none train none || fail "no cache: exit code $?"
+for name in cold2 warm none; do
+    cmp "$WORK/cold1.safetensors" "$WORK/$name.safetensors" || fail "other bits: $name"
+done
+
 # The least that was used goes.
+LINNET_CACHE_DIR=$WORK/shared
 LINNET_CACHE_MIB=0 must selftest --backend "$selection" --case softmax:n2c3h4w5
 [ -z "$(find "$LINNET_CACHE_DIR" -name 'opencl-*.bin')" ] || fail "LINNET_CACHE_MIB=0 keeps programs"
 echo "$selection rebuilds what is damaged"

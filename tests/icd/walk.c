@@ -3,10 +3,11 @@
  * Fails one OpenCL call after the other, from the first to the last of each scenario. Every run has to end with a
  * sentence or with the right result, hold no OpenCL object afterwards, and end at all.
  *
- *     walk ICD SELECTION [--sample N] [--only SCENARIO] [--call N] [--verbose]
+ *     walk ICD SELECTION [--sample N] [--only SCENARIO] [--needs CALL] [--call N] [--verbose]
  *
  * --sample: about so many calls of a scenario, spread over all of it; default: every one, with every error. --call:
- * this one alone. Exit code 77: no such device here.
+ * this one alone. --needs: a scenario that does not make this OpenCL call has failed. Exit code 77: no such device
+ * here.
  */
 #include "icd.h"
 #include "scenarios.h"
@@ -28,7 +29,7 @@ enum { CODES = sizeof codes / sizeof codes[0] };
 
 static void *library;
 static icd_control *icd;
-static const char *selection, *only;
+static const char *selection, *only, *needs;
 static int64_t sample, single = -1;
 static int verbose, failures;
 static char where[160]; /* which run this is */
@@ -147,19 +148,36 @@ static void strange_answers(const scenario *s, const outcome *right)
     }
 }
 
+static void need(const scenario *s, const outcome *right)
+{
+    outcome out;
+    if (!needs)
+        return;
+    reset();
+    icd->fail_name = needs;
+    icd->code = -11;
+    snprintf(where, sizeof where, "%s %s, %s fails", selection, s->name, needs);
+    play(s, &out);
+    if (!icd->failed_name)
+        complain("it is never called", &out);
+    judge(&out, right);
+}
+
 static void walk(const scenario *s)
 {
     outcome right;
-    reset();
     snprintf(where, sizeof where, "%s %s, undisturbed", selection, s->name);
-    play(s, &right); /* fills the caches */
-    reset();
-    play(s, &right);
-    if (right.status != LINNET_OK || icd->live != 0) {
-        complain("it does not even work undisturbed, or leaves objects", &right);
-        return;
+    for (int i = 0; i < 2; i++) { /* the first one fills the caches */
+        reset();
+        play(s, &right);
+        if (right.status != LINNET_OK || icd->live != 0) {
+            complain("it does not even work undisturbed, or leaves objects", &right);
+            return;
+        }
     }
-    int64_t calls = icd->calls, step = sample && calls > sample ? calls / sample : 1, runs = 0;
+    int64_t calls = icd->calls;
+    need(s, &right);
+    int64_t step = sample && calls > sample ? calls / sample : 1, runs = 0;
     for (int64_t call = single >= 0 ? single : 0; call < (single >= 0 ? single + 1 : calls); call += step) {
         for (int c = 0; c < CODES; c++)
             if (!sample || c == runs % CODES)
@@ -189,6 +207,8 @@ static void parse(int argc, char **argv)
             sample = atoll(argv[++i]);
         else if (strcmp(argv[i], "--only") == 0 && i + 1 < argc)
             only = argv[++i];
+        else if (strcmp(argv[i], "--needs") == 0 && i + 1 < argc)
+            needs = argv[++i];
         else if (strcmp(argv[i], "--call") == 0 && i + 1 < argc)
             single = atoll(argv[++i]);
         else if (strcmp(argv[i], "--verbose") == 0)
@@ -204,7 +224,8 @@ static int is_required(void)
 int main(int argc, char **argv)
 {
     if (argc < 3) {
-        fprintf(stderr, "usage: walk ICD SELECTION [--sample N] [--only SCENARIO] [--call N] [--verbose]\n");
+        fprintf(stderr, "usage: walk ICD SELECTION [--sample N] [--only SCENARIO] [--needs CALL] [--call N] "
+                        "[--verbose]\n");
         return 2;
     }
     selection = argv[2];

@@ -6,6 +6,7 @@
  */
 #include "conv2d.h"
 #include "nchw16c.h"
+#include "variants.h"
 
 #include <math.h>
 
@@ -18,8 +19,12 @@ enum {
     TASKS_SHARED = 4,       /* a unit, that share a V */
     TASKS_A_UNIT = 2,       /* that have a V of their own */
     LEAST_TERMS = 32,       /* of a sum of the weight's gradient */
-    FEW_BLOCKS = 2          /* a unit: fewer blocks of tiles share a V */
+    FEW_BLOCKS = 2          /* a unit: fewer blocks of tiles may share a V */
 };
+
+/* Of the transform of a tile of 16 channels, F(2,3) and F(4,3), with AVX-512; and what may be done again for each task
+   rather than wait for a launch. */
+static const double input_microseconds[2] = {0.03, 0.1}, most_again = 30;
 
 typedef struct winograd_split {
     int64_t in_blocks, out_blocks, in_height, in_width, out_height, out_width, top, left, tiles_y, tiles_x, tiles;
@@ -78,6 +83,26 @@ static int64_t rows_of(const linnet_backend_device *device, int64_t tiles)
     return ceil_div(tiles, few) * few * 10 < ceil_div(tiles, many) * many * 9 ? few : many;
 }
 
+/* Whose V it is. Tasks of the same tiles and of other steps share one, which takes a launch of its own, unless it takes
+   less to make it once for each. */
+static void split_steps(const linnet_backend_device *device, bool large, winograd_split *w)
+{
+    int64_t units = (int64_t)device->info.compute_units;
+    int64_t most = least(w->steps, ceil_div(TASKS_SHARED * units, w->blocks));
+    double again = (double)(w->blocks * w->groups * w->rows * w->in_blocks) * input_microseconds[large] / (double)units;
+    int64_t parts = w->blocks >= FEW_BLOCKS * units ? 1 : least(most, 1 + (int64_t)(most_again / again));
+    w->own = w->blocks * parts >= units || parts == most;
+    if (linnet_cl_forces(device, LINNET_CL_VARIANT_INPUTS_OWN) ||
+        linnet_cl_forces(device, LINNET_CL_VARIANT_INPUTS_SHARED)) {
+        w->own = linnet_cl_forces(device, LINNET_CL_VARIANT_INPUTS_OWN);
+        parts = most;
+    }
+    w->blocks_per_task = w->own ? ceil_div(w->blocks, least(w->blocks, TASKS_A_UNIT * units)) : 1;
+    w->tasks = ceil_div(w->blocks, w->blocks_per_task);
+    w->steps_per_task = ceil_div(w->steps, w->own ? parts : most);
+    w->step_tasks = ceil_div(w->steps, w->steps_per_task);
+}
+
 static winograd_split split_of(const linnet_backend_device *device, const linnet_cl_conv2d *s)
 {
     winograd_split w = {0};
@@ -99,11 +124,7 @@ static winograd_split split_of(const linnet_backend_device *device, const linnet
     w.tile_block = w.positions * w.tile_position + LINNET_CL_LANES;
     w.weight_block = w.positions * (LINNET_CL_LANES + 1) * LINNET_CL_LANES + LINNET_CL_LANES;
     w.v_floats = w.groups * w.in_blocks * w.tile_block;
-    w.own = w.blocks >= FEW_BLOCKS * units;
-    w.blocks_per_task = w.own ? ceil_div(w.blocks, least(w.blocks, TASKS_A_UNIT * units)) : 1;
-    w.tasks = ceil_div(w.blocks, w.blocks_per_task);
-    w.steps_per_task = w.own ? w.steps : ceil_div(w.steps, least(w.steps, ceil_div(TASKS_SHARED * units, w.blocks)));
-    w.step_tasks = ceil_div(w.steps, w.steps_per_task);
+    split_steps(device, s->winograd == 4, &w);
     return w;
 }
 
@@ -115,7 +136,7 @@ static int64_t task_floats(const winograd_split *w)
 
 static int64_t v_floats(const winograd_split *w)
 {
-    return (w->own ? w->tasks : w->blocks) * w->v_floats;
+    return (w->own ? w->tasks * w->step_tasks : w->blocks) * w->v_floats;
 }
 
 static int64_t workspace_floats(const winograd_split *w)
@@ -169,7 +190,7 @@ static uint64_t winograd_workspace_bytes(const linnet_backend_device *device, co
 /* Measured with AVX-512, as those of backends/cpu/conv2d_rules.c: of a tile's transforms and of a pair of blocks'. */
 static double winograd_microseconds(const linnet_backend_device *device, const linnet_cl_conv2d *s)
 {
-    static const double products = 55e3, input[2] = {0.03, 0.1}, output[2] = {0.03, 0.07}, weights[2] = {0.4, 0.8};
+    static const double products = 55e3, output[2] = {0.03, 0.07}, weights[2] = {0.4, 0.8};
     int large = s->winograd == 4;
     winograd_split w = split_of(device, s);
     double tiles = (double)(w.blocks * w.groups * w.rows), ins = (double)w.in_blocks;
@@ -177,7 +198,8 @@ static double winograd_microseconds(const linnet_backend_device *device, const l
     double sum = s->want_weight ? linnet_cl_winograd_weight_microseconds(device, s) : 0;
     if (s->forward || s->want_data)
         sum += tiles * (double)w.positions * pairs * 256 / products +
-               tiles * (ins * input[large] + outs * output[large]) + pairs * (double)w.blocks * weights[large];
+               tiles * (ins * input_microseconds[large] + outs * output[large]) +
+               pairs * (double)w.blocks * weights[large];
     return sum / (double)device->info.compute_units;
 }
 

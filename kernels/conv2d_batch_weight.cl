@@ -4,19 +4,19 @@
  * over images and pixels of dy[o][p] x[c][p + (u, v)]. x [NB][C][H][W][16], dy [NB][O][OH][OW][16], NB blocks of 16
  * images, whose spare lanes are zero in dy.
  *
- * A work-item (a group of its own) has some outputs of a group of channels and goes through its part of the batch in
- * chunks of some output rows of a block, whose inputs it copies into local memory with zeros for the padding. Sums stay
- * there too, 16 images apart, and go through the registers chunk by chunk:
+ * A work-item (a group of its own) has some outputs of a group of channels, and some of their taps, and goes through its
+ * part of the batch in chunks of some output rows of a block, whose inputs it copies into local memory with zeros for
+ * the padding. Sums stay there too, 16 images apart, and go through the registers chunk by chunk:
  *
  *                    x[p + tap]:  |  tap 0  |  tap 1  |  tap 2  |  tap 3  |    TILE_TAPS (c, u, v), one after another
  *       dy[p] of output 0      x  | sum[0][0]  [0][1]    [0][2]    [0][3] |
  *       dy[p] of output 1      x  | sum[1][0]  [1][1]    [1][2]    [1][3] |    6, 4, 2 or 1 outputs
  *                :                |     :         :         :         :   |    over the pixels p of the chunk
  *
- * At the end of the part the 16 images are added up.
+ * At the end of the part the 16 images are added up; the only part is the gradient at once.
  *
- * Tunables: TILE_TAPS (default 4, for 32 registers of 16 floats; 1 for 16 of 8); rows_per_chunk, chunks_per_part and
- * outputs_per_task are arguments.
+ * Tunables: TILE_TAPS (default 4, for 32 registers of 16 floats; 1 for 16 of 8); rows_per_chunk, chunks_per_part,
+ * outputs_per_task and taps_per_task are arguments.
  */
 #include "channels_window.clh"
 #include "batch_window.clh"
@@ -101,31 +101,42 @@ float4 batch_fold(float16 a, float16 b, float16 c, float16 d)
            ((float4)(p.z, q.z, r.z, s.z) + (float4)(p.w, q.w, r.w, s.w));
 }
 
-/* count sums of 16 lanes each. */
-APART void batch_fold_all(__local const float *restrict sums, int count, __global float *restrict to)
+/* to (accumulate: +)= count sums of 16 lanes each. */
+APART void batch_fold_all(__local const float *restrict sums, int count, int accumulate, __global float *restrict to)
 {
     int i = 0;
-    ROLLED for (; i + 4 <= count; i += 4)
-        vstore4(batch_fold(load16(i, sums), load16(i + 1, sums), load16(i + 2, sums), load16(i + 3, sums)), 0,
-                to + i);
-    ROLLED for (; i < count; i++)
-        to[i] = batch_fold(load16(i, sums), 0.0f, 0.0f, 0.0f).x;
+    ROLLED for (; i + 4 <= count; i += 4) {
+        float4 sum = batch_fold(load16(i, sums), load16(i + 1, sums), load16(i + 2, sums), load16(i + 3, sums));
+        vstore4(accumulate ? vload4(0, to + i) + sum : sum, 0, to + i);
+    }
+    ROLLED for (; i < count; i++) {
+        float sum = batch_fold(load16(i, sums), 0.0f, 0.0f, 0.0f).x;
+        to[i] = accumulate ? to[i] + sum : sum;
+    }
 }
 
-/* Part p of the sums, [O][C][kh][kw] and behind them [O] of dy alone, at partial + p * part_floats. x: part, y: group,
-   z: outputs_per_task outputs. */
+/* Part p of the sums, [O][C][kh][kw] and behind them [O] of dy alone, at partial + p * part_floats; the only part goes
+   to the gradients instead. x: part, y: group, z: outputs_per_task outputs, and of those taps_per_task taps. bias_way: 0
+   not at all, 1 =, 2 += . */
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 conv2d_batch_weight(__global const float *restrict x_all, ulong x_at, __global const float *restrict dy_all,
-                    ulong dy_at, __global float *restrict partial, ulong partial_at, int height, int width,
+                    ulong dy_at, __global float *restrict partial, ulong partial_at, __global float *restrict dweight,
+                    ulong dweight_at, __global float *restrict dbias, ulong dbias_at, int height, int width,
                     int out_height, int out_width, int channels, int outputs, int groups, int kernel_height,
                     int kernel_width, int stride_y, int stride_x, int dilation_y, int dilation_x, int top, int left,
                     int chunks, int chunks_per_part, int row_chunks, int rows_per_chunk, int outputs_per_task,
-                    int part_floats, __local float *copies, __local float *sums)
+                    int taps_per_task, int part_floats, __local float *copies, __local float *sums, int accumulate,
+                    int bias_way)
 {
-    int part = (int)get_global_id(0), group = (int)get_global_id(1), o = (int)get_global_id(2) * outputs_per_task;
-    int last_output = min(o + outputs_per_task, outputs), area = kernel_height * kernel_width;
-    int depth = channels * area, size = height * width * LANES, dy_plane = out_height * out_width * LANES;
+    int part = (int)get_global_id(0), group = (int)get_global_id(1), area = kernel_height * kernel_width;
+    int all_taps = channels * area, tap_tasks = max((all_taps + taps_per_task - 1) / taps_per_task, 1);
+    int task = (int)get_global_id(2) / tap_tasks;
+    int first_tap = ((int)get_global_id(2) - task * tap_tasks) * taps_per_task;
+    int o = task * outputs_per_task, last_output = min(o + outputs_per_task, outputs);
+    int depth = min(taps_per_task, all_taps - first_tap), size = height * width * LANES;
+    int dy_plane = out_height * out_width * LANES;
     int columns = (out_width - 1) * stride_x + (kernel_width - 1) * dilation_x + 1;
+    bool with_bias = first_tap == 0;
     __local float *bias = sums + (last_output - o) * depth * LANES;
     int first = part * chunks_per_part, last = min(first + chunks_per_part, chunks);
     ROLLED for (int chunk = first; chunk < last; chunk++) {
@@ -142,7 +153,8 @@ conv2d_batch_weight(__global const float *restrict x_all, ulong x_at, __global c
             batch_copy(x + (ulong)c * size, height, width, first_row * stride_y - top, -left, window_rows, columns,
                        copies + c * plane_floats);
         ROLLED for (int k0 = o, k; k0 < last_output; k0 += k) {
-            int c = 0, u = 0, v = 0, left_over = last_output - k0;
+            int c = first_tap / area, u = (first_tap - c * area) / kernel_width;
+            int v = first_tap - c * area - u * kernel_width, left_over = last_output - k0;
             k = left_over >= 6 ? 6 : left_over >= 4 ? 4 : left_over >= 2 ? 2 : 1;
             ROLLED for (int q = 0; q < depth; q += TILE_TAPS) {
                 batch_taps taps;
@@ -160,7 +172,7 @@ conv2d_batch_weight(__global const float *restrict x_all, ulong x_at, __global c
                 batch_weight(k, &job, &taps, dy + (ulong)k0 * dy_plane, copies,
                              sums + ((k0 - o) * depth + q) * LANES);
             }
-            ROLLED for (int i = k0; i < k0 + k; i++) {
+            ROLLED for (int i = k0; i < k0 + k && with_bias; i++) {
                 float16 even = job.load ? load16(i - o, bias) : (float16)0.0f, odd = 0.0f;
                 __global const float *g = dy + (ulong)i * dy_plane;
                 int p = 0;
@@ -174,9 +186,15 @@ conv2d_batch_weight(__global const float *restrict x_all, ulong x_at, __global c
             }
         }
     }
+    bool only = chunks_per_part >= chunks;
     partial += partial_at + (ulong)part * part_floats;
-    batch_fold_all(sums, (last_output - o) * depth, partial + (ulong)(group * outputs + o) * depth);
-    batch_fold_all(bias, last_output - o, partial + (ulong)groups * outputs * depth + group * outputs + o);
+    dweight = only ? dweight + dweight_at : partial;
+    dbias = only ? dbias + dbias_at : partial + (ulong)groups * outputs * all_taps;
+    ROLLED for (int i = o; i < last_output && depth > 0; i++)
+        batch_fold_all(sums + (i - o) * depth * LANES, depth, only && accumulate,
+                       dweight + (ulong)(group * outputs + i) * all_taps + first_tap);
+    if (with_bias && (bias_way || !only))
+        batch_fold_all(bias, last_output - o, only && bias_way == 2, dbias + group * outputs + o);
 }
 
 /* dweight (+)= the sum of the parts, in their order, and dbias behind the weights; bias_way: 0 not at all, 1 =, 2 +=.

@@ -14,11 +14,14 @@ enum {
     MOST_PHASES = 16,
     TILE_OUTPUTS = 6,
     TILE_PIXELS = 4,
+    TILE_TAPS = 4,
     CHUNK_FLOATS = 12 << 10, /* of the gradient, for a tile of outputs: what the first cache holds */
     SUM_RUN = 256
 };
 
 static const double PRODUCTS_A_MICROSECOND = 60e3; /* of a unit, about */
+static const double COPIES_A_MICROSECOND = 16e3;   /* floats */
+static const double LAUNCH_MICROSECONDS = 20;
 
 typedef struct batch_split {
     int64_t blocks, phases, in_planes, out_planes;
@@ -30,13 +33,13 @@ typedef struct batch_split {
 typedef struct batch_weight_split {
     int64_t rows_per_chunk, row_chunks, chunks, chunks_per_part, parts;
     int64_t channels; /* 0: the bias alone */
-    int64_t outputs_per_task, copy_floats, sum_floats, weights, part_floats;
+    int64_t outputs_per_task, taps_per_task, tap_tasks, copy_floats, sum_floats, weights, part_floats;
 } batch_weight_split;
 
 typedef struct batch_plan {
     linnet_backend_plan base;
     linnet_cl_conv2d shape;
-    linnet_cl_kernel *product, *sums, *store;
+    linnet_cl_kernel *product, *sums, *store; /* store: of several parts */
 } batch_plan;
 
 static int64_t ceil_div(int64_t a, int64_t b)
@@ -127,18 +130,36 @@ static batch_split split_of(const linnet_backend_device *device, const linnet_cl
     return split;
 }
 
-/* As many parts that the last of the units to end does so early: of those, the fewest. */
-static int64_t parts_of(int64_t chunks, int64_t tasks, int64_t units)
+/* Until the last unit is done with `tasks` tasks for all outputs and groups, each split into parts and by taps. A chunk
+   takes copy_time, and tap_time for each tap. */
+static double weight_microseconds(const batch_weight_split *s, int64_t tasks, int64_t units, double copy_time,
+                                  double tap_time)
 {
-    int64_t best = 1, least = INT64_MAX;
-    for (int64_t parts = 1; parts <= 4 * units && parts <= chunks; parts++) {
-        int64_t each = ceil_div(chunks, parts), longest = ceil_div(tasks * ceil_div(chunks, each), units) * each;
-        if (longest < least) {
-            least = longest;
-            best = parts;
+    double chunks = (double)(ceil_div(tasks * s->parts * s->tap_tasks, units) * s->chunks_per_part);
+    return chunks * (copy_time + tap_time * (double)s->taps_per_task) + (s->parts > 1 ? LAUNCH_MICROSECONDS : 0);
+}
+
+/* Splits by parts of the batch, which another launch adds up, and by taps so that the last unit ends early. */
+static void split_further(const linnet_cl_conv2d *s, int64_t tasks, int64_t units, int64_t depth,
+                          batch_weight_split *out)
+{
+    batch_weight_split trial = *out;
+    int64_t tiles = depth > 0 ? ceil_div(depth, TILE_TAPS) : 1;
+    double least = INFINITY, copy_time = (double)out->copy_floats / COPIES_A_MICROSECOND;
+    double tap_time =
+        (double)(out->rows_per_chunk * s->out_width * LINNET_CL_LANES * out->outputs_per_task) / PRODUCTS_A_MICROSECOND;
+    for (int64_t tap_tasks = 1; tap_tasks <= tiles && tap_tasks <= 4 * units; tap_tasks++)
+        for (int64_t parts = 1; parts <= 4 * units && parts <= trial.chunks; parts++) {
+            trial.chunks_per_part = ceil_div(trial.chunks, parts);
+            trial.parts = ceil_div(trial.chunks, trial.chunks_per_part);
+            trial.taps_per_task = ceil_div(tiles, tap_tasks) * TILE_TAPS;
+            trial.tap_tasks = ceil_div(tiles * TILE_TAPS, trial.taps_per_task);
+            double time = weight_microseconds(&trial, tasks, units, copy_time, tap_time);
+            if (time < least) {
+                least = time;
+                *out = trial;
+            }
         }
-    }
-    return best;
 }
 
 static batch_weight_split weight_split_of(const linnet_backend_device *device, const linnet_cl_conv2d *shape)
@@ -156,13 +177,13 @@ static batch_weight_split weight_split_of(const linnet_backend_device *device, c
     int64_t most = (limit - split.copy_floats) / ((depth + 1) * LINNET_CL_LANES);
     if (most < split.outputs_per_task) /* 0: it does not fit */
         split.outputs_per_task = most > 0 ? most / TILE_OUTPUTS * TILE_OUTPUTS : 0;
-    split.sum_floats = split.outputs_per_task * (depth + 1) * LINNET_CL_LANES;
     split.rows_per_chunk = rows;
     split.row_chunks = ceil_div(s.out_height, rows);
     split.chunks = linnet_cl_blocks(s.images) * split.row_chunks;
     int64_t tasks = s.groups * (split.outputs_per_task ? ceil_div(s.group_outputs, split.outputs_per_task) : 1);
-    split.chunks_per_part = ceil_div(split.chunks, parts_of(split.chunks, tasks, (int64_t)device->info.compute_units));
-    split.parts = ceil_div(split.chunks, split.chunks_per_part);
+    split_further(&s, tasks, (int64_t)device->info.compute_units, depth, &split);
+    int64_t taps = depth < split.taps_per_task ? depth : split.taps_per_task;
+    split.sum_floats = split.outputs_per_task * (taps + 1) * LINNET_CL_LANES;
     split.weights = s.outputs * depth;
     split.part_floats = split.weights + s.outputs;
     return split;
@@ -218,20 +239,26 @@ static linnet_status batch_run_forward(linnet_backend_plan *base, linnet_backend
     return linnet_cl_channels_run_forward(plan->product, &plan->shape, queue, args);
 }
 
+/* The scalars of a run of a kernel that stores both gradients. */
+static void set_ways(linnet_cl_kernel *kernel, bool wants_bias, const linnet_layer_args *args)
+{
+    linnet_cl_run_int(kernel, 0, linnet_cl_bit(args->accumulate_parameters, LINNET_CONV2D_WEIGHT));
+    linnet_cl_run_int(kernel, 1, wants_bias ? 1 + linnet_cl_bit(args->accumulate_parameters, LINNET_CONV2D_BIAS) : 0);
+}
+
 static linnet_status run_weight(batch_plan *plan, linnet_backend_queue *queue, const linnet_layer_args *args)
 {
     const linnet_cl_conv2d *s = &plan->shape;
     linnet_view none = linnet_cl_no_view;
+    linnet_view dweight = s->want_weight ? args->parameter_gradients[LINNET_CONV2D_WEIGHT] : none;
+    linnet_view dbias = s->want_bias ? args->parameter_gradients[LINNET_CONV2D_BIAS] : none;
+    set_ways(plan->sums, s->want_bias, args);
     linnet_status status = linnet_cl_launch(plan->sums, queue, s->want_weight ? args->inputs[LINNET_CONV2D_X] : none,
-                                            args->output_gradients[LINNET_CONV2D_Y], args->workspace);
-    if (status)
+                                            args->output_gradients[LINNET_CONV2D_Y], args->workspace, dweight, dbias);
+    if (status || !plan->store)
         return status;
-    linnet_cl_run_int(plan->store, 0, linnet_cl_bit(args->accumulate_parameters, LINNET_CONV2D_WEIGHT));
-    linnet_cl_run_int(plan->store, 1,
-                      s->want_bias ? 1 + linnet_cl_bit(args->accumulate_parameters, LINNET_CONV2D_BIAS) : 0);
-    return linnet_cl_launch(plan->store, queue, args->workspace,
-                            s->want_weight ? args->parameter_gradients[LINNET_CONV2D_WEIGHT] : none,
-                            s->want_bias ? args->parameter_gradients[LINNET_CONV2D_BIAS] : none);
+    set_ways(plan->store, s->want_bias, args);
+    return linnet_cl_launch(plan->store, queue, args->workspace, dweight, dbias);
 }
 
 static linnet_status batch_run_backward(linnet_backend_plan *base, linnet_backend_queue *queue,
@@ -275,17 +302,20 @@ static void weight_kernels(batch_plan *plan)
 {
     const linnet_cl_conv2d *s = &plan->shape;
     batch_weight_split split = weight_split_of(plan->base.device, s);
-    plan->sums = linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_CONV2D_BATCH_WEIGHT, "conv2d_batch_weight", 3);
+    plan->sums = linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_CONV2D_BATCH_WEIGHT, "conv2d_batch_weight", 5);
     const int64_t channels[] = {split.channels, s->group_outputs, s->groups};
-    const int64_t constants[] = {split.chunks,         split.chunks_per_part,  split.row_chunks,
-                                 split.rows_per_chunk, split.outputs_per_task, split.part_floats};
+    const int64_t constants[] = {split.chunks,           split.chunks_per_part, split.row_chunks, split.rows_per_chunk,
+                                 split.outputs_per_task, split.taps_per_task,   split.part_floats};
     linnet_cl_conv2d_sizes(plan->sums, s, false);
     linnet_cl_ints(plan->sums, channels);
     linnet_cl_conv2d_window(plan->sums, s);
     linnet_cl_ints(plan->sums, constants);
     linnet_cl_local(plan->sums, (uint64_t)(split.copy_floats + LINNET_CL_LANES) * sizeof(float)); /* 0 is no size */
     linnet_cl_local(plan->sums, (uint64_t)split.sum_floats * sizeof(float));
-    linnet_cl_range(plan->sums, split.parts, s->groups, ceil_div(s->group_outputs, split.outputs_per_task), 1);
+    linnet_cl_range(plan->sums, split.parts, s->groups,
+                    ceil_div(s->group_outputs, split.outputs_per_task) * split.tap_tasks, 1);
+    if (split.parts == 1)
+        return;
     plan->store =
         linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_CONV2D_BATCH_WEIGHT, "conv2d_batch_weight_sum", 3);
     const int64_t store_constants[] = {split.weights, split.part_floats, split.parts, SUM_RUN};

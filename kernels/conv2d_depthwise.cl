@@ -41,6 +41,12 @@
 #endif
 #define MOST_PHASES 16
 
+#ifdef __clang__
+#define LIKELY(condition) __builtin_expect(condition, 1)
+#else
+#define LIKELY(condition) (condition)
+#endif
+
 /* What a tile needs to know besides its place; tap: where it finds its inputs, and its weights. */
 typedef struct depthwise_job {
     int taps, out_pixel, accumulate;
@@ -48,7 +54,29 @@ typedef struct depthwise_job {
     float16 bias;
 } depthwise_job;
 
-/* R pixels, the first `skip` of which are stored by someone else. */
+float16 depthwise_clamp(float16 v, float16 low, float16 high)
+{
+    v = select(v, low, v < low);
+    return select(v, high, v > high);
+}
+
+/* The sums of R pixels, the first `skip` of which are stored by someone else, too: where that adds to what is there,
+   only by them. */
+#define STORE(R)                                                                                                       \
+    float16 low = job->low, high = job->high;                                                                          \
+    int out_step = job->out_pixel;                                                                                     \
+    if (job->accumulate) {                                                                                             \
+        UNROLL for (int r = 0; r < R; r++)                                                                             \
+        {                                                                                                              \
+            __global float *to = out + r * out_step;                                                                   \
+            if (r >= skip)                                                                                             \
+                store16(depthwise_clamp(sum[r] + load16(0, to), low, high), 0, to);                                    \
+        }                                                                                                              \
+    } else {                                                                                                           \
+        UNROLL for (int r = 0; r < R; r++) store16(depthwise_clamp(sum[r], low, high), 0, out + r * out_step);         \
+    }
+
+/* R pixels. */
 #define TILE(R)                                                                                                        \
     void depthwise_tile_##R(const depthwise_job *job, __local const float *restrict a,                                 \
                             __global const float *restrict weight, const int2 *tap, int skip,                          \
@@ -61,15 +89,7 @@ typedef struct depthwise_job {
             float16 w = load16(0, weight + tap[i].y);                                                                  \
             UNROLL for (int r = 0; r < R; r++) sum[r] += w * load16(r, x);                                             \
         }                                                                                                              \
-        UNROLL for (int r = 0; r < R; r++)                                                                             \
-        {                                                                                                              \
-            if (r >= skip) {                                                                                           \
-                __global float *to = out + r * job->out_pixel;                                                         \
-                float16 v = job->accumulate ? sum[r] + load16(0, to) : sum[r];                                         \
-                v = select(v, (float16)job->low, v < job->low);                                                        \
-                store16(select(v, (float16)job->high, v > job->high), 0, to);                                          \
-            }                                                                                                          \
-        }                                                                                                              \
+        STORE(R)                                                                                                       \
     }
 
 #define EACH_TILE(X, R) X(R)
@@ -107,13 +127,6 @@ void depthwise_run(const depthwise_job *job, int pixels, __local const float *re
     }
 }
 
-void depthwise_store(const depthwise_job *job, float16 v, __global float *to)
-{
-    v = job->accumulate ? v + load16(0, to) : v;
-    v = select(v, (float16)job->low, v < job->low);
-    store16(select(v, (float16)job->high, v > job->high), 0, to);
-}
-
 /* R pixels S apart in `in`, as it lies, of rows of width; column: where the first one's would be without shift. tap and
    shift: of the rows that are there. */
 #define LINE(R, S)                                                                                                     \
@@ -128,20 +141,16 @@ void depthwise_store(const depthwise_job *job, float16 v, __global float *to)
             float16 w = load16(0, weight + tap[i].y);                                                                  \
             int at = column + shift[i];                                                                                \
             UNROLL for (int r = 2; r < R - 2; r++) sum[r] += w * load16(r * S, x);                                     \
-            if (at >= 0)                                                                                               \
+            if (LIKELY(at >= 0))                                                                                       \
                 sum[0] += w * load16(0, x);                                                                            \
-            if (at + S >= 0)                                                                                           \
+            if (LIKELY(at + S >= 0))                                                                                   \
                 sum[1] += w * load16(S, x);                                                                            \
-            if (at + (R - 2) * S < width)                                                                              \
+            if (LIKELY(at + (R - 2) * S < width))                                                                      \
                 sum[R - 2] += w * load16((R - 2) * S, x);                                                              \
-            if (at + (R - 1) * S < width)                                                                              \
+            if (LIKELY(at + (R - 1) * S < width))                                                                      \
                 sum[R - 1] += w * load16((R - 1) * S, x);                                                              \
         }                                                                                                              \
-        UNROLL for (int r = 0; r < R; r++)                                                                             \
-        {                                                                                                              \
-            if (r >= skip)                                                                                             \
-                depthwise_store(job, sum[r], out + r * job->out_pixel);                                                \
-        }                                                                                                              \
+        STORE(R)                                                                                                       \
     }
 
 #define EACH_LINE(X, R, S) X(R, S)

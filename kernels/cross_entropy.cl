@@ -2,13 +2,13 @@
 /*
  * cross_entropy of logits [N,C] and labels [N]: loss = -1/N sum log softmax(logits)[n, label n]. A label outside 0..C-1
  * takes no part. A line of group.clh is a row (gradient), or a run of rows one after the other (loss): line p adds up
- * rows [p * run, (p+1) * run) into partial[p], which reduce_parts adds up.
+ * rows [p * run, (p+1) * run) into partial[p], which reduce_parts adds up; the only part is the loss itself.
  */
 #include "group.clh"
 
 __kernel void cross_entropy_forward(__global const float *logits, ulong logits_at, __global const int *labels,
                                     ulong labels_at, __global float *partial, ulong partial_at, int rows, int classes,
-                                    int run, int parts, int lanes, int step)
+                                    int run, int parts, float scale, int lanes, int step)
 {
     GROUP_SCRATCH(scratch)
     int p = line_number(lanes, step), first = line_lane(lanes, step);
@@ -28,7 +28,7 @@ __kernel void cross_entropy_forward(__global const float *logits, ulong logits_a
             loss += log(sum) - (row[label] - largest);
     }
     if (p < parts && first == 0)
-        partial[partial_at + p] = loss;
+        partial[partial_at + p] = loss * scale;
 }
 
 /* dlogits = dloss / N (softmax(logits) - onehot(label)) */

@@ -12,6 +12,8 @@
  *       row 1          x | sum[1][0]    sum[1][1]  |     R rows: 14 or 8
  *            :           |     :            :      |     over block_k; then c is left to the next block's sums
  *
+ * On the way the sums of a's rows may be taken, too: of a gradient's columns, when weights' gradients are made of it.
+ *
  * Tunables: R is an argument (panel); where it is 14, eight last rows or fewer are a tile of 8. block_m (a multiple of
  * R), block_n (of 32) and block_k are, too; gemm.c chooses. With 16 registers of 8 floats TILE_ROWS 6 makes it 4 rows
  * by 16 columns.
@@ -75,7 +77,8 @@ APART void panel_transpose(__global const float *from, int line, int last, __loc
 APART float16 panel_load(int count, __global const float *from)
 {
     float lane[16];
-    ROLLED for (int i = 0; i < 16; i++) lane[i] = i < count ? from[i] : 0.0f;
+    ROLLED for (int i = 0; i < 16; i++)
+        lane[i] = i < count ? from[i] : 0.0f;
     return load16(0, lane);
 }
 
@@ -99,17 +102,28 @@ APART void panel_pack(__global const float *from, int line, int step, int count,
     }
     int k = 0;
     if (step == 1 && depth >= 8)
-        ROLLED for (; k < depth; k += 8)
-        {
+        ROLLED for (; k < depth; k += 8) {
             int at = min(k, depth - 8);
-            ROLLED for (int l = 0; l < width; l += 16)
-            {
+            ROLLED for (int l = 0; l < width; l += 16) {
                 int first = min(l, count - 1), last = min(count - first, width) - 1;
                 panel_transpose(from + (ulong)first * line + at, line, last, to + at * width + l, width);
             }
         }
-    ROLLED for (; k < depth; k++) ROLLED for (int l = 0; l < width; l++) to[k * width + l] =
-        from[(ulong)min(l, count - 1) * line + (ulong)k * step];
+    ROLLED for (; k < depth; k++)
+        ROLLED for (int l = 0; l < width; l++)
+            to[k * width + l] = from[(ulong)min(l, count - 1) * line + (ulong)k * step];
+}
+
+/* sums[i] (+)= the depth's sum of line i of a panel, count lines. */
+APART void panel_sum(__local const float *panel, int width, int depth, int count, int accumulate, __global float *sums)
+{
+    float lane[16];
+    float16 sum = 0.0f;
+    ROLLED for (int k = 0; k < depth; k++)
+        sum += load16(0, panel + k * width);
+    store16(sum, 0, lane);
+    ROLLED for (int i = 0; i < min(count, width); i++)
+        sums[i] = accumulate ? sums[i] + lane[i] : lane[i];
 }
 
 typedef struct panel_tile {
@@ -133,18 +147,15 @@ float4 panel_clamp4(float4 v, float low, float high)
 /* What there is of a tile at an edge, from local memory where the tile left it. */
 APART void panel_edge(const panel_tile *tile, int rows, __local const float *sums, __global float *c)
 {
-    ROLLED for (int r = 0; r < min(rows, tile->rows); r++, sums += PANEL_COLUMNS, c += tile->c_row)
-    {
+    ROLLED for (int r = 0; r < min(rows, tile->rows); r++, sums += PANEL_COLUMNS, c += tile->c_row) {
         int columns = min(PANEL_COLUMNS, tile->columns), i = 0;
-        ROLLED for (; i + 4 <= columns; i += 4)
-        {
+        ROLLED for (; i + 4 <= columns; i += 4) {
             float4 v = vload4(0, sums + i);
             v += tile->load ? vload4(0, c + i) : (float4)0.0f;
             v = tile->last ? panel_clamp4(v, tile->low, tile->high) : v;
             vstore4(v, 0, c + i);
         }
-        ROLLED for (; i < columns; i++)
-        {
+        ROLLED for (; i < columns; i++) {
             float v = tile->load ? c[i] + sums[i] : sums[i];
             v = tile->last && v < tile->low ? tile->low : v;
             c[i] = tile->last && v > tile->high ? tile->high : v;
@@ -204,11 +215,12 @@ PANEL_TILE(8, ROLLED)
 /* Rows of the panel that `left` rows begin with. */
 #define PANEL_HEIGHT(left) ((left) <= 8 ? min(panel, 8) : panel)
 
-/* x: rows / block_m, y: columns / block_n. */
+/* x: rows / block_m, y: columns / block_n. has_sums: one product in one part. */
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 gemm_panel(__global const float *restrict a, ulong a_at, __global const float *restrict b, ulong b_at,
-           __global const float *restrict bias, ulong bias_at, __global float *restrict c, ulong c_at, int panel,
-           int block_m, int block_n, int block_k, float low, float high, __local float *panels, GEMM_ARGUMENTS)
+           __global const float *restrict bias, ulong bias_at, __global float *restrict c, ulong c_at,
+           __global float *restrict sums, ulong sums_at, int panel, int block_m, int block_n, int block_k, float low,
+           float high, int has_sums, __local float *panels, GEMM_ARGUMENTS, int accumulate_sums)
 {
     int i0 = (int)get_global_id(0) * block_m, j0 = (int)get_global_id(1) * block_n;
     int rows = min(block_m, m - i0), columns = min(block_n, n - j0);
@@ -219,15 +231,18 @@ gemm_panel(__global const float *restrict a, ulong a_at, __global const float *r
     a += (ulong)i0 * a_row;
     b += (ulong)j0 * b_col;
     c += (ulong)i0 * c_row + j0;
-    ROLLED for (int k = 0; k < depth; k += block_k, a += (ulong)block_k * a_col, b += (ulong)block_k * b_row)
-    {
+    ROLLED for (int k = 0; k < depth; k += block_k, a += (ulong)block_k * a_col, b += (ulong)block_k * b_row) {
         tile.depth = min(block_k, depth - k);
         tile.load = k > 0 || accumulate;
         tile.last = k + block_k >= depth;
-        ROLLED for (int i = 0; i < rows; i += panel) panel_pack(
-            a + (ulong)i * a_row, a_row, a_col, m - i0 - i, tile.depth, a_panels + i * block_k, PANEL_HEIGHT(rows - i));
-        ROLLED for (int j = 0; j < columns; j += PANEL_COLUMNS)
-        {
+        ROLLED for (int i = 0; i < rows; i += panel) {
+            __local float *to = a_panels + i * block_k;
+            int height = PANEL_HEIGHT(rows - i);
+            panel_pack(a + (ulong)i * a_row, a_row, a_col, m - i0 - i, tile.depth, to, height);
+            if (has_sums && j0 == 0)
+                panel_sum(to, height, tile.depth, rows - i, k > 0 || accumulate_sums, sums + sums_at + i0 + i);
+        }
+        ROLLED for (int j = 0; j < columns; j += PANEL_COLUMNS) {
             float16 start[BLOCKS];
             for (int t = 0; t < BLOCKS; t++)
                 start[t] = has_bias && k == 0 && j + 16 * t < columns
@@ -235,8 +250,7 @@ gemm_panel(__global const float *restrict a, ulong a_at, __global const float *r
                                : (float16)0.0f;
             panel_pack(b + (ulong)j * b_col, b_col, b_row, n - j0 - j, tile.depth, b_panel, PANEL_COLUMNS);
             tile.columns = columns - j;
-            ROLLED for (int i = 0; i < rows; i += panel)
-            {
+            ROLLED for (int i = 0; i < rows; i += panel) {
                 int height = PANEL_HEIGHT(rows - i);
                 __local const float *a_panel = a_panels + i * block_k;
                 __global float *place = c + (ulong)i * c_row + j;

@@ -40,7 +40,8 @@ enum {
     LEAST_COLUMNS = 8,
     LEAST_ROWS = 4,
     LEAST_DEPTH = 1,
-    FEWEST_ROWS = 56 /* in local memory */
+    FEWEST_ROWS = 56, /* in local memory */
+    PANEL_VIEWS = 5   /* with the sums of rows: one more than other kernels */
 };
 
 typedef struct panel_split {
@@ -156,13 +157,14 @@ static linnet_cl_kernel *panel_kernel(linnet_backend_plan *plan, const linnet_cl
     panel_split split = split_of(plan->device, gemm);
     float low, high;
     clamp_of(&gemm->epilogue, &low, &high);
-    linnet_cl_kernel *kernel = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_GEMM_PANEL, "gemm_panel", 4);
+    linnet_cl_kernel *kernel = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_GEMM_PANEL, "gemm_panel", PANEL_VIEWS);
     linnet_cl_int(kernel, split.panel);
     linnet_cl_int(kernel, split.block_m);
     linnet_cl_int(kernel, split.block_n);
     linnet_cl_int(kernel, split.block_k);
     linnet_cl_float(kernel, low);
     linnet_cl_float(kernel, high);
+    linnet_cl_int(kernel, gemm->row_sums);
     linnet_cl_local(kernel, split_bytes(&split));
     linnet_cl_range(kernel, tiles(gemm->m, split.block_m), tiles(gemm->n, split.block_n), products(gemm), 1);
     return kernel;
@@ -287,9 +289,33 @@ linnet_cl_kernel *linnet_cl_gemm_kernel(linnet_backend_plan *plan, const linnet_
     return kernel;
 }
 
+bool linnet_cl_gemm_has_sums(const linnet_cl_kernel *kernel, const linnet_cl_gemm *gemm)
+{
+    return gemm->row_sums && kernel->view_count == PANEL_VIEWS;
+}
+
+static linnet_status run_panel(linnet_cl_kernel *kernel, linnet_backend_queue *queue, const linnet_view *views,
+                               cl_int accumulate, cl_int accumulate_sums)
+{
+    linnet_cl_run_int(kernel, 0, accumulate);
+    linnet_cl_run_int(kernel, 1, accumulate_sums);
+    return linnet_cl_launch_views(kernel, queue, views, PANEL_VIEWS);
+}
+
+linnet_status linnet_cl_gemm_run_sums(linnet_cl_kernel *kernel, linnet_backend_queue *queue, linnet_view a,
+                                      linnet_view b, linnet_view c, cl_int accumulate, linnet_view sums,
+                                      cl_int accumulate_sums)
+{
+    const linnet_view views[PANEL_VIEWS] = {a, b, linnet_cl_no_view, c, sums};
+    return run_panel(kernel, queue, views, accumulate, accumulate_sums);
+}
+
 linnet_status linnet_cl_gemm_run(linnet_cl_kernel *kernel, linnet_backend_queue *queue, linnet_view a, linnet_view b,
                                  linnet_view bias, linnet_view c, cl_int accumulate)
 {
+    const linnet_view views[PANEL_VIEWS] = {a, b, bias, c, linnet_cl_no_view};
+    if (kernel->view_count == PANEL_VIEWS)
+        return run_panel(kernel, queue, views, accumulate, 0);
     linnet_cl_run_int(kernel, 0, accumulate);
     return linnet_cl_launch(kernel, queue, a, b, bias, c);
 }

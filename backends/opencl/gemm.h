@@ -19,16 +19,23 @@ typedef struct linnet_cl_gemm {
     int64_t batches;                   /* 0: 1 */
     int64_t a_batch, b_batch, c_batch; /* with batches or run */
     int64_t run;                       /* 0: all of depth, one part */
+    bool row_sums; /* sums [m] (+)= those of a's rows, too, where the kernel can; one product, one part */
 } linnet_cl_gemm;
 
 /* The plan's next kernel, ours, for any gemm. tiled: the one for large products on this kind of device; else a few
    elements a work-item, so that a small product keeps a GPU busy. */
 linnet_cl_kernel *linnet_cl_gemm_kernel(linnet_backend_plan *plan, const linnet_cl_gemm *gemm, bool tiled);
+/* Does it take the sums of rows that were asked for? Then run_sums runs it. */
+bool linnet_cl_gemm_has_sums(const linnet_cl_kernel *kernel, const linnet_cl_gemm *gemm);
+linnet_status linnet_cl_gemm_run_sums(linnet_cl_kernel *kernel, linnet_backend_queue *queue, linnet_view a,
+                                      linnet_view b, linnet_view c, cl_int accumulate, linnet_view sums,
+                                      cl_int accumulate_sums);
 linnet_status linnet_cl_gemm_run(linnet_cl_kernel *kernel, linnet_backend_queue *queue, linnet_view a, linnet_view b,
                                  linnet_view bias, linnet_view c, cl_int accumulate);
 
 /* Rows and columns of a group's tile (tile.clh), which takes twice as many work-items: 128 where both sides fill it and
-   every unit still gets its groups (parameters.def), else 64; 0 where the device has no such groups or too little local memory. */
+   every unit still gets its groups (parameters.def), else 64; 0 where the device has no such groups or too little local
+   memory. */
 int64_t linnet_cl_tile_of(const linnet_backend_device *device, int64_t rows, int64_t columns, int64_t batches);
 
 /* CLBlast: each of a and b must have a unit stride; no bias, no epilogue, one part. batches products, whose operands

@@ -12,6 +12,7 @@ typedef struct linear_plan {
     linnet_cl_gemm products[3];   /* forward; backward: data, weight */
     linnet_cl_kernel *kernels[3]; /* the same, when they are ours */
     linnet_cl_kernel *bias;       /* forward: behind CLBlast; backward: its gradient. NULL where not needed */
+    bool bias_with_weight;        /* backward: the weights' product makes the gradient of the bias, too */
 } linear_plan;
 
 enum { FORWARD = 0, DATA = 1, WEIGHT = 2 };
@@ -76,6 +77,18 @@ static linnet_status linear_run_forward(linnet_backend_plan *base, linnet_backen
     return linnet_cl_launch(plan->bias, queue, bias, y);
 }
 
+static linnet_status linear_run_weight(linear_plan *plan, linnet_backend_queue *queue, const linnet_layer_args *args)
+{
+    linnet_view dy = args->output_gradients[LINNET_LINEAR_Y], x = args->inputs[LINNET_LINEAR_X];
+    linnet_view dw = args->parameter_gradients[LINNET_LINEAR_WEIGHT];
+    cl_int accumulate = linnet_cl_bit(args->accumulate_parameters, LINNET_LINEAR_WEIGHT);
+    if (plan->bias_with_weight)
+        return linnet_cl_gemm_run_sums(plan->kernels[WEIGHT], queue, dy, x, dw, accumulate,
+                                       args->parameter_gradients[LINNET_LINEAR_BIAS],
+                                       linnet_cl_bit(args->accumulate_parameters, LINNET_LINEAR_BIAS));
+    return linear_product(plan, WEIGHT, queue, dy, x, linnet_cl_no_view, dw, accumulate);
+}
+
 static linnet_status linear_run_backward(linnet_backend_plan *base, linnet_backend_queue *queue,
                                          const linnet_layer_args *args)
 {
@@ -87,9 +100,7 @@ static linnet_status linear_run_backward(linnet_backend_plan *base, linnet_backe
                                 args->input_gradients[LINNET_LINEAR_X],
                                 linnet_cl_bit(args->accumulate_inputs, LINNET_LINEAR_X));
     if (plan->want_parameters & 1u << LINNET_LINEAR_WEIGHT && !status)
-        status = linear_product(plan, WEIGHT, queue, dy, args->inputs[LINNET_LINEAR_X], linnet_cl_no_view,
-                                args->parameter_gradients[LINNET_LINEAR_WEIGHT],
-                                linnet_cl_bit(args->accumulate_parameters, LINNET_LINEAR_WEIGHT));
+        status = linear_run_weight(plan, queue, args);
     if (plan->bias && !status)
         status = linnet_cl_reduce(plan->bias, queue, dy, args->parameter_gradients[LINNET_LINEAR_BIAS],
                                   linnet_cl_bit(args->accumulate_parameters, LINNET_LINEAR_BIAS));
@@ -107,6 +118,15 @@ static void linear_bias_kernel(linear_plan *plan, const linnet_cl_gemm *product)
     linnet_cl_range(plan->bias, product->n, product->m, 1, 64);
 }
 
+/* With the weights' product, or by itself: rows of dy are the parts of a sum over [O]. */
+static void linear_bias_gradient(linear_plan *plan, int64_t n, int64_t o)
+{
+    const linnet_cl_kernel *weight = plan->kernels[WEIGHT];
+    plan->bias_with_weight = weight && linnet_cl_gemm_has_sums(weight, &plan->products[WEIGHT]);
+    if (!plan->bias_with_weight)
+        plan->bias = linnet_cl_reduce_kernel(&plan->base, o, n, 1.0f);
+}
+
 static void linear_kernels(linear_plan *plan, const linnet_layer_desc *desc)
 {
     int64_t n = desc->outputs[0].dims[0], o = desc->parameters[LINNET_LINEAR_WEIGHT].dims[0],
@@ -118,6 +138,7 @@ static void linear_kernels(linear_plan *plan, const linnet_layer_desc *desc)
     plan->products[DATA] = linnet_cl_linear_backward_data(n, i, o);
     plan->products[WEIGHT] = linnet_cl_linear_backward_weight(n, i, o);
     plan->products[FORWARD].has_bias = plan->has_bias;
+    plan->products[WEIGHT].row_sums = linnet_cl_wants_parameter(desc, LINNET_LINEAR_BIAS);
     if (desc->epilogue_count)
         plan->products[FORWARD].epilogue = desc->epilogue[0];
     for (int which = 0; which < 3; which++)
@@ -125,9 +146,8 @@ static void linear_kernels(linear_plan *plan, const linnet_layer_desc *desc)
             plan->kernels[which] = linnet_cl_gemm_kernel(&plan->base, &plan->products[which], plan->tiled);
     if (forward && plan->clblast && (plan->has_bias || desc->epilogue_count))
         linear_bias_kernel(plan, &plan->products[FORWARD]);
-    /* Rows of dy are the parts of a sum over [O]. */
     if (!forward && linnet_cl_wants_parameter(desc, LINNET_LINEAR_BIAS))
-        plan->bias = linnet_cl_reduce_kernel(&plan->base, o, n, 1.0f);
+        linear_bias_gradient(plan, n, o);
 }
 
 static linnet_status linear_plan_new(linnet_backend_device *device, const linnet_layer_desc *desc,

@@ -188,12 +188,14 @@ typedef struct linnet_tune_report {
     uint32_t struct_size; /* set by the caller */
     uint32_t layers;      /* different ones, forwards and backwards together */
     uint32_t measured;    /* implementations */
-    uint32_t wrong;       /* of them: not within the layer's tolerance of the first; they are not used any more */
+    uint32_t wrong;       /* of them: not within the layer's tolerance; they are not used any more */
     uint32_t skipped;     /* too large, or failed: the estimate stays */
 } linnet_tune_report;
 /* Measures every implementation that a plan for these feeds and the current settings could use, each layer and size
-   once, and compares it with the first that accepts. From then on this session's devices, as long as they are open,
-   choose by what was measured; plans are made anew. options may be NULL. */
+   once, and compares it with the first that accepts: of kernels that a driver compiled here, the first that the
+   comparison with the reference at first use (LINNET_CHECK) has found right. From then on this session's devices, as
+   long as they are open, choose by what was measured; plans are made anew. options may be NULL. LINNET_END: progress
+   stopped it; what was measured until then counts. */
 LINNET_API linnet_status linnet_session_tune(linnet_session *session, const linnet_batch *batch,
                                              const linnet_tune_options *options, linnet_tune_report *out_report);
 /* Keeps it in the cache directory, for every session on these devices from then on. */

@@ -95,12 +95,13 @@ static void keep(linnet_session *session, const linnet_measured *m, uint32_t pla
     }
     report->measured++;
     report->wrong += wrong;
-    snprintf(label, sizeof label, "%s %s %s%s", linnet_layer_find(m->desc.kind)->name,
-             m->desc.direction == LINNET_FORWARD ? "forward" : "backward", m->candidate.name, wrong ? " wrong" : "");
-    if (wrong)
-        linnet_log(session->context, LINNET_LOG_WARNING,
-                   "%s: %s computes something else than the first and is left out",
+    int length = snprintf(label, sizeof label, "%s %s %.24s", linnet_layer_find(m->desc.kind)->name,
+                          m->desc.direction == LINNET_FORWARD ? "forward" : "backward", m->candidate.name);
+    if (wrong) {
+        linnet_log(session->context, LINNET_LOG_WARNING, "%s: %s does not compute what is right and is left out",
                    session->places[place].device->label, label);
+        snprintf(label + length, sizeof label - (size_t)length, " wrong");
+    }
     linnet_tuned_set(session->places[place].device, m->key, label, wrong ? WRONG_COST : 1e6 * m->seconds);
 }
 

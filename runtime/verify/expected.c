@@ -1,10 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the reference says: the layer, then its epilogue as layers of their own, then all gradients. */
 #include "harness.h"
+#include "trust.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+
+static bool is_trusted(linnet_trial *t)
+{
+    if (!t->check->trusts_only)
+        return true;
+    linnet_trial_formats(t);
+    return linnet_trust_check(t->arena->device, &t->desc, t->candidate.name);
+}
 
 bool linnet_trial_plan_first(linnet_trial *t)
 {
@@ -15,7 +24,7 @@ bool linnet_trial_plan_first(linnet_trial *t)
             break;
         if (status)
             return false;
-        if (!t->candidate.refusal)
+        if (!t->candidate.refusal && is_trusted(t))
             return linnet_trial_plan(t);
     }
     linnet_check_fail(check, "no %s implementation accepts this case",

@@ -20,6 +20,7 @@ typedef struct linnet_check {
     const char *only;           /* candidate name or NULL */
     const char *only_backward;  /* the same of what goes back; "": nothing does */
     struct linnet_focus *focus; /* what it is confined to; NULL: nothing */
+    bool trusts_only;           /* what is expected comes from what is right at first use (trust.h) */
     linnet_verify_result *result;
     size_t report_used;
     char where[256]; /* "forward im2col_gemm, random fill, in place" */
@@ -140,7 +141,8 @@ void linnet_trial_begin(linnet_trial *trial, linnet_arena *arena, const linnet_c
                         linnet_direction direction);
 /* LINNET_OK, LINNET_END, or what the plugin returned (then the check has failed). */
 linnet_status linnet_trial_candidate(linnet_trial *trial, uint32_t index);
-/* The first candidate that accepts, planned. False: the check has failed. */
+/* The first candidate that accepts (and is to be trusted, where the check asks for that), planned. False: the check has
+   failed. */
 bool linnet_trial_plan_first(linnet_trial *trial);
 /* Takes the current candidate's formats. */
 void linnet_trial_formats(linnet_trial *trial);

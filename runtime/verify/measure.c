@@ -236,6 +236,7 @@ linnet_status linnet_measure_layer(linnet_device *device, linnet_measured *list,
     m->result.size = sizeof m->result;
     m->seconds = seconds;
     linnet_check_begin(&m->check, device, device, "tuning", NULL, &m->result);
+    m->check.trusts_only = true;
     if (case_of(&list[0].desc, &m->problem) && linnet_arena_open(&m->arena, &m->check, device)) {
         if (prepare(m))
             measure_list(m, list, count);

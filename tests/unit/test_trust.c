@@ -15,6 +15,8 @@ enum { N = 2, FEATURES = 3, CLASSES = 2, WIDE = 16 };
 
 static char said[8192]; /* warnings and what was checked */
 static int warnings, checks;
+static bool tunes; /* before it runs; what came of it: */
+static linnet_tune_report tuned;
 
 static void listen(void *user, linnet_log_level level, const char *message)
 {
@@ -46,6 +48,7 @@ static int forget(void **state)
     unsetenv("LINNET_STUB_WRONG");
     unsetenv("LINNET_STUB_KERNELS");
     unsetenv("LINNET_FALLBACK");
+    tunes = false;
     return 0;
 }
 
@@ -66,7 +69,10 @@ static linnet_status run_linear_of(const char *selection, int outputs, float *ou
     assert_non_null(session);
     linnet_batch batch = {.feed_count = 0};
     FEED(&batch, "x", x, N, FEATURES);
-    linnet_status status = linnet_forward(session, &batch);
+    tuned = (linnet_tune_report){.struct_size = sizeof tuned};
+    linnet_status status = tunes ? linnet_session_tune(session, &batch, NULL, &tuned) : LINNET_OK;
+    if (status == LINNET_OK)
+        status = linnet_forward(session, &batch);
     char *text = NULL;
     if (status == LINNET_OK)
         status = linnet_session_read(session, y, out, sizeof(float) * N * (size_t)outputs);
@@ -175,6 +181,24 @@ static void the_kernels_of_the_plan_are_compared_and_no_others(void **state)
     assert_int_equal(checks, 0);
 }
 
+/* The first implementation would make all others wrong. */
+static void tuning_does_not_measure_by_what_is_wrong(void **state)
+{
+    (void)state;
+    tunes = true;
+    assert_right();
+    assert_int_equal(tuned.measured, 2);
+    assert_int_equal(tuned.wrong, 0);
+    forget(NULL);
+    tunes = true;
+    setenv("LINNET_STUB_WRONG", "first", 1);
+    assert_right();
+    assert_contains(plan, "second");
+    assert_contains(said, "linear forward first does not compute what is right");
+    assert_int_equal(tuned.measured, 2);
+    assert_int_equal(tuned.wrong, 1);
+}
+
 /* Any bytes in the place of the verdicts: they are found out anew. */
 static void damaged_verdicts_count_as_none(void **state)
 {
@@ -227,6 +251,7 @@ int main(void)
         cmocka_unit_test_setup(what_stays_wrong_runs_elsewhere, forget),
         cmocka_unit_test_setup(without_checks_nothing_is_found, forget),
         cmocka_unit_test_setup(the_kernels_of_the_plan_are_compared_and_no_others, forget),
+        cmocka_unit_test_setup(tuning_does_not_measure_by_what_is_wrong, forget),
         cmocka_unit_test_setup(damaged_verdicts_count_as_none, forget),
         cmocka_unit_test_setup(a_word_that_makes_no_sense_is_refused, forget),
     };

@@ -67,6 +67,8 @@ static void look_up(const linnet_cl_subject *subject, linnet_cl_parameters *out)
             }
 }
 
+static const char option[] = "option";
+
 static linnet_status fail(const char *asked, const char *item)
 {
     char list[512] = "";
@@ -77,11 +79,12 @@ static linnet_status fail(const char *asked, const char *item)
         at += wrote < 0 ? 0 : (size_t)wrote;
     }
     return linnet_cl_fail(
-        LINNET_INVALID, "LINNET_OPENCL_PARAMETERS=%.200s: '%.*s' is none; it is names and numbers, commas between: %s",
+        LINNET_INVALID,
+        "LINNET_OPENCL_PARAMETERS=%.200s: '%.*s' is none; it is names, once each, and numbers, commas between: %s",
         asked, (int)strcspn(item, ","), item, list);
 }
 
-/* "name=number" at *item, which moves behind it. */
+/* "name=number", for the first time, at *item, which moves behind it. */
 static bool read_item(const char **item, linnet_cl_parameters *out)
 {
     size_t length = strcspn(*item, "=,");
@@ -94,10 +97,11 @@ static bool read_item(const char **item, linnet_cl_parameters *out)
         return false;
     char *end;
     double value = strtod(number, &end);
-    if (end == number || (*end && *end != ',') || !(value >= parameters[i].least && value <= parameters[i].most))
+    if (end == number || (*end && *end != ',') || !(value >= parameters[i].least && value <= parameters[i].most) ||
+        (*end && !end[1]) || out->from[i] == option)
         return false;
     out->values[i] = value;
-    out->from[i] = "option";
+    out->from[i] = option;
     *item = end + (*end == ',');
     return true;
 }

@@ -24,17 +24,30 @@ static size_t group_length(const char *name)
     return strcspn(name, "=") + 1;
 }
 
-static linnet_status fail(const char *asked, const char *what, int length, const char *item)
+/* " conv2d=channels conv2d=planes": all of the item's group, or where there is no such group one of each. */
+static void list_names(const char *item, char *out, size_t size)
 {
-    char list[1024] = "";
-    size_t at = 0;
-    for (int i = 0; i < COUNT && at < sizeof(list); i++) {
-        int wrote = snprintf(list + at, sizeof(list) - at, "%s%s", i ? " " : "", names[i]);
+    size_t at = 0, length = group_length(item);
+    bool known = false;
+    for (int i = 0; i < COUNT; i++)
+        known = known || strncmp(names[i], item, length) == 0;
+    for (int i = 0; i < COUNT && at < size; i++) {
+        bool begins = i == 0 || strncmp(names[i], names[i - 1], group_length(names[i])) != 0;
+        if (known ? strncmp(names[i], item, length) != 0 : !begins)
+            continue;
+        int wrote = snprintf(out + at, size - at, " %s", names[i]);
         at += wrote < 0 ? 0 : (size_t)wrote;
     }
-    return linnet_cl_fail(LINNET_INVALID,
-                          "LINNET_OPENCL_VARIANT=%.200s: '%.*s' %s; it is names with commas between: %s", asked, length,
-                          item, what, list);
+    if (!known && at < size)
+        snprintf(out + at, size - at, " and others of these kinds");
+}
+
+static linnet_status fail(const char *asked, const char *what, int length, const char *item)
+{
+    char list[400] = "";
+    list_names(item, list, sizeof(list));
+    return linnet_cl_fail(LINNET_INVALID, "LINNET_OPENCL_VARIANT=%.60s: '%.*s' %s; it is names with commas between:%s",
+                          asked, length < 60 ? length : 60, item, what, list);
 }
 
 /* Number of the variant called so; COUNT: none. */
@@ -66,6 +79,8 @@ linnet_status linnet_cl_variants_option(uint64_t *out_forced)
         if (has_group(*out_forced, names[variant]))
             return fail(asked, "is the second of its kind", (int)length, item);
         *out_forced |= (uint64_t)1 << variant;
+        if (item[length] == ',' && !item[length + 1])
+            return fail(asked, "ends with a comma", 0, "");
         item += length + (item[length] == ',');
     }
     return LINNET_OK;

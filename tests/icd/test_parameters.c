@@ -78,9 +78,9 @@ static void the_option_counts_before_all(void **state)
 
 static void nonsense_is_refused(void **state)
 {
-    static const char *const texts[] = {"groups=1",  "group",     "group=",          "group=x",  "group=0",
-                                        "group=1e9", "group=64;", "group=nan",       ",group=1", "speed=-1",
-                                        "=1",        "group=1,,", "group=1 speed=1", "bytes=inf"};
+    static const char *const texts[] = {
+        "groups=1", "group",    "group=", "group=x",   "group=0",         "group=1e9", "group=64;", "group=nan",
+        ",group=1", "speed=-1", "=1",     "group=1,,", "group=1 speed=1", "bytes=inf", "group=1,",  "group=1,group=2"};
     linnet_cl_parameters parameters;
     (void)state;
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {

@@ -24,6 +24,7 @@ cases_of() {
         conv2d:n3c24h12w12_oc24k3p1g24 conv2d:n2c64h7w7_oc72k1+relu conv2d:n1c16h20w20_oc80k3d2p2 ;;
     linear) echo linear:n64i400o120 linear:n3i65o130+relu linear:n130i129o257 ;;
     gram) echo gram:n2c20h13w11 ;;
+    softmax) echo softmax:n3c257 softmax:n64c10 softmax:n2c21h13w9 ;;
     local_conv2d) echo local_conv2d:n3c4h9w8_oc5k3p1 ;;
     "") echo batch_norm:n64c6h14w14 batch_norm:n2c64h9w9 ;;
     esac

@@ -4,6 +4,8 @@
  * 1/sqrt(variance + epsilon). stats is [2,C]: mean, rstd. Sums over a channel go in two stages: parts by work-group (x:
  * part, y: channel), then a line of group.clh, a channel's, adds the parts. The variance is taken about the mean (two
  * passes), so it cannot cancel.
+ *
+ * Tunables: RUN, elements of a work-item where nothing is summed (default 4; batch_norm.c knows it).
  */
 #include "channel.clh"
 

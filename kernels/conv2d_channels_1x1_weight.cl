@@ -13,7 +13,8 @@
  *            :               |     :           :     |     over the pixels p of the chunk
  *
  * Tunables: TILE_COLUMNS (default 2, for 32 registers of 16 floats; 1, with tiles of 4 outputs, for 16 of 8); out_set,
- * in_set (a multiple of TILE_COLUMNS, or all) and pixels_at_once are arguments.
+ * in_set (a multiple of TILE_COLUMNS, or all) and pixels_at_once are arguments; FETCH_LINES that both sides are fetched
+ * ahead (default 32).
  */
 #include "fetch.clh"
 #include "loops.clh"

@@ -22,8 +22,8 @@
  * Rows of TILE_ROWS pixels or more are read where they lie (direct): rows of taps outside are left out, and the first
  * and last two pixels of a tile leave out the taps that lie outside for them.
  *
- * Tunables: TILE_ROWS pixels of a tile at most (default 14; 6 for 16 registers of 8 floats); rows of a task and planes
- * of a task are arguments.
+ * Tunables: TILE_ROWS pixels of a tile at most (default 14; 6 for 16 registers of 8 floats), MOST_PHASES of a
+ * stride (default 16; larger ones are refused); rows of a task and planes of a task are arguments.
  */
 #include "channels_window.clh"
 #include "loops.clh"

@@ -2,7 +2,15 @@
 /*
  * conv2d without any workspace for its input, any stride, dilation, groups and padding: x [N,C,H,W], weight
  * [O,CG,KH,KW], y [N,O,OH,OW], CG = C/groups, OG = O/groups. Four output channels (forward) or four input channels
- * (data) a work-item, so that an element once read is used four times; neighbours in x work on neighbouring pixels.
+ * (data) a work-item, so that an element once read is used four times; neighbours in x work on neighbouring pixels:
+ *
+ *     x, one channel      weight of each output       sums
+ *     . . . . . . .       o      (c, u, v)            o       one pixel
+ *     . . a . . . .   x   o + 1  (c, u, v)       ->   o + 1   the same, over all c, u and v that lie inside
+ *     . . . . . . .       : TILE of them              :
+ *
+ * The weights' gradient has a work-item for each weight and part of the images. Tunables: TILE (default 4;
+ * conv2d_direct.c knows it).
  */
 #include "unary_op.clh"
 #include "window.clh"

@@ -10,7 +10,9 @@
  *
  * A group makes one tile (tile.clh draws it); pixels of all images are one row of columns, so that small planes fill
  * tiles too. What an index along the depth means is worked out once for a whole chunk of it, an index a work-item, and
- * kept in local memory. TILE is 64 or 128: 128 reads half as much for a multiply-add, 64 gives four times as many groups.
+ * kept in local memory.
+ *
+ * Tunables: TILE, 64 or 128, chosen as in gemm_local.cl; parts of the depth are an argument (conv2d_implicit.c).
  */
 #include "unary_op.clh"
 

@@ -4,6 +4,15 @@
  * memory, columns [CG KH KW, pitch], which stays in its cache, and multiplies there with explicit vectors. Any stride,
  * dilation, groups and padding. x [N,C,H,W], weight [O,CG,KH,KW], y [N,O,OH,OW], CG = C/groups, OG = O/groups, K = CG
  * KH KW. pitch: floats from row to row of columns, a multiple of 16 that holds a tile; lanes behind the tile are zero.
+ *
+ *                         columns, local memory, over K
+ *                         | 16 pixels | 16 pixels | ... pitch
+ *     filter o          x | sum[0]    |
+ *     filter o + 1        | sum[1]    |           TILE_ROWS filters by 16 pixels at a time (vector_tile.clh)
+ *         :               |   :       |
+ *
+ * Tunables: rows of a tile (tile_rows), for the weights' gradient also its images (tile_images) and the images of a part
+ * (run), are arguments: what makes columns of 128 KiB (conv2d_panel.c). TILE_ROWS and the DOT_ ones: vector_tile.clh.
  */
 #include "unary_op.clh"
 #include "vector_tile.clh"

@@ -2,6 +2,14 @@
 /*
  * c (+)= a b, c [m,n] row-major with rows c_row apart, element (i, k) of a at i a_row + k a_col, of b at k b_row + j
  * b_col: every transposition. Then, when asked for, bias[j] and one operator: y = f(a b + bias).
+ *
+ *                    column j of b, an element at a time
+ *                    | b |
+ *     row i of a   x | sum[0] |
+ *     row i + 1      | sum[1] |     a work-item: one column, ROWS rows, the whole depth; neighbours have
+ *         :          |   :    |     neighbouring columns
+ *
+ * Tunables: ROWS (default 4; gemm.c knows it).
  */
 #include "gemm_arguments.clh"
 #include "unary_op.clh"

@@ -2,7 +2,10 @@
 /*
  * c (+)= a b with bias and one operator, as gemm.cl, for GPUs: a group makes a tile of TILE by TILE in steps through
  * local memory (tile.clh draws it), each panel read in the order in which it is dense. x: tile of columns, y: tile of
- * rows. Any strides. TILE 128 reads half as much for a multiply-add, 64 gives four times as many groups.
+ * rows. Any strides.
+ *
+ * Tunables: TILE, 64 or 128: 128 reads half as much for a multiply-add, 64 gives four times as many groups. The host
+ * takes 128 (gemm.c) where each compute unit gets the parameter tile_groups (default 2) of them; `tile=64` forces one.
  */
 #include "gemm_arguments.clh"
 #include "unary_op.clh"

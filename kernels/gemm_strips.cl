@@ -10,7 +10,8 @@
  *        c    i   [=======]                to the sums of each row of c
  *        i+1 .. 3 [=======]
  *
- * strip: a multiple of 16, at most STRIP (the host's choice: the longest that leaves work for everyone).
+ * Tunables: strip is an argument, a multiple of 16, at most STRIP (default 512): the host takes the longest that leaves
+ * work for everyone. STRIP_ROWS (4).
  */
 #include "gemm_arguments.clh"
 #include "unary_op.clh"

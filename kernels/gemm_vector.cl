@@ -3,13 +3,19 @@
  * c (+)= a b with bias and one operator, as gemm.cl, for processors: a work-item does a tile of many columns with
  * explicit vectors. gemm_rows: rows of b are dense (b_col = 1). gemm_dots: rows of a and columns of b are dense (a_col
  * = b_row = 1).
+ *
+ *     gemm_rows       b   | BLOCK columns, a vector at a time |      gemm_dots       columns of b, along the depth
+ *                         |  v  |  v  |  v  |  v  |                                  | DOT_COLUMNS of them
+ *     TILE_ROWS    x      | sum | ...                                DOT_ROWS     x  | sums of vectors
+ *     of a                                                           of a
+ *
+ * Tunables: BLOCK, columns of a work-item of gemm_rows (default 64; gemm.c knows it), and those of vector_tile.clh.
  */
 #include "gemm_arguments.clh"
 #include "unary_op.clh"
 #include "vector_tile.clh"
 #include "vectors.clh"
 
-/* Columns of one work-item of gemm_rows; gemm.c knows it. */
 #define BLOCK 64
 
 /* Up to six rows by V columns from column j on. */

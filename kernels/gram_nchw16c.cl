@@ -24,7 +24,7 @@
  *           :               |     :           :       |     over k and the blocks
  *
  * Tunables: TILE_COLUMNS (default 2; 1, with tiles of 4 channels, for 16 registers of 8 floats), TILE_ROWS (default 14;
- * 6 for those), GROUP, DEPTH; pixels of a work-item are an argument.
+ * 6 for those), GROUP (default 4), DEPTH (default 128); pixels of a work-item are an argument.
  */
 #include "lanes.clh"
 #include "loops.clh"

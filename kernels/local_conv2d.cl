@@ -2,6 +2,9 @@
 /*
  * local_conv2d, a convolution with a filter of its own at every output position: x [N,C,H,W], weight [OH,OW,O,C,KH,KW],
  * y [N,O,OH,OW]. The weights are by far the most data, so each that is read is used for several images.
+ *
+ * Tunables: IMAGES of a work-item (default 8), ROWS (default 64), work-items of a group at most, and DEPTH (default 16),
+ * elements of their filters in local memory at a time.
  */
 #include "loops.clh"
 
@@ -11,8 +14,8 @@
 
 #define IMAGES 8
 
-#define ROWS  64 /* work-items of a group, at most */
-#define DEPTH 16 /* elements of their filters in local memory at a time */
+#define ROWS  64
+#define DEPTH 16
 
 /*
  * x: row, (pixel of y, output channel); y: n / 8. A filter is a row of the weights, one behind the other, and a work-item

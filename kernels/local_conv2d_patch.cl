@@ -2,7 +2,14 @@
 /*
  * local_conv2d for processors, shapes as in local_conv2d.cl: a work-item (a group of its own) copies the patches that a
  * position sees into local memory and multiplies them with that position's filters, of K = C KH KW elements, by
- * explicit vectors.
+ * explicit vectors:
+ *
+ *     local memory: patches [images][K]        weight of the position [O][K]
+ *     image 0   |========|===...               filter o   |========|===...
+ *     image 1   |========|===...               a vector of each at a time, a sum of products an image and filter
+ *
+ * Tunables: FORWARD_IMAGES (default 16) and WEIGHT_IMAGES (default 4), images of a work-item's patches; local_conv2d.c
+ * knows them. Tiles of vector_tile.clh.
  */
 #include "vector_tile.clh"
 #include "vectors.clh"
@@ -11,7 +18,6 @@
     int images, int channels, int height, int width, int outputs, int out_height, int out_width, int kernel_height,    \
         int kernel_width, int stride_y, int stride_x, int top, int left
 
-/* Images of a work-item's patches; local_conv2d.c knows them. */
 #define FORWARD_IMAGES 16
 #define WEIGHT_IMAGES  4
 

@@ -52,6 +52,15 @@ done)"
         "$(grep -nE '\b(stderr|stdout)\b' $library | grep -v '^\./runtime/core/context\.c:')"
 }
 
+# A head says what its kernel can be tuned by. Not meant: what a layout or a file that only names a size fixes.
+complain "a kernel's size is not among the Tunables of its file's head" "$(
+    for file in kernels/*; do
+        for name in $(sed -nE 's/^ *# *define ([A-Z][A-Z_]+) +[0-9]+ *$/\1/p' "$file" | sort -u); do
+            case $name in LANES | IN_LANES | TILE | TILE_COLUMNS | CONSTANT | REPLICATE | REFLECT | NONE) continue ;; esac
+            sed -n '/Tunables:/,/\*\//p' "$file" | grep -qw "$name" || echo "$file: $name"
+        done
+    done)"
+
 # Arrows point one way.
 complain "a backend includes more than backend.h, system headers and its own" "$(
     grep -rnE '^ *# *include *"' backends --include='*.[ch]' --include='*.inc' |

@@ -80,6 +80,14 @@ static const char *complaint_about(const char *file)
     return NULL;
 }
 
+/* Any file may be called .icd: nothing in it moves a terminal's cursor. */
+static void make_printable(char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text < ' ' || (unsigned char)*text > '~')
+            *text = '?';
+}
+
 /* An ICD file holds the name of the driver's library. */
 static void show_file(findings *f, const char *path)
 {
@@ -94,9 +102,13 @@ static void show_file(findings *f, const char *path)
     }
     library[strcspn(library, "\r\n")] = '\0';
     note(f, name);
+    if (*library)
+        try_library(library, error, sizeof error);
+    make_printable(library);
+    make_printable(error);
     if (!*library)
         doctor_line(SECTION, name, "refused", file ? "the file names no library" : "the file cannot be read");
-    else if (try_library(library, error, sizeof error), *error)
+    else if (*error)
         doctor_line(SECTION, name, "refused", error);
     else if (complaint_about(name))
         doctor_line(SECTION, name, "refused", "it takes down what asks it for devices, see above");

@@ -300,7 +300,8 @@ size_t linnet_cl_platforms_describe(char *out_text, size_t size)
     size_t at = append(out_text, size, 0, "ICDs from", vendors ? vendors : "/etc/OpenCL/vendors");
     cl_uint count = list_platforms(platforms);
     if (count == 0)
-        at = append(out_text, size, at, "platforms", "none: no OpenCL driver (ICD) is installed");
+        at = append(out_text, size, at, "platforms",
+                    "none: no OpenCL driver (ICD) is installed, or all of them were refused");
     for (cl_uint i = 0; i < count; i++)
         at = describe_platform(platforms[i], out_text, size, at);
     return at;

@@ -148,8 +148,8 @@ typedef struct linnet_session_stats {
     uint64_t arena_bytes;   /* activations, gradients of values, workspaces */
     uint64_t plans;         /* in the cache */
     uint64_t compiles;      /* so far */
-    double compile_seconds; /* that making plans took so far, in all: programs built, implementations compared */
-    double check_seconds;   /* of them and of making optimisers: for comparing with the reference at first use */
+    double compile_seconds; /* that making plans took so far, in all, programs built for them too; without */
+    double check_seconds;   /* what plans and optimisers took to be compared with the reference at first use */
 } linnet_session_stats;
 LINNET_API linnet_status linnet_session_get_stats(const linnet_session *session, linnet_session_stats *out_stats);
 

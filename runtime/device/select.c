@@ -53,7 +53,9 @@ static linnet_status fail_no_match(linnet_context *context, const linnet_plugin 
             append(names, sizeof names, "; ", item);
         }
     if (!*names)
-        return linnet_fail(context, LINNET_NO_DEVICE, "backend '%s' finds no device on this machine", plugin->name);
+        return linnet_fail(context, LINNET_NO_DEVICE,
+                           "backend '%s' finds no device on this machine; 'linnet doctor' looks for the reason",
+                           plugin->name);
     return linnet_fail(context, LINNET_NO_DEVICE, "backend '%s' has no device '%s'; there are: %s", plugin->name, part,
                        names);
 }

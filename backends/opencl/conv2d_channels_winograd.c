@@ -22,9 +22,10 @@ enum {
     FEW_BLOCKS = 2          /* a unit: fewer blocks of tiles may share a V */
 };
 
-/* Of the transform of a tile of 16 channels, F(2,3) and F(4,3), with AVX-512; and what may be done again for each task
-   rather than wait for a launch. */
-static const double input_microseconds[2] = {0.03, 0.1}, most_again = 30;
+/* Microseconds with AVX-512: the transform of a tile of 16 channels, F(2,3) and F(4,3); what may be done again for each
+   task rather than wait for a launch; and a task that is short enough to have fewer of them for that, since threads are
+   seldom equally fast. Multiply-adds in a microsecond. */
+static const double input_microseconds[2] = {0.03, 0.1}, most_again = 30, short_task = 400, products = 55e3;
 
 typedef struct winograd_split {
     int64_t in_blocks, out_blocks, in_height, in_width, out_height, out_width, top, left, tiles_y, tiles_x, tiles;
@@ -90,8 +91,11 @@ static void split_steps(const linnet_backend_device *device, bool large, winogra
     int64_t units = (int64_t)device->info.compute_units;
     int64_t most = least(w->steps, ceil_div(TASKS_SHARED * units, w->blocks));
     double again = (double)(w->blocks * w->groups * w->rows * w->in_blocks) * input_microseconds[large] / (double)units;
-    int64_t parts = w->blocks >= FEW_BLOCKS * units ? 1 : least(most, 1 + (int64_t)(most_again / again));
-    w->own = w->blocks * parts >= units || parts == most;
+    bool many = w->blocks >= FEW_BLOCKS * units;
+    int64_t parts = many ? 1 : least(most, 1 + (int64_t)(most_again / again));
+    int64_t pairs = w->in_blocks * w->step * ceil_div(w->steps, parts);
+    double task = (double)(w->groups * w->rows * w->positions * pairs) * 256 / products;
+    w->own = many || parts == most || (w->blocks * parts >= units && task <= short_task);
     if (linnet_cl_forces(device, LINNET_CL_VARIANT_INPUTS_OWN) ||
         linnet_cl_forces(device, LINNET_CL_VARIANT_INPUTS_SHARED)) {
         w->own = linnet_cl_forces(device, LINNET_CL_VARIANT_INPUTS_OWN);
@@ -190,7 +194,7 @@ static uint64_t winograd_workspace_bytes(const linnet_backend_device *device, co
 /* Measured with AVX-512, as those of backends/cpu/conv2d_rules.c: of a tile's transforms and of a pair of blocks'. */
 static double winograd_microseconds(const linnet_backend_device *device, const linnet_cl_conv2d *s)
 {
-    static const double products = 55e3, output[2] = {0.03, 0.07}, weights[2] = {0.4, 0.8};
+    static const double output[2] = {0.03, 0.07}, weights[2] = {0.4, 0.8};
     int large = s->winograd == 4;
     winograd_split w = split_of(device, s);
     double tiles = (double)(w.blocks * w.groups * w.rows), ins = (double)w.in_blocks;

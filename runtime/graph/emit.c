@@ -355,6 +355,20 @@ static uint64_t least_workspace(const linnet_compiler *c, const linnet_plan_step
     }
 }
 
+/* Was one of those that accept left out because it computes wrong here? */
+static bool has_bad(const linnet_compiler *c, const linnet_plan_step *step)
+{
+    linnet_candidate candidate;
+    linnet_device *device = c->session->places[step->place].device;
+    for (uint32_t i = 0;; i++) {
+        preset(&step->desc, &candidate);
+        if (step->ops->candidate(device->handle, &step->desc, i, &candidate) != LINNET_OK)
+            return false;
+        if (!candidate.refusal && candidate.name && linnet_trust_is_bad(device, &step->desc, candidate.name))
+            return true;
+    }
+}
+
 /* Where memory is short: is there one that needs less beside its operands? */
 static bool is_too_large(const linnet_compiler *c, const linnet_plan_step *step)
 {
@@ -456,7 +470,7 @@ linnet_status linnet_emit_choose(linnet_compiler *c, linnet_plan_step *step, con
     linnet_status status;
     do /* again where all that computed wrong is now built without the driver's optimisations */
         status = choose_any(c, step, name, &best, &found);
-    while (status == LINNET_OK && !found &&
+    while (status == LINNET_OK && !found && has_bad(c, step) &&
            linnet_trust_plain(c->session->places[step->place].device, step->desc.kind));
     if (status != LINNET_OK)
         return status;

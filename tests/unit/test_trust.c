@@ -15,7 +15,8 @@ enum { N = 2, FEATURES = 3, CLASSES = 2, WIDE = 16 };
 
 static char said[8192]; /* warnings and what was checked */
 static int warnings, checks;
-static bool tunes; /* before it runs; what came of it: */
+static bool activates; /* y = relu(linear(x)) instead */
+static bool tunes;     /* before it runs; what came of it: */
 static linnet_tune_report tuned;
 
 static void listen(void *user, linnet_log_level level, const char *message)
@@ -28,10 +29,8 @@ static void listen(void *user, linnet_log_level level, const char *message)
     snprintf(said + strlen(said), sizeof said - strlen(said), "%s\n", message);
 }
 
-/* No verdicts, no variables. */
-static int forget(void **state)
+static void forget_verdicts(void)
 {
-    (void)state;
     char path[1024];
     mkdir(CACHE, 0700);
     DIR *list = opendir(CACHE);
@@ -41,6 +40,13 @@ static int forget(void **state)
     }
     if (list)
         closedir(list);
+}
+
+/* No verdicts, no variables. */
+static int forget(void **state)
+{
+    (void)state;
+    forget_verdicts();
     setenv("LINNET_CACHE_DIR", CACHE, 1);
     setenv("LINNET_CHECK", "first-use", 1);
     setenv("LINNET_VERBOSE", "2", 1);
@@ -48,7 +54,7 @@ static int forget(void **state)
     unsetenv("LINNET_STUB_WRONG");
     unsetenv("LINNET_STUB_KERNELS");
     unsetenv("LINNET_FALLBACK");
-    tunes = false;
+    tunes = activates = false;
     return 0;
 }
 
@@ -62,6 +68,8 @@ static linnet_status run_linear_of(const char *selection, int outputs, float *ou
     warnings = checks = 0;
     linnet_net *net = linnet_net_new(context);
     linnet_value y = linnet_linear(net, linnet_input(net, "x", FEATURES), .out_features = outputs);
+    if (activates)
+        y = linnet_relu(net, y);
     linnet_device *device = linnet_device_open(context, selection);
     if (!device)
         fail_msg("%s", linnet_context_message(context));
@@ -181,6 +189,21 @@ static void the_kernels_of_the_plan_are_compared_and_no_others(void **state)
     assert_int_equal(checks, 0);
 }
 
+/* No implementation takes a relu with it. */
+static void what_is_refused_for_other_reasons_is_not_built_plainly(void **state)
+{
+    (void)state;
+    activates = true;
+    assert_int_equal(run_linear("unsteady", own, plan, sizeof plan), LINNET_OK);
+    assert_contains(plan, "relu");
+    assert_int_equal(warnings, 0);
+    setenv("LINNET_STUB_WRONG", "first", 1);
+    forget_verdicts();
+    assert_int_equal(run_linear("unsteady", own, plan, sizeof plan), LINNET_OK);
+    assert_contains(plan, "second");
+    assert_int_equal(warnings, 1);
+}
+
 /* The first implementation would make all others wrong. */
 static void tuning_does_not_measure_by_what_is_wrong(void **state)
 {
@@ -251,6 +274,7 @@ int main(void)
         cmocka_unit_test_setup(what_stays_wrong_runs_elsewhere, forget),
         cmocka_unit_test_setup(without_checks_nothing_is_found, forget),
         cmocka_unit_test_setup(the_kernels_of_the_plan_are_compared_and_no_others, forget),
+        cmocka_unit_test_setup(what_is_refused_for_other_reasons_is_not_built_plainly, forget),
         cmocka_unit_test_setup(tuning_does_not_measure_by_what_is_wrong, forget),
         cmocka_unit_test_setup(damaged_verdicts_count_as_none, forget),
         cmocka_unit_test_setup(a_word_that_makes_no_sense_is_refused, forget),

@@ -15,7 +15,8 @@
 __attribute__((visibility("default"))) icd_control linnet_icd = {.fail_at = -1};
 
 /* For programs that do not know of it: LINNET_TEST_LOSE=N loses the context at call N, out of resources;
- * LINNET_TEST_SUBGROUPS=N emulates sub-groups of N, LINNET_TEST_SHUFFLES=N such with shuffles. */
+ * LINNET_TEST_SUBGROUPS=N emulates sub-groups of N, LINNET_TEST_SHUFFLES=N such with shuffles;
+ * LINNET_TEST_MISCOMPILED=KERNEL is one that does nothing, with LINNET_TEST_PLAINLY=1 even when built plainly. */
 __attribute__((constructor)) static void read_environment(void)
 {
     const char *call = getenv("LINNET_TEST_LOSE"), *shuffles = getenv("LINNET_TEST_SHUFFLES");
@@ -24,6 +25,8 @@ __attribute__((constructor)) static void read_environment(void)
         linnet_icd = (icd_control){.fail_at = atoll(call), .lose = true, .code = CL_OUT_OF_RESOURCES};
     linnet_icd.subgroups = subgroups ? (uint32_t)atoi(subgroups) : 0;
     linnet_icd.shuffles = shuffles != NULL;
+    linnet_icd.miscompiled = getenv("LINNET_TEST_MISCOMPILED");
+    linnet_icd.plainly = getenv("LINNET_TEST_PLAINLY") != NULL;
 }
 
 /* The real function of that name: dlopen by a path does not give back ourselves, whose soname is the same. */
@@ -286,6 +289,33 @@ EXPORT cl_mem CL_API_CALL clCreateBuffer(cl_context context, cl_mem_flags flags,
         *error = failure;
     hold(memory != NULL);
     return memory;
+}
+
+/* Is this a kernel that a driver made nothing of? */
+static bool is_miscompiled(cl_command_queue queue, cl_kernel kernel)
+{
+    char name[128] = "", options[1024] = "";
+    cl_program program = NULL;
+    cl_device_id device = NULL;
+    if (!linnet_icd.miscompiled)
+        return false;
+    REAL(clGetKernelInfo)(kernel, CL_KERNEL_FUNCTION_NAME, sizeof name, name, NULL);
+    REAL(clGetKernelInfo)(kernel, CL_KERNEL_PROGRAM, sizeof program, &program, NULL);
+    REAL(clGetCommandQueueInfo)(queue, CL_QUEUE_DEVICE, sizeof device, &device, NULL);
+    REAL(clGetProgramBuildInfo)(program, device, CL_PROGRAM_BUILD_OPTIONS, sizeof options, options, NULL);
+    return strcmp(name, linnet_icd.miscompiled) == 0 && (linnet_icd.plainly || !strstr(options, "-cl-opt-disable"));
+}
+
+EXPORT cl_int CL_API_CALL clEnqueueNDRangeKernel(cl_command_queue queue, cl_kernel kernel, cl_uint dimensions,
+                                                 const size_t *offset, const size_t *global, const size_t *local, WAITS)
+{
+    cl_int error = before("clEnqueueNDRangeKernel");
+    if (!error && is_miscompiled(queue, kernel))
+        error = REAL(clEnqueueMarkerWithWaitList)(queue, GIVE_WAIT);
+    else if (!error)
+        error = REAL(clEnqueueNDRangeKernel)(queue, kernel, dimensions, offset, global, local, GIVE_WAIT);
+    hold(error == CL_SUCCESS && event);
+    return error;
 }
 
 EXPORT void *CL_API_CALL clEnqueueMapBuffer(cl_command_queue queue, cl_mem memory, cl_bool blocking, cl_map_flags flags,

@@ -33,6 +33,8 @@ typedef struct icd_control {
     uint32_t subgroups;            /* devices have sub-groups of so many work-items, emulated; 0: what they have;
                                       UINT32_MAX: they say so, and have none */
     bool shuffles;                 /* and shuffles in them */
+    const char *miscompiled;       /* the kernel of this name does nothing unless built plainly (-cl-opt-disable); */
+    bool plainly;                  /* even then */
     /* Counted. */
     int64_t calls, failed;
     bool lost;

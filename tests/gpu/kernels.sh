@@ -2,15 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 # Compiles every OpenCL program for GPUs that need not be here: AMD's gfx906 (clang-15 with libclc-15) and NVIDIA's
 # (the same, to PTX; where ptxas is installed, on to machine code for sm_90). Fails where one does not compile. What a kernel
-# takes of the machine is known then: --table optimises fully, and prints it as Markdown. What reduces over groups is
+# takes of the machine is known then: --table optimises fully, and prints it as Markdown; --check compares that with
+# docs/gpu-kernels.md (without NVIDIA's columns where there is no ptxas). What reduces over groups is
 # compiled with sub-groups, too, of AMD's waves of 64 (subgroups.clh).
-# usage: kernels.sh SOURCE_DIR WORK_DIR [--table]      exit code 77: no clang-15 or no libclc-15 here
+# usage: kernels.sh SOURCE_DIR WORK_DIR [--table|--check]      exit code 77: no clang-15 or no libclc-15 here
 set -u
 LC_ALL=C
 export LC_ALL
-source=${1:?usage: kernels.sh SOURCE_DIR WORK_DIR [--table]}
-work=${2:?usage: kernels.sh SOURCE_DIR WORK_DIR [--table]}
-table=${3:-}
+source=${1:?usage: kernels.sh SOURCE_DIR WORK_DIR [--table|--check]}
+work=${2:?usage: kernels.sh SOURCE_DIR WORK_DIR [--table|--check]}
+how=${3:-}
 : "${CLANG:=clang-15}" "${CLC:=/usr/lib/clc}" "${PTXAS:=}"
 amd_library=$CLC/gfx906-amdgcn-mesa-mesa3d.bc
 nvidia_library=$CLC/nvptx64--nvidiacl.bc
@@ -22,7 +23,7 @@ if ! command -v "$CLANG" >/dev/null || [ ! -f "$amd_library" ] || [ ! -f "$nvidi
     exit 77
 fi
 optimise=-O3
-if [ "$table" != --table ]; then
+if [ -z "$how" ]; then
     optimise=-O1 # it is enough to see that all of it compiles, and takes a fifth of the time
     PTXAS=
 fi
@@ -61,21 +62,22 @@ nvidia_numbers() {
 }
 
 row() {
-    [ "$table" != --table ] || printf '%s\n' "$*"
+    printf '%s\n' "$*" >>"$work/table"
 }
 
-# with_subgroups PROGRAM HOW OPTION...: HOW names the variant.
+# with_subgroups PROGRAM VARIANT OPTION...
 with_subgroups() {
-    program=$1 how=$2
+    program=$1 variant=$2
     shift 2
-    base=$work/${program%.cl}.$how
+    base=$work/${program%.cl}.$variant
     compiled "$program" "$base.s" "$amd_library" -target amdgcn-mesa-mesa3d -mcpu=gfx906 \
         -include "$source/tests/gpu/subgroups.clh" -DSUBGROUPS "$@" || return
     amd_numbers "$base.s" | while read -r kernel vgprs sgprs scratch lds waves; do
-        [ "$lds" = 0 ] || row "| $program, $how | $kernel | $vgprs | $sgprs | $scratch | $lds | $waves | - | - |"
+        [ "$lds" = 0 ] || row "| $program, $variant | $kernel | $vgprs | $sgprs | $scratch | $lds | $waves | - | - |"
     done
 }
 
+: >"$work/table"
 row '| program | kernel | VGPRs | SGPRs | scratch | LDS | waves of 10 | registers sm_90 | stack sm_90 |'
 row '|---|---|---|---|---|---|---|---|---|'
 for program in $(sed -n 's/^LINNET_CL_PROGRAM(.*"\(.*\)")$/\1/p' "$source/backends/opencl/programs.def"); do
@@ -108,4 +110,18 @@ for program in $(sed -n 's/^LINNET_CL_PROGRAM(.*"\(.*\)")$/\1/p' "$source/backen
     fi
 done
 [ "$failures" -eq 0 ] || exit 1
-[ "$table" = --table ] || echo "every program compiles for gfx906 and NVIDIA, reductions with sub-groups, too"
+if [ "$how" = --table ]; then
+    cat "$work/table"
+    exit
+fi
+if [ "$how" = --check ]; then
+    columns=1-10
+    [ -n "$PTXAS" ] || columns=1-8
+    grep '^|' "$work/table" | cut -d '|' -f $columns >"$work/found"
+    sed -n '/^| program |/,$p' "$source/docs/gpu-kernels.md" | grep '^|' | cut -d '|' -f $columns >"$work/said"
+    diff "$work/said" "$work/found" || {
+        echo "docs/gpu-kernels.md says something else: bring its table up to date with --table"
+        exit 1
+    }
+fi
+echo "every program compiles for gfx906 and NVIDIA, reductions with sub-groups, too"

@@ -121,8 +121,8 @@ static linnet_status run_batch(linnet_trial *t, const linnet_layer_args *args, u
     return status;
 }
 
-/* Batches grow to a 64th of the time, so that the clock and waiting for the device do not count; then as many as fit
-   into the time. */
+/* Batches grow to a 64th of the time, so that the clock and waiting for the device do not count. A quarter of the time
+   warms up (threads that just woke may share a core for tens of milliseconds); then as many as fit into the time. */
 static linnet_status measure(linnet_trial *t, const linnet_layer_args *args)
 {
     double samples[MOST_SAMPLES], batch = 0;
@@ -139,6 +139,9 @@ static linnet_status measure(linnet_trial *t, const linnet_layer_args *args)
         if (batch * (double)count >= t->seconds / 64)
             break;
     }
+    while (!status && now() - start < t->seconds / 4)
+        status = run_batch(t, args, count, &batch);
+    start = now();
     while (!status && taken < MOST_SAMPLES && (taken < 3 || now() - start < t->seconds))
         status = run_batch(t, args, count, &samples[taken++]);
     if (status)

@@ -215,7 +215,7 @@ def layer_turns(options, writer, name, takers):
     for number in range(1 + 3):  # the first one fills the caches
         for backend, taker in turns if number % 2 else reversed(turns):
             time.sleep(engines.REST)
-            answers = taker.answers(max(0.01, 0.3 * options.paired_seconds))
+            answers = taker.answers(2 * options.paired_seconds)
             for direction in tasks.DIRECTIONS if number else ():
                 found = next((a for a in answers if a.get('direction') == direction), answers[0])
                 writer.line({'bench': 'layer', 'layer': name, 'direction': direction, 'backend': backend,

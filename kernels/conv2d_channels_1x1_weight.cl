@@ -13,56 +13,20 @@
  *            :               |     :           :     |     over the pixels p of the chunk
  *
  * Tunables: TILE_COLUMNS (default 2, for 32 registers of 16 floats; 1, with tiles of 4 outputs, for 16 of 8); out_set,
- * in_set (a multiple of TILE_COLUMNS, or all) and pixels_at_once are arguments; FETCH_LINES that both sides are fetched
+ * in_set (a multiple of TILE_COLUMNS, or all) and pixels_at_once are arguments; AHEAD, pixels that both sides are fetched
  * ahead (default 32).
  */
-#include "fetch.clh"
-#include "loops.clh"
-#include "vectors.clh"
-
-#define LANES       16
-#define FETCH_LINES 32
+#define AHEAD      32
+#define SUMS_BLOCK LANES
 #ifndef TILE_COLUMNS
 #define TILE_COLUMNS 2
 #endif
-
-/* count pixels; rows of sums lie `row` floats apart, and begin with what is there where load says so. */
-#define TILE(R, T)                                                                                                     \
-    APART void weight_tile_##R##_##T(__global const float *restrict dy, __global const float *restrict x, int x_t,     \
-                                     int count, __global float *restrict sums, int row, int load)                      \
-    {                                                                                                                  \
-        float16 sum[R][T];                                                                                             \
-        UNROLL for (int r = 0; r < R; r++)                                                                             \
-        {                                                                                                              \
-            UNROLL for (int t = 0; t < T; t++) sum[r][t] = load ? load16(t, sums + r * row) : (float16)0.0f;           \
-        }                                                                                                              \
-        for (; count > 0; count--, dy += LANES, x += LANES) {                                                          \
-            float16 b[T];                                                                                              \
-            UNROLL for (int t = 0; t < T; t++) b[t] = load16(0, x + t * x_t);                                          \
-            UNROLL for (int t = 0; t < T; t++) FETCH(x + t * x_t + FETCH_LINES * LANES);                               \
-            FETCH(dy + FETCH_LINES * LANES);                                                                           \
-            UNROLL for (int r = 0; r < R; r++)                                                                         \
-            {                                                                                                          \
-                UNROLL for (int t = 0; t < T; t++) sum[r][t] += dy[r] * b[t];                                          \
-            }                                                                                                          \
-        }                                                                                                              \
-        UNROLL for (int r = 0; r < R; r++)                                                                             \
-        {                                                                                                              \
-            UNROLL for (int t = 0; t < T; t++) store16(sum[r][t], t, sums + r * row);                                  \
-        }                                                                                                              \
-    }
-
-#if TILE_COLUMNS == 2
-TILE(8, 2)
-TILE(16, 1)
-#else
-TILE(4, 1)
-#endif
+#include "outer_tile.clh"
 
 /* The 16 outputs of a block. */
 #define EACH_ROW(R, T)                                                                                                 \
     for (int r = 0; r < LANES; r += R)                                                                                 \
-        weight_tile_##R##_##T(gradient + r, image, size, count, sums + (ulong)r * row, row, load);
+        outer_tile_##R##_##T(gradient + r, image, size, count, sums + (ulong)r * row, row, load);
 
 /* The sum of `count` vectors, two by two. */
 APART float16 weight_sum(__global const float *restrict from, int count)

@@ -38,36 +38,8 @@
 #define TILE_COLUMNS 2
 #endif
 
-/* R channels from row on by T blocks, `plane` floats apart, over `count` pixels; load: to what is there. */
-#define TILE(R, T)                                                                                                     \
-    void gram_tile_##R##_##T(__global const float *restrict row, __global const float *restrict column, int plane,     \
-                             int count, __global float *restrict sums, int load)                                       \
-    {                                                                                                                  \
-        float16 sum[R][T];                                                                                             \
-        UNROLL for (int r = 0; r < R; r++)                                                                             \
-        {                                                                                                              \
-            UNROLL for (int t = 0; t < T; t++) sum[r][t] = load ? load16(r, sums + t * PAIR) : (float16)0.0f;          \
-        }                                                                                                              \
-        for (; count > 0; count--, row += LANES, column += LANES) {                                                    \
-            float16 b[T];                                                                                              \
-            UNROLL for (int t = 0; t < T; t++) b[t] = load16(0, column + t * plane);                                   \
-            UNROLL for (int r = 0; r < R; r++)                                                                         \
-            {                                                                                                          \
-                UNROLL for (int t = 0; t < T; t++) sum[r][t] += row[r] * b[t];                                         \
-            }                                                                                                          \
-        }                                                                                                              \
-        UNROLL for (int r = 0; r < R; r++)                                                                             \
-        {                                                                                                              \
-            UNROLL for (int t = 0; t < T; t++) store16(sum[r][t], r, sums + t * PAIR);                                 \
-        }                                                                                                              \
-    }
-
-#if TILE_COLUMNS == 2
-TILE(8, 2)
-TILE(16, 1)
-#else
-TILE(4, 1)
-#endif
+#define SUMS_BLOCK PAIR
+#include "outer_tile.clh"
 
 /* Blocks of rows of a group, from the diagonal on: `count` pixels. sums [CB][CB][16][16]. */
 void gram_group(__global const float *restrict x, int group, int blocks, int plane, int count,
@@ -81,14 +53,14 @@ void gram_group(__global const float *restrict x, int group, int blocks, int pla
             __global float *to = sums + (r * blocks + c) * PAIR;
 #if TILE_COLUMNS == 2
             if (columns == 2) {
-                gram_tile_8_2(row, column, plane, count, to, load);
-                gram_tile_8_2(row + 8, column, plane, count, to + 8 * LANES, load);
+                outer_tile_8_2(row, column, plane, count, to, LANES, load);
+                outer_tile_8_2(row + 8, column, plane, count, to + 8 * LANES, LANES, load);
             } else {
-                gram_tile_16_1(row, column, plane, count, to, load);
+                outer_tile_16_1(row, column, plane, count, to, LANES, load);
             }
 #else
             for (int lane = 0; lane < LANES; lane += 4)
-                gram_tile_4_1(row + lane, column, plane, count, to + lane * LANES, load);
+                outer_tile_4_1(row + lane, column, plane, count, to + lane * LANES, LANES, load);
 #endif
         }
     }

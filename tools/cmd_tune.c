@@ -50,7 +50,9 @@ static void print(const bench_engine *b, const char *name, int64_t batch, const 
         if (stopped)
             printf(", stopped at the limit");
         printf("; %.3f ms before, %.3f ms now: %s\n", 1e3 * seconds[0], 1e3 * seconds[1],
-               kept ? "kept" : "not kept, it is no faster");
+               kept          ? "kept"
+               : r->measured ? "not kept, it is no faster"
+                             : "there is nothing to keep");
         return;
     }
     json_t *line = json_object();
@@ -88,7 +90,7 @@ static int tune_engine(bench_engine *b, const char *name, int64_t batch, tune_op
         code = bench_measure(&o->bench, bench_engine_run, b, &after);
     if (code != EXIT_GO_ON)
         return code;
-    bool kept = o->force || report.wrong || after.least < BETTER * before.least;
+    bool kept = report.measured && (o->force || report.wrong || after.least < BETTER * before.least);
     if (kept)
         code = cli_check(linnet_session_keep_tuning(b->e.session));
     if (code == EXIT_GO_ON)

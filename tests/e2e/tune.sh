@@ -40,8 +40,8 @@ must plan "input 3x7x5; conv 4 k3x1 s2 p1 nb; relu" --batch 2
 grep -q tuned "$WORK/out" || fail "a layer is not tuned"
 must tune linear:n3i7_o3 max_pool2d:n1c2h4w4_k2s1 --infer --seconds 0.0005 --force
 refuses 2 "of single layers" tune softmax:n2c3
-must tune lenet5 --batch 4 --infer --limit 0.001 --json
-[ "$(field stopped) $(field measured)" = "true 0" ] || fail "the limit"
+must tune lenet5 --batch 4 --infer --limit 0.001 --force --json
+[ "$(field stopped) $(field measured) $(field kept)" = "true 0 false" ] || fail "the limit"
 must tune lenet5 mlp --batch 4 --limit 0.001
 grep -q 'stopped at the limit of 0.001 s' "$WORK/err" || fail "nothing said of the limit"
 must tune --batch 2 --seconds 0.0001 --infer --limit 600 --json

@@ -241,10 +241,10 @@ static uint64_t arena_bytes(const linnet_compiler *c, uint32_t index)
 static uint64_t other_bytes(const linnet_session *session, uint32_t index)
 {
     const linnet_place *place = &session->places[index];
-    uint64_t sum = session->state_bytes + session->parameter_bytes;
-    sum += place->gradients ? session->parameter_bytes : 0;
+    uint64_t bytes = place->parameter_layout.total, sum = bytes + place->state_layout.total;
+    sum += place->gradients ? bytes : 0;
     for (uint32_t i = 0; i < LINNET_MAX_SLOTS; i++)
-        sum += place->slots[i] ? session->parameter_bytes : 0;
+        sum += place->slots[i] ? bytes : 0;
     for (size_t i = 0; i < session->packed_count; i++)
         sum += session->packed[i].place == index ? session->packed[i].bytes : 0;
     for (size_t i = session->variable_count; i < session->variable_total; i++)

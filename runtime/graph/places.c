@@ -1,60 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The devices of a session, their buffers and arenas. */
+/* The devices of a session, and their arenas. */
 #include "profile.h"
 
 #include <string.h>
-
-static linnet_status new_buffer(const linnet_session *session, const linnet_place *place, uint64_t bytes,
-                                linnet_backend_buffer **out)
-{
-    const linnet_device *device = place->device;
-    if (!bytes || *out)
-        return LINNET_OK;
-    return linnet_device_check(session->context, device, device->backend->buffer_new(device->handle, bytes, out),
-                               "allocating a buffer");
-}
-
-static linnet_status new_zero_buffer(const linnet_session *session, const linnet_place *place, uint64_t bytes,
-                                     linnet_backend_buffer **out)
-{
-    bool fresh = bytes && !*out;
-    linnet_status status = new_buffer(session, place, bytes, out);
-    if (status != LINNET_OK || !fresh)
-        return status;
-    return linnet_device_check(session->context, place->device,
-                               place->device->backend->fill(place->queue, (linnet_view){*out, 0}, 0, bytes),
-                               "clearing a buffer");
-}
-
-linnet_status linnet_place_allocate(const linnet_session *session, linnet_place *place)
-{
-    bool has_gradients = session->places[0].gradients != NULL;
-    linnet_status status = new_zero_buffer(session, place, session->parameter_bytes, &place->parameters);
-    if (status == LINNET_OK)
-        status = new_zero_buffer(session, place, session->state_bytes, &place->states);
-    if (status == LINNET_OK && has_gradients)
-        status = new_zero_buffer(session, place, session->parameter_bytes, &place->gradients);
-    for (uint32_t i = 0; i < session->slot_count && status == LINNET_OK; i++)
-        status = new_zero_buffer(session, place, session->parameter_bytes, &place->slots[i]);
-    return status;
-}
-
-linnet_status linnet_gradients_allocate(linnet_session *session)
-{
-    linnet_status status = LINNET_OK;
-    for (uint32_t p = 0; p < session->place_count && status == LINNET_OK; p++)
-        status = new_zero_buffer(session, &session->places[p], session->parameter_bytes, &session->places[p].gradients);
-    return status;
-}
-
-linnet_status linnet_slots_allocate(linnet_session *session, uint32_t slot_count)
-{
-    linnet_status status = LINNET_OK;
-    session->slot_count = slot_count > session->slot_count ? slot_count : session->slot_count;
-    for (uint32_t p = 0; p < session->place_count && status == LINNET_OK; p++)
-        status = linnet_place_allocate(session, &session->places[p]);
-    return status;
-}
 
 linnet_status linnet_place_open(const linnet_session *session, linnet_device *device, linnet_place *out)
 {
@@ -93,11 +41,7 @@ void linnet_place_free(const linnet_session *session, linnet_place *place)
     backend->queue_free(place->queue);
     for (size_t i = 0; i < place->block_count; i++)
         backend->buffer_free(place->blocks[i]);
-    for (uint32_t i = 0; i < LINNET_MAX_SLOTS; i++)
-        backend->buffer_free(place->slots[i]);
-    backend->buffer_free(place->parameters);
-    backend->buffer_free(place->gradients);
-    backend->buffer_free(place->states);
+    linnet_layout_free(place);
     linnet_release(place->blocks);
     linnet_release(place->block_bytes);
     linnet_device_close(&place->device);
@@ -106,18 +50,20 @@ void linnet_place_free(const linnet_session *session, linnet_place *place)
 
 static linnet_status grow_block(linnet_session *session, linnet_place *place, size_t block, uint64_t bytes)
 {
-    const linnet_backend *backend = place->device->backend;
+    const linnet_device *device = place->device;
+    const linnet_backend *backend = device->backend;
     linnet_status status = LINNET_OK;
     if (place->blocks[block]) /* may be in use still */
-        status = linnet_device_check(session->context, place->device, backend->finish(place->queue),
-                                     "waiting for the device");
+        status = linnet_device_check(session->context, device, backend->finish(place->queue), "waiting for the device");
     if (status != LINNET_OK)
         return status;
     backend->buffer_free(place->blocks[block]);
     place->blocks[block] = NULL;
     place->block_bytes[block] = 0;
     session->arena_generation++;
-    status = new_buffer(session, place, bytes, &place->blocks[block]);
+    status =
+        linnet_device_check(session->context, device, backend->buffer_new(device->handle, bytes, &place->blocks[block]),
+                            "allocating a buffer");
     if (status == LINNET_OK)
         place->block_bytes[block] = bytes;
     return status;

@@ -48,7 +48,7 @@ static bool can_be_rebuilt(const linnet_session *session)
 static linnet_status fill_variable(const linnet_session *session, const linnet_place *place, uint32_t number)
 {
     const linnet_variable *variable = &session->variables[number];
-    linnet_view view = {variable->is_state ? place->states : place->parameters, variable->offset};
+    linnet_view view = linnet_place_variable(session, place, number);
     if (!variable->host)
         return linnet_variable_start(session, place, number);
     return linnet_device_check(

@@ -15,7 +15,7 @@ linnet_view linnet_plan_view(const linnet_session *session, const linnet_plan *p
     case LINNET_HOME_VARIABLE:
         return linnet_variable_view(session, &session->variables[tensor->variable]);
     case LINNET_HOME_GRADIENT:
-        return (linnet_view){place->gradients, session->variables[tensor->variable].offset};
+        return linnet_place_view(place, place->gradients, tensor->variable);
     case LINNET_HOME_PACKED:
         return (linnet_view){session->packed[tensor->packed].buffer, 0};
     case LINNET_HOME_ARENA:

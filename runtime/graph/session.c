@@ -404,7 +404,7 @@ static linnet_status update_derived(linnet_session *session, const linnet_plan *
 static void begin_training_step(linnet_session *session)
 {
     session->step++;
-    if (session->state_bytes)
+    if (session->places[0].state_layout.count)
         linnet_host_forget(session, false);
     for (size_t i = 0; i < session->variable_count; i++)
         session->variables[i].version += session->variables[i].is_state;

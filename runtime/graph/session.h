@@ -12,14 +12,29 @@ typedef struct linnet_profile linnet_profile;
 #define LINNET_MAX_PLANS  16
 #define LINNET_MAX_SLOTS  2
 
+/* The buffers that hold the variables of one kind (parameters, or states) on a place: layout.c. */
+typedef struct linnet_layout {
+    uint64_t *bytes; /* of each */
+    size_t count, capacity;
+    uint64_t total; /* of all */
+} linnet_layout;
+
+/* Where a variable lies in them. */
+typedef struct linnet_spot {
+    uint32_t buffer;
+    uint64_t offset; /* bytes */
+} linnet_spot;
+
 /* A device that the session uses. Place 0 is the one it was made for; others run what that one lacks. Parameters,
-   gradients and optimiser slots are parallel buffers with equal offsets, the same on every place; each variable is at
-   home on one place. */
+   gradients and optimiser slots are parallel: each kind has the buffers of parameter_layout, and a variable the same
+   spot in all of them. Every place has room for every variable; each variable is at home on one place. */
 typedef struct linnet_place {
     linnet_device *device;
     linnet_backend_queue *queue;
-    linnet_backend_buffer *parameters, *gradients, *slots[LINNET_MAX_SLOTS], *states;
-    linnet_backend_buffer **blocks; /* the arena */
+    linnet_layout parameter_layout, state_layout;
+    linnet_spot *spots; /* per variable of the net's */
+    linnet_backend_buffer **parameters, **gradients, **slots[LINNET_MAX_SLOTS], **states; /* NULL: none so far */
+    linnet_backend_buffer **blocks;                                                       /* the arena */
     uint64_t *block_bytes;
     size_t block_count, block_capacity, block_bytes_capacity;
     bool choices_fixed; /* a checkpoint said what implementations are chosen by */
@@ -41,8 +56,8 @@ typedef struct linnet_variable {
     uint32_t value; /* of the net */
     uint32_t place; /* where it is */
     bool is_state;
-    bool gradient_is_zero;      /* nothing was added since zero_gradients */
-    uint64_t offset, bytes;     /* in the place's parameters (or states) */
+    bool gradient_is_zero; /* nothing was added since zero_gradients */
+    uint64_t bytes;
     uint64_t version;           /* changes with every write; packed copies of an older one are stale */
     linnet_backend_buffer *own; /* of folded weights: a buffer by themselves; NULL for the net's own variables */
     void *host;        /* what the caller set it to last, while the session keeps that; NULL: its start value */
@@ -101,7 +116,6 @@ struct linnet_session {
     size_t fold_count, fold_capacity;
     uint32_t *variable_of; /* per net value; LINNET_NONE */
     size_t value_count;
-    uint64_t parameter_bytes, state_bytes; /* of one place's buffers */
     uint32_t slot_count;
     linnet_packed *packed;
     size_t packed_count, packed_capacity;
@@ -114,16 +128,16 @@ struct linnet_session {
     size_t plan_count;
     uint64_t clock, compiles, arena_generation;
     double compile_seconds, check_seconds; /* so far */
-    linnet_plan *current;             /* of the last forward; NULL before, and after a failure */
-    uint64_t backward_done;           /* bit i: loss i of the current forward has been differentiated */
-    uint32_t last_segment;            /* of the last backward, for reading gradients of values */
-    const void *output_gradient;      /* during a backward: where its segment starts from */
-    uint64_t workspace_limit;         /* while a plan is made: what a step may take, where it has a choice */
-    uint64_t largest_workspace;       /* of the plan made last, also where it failed for want of memory; else 0 */
-    linnet_choices choices;           /* of the plans so far */
-    struct linnet_recorder *recorder; /* while it is tuned: notes what is asked for */
-    linnet_profile *profile;          /* what is recorded; NULL: nothing is */
-    linnet_binding *bindings;         /* inputs in the caller's memory */
+    linnet_plan *current;                  /* of the last forward; NULL before, and after a failure */
+    uint64_t backward_done;                /* bit i: loss i of the current forward has been differentiated */
+    uint32_t last_segment;                 /* of the last backward, for reading gradients of values */
+    const void *output_gradient;           /* during a backward: where its segment starts from */
+    uint64_t workspace_limit;              /* while a plan is made: what a step may take, where it has a choice */
+    uint64_t largest_workspace;            /* of the plan made last, also where it failed for want of memory; else 0 */
+    linnet_choices choices;                /* of the plans so far */
+    struct linnet_recorder *recorder;      /* while it is tuned: notes what is asked for */
+    linnet_profile *profile;               /* what is recorded; NULL: nothing is */
+    linnet_binding *bindings;              /* inputs in the caller's memory */
     size_t binding_count, binding_capacity;
     linnet_status round_status; /* first failure since zero_gradients, for the optimiser */
     uint64_t start_seed;        /* of the variables' start values */
@@ -170,12 +184,10 @@ bool linnet_value_list_has(const linnet_value_list *list, uint32_t value);
 linnet_status linnet_variables_new(linnet_session *session);
 void linnet_variables_free(linnet_session *session);
 linnet_variable *linnet_variable_find(const linnet_session *session, const char *name);
-/* Where a variable lies now. */
+/* Where a variable lies now: at home, or where its folded weights are. */
 linnet_view linnet_variable_view(const linnet_session *session, const linnet_variable *variable);
 /* Makes place the variable's home, moving its contents. */
 linnet_status linnet_variable_move(linnet_session *session, linnet_variable *variable, uint32_t place);
-linnet_status linnet_gradients_allocate(linnet_session *session);
-linnet_status linnet_slots_allocate(linnet_session *session, uint32_t slot_count);
 /* Fills gradients that nothing was added to with zeros. */
 linnet_status linnet_gradients_settle(linnet_session *session);
 /* The packed copy of a variable, made when absent; LINNET_NONE with the error said. */
@@ -183,7 +195,7 @@ uint32_t linnet_packed_get(linnet_session *session, uint32_t variable, uint32_t 
 /* Brings a packed copy up to date. */
 linnet_status linnet_packed_update(linnet_session *session, linnet_packed *packed);
 
-/* Draws a variable's start value into memory of a place, where it lies in the place's buffers. */
+/* Draws a variable's start value into its spot on a place. */
 linnet_status linnet_variable_start(const linnet_session *session, const linnet_place *place, uint32_t number);
 /* Releases packed copies and folded weights; the net's own variables stay. */
 void linnet_derived_free(linnet_session *session);
@@ -209,11 +221,25 @@ uint32_t linnet_place_add(linnet_session *session, linnet_device *device);
 /* The same without adding it; to be freed with linnet_place_free. */
 linnet_status linnet_place_open(const linnet_session *session, linnet_device *device, linnet_place *out);
 void linnet_place_free(const linnet_session *session, linnet_place *place);
-/* Buffers of a place for parameters and states (and gradients, slots where the session has them). */
-linnet_status linnet_place_allocate(const linnet_session *session, linnet_place *place);
 /* Makes the arena at least as large; bumps arena_generation when a block changed. */
 linnet_status linnet_arena_ensure(linnet_session *session, uint32_t place, const uint64_t *block_bytes,
                                   size_t block_count);
+
+/* ---- layout.c ---- */
+/* Buffers of a place for parameters and states (and gradients, slots where the session has them), full of zeros. */
+linnet_status linnet_place_allocate(const linnet_session *session, linnet_place *place);
+/* Gradients, and so many slots, on every place. */
+linnet_status linnet_gradients_allocate(linnet_session *session);
+linnet_status linnet_slots_allocate(linnet_session *session, uint32_t slot_count);
+/* Fills all buffers of a kind with zeros. */
+linnet_status linnet_layout_clear(const linnet_session *session, const linnet_place *place, const linnet_layout *layout,
+                                  linnet_backend_buffer *const *buffers);
+/* Frees all buffers of variables on a place, and where they lie. */
+void linnet_layout_free(linnet_place *place);
+/* The spot of a variable (its number, of the net's own) in buffers of its kind; absent where those are NULL. */
+linnet_view linnet_place_view(const linnet_place *place, linnet_backend_buffer *const *buffers, size_t variable);
+/* The same in the place's parameters or states, whichever it is one of. */
+linnet_view linnet_place_variable(const linnet_session *session, const linnet_place *place, size_t variable);
 
 /* The plan for these feeds under the current settings, from the cache or compiled. */
 linnet_status linnet_session_plan(linnet_session *session, const linnet_batch *batch, linnet_plan **out);

@@ -165,8 +165,8 @@ static linnet_status read_parameter_gradient(linnet_session *session, uint32_t v
         memset(out, 0, bytes);
         return LINNET_OK;
     }
-    return read_view(session, value, variable->place, (linnet_view){place->gradients, variable->offset}, out,
-                     variable->bytes);
+    return read_view(session, value, variable->place,
+                     linnet_place_view(place, place->gradients, session->variable_of[value]), out, variable->bytes);
 }
 
 linnet_status linnet_session_read_gradient(linnet_session *session, linnet_value value, void *out_data, size_t bytes)
@@ -263,10 +263,11 @@ linnet_status linnet_session_get_stats(const linnet_session *session, linnet_ses
     s.fallbacks = session->current ? session->current->fallbacks : 0;
     for (uint32_t p = 0; p < session->place_count; p++) {
         const linnet_place *place = &session->places[p];
-        s.parameter_bytes += session->parameter_bytes + session->state_bytes;
-        s.gradient_bytes += place->gradients ? session->parameter_bytes : 0;
+        uint64_t bytes = place->parameter_layout.total;
+        s.parameter_bytes += bytes + place->state_layout.total;
+        s.gradient_bytes += place->gradients ? bytes : 0;
         for (uint32_t i = 0; i < LINNET_MAX_SLOTS; i++)
-            s.optimizer_bytes += place->slots[i] ? session->parameter_bytes : 0;
+            s.optimizer_bytes += place->slots[i] ? bytes : 0;
         for (size_t i = 0; i < place->block_count; i++)
             s.arena_bytes += place->block_bytes[i];
     }

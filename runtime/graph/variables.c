@@ -1,35 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Parameters and running statistics of a session: layout, start values, packed copies. */
+/* Parameters and running statistics of a session: start values, moves between places, packed copies. */
 #include "profile.h"
 
 #include <math.h>
 #include <string.h>
 
-#define VARIABLE_ALIGNMENT 512 /* bytes; at least the device's own, and enough for others that run what it lacks */
-
-static uint64_t alignment_of(const linnet_session *session)
-{
-    uint32_t device = session->places[0].device->info.alignment_bytes;
-    return device > VARIABLE_ALIGNMENT ? device : VARIABLE_ALIGNMENT;
-}
-
-/* One after the other in the net's order, each aligned. */
-static void lay_out(linnet_session *session)
+/* The net's parameters and states, in its order. */
+static void list(linnet_session *session)
 {
     const linnet_net *net = session->net;
-    uint64_t alignment = alignment_of(session);
     for (uint32_t v = 0; v < net->value_count; v++) {
         const linnet_net_value *value = &net->values[v];
         session->variable_of[v] = LINNET_NONE;
         if (value->kind != LINNET_VALUE_PARAMETER && value->kind != LINNET_VALUE_STATE)
             continue;
-        bool is_state = value->kind == LINNET_VALUE_STATE;
-        uint64_t *total = is_state ? &session->state_bytes : &session->parameter_bytes;
-        uint64_t bytes = (uint64_t)linnet_shape_product(&value->shape, 0, value->shape.rank) * sizeof(float);
         session->variable_of[v] = (uint32_t)session->variable_count;
         session->variables[session->variable_count++] = (linnet_variable){
-            .value = v, .is_state = is_state, .gradient_is_zero = true, .offset = *total, .bytes = bytes, .version = 1};
-        *total += (bytes + alignment - 1) / alignment * alignment;
+            .value = v,
+            .is_state = value->kind == LINNET_VALUE_STATE,
+            .gradient_is_zero = true,
+            .bytes = (uint64_t)linnet_shape_product(&value->shape, 0, value->shape.rank) * sizeof(float),
+            .version = 1};
     }
 }
 
@@ -42,7 +33,7 @@ linnet_status linnet_variables_new(linnet_session *session)
     session->value_count = values;
     if (!session->variables || !session->variable_of)
         return linnet_fail(session->context, LINNET_OUT_OF_MEMORY, "no memory for a session");
-    lay_out(session);
+    list(session);
     session->variable_total = session->variable_count;
     return linnet_place_allocate(session, &session->places[0]);
 }
@@ -78,44 +69,43 @@ linnet_variable *linnet_variable_find(const linnet_session *session, const char 
 
 linnet_view linnet_variable_view(const linnet_session *session, const linnet_variable *variable)
 {
-    const linnet_place *place = &session->places[variable->place];
     if (variable->own)
         return (linnet_view){variable->own, 0};
-    return (linnet_view){variable->is_state ? place->states : place->parameters, variable->offset};
+    return linnet_place_variable(session, &session->places[variable->place], (size_t)(variable - session->variables));
 }
 
-/* Copies bytes at an offset from a buffer of one place to its counterpart on another; buffers that are not there have
-   nothing to be copied. */
-static linnet_status move_bytes(const linnet_session *session, const linnet_place *from, linnet_backend_buffer *source,
-                                const linnet_place *to, linnet_backend_buffer *destination, uint64_t offset,
-                                void *through, uint64_t bytes)
+/* Copies bytes from a view on one place to one on another; from and to memory that is not there, nothing. */
+static linnet_status move_bytes(const linnet_session *session, const linnet_place *from, linnet_view source,
+                                const linnet_place *to, linnet_view destination, void *through, uint64_t bytes)
 {
-    if (!source || !destination)
+    if (!source.buffer || !destination.buffer)
         return LINNET_OK;
-    linnet_status status = linnet_device_check(
-        session->context, from->device,
-        from->device->backend->read(from->queue, (linnet_view){source, offset}, through, bytes, NULL),
-        "reading a parameter");
+    linnet_status status = linnet_device_check(session->context, from->device,
+                                               from->device->backend->read(from->queue, source, through, bytes, NULL),
+                                               "reading a parameter");
     if (status != LINNET_OK)
         return status;
-    return linnet_device_check(
-        session->context, to->device,
-        to->device->backend->upload(to->queue, (linnet_view){destination, offset}, through, bytes, NULL),
-        "writing a parameter");
+    return linnet_device_check(session->context, to->device,
+                               to->device->backend->upload(to->queue, destination, through, bytes, NULL),
+                               "writing a parameter");
 }
 
 /* The variable itself, and for a parameter what was collected for it: its gradient, the optimiser's slots. */
 static linnet_status move_all(const linnet_session *session, const linnet_variable *variable, const linnet_place *from,
                               const linnet_place *to, void *through)
 {
-    uint64_t offset = variable->offset, bytes = variable->bytes;
+    size_t number = (size_t)(variable - session->variables);
+    uint64_t bytes = variable->bytes;
+    linnet_status status = move_bytes(session, from, linnet_place_variable(session, from, number), to,
+                                      linnet_place_variable(session, to, number), through, bytes);
     if (variable->is_state)
-        return move_bytes(session, from, from->states, to, to->states, offset, through, bytes);
-    linnet_status status = move_bytes(session, from, from->parameters, to, to->parameters, offset, through, bytes);
+        return status;
     if (status == LINNET_OK && !variable->gradient_is_zero)
-        status = move_bytes(session, from, from->gradients, to, to->gradients, offset, through, bytes);
+        status = move_bytes(session, from, linnet_place_view(from, from->gradients, number), to,
+                            linnet_place_view(to, to->gradients, number), through, bytes);
     for (uint32_t i = 0; i < session->slot_count && status == LINNET_OK; i++)
-        status = move_bytes(session, from, from->slots[i], to, to->slots[i], offset, through, bytes);
+        status = move_bytes(session, from, linnet_place_view(from, from->slots[i], number), to,
+                            linnet_place_view(to, to->slots[i], number), through, bytes);
     return status;
 }
 
@@ -125,9 +115,6 @@ linnet_status linnet_variable_move(linnet_session *session, linnet_variable *var
         return LINNET_OK;
     const linnet_place *from = &session->places[variable->place];
     linnet_place *to = &session->places[index];
-    if (variable->offset % to->device->info.alignment_bytes)
-        return linnet_fail(session->context, LINNET_UNSUPPORTED, "%s wants parameters aligned to %u bytes",
-                           to->device->label, to->device->info.alignment_bytes);
     void *through = linnet_allocate(1, variable->bytes);
     if (!through)
         return linnet_fail(session->context, LINNET_OUT_OF_MEMORY, "no memory to move a parameter");
@@ -152,10 +139,9 @@ linnet_status linnet_gradients_settle(linnet_session *session)
         if (variable->is_state || !variable->gradient_is_zero)
             continue;
         linnet_profile_begin(session, variable->place);
+        linnet_view view = linnet_place_view(place, place->gradients, i);
         status = linnet_device_check(session->context, place->device,
-                                     place->device->backend->fill(place->queue,
-                                                                  (linnet_view){place->gradients, variable->offset}, 0,
-                                                                  variable->bytes),
+                                     place->device->backend->fill(place->queue, view, 0, variable->bytes),
                                      "clearing a gradient");
         status =
             linnet_profile_end(session, status, "clear", session->net->values[variable->value].name, variable->bytes);
@@ -233,7 +219,7 @@ static linnet_status start_through(const linnet_session *session, const linnet_p
                                    float *memory)
 {
     const linnet_variable *variable = &session->variables[number];
-    linnet_view view = {variable->is_state ? place->states : place->parameters, variable->offset};
+    linnet_view view = linnet_place_variable(session, place, number);
     linnet_status status = LINNET_OK;
     uint64_t all = variable->bytes / sizeof *memory;
     for (uint64_t first = 0; first < all && status == LINNET_OK; first += PIECE) {

@@ -30,7 +30,8 @@ static linnet_status read_slots(const linnet_checkpoint *checkpoint, linnet_tens
             if (variable->is_state)
                 continue;
             char *name = linnet_format("optimizer.%u.%s", slot, session->net->values[variable->value].name);
-            linnet_view view = {session->places[variable->place].slots[slot], variable->offset};
+            const linnet_place *place = &session->places[variable->place];
+            linnet_view view = linnet_place_view(place, place->slots[slot], i);
             status = name ? linnet_tensor_list_read(session, list, name, variable->value, variable->place, view,
                                                     variable->bytes)
                           : linnet_fail(session->context, LINNET_OUT_OF_MEMORY, "no memory for a checkpoint");
@@ -153,7 +154,7 @@ static linnet_status write_slots(const linnet_checkpoint *checkpoint, const void
                 continue;
             status = linnet_device_check(
                 session->context, place->device,
-                place->device->backend->upload(place->queue, (linnet_view){place->slots[slot], variable->offset},
+                place->device->backend->upload(place->queue, linnet_place_view(place, place->slots[slot], i),
                                                slots[slot * session->variable_count + i], variable->bytes, NULL),
                 "writing the optimiser's state");
         }

@@ -72,12 +72,9 @@ linnet_status linnet_optimizer_reset(linnet_optimizer *optimizer)
     linnet_session *session = optimizer->session;
     linnet_status status = linnet_slots_allocate(session, optimizer->slot_count);
     for (uint32_t p = 0; p < session->place_count; p++)
-        for (uint32_t i = 0; i < optimizer->slot_count && status == LINNET_OK && session->parameter_bytes; i++) {
+        for (uint32_t i = 0; i < optimizer->slot_count && status == LINNET_OK; i++) {
             const linnet_place *place = &session->places[p];
-            status = linnet_device_check(session->context, place->device,
-                                         place->device->backend->fill(place->queue, (linnet_view){place->slots[i], 0},
-                                                                      0, session->parameter_bytes),
-                                         "clearing the optimiser's state");
+            status = linnet_layout_clear(session, place, &place->parameter_layout, place->slots[i]);
         }
     optimizer->desc.step = 0;
     return status;
@@ -152,46 +149,50 @@ linnet_status linnet_zero_grad(linnet_optimizer *optimizer)
     return optimizer ? linnet_session_zero_gradients(optimizer->session) : LINNET_INVALID;
 }
 
-static linnet_status step_range(linnet_optimizer *optimizer, const linnet_place *place, uint64_t begin, uint64_t end)
+/* Of a variable and those behind it, so many bytes in all. */
+static linnet_status step_range(linnet_optimizer *optimizer, const linnet_place *place, size_t first, uint64_t bytes)
 {
     linnet_session *session = optimizer->session;
     linnet_view slots[LINNET_MAX_SLOTS] = {{0}};
     for (uint32_t i = 0; i < optimizer->slot_count; i++)
-        slots[i] = (linnet_view){place->slots[i], begin};
-    optimizer->desc.count = (end - begin) / sizeof(float);
+        slots[i] = linnet_place_view(place, place->slots[i], first);
+    optimizer->desc.count = bytes / sizeof(float);
     linnet_profile_begin(session, (uint32_t)(place - session->places));
-    linnet_status status = linnet_device_check(
-        session->context, place->device,
-        place->device->backend->optimizer_step(place->queue, &optimizer->desc, (linnet_view){place->parameters, begin},
-                                               (linnet_view){place->gradients, begin}, slots),
-        "optimiser step");
-    uint64_t bytes = (end - begin) * (3 + 2 * optimizer->slot_count);
-    return linnet_profile_end(session, status, "optimizer", "", bytes);
+    linnet_status status =
+        linnet_device_check(session->context, place->device,
+                            place->device->backend->optimizer_step(
+                                place->queue, &optimizer->desc, linnet_place_view(place, place->parameters, first),
+                                linnet_place_view(place, place->gradients, first), slots),
+                            "optimiser step");
+    return linnet_profile_end(session, status, "optimizer", "", bytes * (3 + 2 * optimizer->slot_count));
 }
 
-/* One launch per run of neighbouring parameters that are updated: all of them at once unless some are frozen. The gaps
-   between them hold zeros and stay zero. */
+/* One launch per run of neighbouring parameters that are updated: all of a buffer at once unless some are frozen. The
+   gaps between them hold zeros and stay zero. */
 static linnet_status step_place(linnet_optimizer *optimizer, uint32_t index)
 {
     linnet_session *session = optimizer->session;
+    const linnet_place *place = &session->places[index];
     linnet_status status = LINNET_OK;
-    uint64_t begin = 0, end = 0;
-    bool open = false;
-    for (size_t i = 0; i <= session->variable_count && status == LINNET_OK; i++) {
-        linnet_variable *variable = i < session->variable_count ? &session->variables[i] : NULL;
-        if (variable && variable->is_state)
-            continue; /* lies in another buffer */
-        if (variable && is_updated(session, variable, index)) {
-            begin = open ? begin : variable->offset;
-            end = variable->offset + variable->bytes;
-            open = true;
-            variable->version++;
-        } else if (open) {
-            status = step_range(optimizer, &session->places[index], begin, end);
-            open = false;
+    size_t first = 0;
+    uint64_t bytes = 0; /* of the run that begins with first; 0: there is none */
+    for (size_t i = 0; i < session->variable_count && status == LINNET_OK; i++) {
+        linnet_variable *variable = &session->variables[i];
+        const linnet_spot *spot = &place->spots[i];
+        bool updated = is_updated(session, variable, index);
+        if (variable->is_state)
+            continue; /* lies in other buffers */
+        if (bytes && (!updated || spot->buffer != place->spots[first].buffer)) {
+            status = step_range(optimizer, place, first, bytes);
+            bytes = 0;
         }
+        if (!updated)
+            continue;
+        first = bytes ? first : i;
+        bytes = spot->offset + variable->bytes - place->spots[first].offset;
+        variable->version++;
     }
-    return status;
+    return status == LINNET_OK && bytes ? step_range(optimizer, place, first, bytes) : status;
 }
 
 linnet_status linnet_step(linnet_optimizer *optimizer)

@@ -16,7 +16,9 @@ __attribute__((visibility("default"))) icd_control linnet_icd = {.fail_at = -1};
 
 /* For programs that do not know of it: LINNET_TEST_LOSE=N loses the context at call N, out of resources;
  * LINNET_TEST_SUBGROUPS=N emulates sub-groups of N, LINNET_TEST_SHUFFLES=N such with shuffles;
- * LINNET_TEST_MISCOMPILED=KERNEL is one that does nothing, with LINNET_TEST_PLAINLY=1 even when built plainly. */
+ * LINNET_TEST_MISCOMPILED=KERNEL is one that does nothing, with LINNET_TEST_PLAINLY=1 even when built plainly;
+ * LINNET_TEST_LARGEST=BYTES is the largest buffer that devices say they take, and take; LINNET_TEST_MEMORY=BYTES is the
+ * memory that they say they have. */
 __attribute__((constructor)) static void read_environment(void)
 {
     const char *call = getenv("LINNET_TEST_LOSE"), *shuffles = getenv("LINNET_TEST_SHUFFLES");
@@ -26,6 +28,9 @@ __attribute__((constructor)) static void read_environment(void)
     linnet_icd.subgroups = subgroups ? (uint32_t)atoi(subgroups) : 0;
     linnet_icd.shuffles = shuffles != NULL;
     linnet_icd.miscompiled = getenv("LINNET_TEST_MISCOMPILED");
+    const char *largest = getenv("LINNET_TEST_LARGEST"), *memory = getenv("LINNET_TEST_MEMORY");
+    linnet_icd.largest = linnet_icd.most_bytes = largest ? strtoull(largest, NULL, 10) : 0;
+    linnet_icd.memory = memory ? strtoull(memory, NULL, 10) : 0;
     linnet_icd.plainly = getenv("LINNET_TEST_PLAINLY") != NULL;
 }
 
@@ -233,6 +238,11 @@ EXPORT cl_int CL_API_CALL clGetDeviceInfo(cl_device_id device, cl_device_info wh
         memset((char *)value + at, linnet_icd.limits == ICD_LIMITS_LARGE ? 0xff : 0, unit);
         *((unsigned char *)value + at) |= linnet_icd.limits == ICD_LIMITS_ONE;
     }
+    cl_ulong told = what == CL_DEVICE_MAX_MEM_ALLOC_SIZE ? linnet_icd.largest
+                    : what == CL_DEVICE_GLOBAL_MEM_SIZE  ? linnet_icd.memory
+                                                         : 0;
+    if (error == CL_SUCCESS && value && told && size >= sizeof(told))
+        memcpy(value, &told, sizeof(told));
     return error;
 }
 

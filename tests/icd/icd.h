@@ -23,6 +23,8 @@ typedef struct icd_control {
     int64_t fail_at;       /* this call, counted from 0, fails; negative: none */
     bool and_after;        /* so does every later one: a device that is gone */
     bool lose;             /* instead, the context is gone from that call on, until another one is made: lost */
+    uint64_t largest;      /* CL_DEVICE_MAX_MEM_ALLOC_SIZE, whatever it is; 0: what it is */
+    uint64_t memory;       /* CL_DEVICE_GLOBAL_MEM_SIZE, in the same way */
     uint64_t most_bytes;   /* buffers of more fail, however large a device says they may be; 0: none does */
     const char *fail_name; /* every call of this function fails; NULL: none */
     int32_t code;          /* with this error */

@@ -140,12 +140,81 @@ static void a_buffer_that_is_too_large_is_said(void **state)
     learner_free(&l);
 }
 
+/* ---- Parameters that do not fit in one buffer ---- */
+
+enum { HIDDEN = 48, LARGEST = SIDE * SIDE * HIDDEN * 4 /* bytes of the largest parameter */ };
+
+/* Most of the bytes are parameters; one in their midst is frozen. */
+static learner wide_new(linnet_device *device, bool adam)
+{
+    learner l = {.net = linnet_net_new(NULL)};
+    linnet_value x = linnet_flatten(l.net, linnet_input(l.net, "image", 1, SIDE, SIDE));
+    x = linnet_relu(l.net, linnet_linear(l.net, x, .out_features = HIDDEN));
+    x = linnet_relu(l.net, linnet_linear(l.net, x, .out_features = HIDDEN, .name = "frozen"));
+    x = linnet_relu(l.net, linnet_linear(l.net, x, .out_features = HIDDEN));
+    x = linnet_batch_norm(l.net, linnet_linear(l.net, x, .out_features = HIDDEN));
+    l.logits = linnet_linear(l.net, x, .out_features = CLASSES);
+    l.loss = linnet_cross_entropy(l.net, l.logits, linnet_labels(l.net, "label"));
+    linnet_net_freeze(l.net, linnet_net_parameter(l.net, "frozen.weight"), 1);
+    assert_string_equal(linnet_net_message(l.net), "");
+    l.session = linnet_session_new(l.net, device);
+    l.sgd = adam ? linnet_adam_new(l.session, .learning_rate = 0.01f)
+                 : linnet_sgd_new(l.session, .learning_rate = 0.1f, .momentum = 0.9f);
+    assert_non_null(l.sgd);
+    return l;
+}
+
+enum { WIDE_STEPS = 4 };
+
+/* Losses, then the weights of the last layer, on a device whose buffers have so many bytes at most. */
+static size_t train_wide(linnet_device *device, bool adam, uint64_t largest, float *out)
+{
+    linnet_device_info usual = device->info;
+    device->info.max_buffer_bytes = largest;
+    learner l = wide_new(device, adam);
+    const linnet_layout *layout = &l.session->places[0].parameter_layout;
+    for (int i = 0; i < WIDE_STEPS; i++)
+        assert_ok(step(&l, &out[i]));
+    assert_ok(linnet_session_get(l.session, "linear4.weight", out + WIDE_STEPS, HIDDEN * CLASSES * sizeof *out));
+    for (size_t i = 0; i < layout->count; i++)
+        assert_true(layout->bytes[i] <= largest);
+    size_t count = layout->count;
+    learner_free(&l);
+    device->info = usual;
+    return count;
+}
+
+static void parameters_lie_in_several_buffers(void **state)
+{
+    static float whole[WIDE_STEPS + HIDDEN * CLASSES], split[WIDE_STEPS + HIDDEN * CLASSES];
+    for (int adam = 0; adam < 2; adam++) {
+        assert_int_equal(train_wide(DEVICE(state), adam, UINT64_MAX, whole), 1);
+        assert_true(train_wide(DEVICE(state), adam, LARGEST, split) > 1);
+        assert_memory_equal(whole, split, sizeof whole);
+    }
+}
+
+static void a_parameter_that_is_too_large_is_said(void **state)
+{
+    linnet_device *device = DEVICE(state);
+    linnet_device_info usual = device->info;
+    linnet_net *net = linnet_net_new(NULL);
+    linnet_value x = linnet_flatten(net, linnet_input(net, "image", 1, SIDE, SIDE));
+    linnet_linear(net, x, .out_features = HIDDEN, .name = "wide");
+    device->info.max_buffer_bytes = LARGEST - 1;
+    assert_null(linnet_session_new(net, device));
+    assert_fails(linnet_context_last_status(NULL), LINNET_OUT_OF_MEMORY,
+                 "'wide.weight' needs 150528 bytes, the device's largest buffer has 150527");
+    device->info = usual;
+    linnet_net_free(&net);
+}
+
 int main(int argc, char **argv)
 {
     static const device_test tests[] = {
-        DEVICE_TEST(the_same_with_smaller_workspaces),
-        DEVICE_TEST(what_is_needed_is_said),
-        DEVICE_TEST(a_buffer_that_is_too_large_is_said),
+        DEVICE_TEST(the_same_with_smaller_workspaces),      DEVICE_TEST(what_is_needed_is_said),
+        DEVICE_TEST(a_buffer_that_is_too_large_is_said),    DEVICE_TEST(parameters_lie_in_several_buffers),
+        DEVICE_TEST(a_parameter_that_is_too_large_is_said),
     };
     return run_on_devices("memory", tests, sizeof tests / sizeof *tests, argc, argv);
 }

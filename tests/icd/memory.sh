@@ -1,0 +1,42 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Devices that say they have little memory (tests/icd has them say so). One whose largest buffer has no room for all
+# parameters learns with the same bits.
+# usage: memory.sh PROGRAM WORK_ROOT SELECTION ICD
+LINNET=$1
+WORK_ROOT=$2
+LINNET_BACKEND=$3
+icd=$4
+export LINNET_BACKEND
+. "$(dirname "$0")/../e2e/lib.sh"
+need_device "$LINNET_BACKEND"
+LD_LIBRARY_PATH=$(dirname "$icd")
+LINNET_PROBE=inline LINNET_CHECK=never LINNET_CACHE_DIR=$WORK/cache
+export LD_LIBRARY_PATH LINNET_PROBE LINNET_CHECK LINNET_CACHE_DIR
+
+# train NAME VARIABLE=VALUE...: a short training whose weights and optimiser's state are in $WORK/NAME, under a limit.
+net="conv 4 k5 s2; relu; flatten; linear 300; relu; linear 300; relu; linear 10"
+train() {
+    name=$1
+    shift
+    code=0
+    env "$@" "$LINNET" train "$net" --limit 256 --test-limit 64 --batch 16 --epochs 1 -o "$WORK/$name" --json \
+        >"$WORK/out" 2>"$WORK/err" || code=$?
+    [ "$code" -eq 0 ] || fail "exit code $code: $*"
+    loss=$(field test_loss)
+}
+
+# The largest parameter has 691,200 bytes, all of them 1,066,056.
+train whole LINNET_TEST_LARGEST=1100000
+whole=$loss
+for largest in 1066000 691200; do
+    train "split-$largest" LINNET_TEST_LARGEST=$largest
+    [ "$loss" = "$whole" ] || fail "buffers of $largest bytes: loss $loss instead of $whole"
+    cmp "$WORK/whole/checkpoint.safetensors" "$WORK/split-$largest/checkpoint.safetensors" ||
+        fail "buffers of $largest bytes: other weights"
+done
+echo "parameters in several buffers learn as in one"
+
+# One that fits in no buffer is said, with both numbers.
+LINNET_TEST_LARGEST=691199 refuses 6 "'linear1.weight' needs 691200 bytes, the device's largest buffer has 691199" \
+    train "$net" --limit 64 --epochs 1

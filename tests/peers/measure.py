@@ -4,6 +4,7 @@ about fifteen minutes; see README.md.
 
 usage: measure.py [--build DIR] [--models DIR] [--out DIR] [--quick] [--only NETWORK] [--device DEVICE]
                   [networks] [convolutions] [scaling] [memory] [opencl]
+       measure.py gpu --device opencl:nvidia [--peer-device cuda] [--minutes M] [--build DIR] [--out DIR] [--quick]
 """
 import argparse
 import datetime
@@ -16,6 +17,7 @@ import tempfile
 import time
 
 import engines
+import gpu as gpu_part
 import opencl as tasks
 
 ROOT = os.path.dirname(os.path.dirname(engines.HERE))
@@ -43,7 +45,8 @@ def about(options):
     return {'bench': 'about', 'date': datetime.datetime.now().strftime('%Y-%m-%d %H:%M'), 'processor': processor(),
             'cores': os.cpu_count(), 'memory_gib': round(memory / 2**30, 1), 'kernel': platform.release(),
             'compiler': first(['gcc', '--version']),
-            'linnet': first(['git', '-C', ROOT, 'rev-parse', '--short', 'HEAD']),
+            'linnet': first(['git', '-C', ROOT, 'rev-parse', '--short', 'HEAD']) or
+                      first(['cat', os.path.join(options.build, 'revision')]),
             'torch': first([options.torch or 'false', '-c', version.format('torch')]),
             'onnxruntime': first([options.ort or 'false', '-c', version.format('onnxruntime')]),
             'onednn': first(['dpkg-query', '-Wf', '${Version}', 'libdnnl2']),
@@ -236,7 +239,18 @@ def first_steps(options, writer, program):
                                  **some(answer, 'first_ms', 'error')})
 
 
-PARTS = {'networks': networks, 'convolutions': convolutions, 'scaling': scaling, 'memory': memory, 'opencl': opencl}
+# ---- A GPU beside PyTorch ----
+
+def gpu(options):
+    writer = Writer(options, 'gpu')
+    try:
+        gpu_part.measure(options, writer)
+    finally:
+        writer.close()
+
+
+USUAL = {'networks': networks, 'convolutions': convolutions, 'scaling': scaling, 'memory': memory, 'opencl': opencl}
+PARTS = dict(USUAL, gpu=gpu)
 
 
 def main():
@@ -247,18 +261,25 @@ def main():
     parser.add_argument('--quick', action='store_true', help='shorter: to try it out')
     parser.add_argument('--device', default='opencl:pocl', help='the OpenCL device (default: opencl:pocl)')
     parser.add_argument('--only', metavar='NETWORK', help='to try it out: only this one')
-    parser.add_argument('parts', nargs='*', metavar='PART', help=', '.join(PARTS) + ' (default: all)')
+    parser.add_argument('--peer-device', default='cuda', help="gpu: PyTorch's device (default: cuda; cpu: to try it out)")
+    parser.add_argument('--minutes', type=float, default=10, help='gpu: how long to measure at most (default: 10)')
+    parser.add_argument('parts', nargs='*', metavar='PART', help=', '.join(PARTS) + ' (default: all but gpu)')
     options = parser.parse_args()
     if set(options.parts) - set(PARTS):
         parser.error('no such part: ' + ' '.join(set(options.parts) - set(PARTS)))
-    options.ort, options.torch = engines.find_python('onnxruntime'), engines.find_python('torchvision')
+    only_gpu = options.parts == ['gpu']
+    options.ort, options.torch = None if only_gpu else engines.find_python('onnxruntime'), engines.find_python(
+        'torch' if only_gpu else 'torchvision')
     options.seconds, options.paired_seconds = (0.3, 0.02) if options.quick else (1.0, 0.15)
-    if options.torch:
+    options.layer_seconds, options.rounds = (0.05, 1) if options.quick else (0.2, 3)
+    if only_gpu and not options.torch:
+        sys.exit('measure.py gpu needs PyTorch: no Python here has it (PEERS_PYTHON names one)')
+    if options.torch and not only_gpu:
         export = [options.torch, os.path.join(engines.HERE, 'torch_networks.py'), options.models]
         subprocess.run(export + INFER, check=True, stdout=subprocess.DEVNULL)
     else:
         options.ort = options.ort if os.path.isdir(options.models) else None
-    for part in options.parts or PARTS:
+    for part in options.parts or USUAL:
         PARTS[part](options)
 
 

@@ -3,12 +3,14 @@
 performance.md.in, in which {{name}} is a table made here.
 
 usage: report.py [--check]     --check: only say whether the page is what would be written
+       report.py --gpu FILE    prints what it would say of that file of raw results of the part gpu
 """
 import json
 import os
 import statistics
 import sys
 
+import report_gpu
 import report_opencl
 import svg
 
@@ -26,7 +28,10 @@ NAMES = {'onnxruntime': 'ONNX Runtime', 'torch-jit': 'PyTorch', 'torch-nhwc': 'P
 
 
 def load(name):
-    path = os.path.join(RAW, name + '.jsonl')
+    return load_file(os.path.join(RAW, name + '.jsonl'))
+
+
+def load_file(path):
     if not os.path.exists(path):
         return {}, []
     with open(path) as lines:
@@ -307,6 +312,7 @@ def page():
     _, scaling = load('scaling')
     _, memories = load('memory')
     opencl_about, opencl = load('opencl')
+    gpu_about, gpu = load('gpu')
     with open(os.path.join(HERE, 'performance.md.in')) as source:
         text = source.read().split('\n', 1)[1]  # the first line is the licence
     drawn = plots(networks, scaling, about.get('cores', 1))
@@ -319,6 +325,7 @@ def page():
              'opencl_layers': lambda: table(*report_opencl.layers(opencl)),
              'opencl_networks': lambda: table(*report_opencl.networks(opencl)),
              'opencl_start': lambda: table(*report_opencl.start(opencl)),
+             'opencl_gpu': lambda: report_gpu.section(gpu, gpu_about, table),
              'conv_summary': lambda: conv_summary(convolutions),
              'conv_tables': lambda: conv_tables(convolutions),
              'below': lambda: below(convolutions), 'below_networks': lambda: below_networks(networks),
@@ -339,6 +346,10 @@ def read(path):
 
 
 def main():
+    if sys.argv[1:2] == ['--gpu']:
+        about, records = load_file(sys.argv[2])
+        print(report_gpu.section(records, about, table))
+        return
     files = page()
     if sys.argv[1:] == ['--check']:
         stale = [path for path, text in files.items() if read(path) != text]

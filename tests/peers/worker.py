@@ -83,32 +83,12 @@ def torch_style(size, threads, pool):
     torch, networks, version, idle = torch_start(threads)
     layers, shape = networks.vgg19_features(pool), (1, 3, int(size), int(size))
 
-    def features(image):
-        x, number, styles, content = image, 0, [], None
-        for layer in layers:
-            x = layer(x)
-            if isinstance(layer, torch.nn.Conv2d):
-                x = torch.relu(x)
-                number += 1
-                styles += [x] if number in (1, 3, 5, 9, 13) else []
-                content = x if number == 10 else content
-        return styles, content
-
-    def gram(f):
-        flat = f.flatten(2)[0]
-        return flat @ flat.t() / flat.numel()
-
     def prepare(_):
-        with torch.no_grad():
-            grams = [gram(f) for f in features(torch.rand(shape))[0]]
-            target = features(torch.rand(shape))[1]
-        image = torch.rand(shape, requires_grad=True)
+        loss, image = networks.style_loss(layers, shape), torch.rand(shape, requires_grad=True)
 
         def run():
             image.grad = None
-            styles, content = features(image)
-            loss = sum(((gram(f) - g) ** 2).sum() for f, g in zip(styles, grams)) * 1e3
-            (loss + ((content - target) ** 2).mean()).backward()
+            loss(image).backward()
         return run
     return version, idle, prepare
 

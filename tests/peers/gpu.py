@@ -1,0 +1,337 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The part `gpu` of measure.py: Linnet on a GPU beside PyTorch on the same one, taking turns, compared before a time
+counts. What is worth most comes first, every result is written as soon as it is there, and what the time does not
+suffice for is left out and said."""
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+import traceback
+
+import engines
+
+# Name: case. The products and convolutions of the bars, batch 32, without bias.
+LAYERS = {
+    'SGEMM 4096': 'linear:n4096c4096_o4096nb',
+    'ResNet 3x3, 64': 'conv2d:n32c64h56w56_oc64k3p1nb',
+    'VGG conv3_2': 'conv2d:n32c256h56w56_oc256k3p1nb',
+    'ResNet 1x1, 256 to 64': 'conv2d:n32c256h56w56_oc64k1nb',
+    'ResNet 3x3, 128': 'conv2d:n32c128h28w28_oc128k3p1nb',
+    'ResNet conv1': 'conv2d:n32c3h224w224_oc64k7s2p3nb',
+    'VGG conv5': 'conv2d:n32c512h14w14_oc512k3p1nb',
+    'ResNet 1x1, 64 to 256': 'conv2d:n32c64h56w56_oc256k1nb',
+    'ResNet 3x3, 256': 'conv2d:n32c256h14w14_oc256k3p1nb',
+    'ResNet 1x1, 1024 to 256': 'conv2d:n32c1024h14w14_oc256k1nb',
+    'ResNet 3x3, 512': 'conv2d:n32c512h7w7_oc512k3p1nb',
+    'VGG conv4_2': 'conv2d:n32c512h28w28_oc512k3p1nb',
+    'ResNet 3x3, stride 2': 'conv2d:n32c128h56w56_oc128k3s2p1nb',
+    'ResNet 1x1, stride 2': 'conv2d:n32c256h56w56_oc512k1s2nb',
+    'ResNet 1x1, 512 to 2048': 'conv2d:n32c512h7w7_oc2048k1nb',
+    'VGG conv2_2': 'conv2d:n32c128h112w112_oc128k3p1nb',
+    'VGG conv1_2': 'conv2d:n32c64h224w224_oc64k3p1nb',
+    'VGG conv1_1': 'conv2d:n32c3h224w224_oc64k3p1nb',
+}
+# (network, mode, batch; of style: pixels), times PyTorch's speed at least, seconds of tuning in ten minutes.
+NETWORKS = [
+    ('resnet18', 'train', 32, 0.9, 20), ('resnet50', 'train', 32, 0.9, 30), ('lenet5', 'train', 64, 3.0, 8),
+    ('style', 'style', 512, 0.9, 0), ('vgg16', 'train', 32, 0.9, 15), ('resnet50', 'infer', 32, 0.9, 8),
+    ('resnet18', 'infer', 32, 0.9, 5), ('vgg16', 'infer', 32, 0.9, 5),
+]
+LAYER_BAR = 0.8
+QUICK_LAYERS = {'product': 'linear:n64c32_o48nb', 'convolution': 'conv2d:n2c16h12w12_oc16k3p1nb'}
+QUICK_NETWORKS = [('lenet5', 'train', 8, 3.0, 8), ('lenet5', 'infer', 8, 0.9, 0), ('style', 'style', 64, 0.9, 0)]
+DIRECTIONS = ('forward', 'backward_data', 'backward_weights')
+
+# Differences from PyTorch in parts of the largest value; of gradients and style in parts of their length. Both sides
+# compute in float32, Winograd's algorithm among it, and a maximum that falls otherwise changes a gradient.
+WRONG_FROM = {'forward': 2e-3, 'backward_data': 2e-3, 'backward_weights': 2e-3, 'scores': 5e-3, 'loss': 1e-3,
+              'gradients': 2e-2}
+# PyTorch's ways; the fastest counts. Resident: data are on the device already, which Linnet's are not; for comparison.
+LAYER_WAYS = [(layout, benchmark) for layout in ('nchw', 'nhwc') for benchmark in (True, False)]
+NETWORK_WAYS = [('nchw', False), ('nhwc', False), ('nchw', True)]
+
+
+class Peer:
+    """gpu_worker.py, started when it is first asked and anew after it failed."""
+
+    def __init__(self, session):
+        self.session, self.process, self.rest = session, None, b''
+
+    def start(self):
+        command = [self.session.options.torch, os.path.join(engines.HERE, 'gpu_worker.py'),
+                   self.session.options.peer_device, self.session.options.build]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.rest = b''
+
+    def ask(self, patience, **job):
+        """The answer, or {'error': why there is none}; waits so many seconds at most."""
+        end = time.monotonic() + min(patience, max(self.session.left(), 1))
+        if not self.process:
+            self.start()
+        try:
+            self.process.stdin.write(json.dumps(job).encode() + b'\n')
+            self.process.stdin.flush()
+            return json.loads(self.line(end))
+        except (OSError, ValueError) as problem:
+            self.stop()
+            return {'error': str(problem) or 'no answer'}
+
+    def line(self, end):
+        while b'\n' not in self.rest:
+            if not select.select([self.process.stdout], [], [], max(end - time.monotonic(), 0))[0]:
+                raise OSError('no answer in time')
+            found = os.read(self.process.stdout.fileno(), 65536)
+            if not found:
+                raise OSError('PyTorch ended')
+            self.rest += found
+        line, self.rest = self.rest.split(b'\n', 1)
+        return line
+
+    def stop(self):
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+        self.process = None
+
+
+class Session:
+    """One run within its time: what is measured, where it is written, and what it is measured with."""
+
+    def __init__(self, options, writer):
+        self.options, self.writer = options, writer
+        self.end = time.monotonic() + 60 * options.minutes
+        self.peer, self.checker = Peer(self), Peer(self)  # two: comparing may take the process with it
+
+    def left(self):
+        return self.end - time.monotonic()
+
+    def has(self, seconds, what):
+        """Is there time for it? Says so where there is none."""
+        if self.left() >= seconds:
+            return True
+        self.writer.line({'bench': 'left out', 'what': what, 'why': 'the time is over'})
+        return False
+
+    def share(self, seconds):
+        """Of so many seconds in ten minutes, what this run has."""
+        return max(seconds * self.options.minutes / 10, 0.5)
+
+    def keep(self, name, title, text):
+        with open(os.path.join(self.options.out, name), 'a') as target:
+            target.write('== %s ==\n%s\n' % (title, text.rstrip('\n') + '\n'))
+
+    def linnet(self, arguments, seconds):
+        """(output, errors, None or why it failed) of a command of the program, killed when the time is over."""
+        command = [os.path.join(self.options.build, 'bin', 'linnet')] + arguments
+        limit = max(min(seconds, self.left()), 1)
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                              errors='replace') as process:
+            try:
+                output, errors = process.communicate(timeout=limit)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                output, errors = process.communicate()
+                return output, errors, 'killed after %.0f s' % limit
+        failed = (errors.splitlines() or ['exit code'])[-1] + ' (%d)' % process.returncode
+        return output, errors, failed if process.returncode else None
+
+    def on_device(self, arguments, seconds):
+        return self.linnet(arguments + ['--backend', self.options.device], seconds)
+
+    def answers(self, arguments, seconds):
+        """JSON lines, or one that says why there are none."""
+        output, _, failed = self.on_device(arguments + ['--json'], seconds)
+        found = []
+        for line in output.splitlines():
+            try:
+                found.append(json.loads(line))
+            except ValueError:
+                failed = failed or 'no JSON: ' + line
+        return found or [{'error': failed or 'no answer'}]
+
+
+def measure(options, writer):
+    session = Session(options, writer)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    layers, networks = (QUICK_LAYERS, QUICK_NETWORKS) if options.quick else (LAYERS, NETWORKS)
+    steps = [('device', describe, ()), ('selftest', selftest, ())]
+    layer_steps = [(name, one_layer, (name, case)) for name, case in layers.items()]
+    network_steps = [(network[0], one_network, network) for network in networks]
+    steps += layer_steps[:1] + network_steps + layer_steps[1:]
+    try:
+        for name, step, arguments in steps:
+            if options.only in (None, name) or name == 'device':
+                guarded(session, name, step, arguments)
+    finally:
+        session.peer.stop()
+        session.checker.stop()
+
+
+def guarded(session, name, step, arguments):
+    """What goes wrong with one step is written down and does not keep the others from being measured."""
+    try:
+        step(session, *arguments)
+    except Exception as problem:
+        traceback.print_exc()
+        session.writer.line({'bench': 'failed', 'what': name, 'error': repr(problem)})
+
+
+def describe(session):
+    answer = session.peer.ask(120, job='about')
+    session.writer.line(dict({'bench': 'gpu', 'device': session.options.device}, **answer))
+    for arguments in (['devices'], ['doctor', '-v']):
+        output, errors, failed = session.linnet(arguments, 60)
+        session.keep('gpu-device.txt', 'linnet ' + ' '.join(arguments), output + errors + (failed or ''))
+    for found in [a for a in session.answers(['devices'], 60) if a.get('backend') == 'opencl']:
+        session.writer.line(dict(found, bench='device'))
+    size = 2**20 if session.options.quick else 2**30
+    session.writer.line(dict({'bench': 'copy', 'engine': 'torch'}, **session.peer.ask(30, job='copy', bytes=size)))
+
+
+def selftest(session):
+    """A few small cases of each layer; the report is kept, as far as it came."""
+    path = os.path.join(session.options.out, 'gpu-selftest.txt')
+    arguments = ['selftest', '--quick', '--report', path] + ['--layer=linear'] * session.options.quick
+    start = time.monotonic()
+    answers = session.answers(arguments, session.share(80))
+    outcomes = [a.get('outcome') for a in answers]
+    session.writer.line({'bench': 'selftest', 'seconds': time.monotonic() - start,
+                         'complete': 'failed' in answers[-1] and 'case' not in answers[-1],
+                         **{name: outcomes.count(name) for name in ('passed', 'failed', 'skipped')},
+                         'wrong': [a['case'] for a in answers if a.get('outcome') == 'failed']})
+
+
+def check(session, what, job, **arguments):
+    """Whether Linnet's results are PyTorch's."""
+    answer = session.checker.ask(60, job=job, device=session.options.device, **arguments)
+    errors = answer.get('errors', {})
+    right = bool(errors) and all(value <= WRONG_FROM[name] for name, value in errors.items())  # NaN is not
+    session.writer.line(dict({'bench': 'check', 'what': what, 'right': right}, **answer))
+    return right
+
+
+# ---- Layers ----
+
+def one_layer(session, name, case):
+    if not session.has(8, name) or not check(session, name, 'check_layer', case=case):
+        return
+    for number in range(session.options.rounds):
+        turns = [linnet_layer, torch_layer]
+        for turn in turns if number % 2 == 0 else reversed(turns):
+            if session.has(4, '%s, round %d' % (name, number)):
+                turn(session, name, case, number)
+
+
+def linnet_layer(session, name, case, number):
+    arguments = ['bench', case, '--planned', '--direction', 'all', '--seconds', str(session.options.layer_seconds)]
+    for answer in session.answers(arguments, 60):
+        fields = ('direction', 'implementation', 'median_ms', 'min_ms', 'gflops', 'workspace_bytes', 'error')
+        session.writer.line({'bench': 'layer', 'layer': name, 'engine': 'linnet', 'round': number,
+                             **{k: answer[k] for k in fields if k in answer}})
+
+
+def torch_layer(session, name, case, number):
+    for layout, benchmark in LAYER_WAYS if case.startswith('conv2d') else LAYER_WAYS[:1]:
+        answer = session.peer.ask(60, job='layer', case=case, layout=layout, benchmark=benchmark,
+                                  seconds=0.5 * session.options.layer_seconds)
+        engine = 'torch-%s%s' % (layout, '-benchmark' if benchmark else '')
+        record = {'bench': 'layer', 'layer': name, 'engine': engine, 'round': number}
+        for direction, times in answer.pop('directions', {}).items():
+            session.writer.line(dict(record, direction=direction, **times))
+        if answer:
+            session.writer.line(dict(record, **answer))
+
+
+# ---- Networks ----
+
+def one_network(session, network, mode, batch, bar, tuning):
+    what = '%s, %s' % (network, mode)
+    if not session.has(15 if mode != 'style' else 10, what):
+        return
+    arguments = linnet_arguments(network, mode, batch)
+    if tuning:
+        tune(session, network, mode, batch, tuning)
+    job = {'size': batch} if mode == 'style' else {'network': network, 'mode': mode, 'batch': batch}
+    if check(session, what, 'check_style' if mode == 'style' else 'check_network', **job):
+        session.checker.stop()  # its memory is the device's, too
+        network_turns(session, network, mode, batch, arguments)
+    if session.has(5, what + ', profile'):
+        profile(session, what, network, mode, batch, arguments)
+
+
+def linnet_arguments(network, mode, batch):
+    if mode == 'style':
+        return ['bench', 'style', '--pixels', str(batch)]
+    return ['bench', network, '--batch', str(batch)] + ['--train'] * (mode == 'train')
+
+
+def tune(session, network, mode, batch, seconds):
+    limit = session.share(seconds)
+    arguments = ['tune', network, '--' + mode, '--batch', str(batch), '--limit', '%.1f' % limit]
+    for answer in session.answers(arguments, limit + 30):
+        session.writer.line(dict({'bench': 'tune', 'network': network, 'limit': limit}, **answer))
+
+
+def network_turns(session, network, mode, batch, arguments):
+    record = {'bench': 'network', 'network': network, 'mode': mode, 'batch': batch}
+    takers = [lambda: linnet_network(session, arguments)]
+    names = ['linnet']
+    for layout, resident in NETWORK_WAYS[::2] if mode == 'style' else NETWORK_WAYS:
+        takers.append(lambda layout=layout, resident=resident: session.peer.ask(
+            90, job='network', network=network, mode=mode, batch=batch, size=batch, layout=layout, resident=resident,
+            seconds=session.options.seconds))
+        names.append('torch-' + layout + '-resident' * resident)
+    for number in range(session.options.rounds):
+        turns = list(zip(names, takers))
+        for name, taker in turns if number % 2 == 0 else reversed(turns):
+            if session.has(4, '%s, %s, %s, round %d' % (network, mode, name, number)):
+                session.writer.line(dict(record, engine=name, round=number, **taker()))
+
+
+def linnet_network(session, arguments):
+    answer = session.answers(arguments + ['--seconds', str(session.options.seconds)], 90)[0]
+    fields = ('median_ms', 'min_ms', 'runs', 'first_ms', 'peak_memory_bytes', 'error')
+    return {k: answer[k] for k in fields if k in answer}
+
+
+class Watch:
+    """The least free memory of PyTorch's device while something else works on it, beside what was free before."""
+
+    def __init__(self, session):
+        self.session, self.over = session, threading.Event()
+        self.before = self.least = self.free()
+        self.thread = threading.Thread(target=self.look)
+
+    def free(self):
+        return self.session.peer.ask(10, job='free').get('free_bytes', 0)
+
+    def look(self):
+        while not self.over.wait(0.1):
+            self.least = min(self.least, self.free())
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
+
+
+def profile(session, what, network, mode, batch, arguments):
+    """Where the time goes, and what the device's memory has to give meanwhile."""
+    with Watch(session) as watch:
+        output, errors, failed = session.on_device(
+            arguments + ['--profile', '--seconds', str(session.options.seconds)], 60)
+    session.keep('gpu-profiles.txt', what, output + errors + (failed or ''))
+    if watch.before:
+        session.writer.line({'bench': 'memory', 'network': network, 'mode': mode, 'batch': batch, 'engine': 'linnet',
+                             'device_bytes': watch.before - watch.least})
+    if mode != 'style':
+        plan = ['plan', network, '--batch', str(batch)] + ['--train'] * (mode == 'train')
+        output, errors, failed = session.on_device(plan, 30)
+        session.keep('gpu-plans.txt', what, output + errors + (failed or ''))

@@ -38,6 +38,17 @@ static linnet_status take_info(linnet_device *device)
                        device->backend->name, device->index, device->info.alignment_bytes);
 }
 
+uint64_t linnet_device_largest_buffer(const linnet_device *device)
+{
+    return device->info.max_buffer_bytes ? device->info.max_buffer_bytes : UINT64_MAX;
+}
+
+uint64_t linnet_device_align(const linnet_device *device, uint64_t offset)
+{
+    uint64_t alignment = device->info.alignment_bytes;
+    return (offset + alignment - 1) / alignment * alignment;
+}
+
 static linnet_status device_open(const linnet_plugin *plugin, linnet_device *device)
 {
     linnet_status status =

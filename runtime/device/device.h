@@ -28,6 +28,11 @@ linnet_device *linnet_device_open_at(linnet_context *context, const char *backen
 linnet_status linnet_device_check(linnet_context *context, const linnet_device *device, linnet_status status,
                                   const char *what);
 
+/* Bytes. */
+uint64_t linnet_device_largest_buffer(const linnet_device *device);
+/* The first offset from this one on at which a tensor may begin. */
+uint64_t linnet_device_align(const linnet_device *device, uint64_t offset);
+
 /* Every other usable device, best score first, for the nodes that `device` lacks: writes up to capacity (backend name,
    index) pairs and returns how many. Backend names belong to the context. */
 typedef struct linnet_device_choice {

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tensors and steps of a plan: what forward.c and autodiff.c build with. */
 #include "../device/registry.h"
-#include "../core/context.h"
-#include "../verify/trust.h"
 #include "session.h"
 
-#include <stdio.h>
 #include <string.h>
 
 static uint32_t no_memory(linnet_compiler *c)
@@ -22,8 +19,8 @@ linnet_tensor_desc linnet_desc_of(const linnet_shape *shape)
     return desc;
 }
 
-/* Bytes of a tensor on a place. */
-static linnet_status tensor_bytes(linnet_compiler *c, uint32_t place, const linnet_tensor_desc *desc, uint64_t *out)
+linnet_status linnet_emit_tensor_bytes(const linnet_compiler *c, uint32_t place, const linnet_tensor_desc *desc,
+                                       uint64_t *out)
 {
     const linnet_device *device = c->session->places[place].device;
     if (desc->format < LINNET_FORMAT_PRIVATE) {
@@ -63,7 +60,7 @@ static uint32_t add_arena_tensor(linnet_compiler *c, uint32_t place, const linne
 uint32_t linnet_emit_tensor(linnet_compiler *c, uint32_t place, const linnet_tensor_desc *desc)
 {
     uint64_t bytes;
-    if (tensor_bytes(c, place, desc, &bytes) != LINNET_OK)
+    if (linnet_emit_tensor_bytes(c, place, desc, &bytes) != LINNET_OK)
         return LINNET_NONE;
     return add_arena_tensor(c, place, desc, bytes);
 }
@@ -81,7 +78,7 @@ uint32_t linnet_emit_part(linnet_compiler *c, uint32_t whole, const linnet_tenso
     part.offset += offset;
     part.is_part = true;
     part.readable = false;
-    return tensor_bytes(c, part.place, desc, &part.bytes) == LINNET_OK ? add_tensor(c, &part) : LINNET_NONE;
+    return linnet_emit_tensor_bytes(c, part.place, desc, &part.bytes) == LINNET_OK ? add_tensor(c, &part) : LINNET_NONE;
 }
 
 bool linnet_emit_instance_add(linnet_compiler *c, uint32_t value, uint32_t tensor)
@@ -206,13 +203,13 @@ uint32_t linnet_emit_variable(linnet_compiler *c, uint32_t index, uint32_t forma
                                  .home = LINNET_HOME_VARIABLE,
                                  .variable = index};
     if (format == LINNET_FORMAT_NCHW) {
-        if (variable->is_transient && linnet_fold_keep(session, index) != LINNET_OK)
-            return LINNET_NONE;
+        if (variable->is_transient)
+            linnet_fold_keep(session, index);
         return add_tensor(c, &tensor);
     }
     tensor.desc.format = format;
     tensor.home = LINNET_HOME_PACKED;
-    if (tensor_bytes(c, variable->place, &tensor.desc, &tensor.bytes) != LINNET_OK)
+    if (linnet_emit_tensor_bytes(c, variable->place, &tensor.desc, &tensor.bytes) != LINNET_OK)
         return LINNET_NONE;
     tensor.packed = linnet_packed_get(session, index, variable->place, format, tensor.bytes);
     linnet_plan *plan = c->plan;
@@ -286,204 +283,6 @@ void linnet_emit_describe_choice(linnet_compiler *c, uint32_t n, linnet_plan_ste
         step->outputs[0].format = slice->format;
         step->outputs[0].outer_stride = slice->outer_stride;
     }
-}
-
-/* Zeroes a candidate and presets its formats to the desc's. */
-static void preset(const linnet_layer_desc *desc, linnet_candidate *candidate)
-{
-    memset(candidate, 0, sizeof *candidate);
-    candidate->struct_size = sizeof *candidate;
-    for (uint32_t i = 0; i < desc->input_count; i++)
-        candidate->input_formats[i] = desc->inputs[i].format;
-    for (uint32_t i = 0; i < desc->output_count; i++)
-        candidate->output_formats[i] = desc->outputs[i].format;
-    for (uint32_t i = 0; i < desc->parameter_count; i++)
-        candidate->parameter_formats[i] = desc->parameters[i].format;
-}
-
-/* Appends "name: reason; " to a growing note; a note that does not fit in memory is left out. */
-static void note_refusal(linnet_plan_step *step, const linnet_candidate *candidate)
-{
-    char *longer = linnet_format("%s%s%s: %s", step->refusals ? step->refusals : "", step->refusals ? "; " : "",
-                                 candidate->name ? candidate->name : "?", candidate->refusal);
-    if (longer) {
-        linnet_release(step->refusals);
-        step->refusals = longer;
-    }
-}
-
-static void take_formats(linnet_plan_step *step)
-{
-    for (uint32_t i = 0; i < step->desc.input_count; i++)
-        step->inputs[i].format = step->candidate.input_formats[i];
-    for (uint32_t i = 0; i < step->desc.output_count; i++)
-        step->outputs[i].format = step->candidate.output_formats[i];
-    for (uint32_t i = 0; i < step->desc.parameter_count; i++)
-        step->parameters[i].format = step->candidate.parameter_formats[i];
-}
-
-static bool candidate_is_sane(const linnet_candidate *candidate)
-{
-    return candidate->name && candidate->saved_count <= LINNET_MAX_SAVED && (!candidate->alias || candidate->in_place);
-}
-
-/* What speaks against a candidate that the plugin accepts. */
-static void refuse(const linnet_compiler *c, const linnet_plan_step *step, linnet_candidate *candidate)
-{
-    if (candidate->refusal)
-        return;
-    if (c->context->settings.direct && candidate->numerics > LINNET_NUMERICS_DIRECT)
-        candidate->refusal = "LINNET_NUMERICS=direct";
-    else if (candidate->name &&
-             linnet_trust_is_bad(c->session->places[step->place].device, &step->desc, candidate->name))
-        candidate->refusal = "it does not compute right here";
-}
-
-/* The smallest workspace of those that accept. */
-static uint64_t least_workspace(const linnet_compiler *c, const linnet_plan_step *step)
-{
-    linnet_candidate candidate;
-    uint64_t least = UINT64_MAX;
-    linnet_backend_device *handle = c->session->places[step->place].device->handle;
-    for (uint32_t i = 0;; i++) {
-        preset(&step->desc, &candidate);
-        if (step->ops->candidate(handle, &step->desc, i, &candidate) != LINNET_OK)
-            return least;
-        refuse(c, step, &candidate);
-        if (!candidate.refusal && candidate.workspace_bytes < least)
-            least = candidate.workspace_bytes;
-    }
-}
-
-/* Was one of those that accept left out because it computes wrong here? */
-static bool has_bad(const linnet_compiler *c, const linnet_plan_step *step)
-{
-    linnet_candidate candidate;
-    linnet_device *device = c->session->places[step->place].device;
-    for (uint32_t i = 0;; i++) {
-        preset(&step->desc, &candidate);
-        if (step->ops->candidate(device->handle, &step->desc, i, &candidate) != LINNET_OK)
-            return false;
-        if (!candidate.refusal && candidate.name && linnet_trust_is_bad(device, &step->desc, candidate.name))
-            return true;
-    }
-}
-
-/* Where memory is short: is there one that needs less beside its operands? */
-static bool is_too_large(const linnet_compiler *c, const linnet_plan_step *step)
-{
-    uint64_t bytes = step->candidate.workspace_bytes;
-    return bytes > c->session->workspace_limit && bytes > least_workspace(c, step);
-}
-
-linnet_status linnet_emit_next(linnet_compiler *c, linnet_plan_step *step, uint32_t *index)
-{
-    const linnet_device *device = c->session->places[step->place].device;
-    const char *layer = linnet_layer_find(step->desc.kind)->name;
-    const char *direction = step->desc.direction == LINNET_FORWARD ? "forward" : "backward";
-    step->ops = device->backend->layer_ops(device->handle, step->desc.kind);
-    if (!step->ops)
-        return linnet_fail(c->context, LINNET_UNSUPPORTED, "%s has no %s", device->label, layer);
-    linnet_step_bind_desc(step);
-    for (;;) {
-        preset(&step->desc, &step->candidate);
-        linnet_status status = step->ops->candidate(device->handle, &step->desc, (*index)++, &step->candidate);
-        if (status == LINNET_END)
-            return status;
-        if (status != LINNET_OK)
-            return linnet_device_check(c->context, device, status, layer);
-        refuse(c, step, &step->candidate);
-        if (!step->candidate.refusal && is_too_large(c, step))
-            step->candidate.refusal = "its workspace is too large here";
-        if (step->candidate.refusal) {
-            note_refusal(step, &step->candidate);
-            continue;
-        }
-        if (candidate_is_sane(&step->candidate)) {
-            linnet_tune_candidate(c->session, step, &step->candidate);
-            return LINNET_OK;
-        }
-        return linnet_fail(c->context, LINNET_INTERNAL, "%s: %s %s: candidate %u breaks the contract", device->label,
-                           layer, direction, *index - 1);
-    }
-}
-
-double linnet_conversion_cost(double bytes)
-{
-    return 1 + 2 * bytes / 8e3; /* a launch; read and written, at 8 GB/s */
-}
-
-/* Of the conversions between these formats and the candidate's, microseconds. */
-double linnet_emit_conversion_cost(const linnet_plan_step *step, const uint32_t *input_formats,
-                                   const uint32_t *output_formats)
-{
-    double cost = 0;
-    for (uint32_t i = 0; i < step->desc.input_count; i++)
-        if (input_formats[i] != step->candidate.input_formats[i])
-            cost += linnet_conversion_cost((double)linnet_desc_count(&step->inputs[i]) * sizeof(float));
-    for (uint32_t i = 0; i < step->desc.output_count; i++)
-        if (output_formats[i] != step->candidate.output_formats[i])
-            cost += linnet_conversion_cost((double)linnet_desc_count(&step->outputs[i]) * sizeof(float));
-    return cost;
-}
-
-/* Is this candidate better than the best so far? The desc still has the formats that it was asked with. */
-static bool is_better(const linnet_plan_step *step, const char *name, bool found, double *least)
-{
-    uint32_t inputs[LINNET_MAX_INPUTS], outputs[LINNET_MAX_OUTPUTS];
-    for (uint32_t i = 0; i < step->desc.input_count; i++)
-        inputs[i] = step->inputs[i].format;
-    for (uint32_t i = 0; i < step->desc.output_count; i++)
-        outputs[i] = step->outputs[i].format;
-    double cost = step->candidate.cost + linnet_emit_conversion_cost(step, inputs, outputs);
-    if (name && strcmp(name, step->candidate.name) == 0)
-        cost = -1; /* the one that was chosen */
-    if (found && cost >= *least)
-        return false;
-    *least = cost;
-    return true;
-}
-
-/* The one called name, else the best; *out_found false where all refuse. */
-static linnet_status choose_any(linnet_compiler *c, linnet_plan_step *step, const char *name, linnet_candidate *out,
-                                bool *out_found)
-{
-    double least = 0;
-    linnet_status status = LINNET_OK;
-    *out_found = false;
-    linnet_release(step->refusals);
-    step->refusals = NULL;
-    for (uint32_t index = 0; (status = linnet_emit_next(c, step, &index)) == LINNET_OK;) {
-        if (is_better(step, name, *out_found, &least))
-            *out = step->candidate;
-        *out_found = true;
-        if (step->candidate.cost <= 0 && !name)
-            break; /* unknown: the first */
-    }
-    return status == LINNET_END ? LINNET_OK : status;
-}
-
-linnet_status linnet_emit_choose(linnet_compiler *c, linnet_plan_step *step, const char *name)
-{
-    linnet_candidate best;
-    bool found;
-    linnet_status status;
-    do /* again where all that computed wrong is now built without the driver's optimisations */
-        status = choose_any(c, step, name, &best, &found);
-    while (status == LINNET_OK && !found && has_bad(c, step) &&
-           linnet_trust_plain(c->session->places[step->place].device, step->desc.kind));
-    if (status != LINNET_OK)
-        return status;
-    if (found) {
-        step->candidate = best;
-        take_formats(step);
-        return LINNET_OK;
-    }
-    return linnet_fail(c->context, LINNET_UNSUPPORTED, "%s cannot run %s %s of '%s': %s",
-                       c->session->places[step->place].device->label, linnet_layer_find(step->desc.kind)->name,
-                       step->desc.direction == LINNET_FORWARD ? "forward" : "backward",
-                       step->node == LINNET_NO_NODE ? "" : c->net->nodes[step->node].name,
-                       step->refusals ? step->refusals : "it has no candidates");
 }
 
 bool linnet_emit_can_hold(const linnet_compiler *c, uint32_t place, const linnet_tensor_desc *desc, uint32_t format)

@@ -47,8 +47,7 @@ static uint32_t find_norm(const linnet_compiler *c, uint32_t n)
     return LINNET_NO_NODE;
 }
 
-/* The buffer of a folded variable. */
-static linnet_status allocate(linnet_session *session, linnet_variable *variable)
+linnet_status linnet_fold_allocate(linnet_session *session, linnet_variable *variable)
 {
     const linnet_device *device = session->places[variable->place].device;
     if (variable->own)
@@ -58,14 +57,12 @@ static linnet_status allocate(linnet_session *session, linnet_variable *variable
                                "allocating folded weights");
 }
 
-linnet_status linnet_fold_keep(linnet_session *session, uint32_t index)
+void linnet_fold_keep(linnet_session *session, uint32_t index)
 {
-    linnet_status status = allocate(session, &session->variables[index]);
     for (size_t i = 0; i < session->fold_count; i++)
         if (session->folds[i].weight == index || session->folds[i].bias == index)
             session->folds[i].version = 0; /* to be computed again */
-    session->variables[index].is_transient = status != LINNET_OK;
-    return status;
+    session->variables[index].is_transient = false;
 }
 
 /* A new variable that belongs to the fold. */
@@ -147,7 +144,7 @@ static linnet_status write_variable(linnet_session *session, uint32_t index, con
     linnet_variable *variable = &session->variables[index];
     const linnet_place *place = &session->places[variable->place];
     variable->version++;
-    linnet_status status = allocate(session, variable);
+    linnet_status status = linnet_fold_allocate(session, variable);
     if (status != LINNET_OK)
         return status;
     return linnet_device_check(session->context, place->device,
@@ -175,7 +172,7 @@ static linnet_status pack(linnet_session *session, uint32_t index)
     linnet_variable *variable = &session->variables[index];
     const linnet_place *place = &session->places[variable->place];
     for (size_t i = 0; i < session->packed_count && status == LINNET_OK; i++)
-        if (session->packed[i].variable == index)
+        if (session->packed[i].variable == index && session->packed[i].buffer)
             status = linnet_packed_update(session, &session->packed[i]);
     if (status == LINNET_OK && variable->is_transient && variable->own) {
         status = linnet_device_check(session->context, place->device, place->device->backend->finish(place->queue),
@@ -189,7 +186,7 @@ static linnet_status pack(linnet_session *session, uint32_t index)
 /* Is there what plans read of the fold? A packed copy that came later has to be filled. */
 static bool is_current(const linnet_session *session, const linnet_fold *fold, uint64_t version)
 {
-    return fold->version == version && fold->packed_count == session->packed_count;
+    return fold->version == version && fold->packed_made == session->packed_made;
 }
 
 linnet_status linnet_fold_update(linnet_session *session, linnet_fold *fold)
@@ -218,7 +215,7 @@ linnet_status linnet_fold_update(linnet_session *session, linnet_fold *fold)
         status = pack(session, fold->bias);
     if (status == LINNET_OK) {
         fold->version = version;
-        fold->packed_count = session->packed_count;
+        fold->packed_made = session->packed_made;
     }
     for (int i = 0; i < SOURCE_COUNT; i++)
         linnet_release(data[i]);

@@ -8,29 +8,19 @@
 
 #include <string.h>
 
-static uint64_t largest_buffer(const linnet_device *device)
-{
-    return device->info.max_buffer_bytes ? device->info.max_buffer_bytes : UINT64_MAX;
-}
-
-static uint64_t align(uint64_t bytes, uint64_t alignment)
-{
-    return (bytes + alignment - 1) / alignment * alignment;
-}
-
 /* Puts a variable behind the others of its kind. */
 static linnet_status append(const linnet_session *session, const linnet_place *place, const linnet_variable *variable,
                             linnet_layout *layout, linnet_spot *out_spot)
 {
     const linnet_device *device = place->device;
-    uint64_t limit = largest_buffer(device);
+    uint64_t limit = linnet_device_largest_buffer(device);
     if (variable->bytes > limit)
         return linnet_fail(session->context, LINNET_OUT_OF_MEMORY,
                            "%s: '%s' needs %llu bytes, the device's largest buffer has %llu", device->label,
                            session->net->values[variable->value].name, (unsigned long long)variable->bytes,
                            (unsigned long long)limit);
     uint64_t end = layout->count ? layout->bytes[layout->count - 1] : 0;
-    uint64_t offset = align(end, device->info.alignment_bytes);
+    uint64_t offset = linnet_device_align(device, end);
     if (!layout->count || offset > limit || variable->bytes > limit - offset) {
         if (!linnet_grow(&layout->bytes, &layout->capacity, layout->count + 1, sizeof *layout->bytes))
             return linnet_fail(session->context, LINNET_OUT_OF_MEMORY, "no memory for a session");
@@ -105,35 +95,33 @@ static linnet_status new_buffers(const linnet_session *session, const linnet_pla
 
 linnet_status linnet_place_allocate(const linnet_session *session, linnet_place *place)
 {
-    bool has_gradients = session->places[0].gradients != NULL;
     linnet_status status = lay_out(session, place);
+    if (status == LINNET_OK)
+        status = linnet_memory_check_variables(session, place);
     if (status == LINNET_OK)
         status = new_buffers(session, place, &place->parameter_layout, &place->parameters);
     if (status == LINNET_OK)
         status = new_buffers(session, place, &place->state_layout, &place->states);
-    if (status == LINNET_OK && has_gradients)
+    if (status == LINNET_OK && session->has_gradients)
         status = new_buffers(session, place, &place->parameter_layout, &place->gradients);
     for (uint32_t i = 0; i < session->slot_count && status == LINNET_OK; i++)
         status = new_buffers(session, place, &place->parameter_layout, &place->slots[i]);
     return status;
 }
 
-linnet_status linnet_gradients_allocate(linnet_session *session)
+linnet_status linnet_gradients_allocate(linnet_session *session, uint32_t slot_count)
 {
     linnet_status status = LINNET_OK;
-    for (uint32_t p = 0; p < session->place_count && status == LINNET_OK; p++) {
-        linnet_place *place = &session->places[p];
-        status = new_buffers(session, place, &place->parameter_layout, &place->gradients);
-    }
-    return status;
-}
-
-linnet_status linnet_slots_allocate(linnet_session *session, uint32_t slot_count)
-{
-    linnet_status status = LINNET_OK;
-    session->slot_count = slot_count > session->slot_count ? slot_count : session->slot_count;
+    bool had_gradients = session->has_gradients;
+    uint32_t had_slots = session->slot_count;
+    session->has_gradients = true;
+    session->slot_count = slot_count > had_slots ? slot_count : had_slots;
     for (uint32_t p = 0; p < session->place_count && status == LINNET_OK; p++)
         status = linnet_place_allocate(session, &session->places[p]);
+    if (status == LINNET_OK)
+        return status;
+    session->has_gradients = had_gradients;
+    session->slot_count = had_slots;
     return status;
 }
 

@@ -141,14 +141,9 @@ static bool overlap(const linnet_plan_storage *a, const linnet_plan_storage *b)
     return a->first <= b->last && b->first <= a->last;
 }
 
-static uint64_t align(uint64_t bytes, uint64_t alignment)
-{
-    return (bytes + alignment - 1) / alignment * alignment;
-}
-
 /* The lowest offset in a block that is free during the storage's life; placed: those with offsets already. */
 static uint64_t lowest_free(const linnet_plan *plan, const uint32_t *placed, size_t count,
-                            const linnet_plan_storage *storage, uint32_t block, uint64_t alignment)
+                            const linnet_plan_storage *storage, uint32_t block, const linnet_device *device)
 {
     uint64_t offset = 0;
     for (bool moved = true; moved;) {
@@ -157,7 +152,7 @@ static uint64_t lowest_free(const linnet_plan *plan, const uint32_t *placed, siz
             const linnet_plan_storage *other = &plan->storages[placed[i]];
             if (other->block == block && other->place == storage->place && overlap(other, storage) &&
                 offset < other->offset + other->bytes && other->offset < offset + storage->bytes) {
-                offset = align(other->offset + other->bytes, alignment);
+                offset = linnet_device_align(device, other->offset + other->bytes);
                 moved = true;
             }
         }
@@ -170,7 +165,7 @@ static linnet_status place_storage(linnet_compiler *c, const uint32_t *placed, s
 {
     linnet_plan *plan = c->plan;
     const linnet_device *device = c->session->places[storage->place].device;
-    uint64_t limit = device->info.max_buffer_bytes ? device->info.max_buffer_bytes : UINT64_MAX;
+    uint64_t limit = linnet_device_largest_buffer(device);
     size_t *block_count = &plan->block_counts[storage->place];
     if (storage->bytes > limit)
         return linnet_fail(c->context, LINNET_OUT_OF_MEMORY,
@@ -183,7 +178,7 @@ static linnet_status place_storage(linnet_compiler *c, const uint32_t *placed, s
                 return linnet_fail(c->context, LINNET_OUT_OF_MEMORY, "no memory for a plan");
             plan->block_bytes[storage->place][(*block_count)++] = 0;
         }
-        uint64_t offset = lowest_free(plan, placed, count, storage, block, device->info.alignment_bytes);
+        uint64_t offset = lowest_free(plan, placed, count, storage, block, device);
         if (offset > limit || storage->bytes > limit - offset)
             continue;
         storage->block = block;
@@ -212,8 +207,6 @@ static linnet_status place_all(linnet_compiler *c)
     return status;
 }
 
-/* ---- Does all of it fit? ---- */
-
 static void find_largest_workspace(linnet_plan *plan)
 {
     for (size_t i = 0; i < plan->step_count; i++) {
@@ -221,51 +214,6 @@ static void find_largest_workspace(linnet_plan *plan)
         if (step->type == LINNET_STEP_LAYER && step->candidate.workspace_bytes > plan->largest_workspace)
             plan->largest_workspace = step->candidate.workspace_bytes;
     }
-}
-
-/* Bytes of the arena: blocks are shared with the session's other plans. */
-static uint64_t arena_bytes(const linnet_compiler *c, uint32_t index)
-{
-    const linnet_place *place = &c->session->places[index];
-    const linnet_plan *plan = c->plan;
-    uint64_t sum = 0;
-    for (size_t i = 0; i < plan->block_counts[index] || i < place->block_count; i++) {
-        uint64_t planned = i < plan->block_counts[index] ? plan->block_bytes[index][i] : 0;
-        uint64_t there = i < place->block_count ? place->block_bytes[i] : 0;
-        sum += planned > there ? planned : there;
-    }
-    return sum;
-}
-
-/* Bytes of what the session has on a place besides. */
-static uint64_t other_bytes(const linnet_session *session, uint32_t index)
-{
-    const linnet_place *place = &session->places[index];
-    uint64_t bytes = place->parameter_layout.total, sum = bytes + place->state_layout.total;
-    sum += place->gradients ? bytes : 0;
-    for (uint32_t i = 0; i < LINNET_MAX_SLOTS; i++)
-        sum += place->slots[i] ? bytes : 0;
-    for (size_t i = 0; i < session->packed_count; i++)
-        sum += session->packed[i].place == index ? session->packed[i].bytes : 0;
-    for (size_t i = session->variable_count; i < session->variable_total; i++)
-        sum += session->variables[i].own && session->variables[i].place == index ? session->variables[i].bytes : 0;
-    return sum;
-}
-
-/* Devices with memory of their own; the host's is the system's to give out. */
-static linnet_status check_total(const linnet_compiler *c, uint32_t index)
-{
-    const linnet_device *device = c->session->places[index].device;
-    if (!device->info.memory_bytes || (device->info.capabilities & LINNET_CAPABILITY_HOST_VISIBLE))
-        return LINNET_OK;
-    uint64_t arena = arena_bytes(c, index), others = other_bytes(c->session, index);
-    if (others <= device->info.memory_bytes && arena <= device->info.memory_bytes - others)
-        return LINNET_OK;
-    return linnet_fail(c->context, LINNET_OUT_OF_MEMORY,
-                       "%s: %llu bytes are needed (%llu of parameters, %llu of activations and workspaces), the device "
-                       "has %llu",
-                       device->label, (unsigned long long)(arena + others), (unsigned long long)others,
-                       (unsigned long long)arena, (unsigned long long)device->info.memory_bytes);
 }
 
 linnet_status linnet_compile_memory(linnet_compiler *c)
@@ -283,6 +231,6 @@ linnet_status linnet_compile_memory(linnet_compiler *c)
     c->session->largest_workspace = plan->largest_workspace;
     linnet_status status = place_all(c);
     for (uint32_t p = 0; p < plan->place_count && status == LINNET_OK; p++)
-        status = check_total(c, p);
+        status = linnet_memory_check(c->session, plan, p);
     return status;
 }

@@ -83,3 +83,19 @@ linnet_status linnet_arena_ensure(linnet_session *session, uint32_t index, const
             status = grow_block(session, place, i, block_bytes[i]);
     return status;
 }
+
+void linnet_arena_free(linnet_session *session)
+{
+    for (uint32_t p = 0; p < session->place_count; p++) {
+        linnet_place *place = &session->places[p];
+        const linnet_backend *backend = place->device->backend;
+        backend->finish(place->queue); /* they may be in use still */
+        for (size_t i = 0; i < place->block_count; i++) {
+            backend->buffer_free(place->blocks[i]);
+            place->blocks[i] = NULL;
+            place->block_bytes[i] = 0;
+        }
+    }
+    session->current = NULL;
+    session->arena_generation++;
+}

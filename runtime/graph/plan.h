@@ -5,7 +5,8 @@
  *
  *   lower.c        concrete shapes of every node that can run, and what needs a gradient
  *   place.c        which device runs which node
- *   emit.c         asking for candidates, converting formats: tensors and steps
+ *   emit.c         converting formats: tensors and steps
+ *   choose.c       asking for candidates
  *   fold.c         batch norm into the layer before it
  *   fuse.c         activations and residuals into the layer before them
  *   formats.c      which implementation for every step, and so every value's format
@@ -13,6 +14,7 @@
  *   forward.c      the forward steps
  *   autodiff.c     the backward steps, one segment per loss
  *   memory_plan.c  in place, then every tensor's offset in the arena
+ *   memory_total.c whether all of it fits
  *   tune.c         measured costs instead of estimated ones, where there are any
  *   compile.c      runs the passes and builds the plugins' plans
  *   run.c          runs the steps
@@ -251,6 +253,9 @@ linnet_status linnet_compile_memory(linnet_compiler *c);
 bool linnet_node_differentiates(const linnet_compiler *c, uint32_t node);
 /* A dense NCHW desc of a concrete shape. */
 linnet_tensor_desc linnet_desc_of(const linnet_shape *shape);
+/* Bytes of a tensor on a place. */
+linnet_status linnet_emit_tensor_bytes(const linnet_compiler *c, uint32_t place, const linnet_tensor_desc *desc,
+                                       uint64_t *out);
 /* A new arena tensor; LINNET_NONE with the error said. */
 uint32_t linnet_emit_tensor(linnet_compiler *c, uint32_t place, const linnet_tensor_desc *desc);
 uint32_t linnet_emit_bytes(linnet_compiler *c, uint32_t place, uint64_t bytes);
@@ -281,6 +286,10 @@ void linnet_emit_describe_unit(const linnet_compiler *c, uint32_t node, bool epi
 void linnet_emit_describe_choice(linnet_compiler *c, uint32_t node, linnet_plan_step *out_step);
 /* A tensor that is part of another one. */
 uint32_t linnet_emit_part(linnet_compiler *c, uint32_t whole, const linnet_tensor_desc *desc, uint64_t offset);
+/* Can the place keep such a tensor in a format? */
+bool linnet_emit_can_hold(const linnet_compiler *c, uint32_t place, const linnet_tensor_desc *desc, uint32_t format);
+
+/* choose.c */
 /* Asks the device for candidates and keeps the one called name, else the cheapest with the conversions that it needs
    (the first that accepts, where costs are unknown): candidate, ops, refusals, formats in the descs. LINNET_UNSUPPORTED
    (with every reason) when all refuse. */
@@ -291,8 +300,6 @@ linnet_status linnet_emit_next(linnet_compiler *c, linnet_plan_step *step, uint3
 double linnet_conversion_cost(double bytes);
 double linnet_emit_conversion_cost(const linnet_plan_step *step, const uint32_t *input_formats,
                                    const uint32_t *output_formats);
-/* Can the place keep such a tensor in a format? */
-bool linnet_emit_can_hold(const linnet_compiler *c, uint32_t place, const linnet_tensor_desc *desc, uint32_t format);
 
 /* tune.c */
 /* A candidate that accepts: its measured cost takes the place of the estimated one, and a recorder notes it. */

@@ -68,6 +68,8 @@ linnet_status linnet_plan_resolve(linnet_session *session, linnet_plan *plan)
     linnet_status status = LINNET_OK;
     for (uint32_t p = 0; p < plan->place_count && status == LINNET_OK; p++)
         status = linnet_arena_ensure(session, p, plan->block_bytes[p], plan->block_counts[p]);
+    if (status == LINNET_OK)
+        status = linnet_derived_allocate(session, plan);
     if (status != LINNET_OK || plan->arena_generation == session->arena_generation)
         return status;
     for (size_t i = 0; i < plan->step_count; i++)

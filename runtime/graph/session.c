@@ -301,7 +301,7 @@ static linnet_status find_plan(linnet_session *session, const feeds *wanted, lin
         return linnet_fail(session->context, LINNET_INVALID, "the net was changed after the session was made");
     tidy_plans(session);
     linnet_status status = session->settings.gradients && session->settings.parameter_gradients
-                               ? linnet_gradients_allocate(session)
+                               ? linnet_gradients_allocate(session, 0)
                                : LINNET_OK;
     if (status == LINNET_OK)
         status = linnet_plan_compile(session, wanted->values, wanted->shapes, wanted->count, out);
@@ -327,25 +327,46 @@ static uint64_t lower_limit(uint64_t largest)
     return largest > ((uint64_t)1 << 20) ? largest / 4 : 0;
 }
 
-/* The plan, and with resolve its memory. Where the device has too little, another plan with implementations that need
-   less beside their operands. */
+/* Gives back all memory that the session has for plans; they are made anew when they are wanted. */
+static void forget_plans(linnet_session *session)
+{
+    while (session->plan_count)
+        forget_plan(session, session->plan_count - 1);
+    linnet_arena_free(session);
+    linnet_packed_empty(session);
+}
+
+static linnet_status try_plan(linnet_session *session, const feeds *wanted, bool resolve, linnet_plan **out)
+{
+    *out = NULL;
+    session->largest_workspace = 0;
+    linnet_status status = find_plan(session, wanted, out);
+    if (status == LINNET_OK)
+        session->largest_workspace = (*out)->largest_workspace;
+    if (status == LINNET_OK && resolve)
+        status = linnet_plan_resolve(session, *out);
+    if (status == LINNET_OUT_OF_MEMORY)
+        drop_plan(session, *out);
+    return status;
+}
+
+/* The plan, and with resolve its memory. Where the device has too little, the same without the session's other
+   plans, then others with implementations that need less beside their operands. */
 static linnet_status prepare_plan(linnet_session *session, const feeds *wanted, bool resolve, linnet_plan **out)
 {
-    linnet_status status;
-    for (;;) {
-        *out = NULL;
-        session->largest_workspace = 0;
-        status = find_plan(session, wanted, out);
-        if (status == LINNET_OK)
-            session->largest_workspace = (*out)->largest_workspace;
-        if (status == LINNET_OK && resolve)
-            status = linnet_plan_resolve(session, *out);
-        if (status != LINNET_OUT_OF_MEMORY || !session->workspace_limit || !session->largest_workspace)
-            break;
-        drop_plan(session, *out);
+    bool others = session->arena_generation > 1;
+    linnet_status status = try_plan(session, wanted, resolve, out);
+    if (status == LINNET_OUT_OF_MEMORY && resolve && others) {
+        forget_plans(session);
+        status = try_plan(session, wanted, resolve, out);
+    }
+    while (status == LINNET_OUT_OF_MEMORY && session->workspace_limit && session->largest_workspace) {
         session->workspace_limit = lower_limit(session->largest_workspace);
         linnet_log(session->context, LINNET_LOG_INFO, "%s; again with workspaces of at most %llu bytes",
                    linnet_context_message(session->context), (unsigned long long)session->workspace_limit);
+        if (resolve)
+            forget_plans(session);
+        status = try_plan(session, wanted, resolve, out);
     }
     session->workspace_limit = UINT64_MAX;
     return status;

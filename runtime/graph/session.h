@@ -69,14 +69,14 @@ typedef struct linnet_fold {
     uint32_t layer_node, norm_node;
     uint32_t weight, bias; /* variables */
     uint64_t version;      /* of what it was computed from; 0: never */
-    size_t packed_count;   /* packed copies that the session had then */
+    uint64_t packed_made;  /* of the session, then */
 } linnet_fold;
 
 /* A parameter in a private format. */
 typedef struct linnet_packed {
     uint32_t variable, place, format;
     uint64_t bytes, version;
-    linnet_backend_buffer *buffer;
+    linnet_backend_buffer *buffer; /* NULL until a plan that reads it is to be run */
 } linnet_packed;
 
 /* Values of the net, each once. */
@@ -116,9 +116,11 @@ struct linnet_session {
     size_t fold_count, fold_capacity;
     uint32_t *variable_of; /* per net value; LINNET_NONE */
     size_t value_count;
+    bool has_gradients; /* every place has room for them, and for so many slots */
     uint32_t slot_count;
     linnet_packed *packed;
     size_t packed_count, packed_capacity;
+    uint64_t packed_made; /* buffers for packed copies, so far */
 
     linnet_session_settings settings;
     uint64_t settings_version; /* plans of another one are stale */
@@ -188,15 +190,19 @@ linnet_variable *linnet_variable_find(const linnet_session *session, const char 
 linnet_view linnet_variable_view(const linnet_session *session, const linnet_variable *variable);
 /* Makes place the variable's home, moving its contents. */
 linnet_status linnet_variable_move(linnet_session *session, linnet_variable *variable, uint32_t place);
+/* Draws a variable's start value into its spot on a place. */
+linnet_status linnet_variable_start(const linnet_session *session, const linnet_place *place, uint32_t number);
 /* Fills gradients that nothing was added to with zeros. */
 linnet_status linnet_gradients_settle(linnet_session *session);
-/* The packed copy of a variable, made when absent; LINNET_NONE with the error said. */
+/* ---- packed.c ---- */
+/* The packed copy of a variable, noted when absent; LINNET_NONE with the error said. */
 uint32_t linnet_packed_get(linnet_session *session, uint32_t variable, uint32_t place, uint32_t format, uint64_t bytes);
 /* Brings a packed copy up to date. */
 linnet_status linnet_packed_update(linnet_session *session, linnet_packed *packed);
-
-/* Draws a variable's start value into its spot on a place. */
-linnet_status linnet_variable_start(const linnet_session *session, const linnet_place *place, uint32_t number);
+/* Buffers for the packed copies and folded weights that a plan reads. */
+linnet_status linnet_derived_allocate(linnet_session *session, const linnet_plan *plan);
+/* Releases the buffers of packed copies: plans get them again when they are next run. */
+void linnet_packed_empty(linnet_session *session);
 /* Releases packed copies and folded weights; the net's own variables stay. */
 void linnet_derived_free(linnet_session *session);
 
@@ -213,7 +219,9 @@ linnet_status linnet_session_rebuild(linnet_session *session);
 /* Brings folded weights and their packed copies up to date. */
 linnet_status linnet_fold_update(linnet_session *session, linnet_fold *fold);
 /* A plan reads this transient variable as it is: from now on it stays. */
-linnet_status linnet_fold_keep(linnet_session *session, uint32_t variable);
+void linnet_fold_keep(linnet_session *session, uint32_t variable);
+/* The buffer of a folded variable, if it has none. */
+linnet_status linnet_fold_allocate(linnet_session *session, linnet_variable *variable);
 
 /* ---- places.c ---- */
 /* Opens a queue on the device (taking a hold of it) as a new place; UINT32_MAX with the error said. */
@@ -224,13 +232,21 @@ void linnet_place_free(const linnet_session *session, linnet_place *place);
 /* Makes the arena at least as large; bumps arena_generation when a block changed. */
 linnet_status linnet_arena_ensure(linnet_session *session, uint32_t place, const uint64_t *block_bytes,
                                   size_t block_count);
+/* Releases all blocks: plans get them again when they are next run. */
+void linnet_arena_free(linnet_session *session);
+
+/* ---- memory_total.c ---- */
+/* LINNET_OUT_OF_MEMORY, naming the bytes, where a place's device has less memory than the session's variables take, */
+linnet_status linnet_memory_check_variables(const linnet_session *session, const linnet_place *place);
+/* or than all takes that the session has there and the plan adds. */
+linnet_status linnet_memory_check(const linnet_session *session, const linnet_plan *plan, uint32_t place);
 
 /* ---- layout.c ---- */
-/* Buffers of a place for parameters and states (and gradients, slots where the session has them), full of zeros. */
+/* Buffers of a place for parameters and states (and gradients, slots where the session has them), full of zeros;
+   nothing is made where the device has too little memory for all. */
 linnet_status linnet_place_allocate(const linnet_session *session, linnet_place *place);
-/* Gradients, and so many slots, on every place. */
-linnet_status linnet_gradients_allocate(linnet_session *session);
-linnet_status linnet_slots_allocate(linnet_session *session, uint32_t slot_count);
+/* Gradients, and at least so many slots, on every place. */
+linnet_status linnet_gradients_allocate(linnet_session *session, uint32_t slot_count);
 /* Fills all buffers of a kind with zeros. */
 linnet_status linnet_layout_clear(const linnet_session *session, const linnet_place *place, const linnet_layout *layout,
                                   linnet_backend_buffer *const *buffers);

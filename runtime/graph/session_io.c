@@ -272,7 +272,7 @@ linnet_status linnet_session_get_stats(const linnet_session *session, linnet_ses
             s.arena_bytes += place->block_bytes[i];
     }
     for (size_t i = 0; i < session->packed_count; i++)
-        s.packed_bytes += session->packed[i].bytes;
+        s.packed_bytes += session->packed[i].buffer ? session->packed[i].bytes : 0;
     memcpy(out_stats, &s, size < sizeof s ? size : sizeof s);
     out_stats->struct_size = size;
     return LINNET_OK;

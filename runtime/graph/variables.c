@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Parameters and running statistics of a session: start values, moves between places, packed copies. */
+/* Parameters and running statistics of a session: start values, moves between places. */
 #include "profile.h"
 
 #include <math.h>
@@ -36,16 +36,6 @@ linnet_status linnet_variables_new(linnet_session *session)
     list(session);
     session->variable_total = session->variable_count;
     return linnet_place_allocate(session, &session->places[0]);
-}
-
-void linnet_derived_free(linnet_session *session)
-{
-    for (size_t i = 0; i < session->packed_count; i++)
-        session->places[session->packed[i].place].device->backend->buffer_free(session->packed[i].buffer);
-    for (size_t i = session->variable_count; i < session->variable_total; i++)
-        session->places[session->variables[i].place].device->backend->buffer_free(session->variables[i].own);
-    session->packed_count = session->fold_count = 0;
-    session->variable_total = session->variable_count;
 }
 
 void linnet_variables_free(linnet_session *session)
@@ -260,48 +250,5 @@ linnet_status linnet_session_initialize(linnet_session *session, uint64_t seed)
     }
     linnet_host_forget(session, status == LINNET_OK);
     linnet_release(memory);
-    return status;
-}
-
-/* ---- Packed copies ---- */
-
-uint32_t linnet_packed_get(linnet_session *session, uint32_t variable, uint32_t place, uint32_t format, uint64_t bytes)
-{
-    for (uint32_t i = 0; i < session->packed_count; i++) {
-        const linnet_packed *p = &session->packed[i];
-        if (p->variable == variable && p->place == place && p->format == format)
-            return i;
-    }
-    const linnet_device *device = session->places[place].device;
-    linnet_packed fresh = {.variable = variable, .place = place, .format = format, .bytes = bytes};
-    if (!linnet_grow(&session->packed, &session->packed_capacity, session->packed_count + 1, sizeof *session->packed)) {
-        linnet_fail(session->context, LINNET_OUT_OF_MEMORY, "no memory for packed parameters");
-        return LINNET_NONE;
-    }
-    if (linnet_device_check(session->context, device, device->backend->buffer_new(device->handle, bytes, &fresh.buffer),
-                            "allocating packed parameters") != LINNET_OK)
-        return LINNET_NONE;
-    session->packed[session->packed_count] = fresh;
-    return (uint32_t)session->packed_count++;
-}
-
-linnet_status linnet_packed_update(linnet_session *session, linnet_packed *packed)
-{
-    const linnet_variable *variable = &session->variables[packed->variable];
-    const linnet_place *place = &session->places[packed->place];
-    if (packed->version == variable->version)
-        return LINNET_OK;
-    linnet_tensor_desc from = linnet_desc_of(&session->net->values[variable->value].shape), to = from;
-    to.format = packed->format;
-    linnet_profile_begin(session, packed->place);
-    linnet_status status =
-        linnet_device_check(session->context, place->device,
-                            place->device->backend->convert(place->queue, &to, (linnet_view){packed->buffer, 0}, &from,
-                                                            linnet_variable_view(session, variable)),
-                            "packing a parameter");
-    status = linnet_profile_end(session, status, "pack", session->net->values[variable->value].name,
-                                variable->bytes + packed->bytes);
-    if (status == LINNET_OK)
-        packed->version = variable->version;
     return status;
 }

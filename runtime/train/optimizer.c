@@ -58,7 +58,7 @@ static linnet_optimizer *optimizer_new(linnet_session *session, const linnet_opt
     optimizer->session = session;
     optimizer->desc = *desc;
     optimizer->slot_count = slot_count;
-    if (linnet_gradients_allocate(session) != LINNET_OK || linnet_optimizer_reset(optimizer) != LINNET_OK) {
+    if (linnet_optimizer_reset(optimizer) != LINNET_OK) {
         linnet_optimizer_free(&optimizer);
         return NULL;
     }
@@ -70,7 +70,7 @@ static linnet_optimizer *optimizer_new(linnet_session *session, const linnet_opt
 linnet_status linnet_optimizer_reset(linnet_optimizer *optimizer)
 {
     linnet_session *session = optimizer->session;
-    linnet_status status = linnet_slots_allocate(session, optimizer->slot_count);
+    linnet_status status = linnet_gradients_allocate(session, optimizer->slot_count);
     for (uint32_t p = 0; p < session->place_count; p++)
         for (uint32_t i = 0; i < optimizer->slot_count && status == LINNET_OK; i++) {
             const linnet_place *place = &session->places[p];
@@ -204,7 +204,7 @@ linnet_status linnet_step(linnet_optimizer *optimizer)
     if (status == LINNET_OK && session->round_status != LINNET_OK)
         return session->round_status; /* its sentence is still the thread's message */
     if (status == LINNET_OK)
-        status = linnet_slots_allocate(session, optimizer->slot_count); /* places may have been added */
+        status = linnet_gradients_allocate(session, optimizer->slot_count); /* places may have been added */
     if (status == LINNET_OK)
         status = linnet_gradients_settle(session);
     if (status == LINNET_OK)

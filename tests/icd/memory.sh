@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Devices that say they have little memory (tests/icd has them say so). One whose largest buffer has no room for all
-# parameters learns with the same bits.
+# parameters learns with the same bits; formats and algorithms that need more than there is give way to others, and where
+# none is left, one sentence has the bytes that are needed and those that there are.
 # usage: memory.sh PROGRAM WORK_ROOT SELECTION ICD
 LINNET=$1
 WORK_ROOT=$2
@@ -36,6 +37,17 @@ for largest in 1066000 691200; do
         fail "buffers of $largest bytes: other weights"
 done
 echo "parameters in several buffers learn as in one"
+
+# A format that pads channels would need a larger buffer: 32 items of 16 channels instead of 8.
+LINNET_TEST_LARGEST=600000 must plan "conv 8 k5" --batch 32
+grep -q "it needs a larger buffer than the device allows" "$WORK/out" || fail "no format gave way"
+
+# What is needed is said; so much is enough, and a byte less is not. Workspaces gave way before.
+LINNET_TEST_MEMORY=2200000 refuses 6 " bytes are needed" plan --train "$net" --batch 16
+needed=$(sed -n 's/.* \([0-9]*\) bytes are needed (.* the device has 2200000$/\1/p' "$WORK/err")
+[ -n "$needed" ] || fail "not the bytes that are needed and those that there are"
+LINNET_TEST_MEMORY=$needed must plan --train "$net" --batch 16
+LINNET_TEST_MEMORY=$((needed - 1)) refuses 6 " $needed bytes are needed" plan --train "$net" --batch 16
 
 # One that fits in no buffer is said, with both numbers.
 LINNET_TEST_LARGEST=691199 refuses 6 "'linear1.weight' needs 691200 bytes, the device's largest buffer has 691199" \

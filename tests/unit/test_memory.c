@@ -74,14 +74,16 @@ static uint64_t largest_workspace(const learner *l)
 /* Losses of two steps on a device of so many bytes. */
 static linnet_status two_losses(linnet_device *device, uint64_t bytes, float *out_losses, uint64_t *out_workspace)
 {
+    uint64_t arena;
     linnet_device_info usual = device->info;
-    device->info.memory_bytes = bytes;
-    device->info.capabilities &= ~(uint32_t)LINNET_CAPABILITY_HOST_VISIBLE; /* it counts for others only */
     learner l = learner_new(device);
+    device->info.memory_bytes = bytes;
     linnet_status status = step(&l, &out_losses[0]);
     if (status == LINNET_OK)
         status = step(&l, &out_losses[1]);
     *out_workspace = status == LINNET_OK ? largest_workspace(&l) : 0;
+    if (status == LINNET_OK)
+        assert_true(bytes_of(&l, &arena) <= bytes);
     learner_free(&l);
     device->info = usual;
     return status;
@@ -117,13 +119,86 @@ static void what_is_needed_is_said(void **state)
     float losses[2];
     uint64_t workspace;
     unsigned long long needed = 0;
-    assert_fails(two_losses(device, 1000, losses, &workspace), LINNET_OUT_OF_MEMORY, " bytes are needed");
+    assert_fails(two_losses(device, 240000 /* parameters, and little more */, losses, &workspace), LINNET_OUT_OF_MEMORY,
+                 " bytes are needed");
     const char *number = strstr(linnet_context_message(NULL), " bytes are needed");
     while (number[-1] >= '0' && number[-1] <= '9')
         number--;
     assert_int_equal(sscanf(number, "%llu", &needed), 1);
     assert_ok(two_losses(device, needed, losses, &workspace));
     assert_fails(two_losses(device, needed - 1, losses, &workspace), LINNET_OUT_OF_MEMORY, " bytes are needed");
+}
+
+/* The same when nothing but the parameters is to be there. */
+static void what_parameters_need_is_said(void **state)
+{
+    linnet_device *device = DEVICE(state);
+    linnet_device_info usual = device->info;
+    linnet_net *net = linnet_net_new(NULL);
+    linnet_value x = linnet_flatten(net, linnet_input(net, "image", 1, SIDE, SIDE));
+    linnet_linear(net, x, .out_features = CLASSES, .no_bias = 1);
+    device->info.memory_bytes = SIDE * SIDE * CLASSES * 4;
+    linnet_session *session = linnet_session_new(net, device);
+    assert_non_null(session);
+    assert_null(linnet_sgd_new(session, .momentum = 0.9f));
+    assert_fails(linnet_context_last_status(NULL), LINNET_OUT_OF_MEMORY,
+                 "94080 bytes are needed for parameters and what they learn by alone, the device has 31360");
+    linnet_session_free(&session);
+    device->info.memory_bytes--;
+    assert_null(linnet_session_new(net, device));
+    assert_fails(linnet_context_last_status(NULL), LINNET_OUT_OF_MEMORY,
+                 "31360 bytes are needed for parameters alone, the device has 31359");
+    device->info = usual;
+    linnet_net_free(&net);
+}
+
+/* Where so much works, more does; where it does not, what is needed is more than there is. */
+static void more_memory_never_hurts(void **state)
+{
+    linnet_device *device = DEVICE(state);
+    float losses[2];
+    uint64_t arena, workspace;
+    bool worked = false;
+    learner l = learner_new(device);
+    assert_ok(step(&l, &losses[0]));
+    uint64_t most = bytes_of(&l, &arena);
+    learner_free(&l);
+    for (uint64_t bytes = most / 4; bytes <= most; bytes += most / 12) {
+        linnet_status status = two_losses(device, bytes, losses, &workspace);
+        if (status != LINNET_OK)
+            assert_fails(status, LINNET_OUT_OF_MEMORY, " bytes are needed");
+        assert_true(status == LINNET_OK || !worked);
+        worked = status == LINNET_OK;
+    }
+    assert_ok(two_losses(device, most, losses, &workspace));
+}
+
+/* What a plan of before had is no hindrance: its arena, and packed copies that only it read. */
+static void memory_of_other_plans_is_given_back(void **state)
+{
+    linnet_device *device = DEVICE(state);
+    linnet_device_info usual = device->info;
+    static float pixels[16 * BATCH * SIDE * SIDE];
+    float losses[2];
+    uint64_t arena;
+    learner alone = learner_new(device), after = learner_new(device);
+    assert_ok(step(&alone, &losses[0]));
+    uint64_t bytes = bytes_of(&alone, &arena);
+    linnet_batch batch = {.feed_count = 0};
+    FEED(&batch, "image", pixels, 16 * BATCH, 1, SIDE, SIDE);
+    linnet_session_set_behaviour(after.session, LINNET_EVALUATE);
+    linnet_session_set_gradients(after.session, 0);
+    assert_ok(linnet_forward(after.session, &batch));
+    linnet_session_set_behaviour(after.session, LINNET_TRAIN);
+    linnet_session_set_gradients(after.session, 1);
+    device->info.memory_bytes = bytes;
+    assert_ok(step(&after, &losses[1]));
+    assert_true(bytes_of(&after, &arena) <= bytes);
+    assert_true(losses[0] == losses[1]);
+    assert_int_equal(largest_workspace(&after), largest_workspace(&alone)); /* nothing smaller had to be taken */
+    device->info = usual;
+    learner_free(&alone);
+    learner_free(&after);
 }
 
 /* No buffer may be larger than the device allows: a tensor that is says how large. */
@@ -194,6 +269,43 @@ static void parameters_lie_in_several_buffers(void **state)
     }
 }
 
+/* ---- A format that pads channels makes tensors too large that would fit as they are ---- */
+
+enum { CHANNELS = 3, IMAGE = CHANNELS * SIDE * SIDE };
+
+/* Three convolutions, on a device whose buffers have so many bytes at most. */
+static void convolve(linnet_device *device, const float *pixels, uint64_t largest, float *out)
+{
+    linnet_device_info usual = device->info;
+    linnet_net *net = linnet_net_new(NULL);
+    linnet_value x = linnet_input(net, "image", CHANNELS, SIDE, SIDE);
+    for (int k = 0; k < 3; k++)
+        x = linnet_relu(net, linnet_conv2d(net, x, .out_channels = CHANNELS, .kernel = 3, .padding = 1));
+    linnet_output(net, x, "out");
+    linnet_session *session = linnet_session_new(net, device);
+    device->info.max_buffer_bytes = largest;
+    linnet_batch batch = {.feed_count = 0};
+    FEED(&batch, "image", pixels, BATCH, CHANNELS, SIDE, SIDE);
+    assert_ok(linnet_forward(session, &batch));
+    assert_ok(linnet_session_read(session, x, out, BATCH * IMAGE * sizeof *out));
+    for (size_t b = 0; b < session->places[0].block_count; b++)
+        assert_true(session->places[0].block_bytes[b] <= largest);
+    assert_int_equal(session->place_count, 1); /* no other device had to help */
+    linnet_session_free(&session);
+    linnet_net_free(&net);
+    device->info = usual;
+}
+
+static void a_format_that_is_too_large_gives_way(void **state)
+{
+    static float pixels[BATCH * IMAGE], loose[BATCH * IMAGE], tight[BATCH * IMAGE];
+    fill_random(pixels, BATCH * IMAGE, 5, 5);
+    convolve(DEVICE(state), pixels, UINT64_MAX, loose);
+    convolve(DEVICE(state), pixels, sizeof pixels, tight);
+    for (int i = 0; i < BATCH * IMAGE; i++)
+        assert_true(fabsf(loose[i] - tight[i]) <= 1e-5f);
+}
+
 static void a_parameter_that_is_too_large_is_said(void **state)
 {
     linnet_device *device = DEVICE(state);
@@ -212,9 +324,15 @@ static void a_parameter_that_is_too_large_is_said(void **state)
 int main(int argc, char **argv)
 {
     static const device_test tests[] = {
-        DEVICE_TEST(the_same_with_smaller_workspaces),      DEVICE_TEST(what_is_needed_is_said),
-        DEVICE_TEST(a_buffer_that_is_too_large_is_said),    DEVICE_TEST(parameters_lie_in_several_buffers),
+        DEVICE_TEST(the_same_with_smaller_workspaces),
+        DEVICE_TEST(what_is_needed_is_said),
+        DEVICE_TEST(a_buffer_that_is_too_large_is_said),
+        DEVICE_TEST(parameters_lie_in_several_buffers),
         DEVICE_TEST(a_parameter_that_is_too_large_is_said),
+        DEVICE_TEST(what_parameters_need_is_said),
+        DEVICE_TEST(more_memory_never_hurts),
+        DEVICE_TEST(memory_of_other_plans_is_given_back),
+        DEVICE_TEST(a_format_that_is_too_large_gives_way),
     };
     return run_on_devices("memory", tests, sizeof tests / sizeof *tests, argc, argv);
 }

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whether all that a session has on a device, and what a plan would add, fits in the device's memory. */
+#include "session.h"
+
+typedef struct total {
+    uint64_t parameters; /* with what is made of them, and learned with them */
+    uint64_t arena;
+} total;
+
+/* Parameters, states, and gradients and slots as far as the session is to have them. */
+static uint64_t variable_bytes(const linnet_session *session, const linnet_place *place)
+{
+    uint64_t kinds = 1 + session->has_gradients + session->slot_count;
+    return kinds * place->parameter_layout.total + place->state_layout.total;
+}
+
+static bool reads_packed(const linnet_plan *plan, size_t packed)
+{
+    for (size_t i = 0; i < plan->packed_count; i++)
+        if (plan->packed[i] == packed)
+            return true;
+    return false;
+}
+
+/* Packed copies and folded weights: those there are, and those that the plan is to have. */
+static uint64_t derived_bytes(const linnet_session *session, const linnet_plan *plan, uint32_t place)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < session->packed_count; i++) {
+        const linnet_packed *packed = &session->packed[i];
+        sum += packed->place == place && (packed->buffer || reads_packed(plan, i)) ? packed->bytes : 0;
+    }
+    for (size_t i = session->variable_count; i < session->variable_total; i++) {
+        const linnet_variable *folded = &session->variables[i];
+        sum += folded->place == place && (folded->own || !folded->is_transient) ? folded->bytes : 0;
+    }
+    return sum;
+}
+
+/* Blocks are shared with the session's other plans. */
+static uint64_t arena_bytes(const linnet_session *session, const linnet_plan *plan, uint32_t index)
+{
+    const linnet_place *place = &session->places[index];
+    uint64_t sum = 0;
+    for (size_t i = 0; i < plan->block_counts[index] || i < place->block_count; i++) {
+        uint64_t planned = i < plan->block_counts[index] ? plan->block_bytes[index][i] : 0;
+        uint64_t there = i < place->block_count ? place->block_bytes[i] : 0;
+        sum += planned > there ? planned : there;
+    }
+    return sum;
+}
+
+static bool fits(const linnet_device *device, uint64_t bytes)
+{
+    return !device->info.memory_bytes || bytes <= device->info.memory_bytes;
+}
+
+linnet_status linnet_memory_check_variables(const linnet_session *session, const linnet_place *place)
+{
+    const linnet_device *device = place->device;
+    uint64_t bytes = variable_bytes(session, place);
+    if (fits(device, bytes))
+        return LINNET_OK;
+    return linnet_fail(session->context, LINNET_OUT_OF_MEMORY,
+                       "%s: %llu bytes are needed for parameters%s alone, the device has %llu", device->label,
+                       (unsigned long long)bytes, session->has_gradients ? " and what they learn by" : "",
+                       (unsigned long long)device->info.memory_bytes);
+}
+
+linnet_status linnet_memory_check(const linnet_session *session, const linnet_plan *plan, uint32_t index)
+{
+    const linnet_place *place = &session->places[index];
+    const linnet_device *device = place->device;
+    total t = {.parameters = variable_bytes(session, place) + derived_bytes(session, plan, index),
+               .arena = arena_bytes(session, plan, index)};
+    if (fits(device, t.parameters + t.arena))
+        return LINNET_OK;
+    return linnet_fail(session->context, LINNET_OUT_OF_MEMORY,
+                       "%s: %llu bytes are needed (%llu of parameters, %llu of activations and workspaces), the device "
+                       "has %llu",
+                       device->label, (unsigned long long)(t.parameters + t.arena), (unsigned long long)t.parameters,
+                       (unsigned long long)t.arena, (unsigned long long)device->info.memory_bytes);
+}

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The part `gpu` of measure.py: Linnet on a GPU beside PyTorch on the same one, taking turns, compared before a time
-counts. What is worth most comes first, every result is written as soon as it is there, and what the time does not
-suffice for is left out and said."""
+"""The part `gpu` of measure.py: Linnet on a GPU beside PyTorch on the same one, taking turns, compared before it is timed
+(where it is wrong PyTorch is timed alone). What is worth most comes first, every result is written as soon as it is
+there, and what the time does not suffice for is left out and said."""
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -46,10 +47,12 @@ QUICK_LAYERS = {'product': 'linear:n64c32_o48nb', 'convolution': 'conv2d:n2c16h1
 QUICK_NETWORKS = [('lenet5', 'train', 8, 3.0, 8), ('lenet5', 'infer', 8, 0.9, 0), ('style', 'style', 64, 0.9, 0)]
 DIRECTIONS = ('forward', 'backward_data', 'backward_weights')
 
-# Differences from PyTorch in parts of the largest value; of gradients and style in parts of their length. Both sides
-# compute in float32, Winograd's algorithm among it, and a maximum that falls otherwise changes a gradient.
-WRONG_FROM = {'forward': 2e-3, 'backward_data': 2e-3, 'backward_weights': 2e-3, 'scores': 5e-3, 'loss': 1e-3,
-              'gradients': 2e-2}
+# Differences from PyTorch: of layers in parts of the largest value, of networks from double precision in parts of a
+# tensor's length. Rounding makes a relu or a maximum fall otherwise, and a batch norm amplifies it: in ResNet-50 PyTorch's
+# own gradients in float32 are 0.03 off. So these may be some times as far off as PyTorch's, but not half of their length.
+WRONG_FROM = {'forward': 1e-3, 'backward_data': 1e-3, 'backward_weights': 1e-3, 'scores': 1e-3, 'loss': 1e-3,
+              'gradients': 0.1}
+TIMES_PEER, NEVER = 5, 0.5
 # PyTorch's ways; the fastest counts. Resident: data are on the device already, which Linnet's are not; for comparison.
 LAYER_WAYS = [(layout, benchmark) for layout in ('nchw', 'nhwc') for benchmark in (True, False)]
 NETWORK_WAYS = [('nchw', False), ('nhwc', False), ('nchw', True)]
@@ -136,7 +139,8 @@ class Session:
                 process.kill()
                 output, errors = process.communicate()
                 return output, errors, 'killed after %.0f s' % limit
-        failed = (errors.splitlines() or ['exit code'])[-1] + ' (%d)' % process.returncode
+        said = [line for line in errors.splitlines() if line.strip()] or ['exit code']
+        failed = '%s (%d)' % (said[-1], process.returncode)
         return output, errors, failed if process.returncode else None
 
     def on_device(self, arguments, seconds):
@@ -156,12 +160,13 @@ class Session:
 
 def measure(options, writer):
     session = Session(options, writer)
+    os.environ['LINNET_FALLBACK'] = 'error'  # what another device computes is not what is measured here
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     layers, networks = (QUICK_LAYERS, QUICK_NETWORKS) if options.quick else (LAYERS, NETWORKS)
-    steps = [('device', describe, ()), ('selftest', selftest, ())]
+    steps = [('device', describe, ()), ('selftest', selftest, (True,))]
     layer_steps = [(name, one_layer, (name, case)) for name, case in layers.items()]
     network_steps = [(network[0], one_network, network) for network in networks]
-    steps += layer_steps[:1] + network_steps + layer_steps[1:]
+    steps += layer_steps[:1] + network_steps + layer_steps[1:] + [('selftest', selftest, (False,))] * (not options.quick)
     try:
         for name, step, arguments in steps:
             if options.only in (None, name) or name == 'device':
@@ -192,24 +197,32 @@ def describe(session):
     session.writer.line(dict({'bench': 'copy', 'engine': 'torch'}, **session.peer.ask(30, job='copy', bytes=size)))
 
 
-def selftest(session):
-    """A few small cases of each layer; the report is kept, as far as it came."""
-    path = os.path.join(session.options.out, 'gpu-selftest.txt')
-    arguments = ['selftest', '--quick', '--report', path] + ['--layer=linear'] * session.options.quick
-    start = time.monotonic()
-    answers = session.answers(arguments, session.share(80))
-    outcomes = [a.get('outcome') for a in answers]
-    session.writer.line({'bench': 'selftest', 'seconds': time.monotonic() - start,
-                         'complete': 'failed' in answers[-1] and 'case' not in answers[-1],
-                         **{name: outcomes.count(name) for name in ('passed', 'failed', 'skipped')},
-                         'wrong': [a['case'] for a in answers if a.get('outcome') == 'failed']})
+def selftest(session, few):
+    """A few small cases of each layer, or with what time there is left at the end all of them; the report is kept, as far
+    as it came."""
+    name = 'gpu-selftest.txt' if few else 'gpu-selftest-all.txt'
+    if not few and not session.has(20, 'the whole self-test'):
+        return
+    path, start = os.path.join(session.options.out, name), time.monotonic()
+    arguments = ['selftest', '--quiet', '--report', path] + ['--quick'] * few + ['--layer=linear'] * session.options.quick
+    session.on_device(arguments, session.share(80) if few else session.left())
+    outcomes = {}
+    if os.path.exists(path):
+        with open(path) as report:
+            text = report.read()
+        outcomes = dict(re.findall(r'^(\w+:\S*) +(passed|failed|skipped) ', text, re.M))
+    counts = {outcome: list(outcomes.values()).count(outcome) for outcome in ('passed', 'failed', 'skipped')}
+    session.writer.line({'bench': 'selftest', 'few': few, 'seconds': time.monotonic() - start, **counts,
+                         'complete': bool(outcomes) and '\n[result]\n' in text,
+                         'wrong': [case for case, outcome in outcomes.items() if outcome == 'failed']})
 
 
 def check(session, what, job, **arguments):
     """Whether Linnet's results are PyTorch's."""
     answer = session.checker.ask(60, job=job, device=session.options.device, **arguments)
-    errors = answer.get('errors', {})
-    right = bool(errors) and all(value <= WRONG_FROM[name] for name, value in errors.items())  # NaN is not
+    errors, theirs = answer.get('errors', {}), answer.get('peer_errors', {})
+    limits = {name: min(max(WRONG_FROM[name], TIMES_PEER * theirs.get(name, 0)), NEVER) for name in errors}
+    right = bool(errors) and all(value <= limits[name] for name, value in errors.items())  # NaN is not
     session.writer.line(dict({'bench': 'check', 'what': what, 'right': right}, **answer))
     return right
 
@@ -217,10 +230,11 @@ def check(session, what, job, **arguments):
 # ---- Layers ----
 
 def one_layer(session, name, case):
-    if not session.has(8, name) or not check(session, name, 'check_layer', case=case):
+    if not session.has(8, name):
         return
-    for number in range(session.options.rounds):
-        turns = [linnet_layer, torch_layer]
+    right = check(session, name, 'check_layer', case=case)
+    for number in range(session.options.rounds if right else 1):
+        turns = [linnet_layer, torch_layer] if right else [torch_layer]
         for turn in turns if number % 2 == 0 else reversed(turns):
             if session.has(4, '%s, round %d' % (name, number)):
                 turn(session, name, case, number)
@@ -256,9 +270,9 @@ def one_network(session, network, mode, batch, bar, tuning):
     if tuning:
         tune(session, network, mode, batch, tuning)
     job = {'size': batch} if mode == 'style' else {'network': network, 'mode': mode, 'batch': batch}
-    if check(session, what, 'check_style' if mode == 'style' else 'check_network', **job):
-        session.checker.stop()  # its memory is the device's, too
-        network_turns(session, network, mode, batch, arguments)
+    right = check(session, what, 'check_style' if mode == 'style' else 'check_network', **job)
+    session.checker.stop()  # its memory is the device's, too
+    network_turns(session, network, mode, batch, arguments, right)
     if session.has(5, what + ', profile'):
         profile(session, what, network, mode, batch, arguments)
 
@@ -276,16 +290,17 @@ def tune(session, network, mode, batch, seconds):
         session.writer.line(dict({'bench': 'tune', 'network': network, 'limit': limit}, **answer))
 
 
-def network_turns(session, network, mode, batch, arguments):
+def network_turns(session, network, mode, batch, arguments, right):
+    """Linnet where it is right, and PyTorch; PyTorch alone once."""
     record = {'bench': 'network', 'network': network, 'mode': mode, 'batch': batch}
-    takers = [lambda: linnet_network(session, arguments)]
-    names = ['linnet']
+    takers = [lambda: linnet_network(session, arguments)] * right
+    names = ['linnet'] * right
     for layout, resident in NETWORK_WAYS[::2] if mode == 'style' else NETWORK_WAYS:
         takers.append(lambda layout=layout, resident=resident: session.peer.ask(
             90, job='network', network=network, mode=mode, batch=batch, size=batch, layout=layout, resident=resident,
             seconds=session.options.seconds))
         names.append('torch-' + layout + '-resident' * resident)
-    for number in range(session.options.rounds):
+    for number in range(session.options.rounds if right else 1):
         turns = list(zip(names, takers))
         for name, taker in turns if number % 2 == 0 else reversed(turns):
             if session.has(4, '%s, %s, %s, round %d' % (network, mode, name, number)):
@@ -334,4 +349,4 @@ def profile(session, what, network, mode, batch, arguments):
     if mode != 'style':
         plan = ['plan', network, '--batch', str(batch)] + ['--train'] * (mode == 'train')
         output, errors, failed = session.on_device(plan, 30)
-        session.keep('gpu-plans.txt', what, output + errors + (failed or ''))
+        session.keep('gpu-profiles.txt', what + ', plan', output + errors + (failed or ''))

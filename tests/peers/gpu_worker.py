@@ -269,9 +269,38 @@ def weights_of(session, net):
     return [pairs[n] for n, _ in net.named_parameters()]
 
 
+def theirs(net, image, label, trains):
+    """[scores], [loss], [gradients of the parameters]: the last two where it trains."""
+    net.zero_grad(set_to_none=True)
+    with torch.set_grad_enabled(trains):
+        scores = net(image)
+    if not trains:
+        return {'scores': [scores]}
+    loss = functional.cross_entropy(scores, label)
+    loss.backward()
+    return {'scores': [scores], 'loss': [loss], 'gradients': [p.grad for p in net.parameters()]}
+
+
+def ours(session, parameters, shapes):
+    """The same of Linnet, whose forward has run."""
+    got = {'scores': [session.read(session.model.logits, torch.empty(shapes['scores'][0]))]}
+    if 'loss' in shapes:
+        session.backward()
+        got['loss'] = [session.read(session.model.loss, torch.empty(()))]
+        got['gradients'] = [session.read_gradient(session.parameter(name), torch.empty(shape))
+                            for name, shape in zip(parameters, shapes['gradients'])]
+    return got
+
+
+def worst(results, exact):
+    """Of scores, loss and gradients the tensor that differs the most, in parts of its length."""
+    return {name: max(distance([g], [w]) for g, w in zip(results[name], tensors)) for name, tensors in exact.items()}
+
+
 def check_network(job):
-    """Scores; when it trains also the loss and all gradients of a step. Dropout draws other masks, so VGG-16 is compared
-    as it is evaluated."""
+    """Scores; when it trains also the loss and all gradients of a step: how far they are from what PyTorch computes in
+    double precision, and how far PyTorch's own in float32 are. Dropout draws other masks, so VGG-16 is compared as it is
+    evaluated."""
     settings(False)
     kept.clear()
     linnet, device = linnet_device(job['device'])
@@ -285,20 +314,14 @@ def check_network(job):
     if trains:
         session.differentiate(linnet.TRAIN if net.training else linnet.EVALUATE)
     session.forward(image, label if trains else None)
-    with torch.set_grad_enabled(trains):
-        scores = net(image.to(DEVICE))
-    errors = {'scores': largest(session.read(session.model.logits, torch.empty(scores.shape)), scores)}
-    if trains:
-        session.backward()
-        loss = functional.cross_entropy(scores, label.long().to(DEVICE))
-        loss.backward()
-        errors['loss'] = largest(session.read(session.model.loss, torch.empty(())), loss)
-        wanted = [p.grad for p in net.parameters()]
-        got = [session.read_gradient(session.parameter(n), torch.empty(w.shape)) for n, w in zip(parameters, wanted)]
-        errors['gradients'] = distance(got, wanted)
+    there, target = image.to(DEVICE), label.long().to(DEVICE)
+    single = theirs(net, there, target, trains)
+    got = ours(session, parameters, {key: [t.shape for t in tensors] for key, tensors in single.items()})
+    exact = theirs(net.double(), there.double(), target, trains)
     found = session.implementations()
     session.close()
-    return {'errors': errors, 'implementations': found, 'label': device.label()}
+    return {'errors': worst(got, exact), 'peer_errors': worst(single, exact), 'implementations': found,
+            'label': device.label()}
 
 
 def check_style(job):

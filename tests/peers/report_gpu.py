@@ -68,7 +68,7 @@ def layers(records):
     names = dict.fromkeys(r['layer'] for r in records if r['bench'] == 'layer')
     rows = [[name, known.get(name, ':').split(':')[1]] + [c for d in DIRECTIONS for c in layer_cells(records, name, d)]
             for name in names if is_right(records, name)]
-    return head, rows
+    return head, [row for row in rows if any(row[2:])]
 
 
 def network_row(records, network, mode, batch, bar):
@@ -141,20 +141,26 @@ def remarks(records):
     lines = []
     for r in records:
         if r['bench'] == 'selftest':
-            lines.append('- `linnet selftest --quick`: %d cases passed, %d failed%s, %d skipped%s' % (
-                r['passed'], r['failed'], ' (%s)' % ', '.join(r['wrong']) if r['wrong'] else '', r['skipped'],
+            wrong = ' (%s)' % ', '.join(r['wrong'][:10] + ['...'] * (len(r['wrong']) > 10)) if r['wrong'] else ''
+            lines.append('- `linnet selftest%s`: %d cases passed, %d failed%s, %d skipped%s' % (
+                ' --quick' * r['few'], r['passed'], r['failed'], wrong, r['skipped'],
                 '' if r['complete'] else '; not finished'))
         elif r['bench'] == 'check' and not r['right']:
             errors = ', '.join('%s %.2g' % item for item in r.get('errors', {}).items())
-            lines.append('- %s: **not what PyTorch computes** (%s)' % (r['what'], r.get('error') or errors))
+            lines.append('- %s: **%s** (%s)' % (r['what'], 'not compared' if 'error' in r else 'not what PyTorch computes',
+                                                r.get('error') or errors))
         elif r['bench'] == 'left out':
             lines.append('- %s: left out, %s' % (r['what'], r['why']))
         elif 'error' in r:
             what = r.get('what') or r.get('layer') or r.get('network') or r['bench']
             lines.append('- %s%s: %s' % (what, ', ' + r['engine'] if 'engine' in r else '', r['error']))
-    errors = [value for r in records if r['bench'] == 'check' and r['right'] for value in r['errors'].values()]
+    errors = {}
+    for r in records:
+        for name, value in r['errors'].items() if r['bench'] == 'check' and r['right'] else ():
+            errors[name] = max(value, errors.get(name, 0))
     if errors:
-        lines.append('- Largest difference of what was timed from PyTorch: %.2g' % max(errors))
+        lines.append('- Largest differences of what was timed from PyTorch: ' +
+                     ', '.join('%s %.2g' % (name.replace('_', ' '), value) for name, value in errors.items()))
     return list(dict.fromkeys(lines))
 
 

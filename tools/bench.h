@@ -88,6 +88,15 @@ int bench_net(bench_report *report, const char *name, int train, int64_t batch, 
 int bench_net_layers(const char *name, int train, int64_t batch, const bench_options *options);
 /* The same summed up by layer and direction, with all else that the device does. */
 int bench_net_profile(const char *name, int train, int64_t batch, const bench_options *options);
+/* What can be profiled so: run again and again on a session's device. size: "batch 64". */
+typedef struct bench_profiled {
+    linnet_session *session;
+    linnet_status (*run)(void *context);
+    void *context;
+    const char *name, *size;
+    const char *host_name, *run_name; /* what a run is called on the host's track of a trace, and in a sentence */
+} bench_profiled;
+int bench_profile(const bench_profiled *what, const bench_options *options);
 /* A layer by itself, as linnet/verify.h writes it; every implementation. */
 bool bench_is_case(const char *text);
 int bench_case(table *t, const char *text, const bench_options *options);
@@ -96,6 +105,7 @@ void bench_case_table(table *t);
 int tune_case_net(const char *text, int train, char *out, size_t size, int64_t *out_batch);
 /* One evaluation of style transfer's losses and their gradient. */
 int bench_style(bench_report *report, const bench_options *options);
+int bench_style_profile(const bench_options *options);
 /* From here on, for devices that are opened: LINNET_NUM_THREADS. */
 void bench_set_threads(int64_t threads);
 /* The processor, and the device's threads. */

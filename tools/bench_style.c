@@ -5,6 +5,7 @@
  */
 #include "bench.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 typedef struct painting {
@@ -58,12 +59,27 @@ static double work(int64_t side)
     return sum;
 }
 
+static int painting_open(const bench_options *options, linnet_device **out_device, painting *out)
+{
+    *out = (painting){.objective = NULL};
+    *out_device = linnet_device_open(NULL, cli_common_options.backend);
+    return *out_device ? painting_new(options->pixels, *out_device, out) : cli_check_last();
+}
+
+static void painting_close(painting *p, linnet_device **device)
+{
+    linnet_objective_free(&p->objective);
+    free(p->picture);
+    free(p->gradient);
+    linnet_device_close(device);
+}
+
 int bench_style(bench_report *report, const bench_options *options)
 {
-    painting p = {.objective = NULL};
+    painting p;
+    linnet_device *device;
     bench_row row = {.name = "style", .mode = "gradient", .batch = 1};
-    linnet_device *device = linnet_device_open(NULL, cli_common_options.backend);
-    int code = device ? painting_new(options->pixels, device, &p) : cli_check_last();
+    int code = painting_open(options, &device, &p);
     if (code == EXIT_GO_ON)
         code = bench_measure(options, evaluate, &p, &row.times);
     if (code == EXIT_GO_ON) {
@@ -73,9 +89,26 @@ int bench_style(bench_report *report, const bench_options *options)
         row.memory = bench_memory(linnet_objective_session(p.objective));
         bench_report_row(report, &row);
     }
-    linnet_objective_free(&p.objective);
-    free(p.picture);
-    free(p.gradient);
-    linnet_device_close(&device);
+    painting_close(&p, &device);
+    return code;
+}
+
+int bench_style_profile(const bench_options *options)
+{
+    painting p;
+    linnet_device *device;
+    char size[48];
+    int code = painting_open(options, &device, &p);
+    snprintf(size, sizeof size, "%lld x %lld", (long long)options->pixels, (long long)options->pixels);
+    if (code == EXIT_GO_ON)
+        code = bench_profile(&(bench_profiled){.session = linnet_objective_session(p.objective),
+                                               .run = evaluate,
+                                               .context = &p,
+                                               .name = "style",
+                                               .size = size,
+                                               .host_name = "evaluation",
+                                               .run_name = "evaluation"},
+                             options);
+    painting_close(&p, &device);
     return code;
 }

@@ -13,7 +13,7 @@ static int bench_batches(bench_report *report, table *cases, const char *name, i
 {
     int code = EXIT_GO_ON;
     if (strcmp(name, "style") == 0)
-        return bench_style(report, o);
+        return o->profile ? bench_style_profile(o) : bench_style(report, o);
     if (bench_is_case(name))
         return bench_case(cases, name, o);
     for (size_t i = 0; i < o->batches.count && code == EXIT_GO_ON; i++) {
@@ -178,7 +178,7 @@ const cli_command cmd_bench = {
     "--profile: mean times of a run on the device's own clock (events, where it has some, else the host's clock "
     "around\n"
     "calls that are done when they return), uploads, packed parameters and the optimiser among them. A trace has one\n"
-    "track for the host and one for the device, and up to 200,000 events.\n"
+    "track for the host and one for the device, and up to 200,000 events. Networks and style can be profiled.\n"
     "\n"
     "machine: multiply-adds a second of each instruction set, bytes a second from the caches and from memory; and,\n"
     "where the device has threads, how many microseconds a job of 8 tasks a thread, 1 microsecond each, takes beyond\n"

@@ -64,6 +64,10 @@ grep -q '^conv2d:n1c4h6w6_oc4k3p1  *forward ' "$WORK/out" || fail "no row"
 refuses 2 "conv2d" bench conv2d:n1c4h6w6
 must bench style --pixels 32 --repeat 1 --json
 [ "$(field name) $(field mode)" = "style gradient" ] || fail "no style"
+must bench style --pixels 32 --profile --repeat 1
+for row in 'conv1_1 .*forward' 'conv2_1 .*backward' '^without a profile it takes '; do
+    grep -q "$row" "$WORK/out" || fail "no $row in the profile of style"
+done
 
 must bench machine --threads 1,2 --json
 json_only

@@ -55,6 +55,7 @@ WRONG_FROM = {'forward': 1e-3, 'backward_data': 1e-3, 'backward_weights': 1e-3, 
 TIMES_PEER, NEVER = 5, 0.5
 # PyTorch's ways; the fastest counts. Resident: data are on the device already, which Linnet's are not; for comparison.
 LAYER_WAYS = [(layout, benchmark) for layout in ('nchw', 'nhwc') for benchmark in (True, False)]
+VARIANT_LAYERS = 6  # of the first ones, each way to compute it is timed
 NETWORK_WAYS = [('nchw', False), ('nhwc', False), ('nchw', True)]
 
 
@@ -166,7 +167,11 @@ def measure(options, writer):
     steps = [('device', describe, ()), ('selftest', selftest, (True,))]
     layer_steps = [(name, one_layer, (name, case)) for name, case in layers.items()]
     network_steps = [(network[0], one_network, network) for network in networks]
-    steps += layer_steps[:1] + network_steps + layer_steps[1:] + [('selftest', selftest, (False,))] * (not options.quick)
+    steps += layer_steps[:1] + network_steps + layer_steps[1:]
+    steps += [(name, variants, (name, case)) for name, case in list(layers.items())[:VARIANT_LAYERS]]
+    steps += [('selftest', selftest, (False,))] * (not options.quick)
+    session.peer.start()
+    session.checker.start()
     try:
         for name, step, arguments in steps:
             if options.only in (None, name) or name == 'device':
@@ -260,6 +265,19 @@ def torch_layer(session, name, case, number):
             session.writer.line(dict(record, **answer))
 
 
+def variants(session, name, case):
+    """All that Linnet has for a layer, with each size of tiles, for whoever chooses between them."""
+    for variant in ('tile=64', 'tile=128'):
+        if session.has(8, '%s, %s' % (name, variant)):
+            os.environ['LINNET_OPENCL_VARIANT'] = variant
+            try:
+                output, errors, failed = session.on_device(
+                    ['bench', case, '--direction', 'all', '--seconds', str(0.25 * session.options.layer_seconds)], 60)
+            finally:
+                del os.environ['LINNET_OPENCL_VARIANT']
+            session.keep('gpu-profiles.txt', '%s, %s' % (name, variant), output + errors + (failed or ''))
+
+
 # ---- Networks ----
 
 def one_network(session, network, mode, batch, bar, tuning):
@@ -271,7 +289,6 @@ def one_network(session, network, mode, batch, bar, tuning):
         tune(session, network, mode, batch, tuning)
     job = {'size': batch} if mode == 'style' else {'network': network, 'mode': mode, 'batch': batch}
     right = check(session, what, 'check_style' if mode == 'style' else 'check_network', **job)
-    session.checker.stop()  # its memory is the device's, too
     network_turns(session, network, mode, batch, arguments, right)
     if session.has(5, what + ', profile'):
         profile(session, what, network, mode, batch, arguments)
@@ -286,7 +303,7 @@ def linnet_arguments(network, mode, batch):
 def tune(session, network, mode, batch, seconds):
     limit = session.share(seconds)
     arguments = ['tune', network, '--' + mode, '--batch', str(batch), '--limit', '%.1f' % limit]
-    for answer in session.answers(arguments, limit + 30):
+    for answer in session.answers(arguments, limit + 90):  # kernels are built and compared before
         session.writer.line(dict({'bench': 'tune', 'network': network, 'limit': limit}, **answer))
 
 

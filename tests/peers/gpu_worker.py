@@ -204,14 +204,14 @@ def time_network(job):
 
 # ---- Comparing with Linnet ----
 
+devices = {}
+
+
 def linnet_device(selection):
     import linnet_library
-    global library
-    library = library or linnet_library.load(sys.argv[2])
-    return linnet_library, linnet_library.Device(library, selection)
-
-
-library = None
+    if selection not in devices:
+        devices[selection] = linnet_library.Device(linnet_library.load(sys.argv[2]), selection)
+    return linnet_library, devices[selection]
 
 
 def largest(got, wanted):
@@ -370,6 +370,8 @@ def main():
             traceback.print_exc()
             kept.clear()
             answer = {'error': '%s: %s' % (type(problem).__name__, str(problem).splitlines()[0] if str(problem) else '')}
+        if ON_GPU and job['job'].startswith('check'):
+            torch.cuda.empty_cache()  # others work on this device, too
         print(json.dumps(answer), flush=True)
 
 

@@ -5,6 +5,7 @@
  */
 #include "session.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static linnet_status last_error(const linnet_compiler *c)
@@ -51,8 +52,13 @@ static uint32_t find_sum_place(linnet_compiler *c, uint32_t place, linnet_tensor
     if (can_sum(c, place, desc))
         return place;
     desc->format = LINNET_FORMAT_NCHW; /* devices only share dense tensors */
-    if (session->sum_place == LINNET_NONE)
-        session->sum_place = linnet_place_fall_back(c, can_sum, desc, "a sum of gradients");
+    if (session->sum_place != LINNET_NONE)
+        return session->sum_place;
+    char why[768];
+    snprintf(why, sizeof why, "%s", linnet_context_message(c->context));
+    session->sum_place = linnet_place_fall_back(c, can_sum, desc);
+    if (session->sum_place != LINNET_NONE)
+        linnet_place_say(c, why, "a sum of gradients runs", session->sum_place);
     return session->sum_place;
 }
 

@@ -6,6 +6,7 @@
 #include "../verify/trust.h"
 #include "session.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* Zeroes a candidate and presets its formats to the desc's. */
@@ -24,6 +25,8 @@ static void preset(const linnet_layer_desc *desc, linnet_candidate *candidate)
 /* Appends "name: reason; " to a growing note; a note that does not fit in memory is left out. */
 static void note_refusal(linnet_plan_step *step, const linnet_candidate *candidate)
 {
+    bool shared = !step->refusals || (step->refusal && strcmp(step->refusal, candidate->refusal) == 0);
+    step->refusal = shared ? candidate->refusal : NULL;
     char *longer = linnet_format("%s%s%s: %s", step->refusals ? step->refusals : "", step->refusals ? "; " : "",
                                  candidate->name ? candidate->name : "?", candidate->refusal);
     if (longer) {
@@ -142,14 +145,25 @@ static const char *too_large(linnet_compiler *c, const linnet_plan_step *step)
                                                                                   : NULL;
 }
 
+/* Remembers why a step cannot run. */
+static void note_all_refused(linnet_compiler *c, const linnet_plan_step *step, const char *reason)
+{
+    linnet_release(c->refusal);
+    c->refusal = linnet_format("%s: %s", step->desc.direction == LINNET_FORWARD ? "forward" : "backward", reason);
+}
+
 linnet_status linnet_emit_next(linnet_compiler *c, linnet_plan_step *step, uint32_t *index)
 {
     const linnet_device *device = c->session->places[step->place].device;
     const char *layer = linnet_layer_find(step->desc.kind)->name;
     const char *direction = step->desc.direction == LINNET_FORWARD ? "forward" : "backward";
     step->ops = device->backend->layer_ops(device->handle, step->desc.kind);
-    if (!step->ops)
+    if (!step->ops) {
+        char reason[64];
+        snprintf(reason, sizeof reason, "it has no %s", layer);
+        note_all_refused(c, step, reason);
         return linnet_fail(c->context, LINNET_UNSUPPORTED, "%s has no %s", device->label, layer);
+    }
     linnet_step_bind_desc(step);
     for (;;) {
         preset(&step->desc, &step->candidate);
@@ -245,9 +259,10 @@ linnet_status linnet_emit_choose(linnet_compiler *c, linnet_plan_step *step, con
         take_formats(step);
         return LINNET_OK;
     }
+    const char *reason = step->refusal ? step->refusal : step->refusals ? step->refusals : "it has no candidates";
+    note_all_refused(c, step, reason);
     return linnet_fail(c->context, LINNET_UNSUPPORTED, "%s cannot run %s %s of '%s': %s",
                        c->session->places[step->place].device->label, linnet_layer_find(step->desc.kind)->name,
                        step->desc.direction == LINNET_FORWARD ? "forward" : "backward",
-                       step->node == LINNET_NO_NODE ? "" : c->net->nodes[step->node].name,
-                       step->refusals ? step->refusals : "it has no candidates");
+                       step->node == LINNET_NO_NODE ? "" : c->net->nodes[step->node].name, reason);
 }

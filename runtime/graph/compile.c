@@ -26,6 +26,7 @@ static void compiler_clear(linnet_compiler *c)
     linnet_release(c->forward_step);
     linnet_release(c->gradient);
     linnet_release(c->gradient_shared);
+    linnet_release(c->refusal);
 }
 
 static uint32_t *allocate_none(size_t count)

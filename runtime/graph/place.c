@@ -5,6 +5,7 @@
  * parameters stay where they are.
  */
 #include "../core/context.h"
+#include "../core/text.h"
 #include "session.h"
 
 #include <stdio.h>
@@ -66,30 +67,96 @@ static uint32_t find_other(linnet_compiler *c, linnet_place_test test, const voi
     return LINNET_NONE;
 }
 
-uint32_t linnet_place_fall_back(linnet_compiler *c, linnet_place_test test, const void *subject, const char *name)
+uint32_t linnet_place_fall_back(linnet_compiler *c, linnet_place_test test, const void *subject)
 {
     char reason[768];
-    linnet_fallback policy = c->context->settings.fallback;
+    bool never = c->context->settings.fallback == LINNET_FALLBACK_ERROR;
     snprintf(reason, sizeof reason, "%s", linnet_context_message(c->context));
-    uint32_t place = policy == LINNET_FALLBACK_ERROR ? LINNET_NONE : find_other(c, test, subject);
+    uint32_t place = never ? LINNET_NONE : find_other(c, test, subject);
     if (place == LINNET_NONE)
         linnet_fail(c->context, LINNET_UNSUPPORTED, "%s%s", reason,
-                    policy == LINNET_FALLBACK_ERROR ? " (LINNET_FALLBACK=error)" : "; no other device has it");
-    else
-        linnet_log(c->context, policy == LINNET_FALLBACK_WARN ? LINNET_LOG_WARNING : LINNET_LOG_INFO,
-                   "%s; %s runs on %s", reason, name, c->session->places[place].device->label);
+                    never ? " (LINNET_FALLBACK=error)" : "; no other device has it");
     return place;
 }
 
-static linnet_status fall_back(linnet_compiler *c, uint32_t n)
+void linnet_place_say(const linnet_compiler *c, const char *why, const char *what, uint32_t place)
 {
-    char name[256];
-    snprintf(name, sizeof name, "'%s'", c->net->nodes[n].name);
-    uint32_t place = linnet_place_fall_back(c, supports, &n, name);
-    if (place == LINNET_NONE)
-        return linnet_context_last_status(c->context);
-    c->session->node_place[n] = place;
-    return LINNET_OK;
+    linnet_log(c->context, c->context->settings.fallback == LINNET_FALLBACK_WARN ? LINNET_LOG_WARNING : LINNET_LOG_INFO,
+               "%s; %s on %s", why, what, c->session->places[place].device->label);
+}
+
+/* ---- Nodes that leave their place, told of together where they have the same reason ---- */
+
+typedef struct leaver {
+    uint32_t node, from, to;
+    char *reason; /* "forward: over 2^31 elements"; NULL: it was told */
+} leaver;
+
+typedef struct leavers {
+    leaver *items;
+    size_t count, capacity;
+} leavers;
+
+static linnet_status fall_back(linnet_compiler *c, uint32_t n, uint32_t from, leavers *list)
+{
+    leaver one = {.node = n, .from = from, .reason = c->refusal};
+    c->refusal = NULL;
+    one.to = linnet_place_fall_back(c, supports, &n);
+    if (one.to != LINNET_NONE && linnet_grow(&list->items, &list->capacity, list->count + 1, sizeof one)) {
+        list->items[list->count++] = one;
+        c->session->node_place[n] = one.to;
+        return LINNET_OK;
+    }
+    linnet_release(one.reason);
+    return one.to == LINNET_NONE ? linnet_context_last_status(c->context)
+                                 : linnet_fail(c->context, LINNET_OUT_OF_MEMORY, "no memory to compile a plan");
+}
+
+static bool go_together(const leaver *a, const leaver *b)
+{
+    return a->from == b->from && a->to == b->to && a->reason && b->reason && strcmp(a->reason, b->reason) == 0;
+}
+
+/* The first of a group and those behind it: "2 layers ('conv1', 'relu1')"; the first few by name. */
+static size_t name_group(const linnet_compiler *c, const leaver *first, const leaver *end, linnet_text *text)
+{
+    enum { NAMED = 6 };
+    size_t count = 0, named = 0;
+    for (const leaver *l = first; l < end; l++)
+        count += go_together(first, l);
+    if (count > 1)
+        linnet_text_append(text, "%zu layers (", count);
+    for (const leaver *l = first; l < end && named < NAMED; l++)
+        if (go_together(first, l))
+            linnet_text_append(text, "%s'%s'", named++ ? ", " : "", c->net->nodes[l->node].name);
+    if (count > named)
+        linnet_text_append(text, " and %zu more", count - named);
+    linnet_text_append(text, count > 1 ? ")" : "");
+    return count;
+}
+
+static void say_group(const linnet_compiler *c, leaver *first, leaver *end)
+{
+    linnet_text text = {0};
+    linnet_text_append(&text, "%s cannot run ", c->session->places[first->from].device->label);
+    size_t count = name_group(c, first, end, &text);
+    linnet_text_append(&text, " %s", first->reason);
+    if (text.data)
+        linnet_place_say(c, text.data, count > 1 ? "they run" : "it runs", first->to);
+    linnet_release(text.data);
+    for (leaver *l = end; l-- > first;) /* the first one last: the others are compared with it */
+        if (go_together(first, l)) {
+            linnet_release(l->reason);
+            l->reason = NULL;
+        }
+}
+
+static void say_all(const linnet_compiler *c, leavers *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (list->items[i].reason)
+            say_group(c, &list->items[i], list->items + list->count);
+    linnet_release(list->items);
 }
 
 static bool share_parameter(const linnet_node *a, const linnet_node *b)
@@ -117,18 +184,28 @@ static bool gather_sharers(linnet_compiler *c, uint32_t n)
     return moved;
 }
 
+static linnet_status place_each(linnet_compiler *c)
+{
+    leavers list = {0};
+    uint32_t *places = c->session->node_place;
+    linnet_status status = LINNET_OK;
+    for (uint32_t n = 0; n < c->net->node_count && status == LINNET_OK; n++) {
+        if (!c->active[n])
+            continue;
+        places[n] = places[n] == LINNET_NONE ? 0 : places[n];
+        status = supports(c, places[n], &n) ? LINNET_OK : fall_back(c, n, places[n], &list);
+    }
+    say_all(c, &list);
+    return status;
+}
+
 /* Places every active node; those that follow a shared parameter are checked again. */
 static linnet_status decide(linnet_compiler *c)
 {
     uint32_t *places = c->session->node_place;
-    for (uint32_t n = 0; n < c->net->node_count; n++) {
-        if (!c->active[n])
-            continue;
-        places[n] = places[n] == LINNET_NONE ? 0 : places[n];
-        linnet_status status = supports(c, places[n], &n) ? LINNET_OK : fall_back(c, n);
-        if (status != LINNET_OK)
-            return status;
-    }
+    linnet_status status = place_each(c);
+    if (status != LINNET_OK)
+        return status;
     bool gathered = false;
     for (uint32_t n = 0; n < c->net->node_count; n++)
         if (places[n] != LINNET_NONE && places[n] != 0 && gather_sharers(c, n)) {

@@ -110,7 +110,8 @@ typedef struct linnet_plan_step {
     const linnet_layer_ops *ops;
     linnet_backend_plan *plan;
     linnet_layer_args args;
-    char *refusals; /* "name: reason; ..." of the candidates before the chosen one; NULL: none */
+    char *refusals;      /* "name: reason; ..." of the candidates before the chosen one; NULL: none */
+    const char *refusal; /* the reason that all of them have; static; NULL: they have several, or there are none */
     /* CONVERT, TRANSFER, SEED */
     uint32_t source, destination;
     linnet_step_views views;
@@ -205,6 +206,7 @@ typedef struct linnet_compiler {
     uint32_t *gradient;      /* per value: tensor of its gradient in the segment at hand */
     bool *gradient_shared;   /* per value: that tensor has other readers still, and may not be added to */
     uint32_t segment;
+    char *refusal; /* why the step that was last asked for, in vain, cannot run: "forward: it has no conv2d" */
 } linnet_compiler;
 
 /* lower.c */
@@ -213,9 +215,11 @@ linnet_status linnet_compile_lower(linnet_compiler *c, const linnet_shape *feed_
 linnet_status linnet_compile_place(linnet_compiler *c);
 /* Can the place do this? When not, the thread's message says why. */
 typedef bool (*linnet_place_test)(linnet_compiler *c, uint32_t place, const void *subject);
-/* A place that can do what another one just could not, in use or opened now, as LINNET_FALLBACK has it; name says to
-   people what it is about. LINNET_NONE with the error said. */
-uint32_t linnet_place_fall_back(linnet_compiler *c, linnet_place_test test, const void *subject, const char *name);
+/* A place that can do what another one just could not, in use or opened now, as LINNET_FALLBACK has it. LINNET_NONE
+   with the error said. */
+uint32_t linnet_place_fall_back(linnet_compiler *c, linnet_place_test test, const void *subject);
+/* Tells people of it as LINNET_FALLBACK has it: what runs ("it runs") on a place, and why not on the one before. */
+void linnet_place_say(const linnet_compiler *c, const char *why, const char *what, uint32_t place);
 /* fold.c */
 linnet_status linnet_compile_fold(linnet_compiler *c);
 /* fuse.c */

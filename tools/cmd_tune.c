@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "bench.h"
 #include "commands.h"
+#include "interrupt.h"
 #include "json_lines.h"
 #include "options.h"
 
@@ -13,12 +14,15 @@ typedef struct tune_options {
     bench_options bench;
     int train_only, infer_only, force;
     double seconds, limit;
-    double end; /* when to measure no more, by text_now's clock; 0: never */
+    double end;   /* when to be done, by text_now's clock; 0: never */
+    double after; /* seconds that looking at the whole network once more takes */
+    bool stopped; /* by the limit or by a signal: no more of anything */
+    bool kept;    /* something was */
 } tune_options;
 
 static bool is_over(const tune_options *o)
 {
-    return o->end > 0 && text_now() >= o->end;
+    return interrupt_seen() || (o->end > 0 && text_now() + o->after >= o->end);
 }
 
 static int go_on(void *context, size_t done, size_t all, const char *layer)
@@ -48,7 +52,7 @@ static void print(const bench_engine *b, const char *name, int64_t batch, const 
         if (r->skipped)
             printf(", %u skipped", r->skipped);
         if (stopped)
-            printf(", stopped at the limit");
+            printf(interrupt_seen() ? ", interrupted" : ", stopped at the limit");
         printf("; %.3f ms before, %.3f ms now: %s\n", 1e3 * seconds[0], 1e3 * seconds[1],
                kept          ? "kept"
                : r->measured ? "not kept, it is no faster"
@@ -71,30 +75,50 @@ static void print(const bench_engine *b, const char *name, int64_t batch, const 
     json_line(line);
 }
 
+/* The whole network; shorter where there is not much time, or none is left. */
+static int measure_whole(bench_engine *b, const tune_options *o, bench_times *out)
+{
+    bench_options options = o->bench;
+    double most = interrupt_seen() ? MEASURE_SECONDS / 10 : o->limit > 0 ? o->limit / 10 : MEASURE_SECONDS;
+    options.seconds = most < options.seconds ? most : options.seconds;
+    options.warm_up = most < options.warm_up ? most : options.warm_up;
+    return bench_measure(&options, bench_engine_run, b, out);
+}
+
+static int measure_steps(bench_engine *b, tune_options *o, linnet_tune_report *out_report)
+{
+    const linnet_tune_options options = {
+        .struct_size = sizeof options, .seconds = o->seconds, .progress = go_on, .context = o};
+    o->stopped = is_over(o);
+    if (o->stopped)
+        return EXIT_GO_ON;
+    linnet_status status = linnet_session_tune(b->e.session, &b->sample.batch, &options, out_report);
+    o->stopped = status == LINNET_END;
+    clear_progress();
+    return o->stopped ? EXIT_GO_ON : cli_check(status);
+}
+
 /* Before, tuning, after: what is slower as a whole is not kept. */
 static int tune_engine(bench_engine *b, const char *name, int64_t batch, tune_options *o)
 {
-    bool stopped = false;
     linnet_tune_report report = {.struct_size = sizeof report};
-    const linnet_tune_options options = {
-        .struct_size = sizeof options, .seconds = o->seconds, .progress = go_on, .context = o};
     bench_times before, after;
-    int code = bench_measure(&o->bench, bench_engine_run, b, &before);
-    if (code == EXIT_GO_ON) {
-        linnet_status status = linnet_session_tune(b->e.session, &b->sample.batch, &options, &report);
-        stopped = status == LINNET_END;
-        clear_progress();
-        code = stopped ? EXIT_GO_ON : cli_check(status);
-    }
+    int code = measure_whole(b, o, &before);
+    o->after = text_now() - before.first;
+    after = before;
     if (code == EXIT_GO_ON)
-        code = bench_measure(&o->bench, bench_engine_run, b, &after);
+        code = measure_steps(b, o, &report);
+    if (code == EXIT_GO_ON && report.measured)
+        code = measure_whole(b, o, &after);
     if (code != EXIT_GO_ON)
         return code;
     bool kept = report.measured && (o->force || report.wrong || after.least < BETTER * before.least);
     if (kept)
         code = cli_check(linnet_session_keep_tuning(b->e.session));
+    o->kept = o->kept || (kept && code == EXIT_GO_ON);
+    o->after = 0;
     if (code == EXIT_GO_ON)
-        print(b, name, batch, &report, (const double[]){before.least, after.least}, kept, stopped);
+        print(b, name, batch, &report, (const double[]){before.least, after.least}, kept, o->stopped);
     return code;
 }
 
@@ -102,7 +126,8 @@ static int tune_engine(bench_engine *b, const char *name, int64_t batch, tune_op
 static int tune_one(const char *net, const char *name, int train, int64_t batch, tune_options *o)
 {
     bench_engine b;
-    if (is_over(o))
+    o->stopped = o->stopped || is_over(o);
+    if (o->stopped)
         return EXIT_GO_ON;
     int code = bench_engine_start(&b, net, train, batch);
     if (code == EXIT_GO_ON)
@@ -144,11 +169,25 @@ static int tune_net(const char *name, tune_options *o)
     return code;
 }
 
+/* What is said of having been stopped. */
+static int end(const tune_options *o)
+{
+    if (interrupt_seen())
+        return cli_fail(EXIT_INTERRUPTED, o->kept ? "interrupted; what had been measured, and makes a network faster, "
+                                                    "is kept"
+                                                  : "interrupted; nothing was kept");
+    if (o->stopped && !cli_common_options.quiet)
+        fprintf(stderr, "linnet: tuning stopped at the limit of %g s; what was not measured keeps its estimate\n",
+                o->limit);
+    return EXIT_GO_ON;
+}
+
 /* What was asked for, or the small networks. */
 static int tune_names(int count, char **names, tune_options *o)
 {
     int code = EXIT_GO_ON;
     const char *name;
+    interrupt_watch();
     if (o->limit > 0)
         o->end = text_now() + o->limit;
     for (int i = 0; i < count && code == EXIT_GO_ON; i++)
@@ -156,10 +195,7 @@ static int tune_names(int count, char **names, tune_options *o)
     for (size_t i = 0; !count && code == EXIT_GO_ON && (name = linnet_model_name(i, NULL)); i++)
         if (bench_is_small(name))
             code = tune_net(name, o);
-    if (code == EXIT_GO_ON && is_over(o) && !cli_common_options.quiet)
-        fprintf(stderr, "linnet: tuning stopped at the limit of %g s; what was not measured keeps its estimate\n",
-                o->limit);
-    return code;
+    return code == EXIT_GO_ON ? end(o) : code;
 }
 
 static int run(int argc, char **argv)
@@ -189,7 +225,8 @@ static int run(int argc, char **argv)
          .argument = "S",
          .low = 0.001,
          .high = 1e6,
-         .help = "how long to tune in all: the rest keeps its estimate (default: until all is measured)"},
+         .help = "when to stop measuring, from the start on: the rest keeps its estimate (default: when all is "
+                 "measured)"},
         {.name = "force", .kind = CLI_FLAG, .target = &o.force, .help = "keep it even where the network is no faster"},
     };
     int code = cli_parse(&cmd_tune, options, sizeof options / sizeof options[0], argc, argv, &first);
@@ -213,6 +250,14 @@ const cli_command cmd_tune = {
     "first that was found right at first use, LINNET_CHECK); one that computes something else is never used again.\n"
     "What was measured is kept in the cache directory (LINNET_CACHE_DIR) for this device, this number of threads and\n"
     "these sizes, where the whole network is faster with it. 'linnet plan' says which steps were tuned.\n"
+    "\n"
+    "The layers that take the most time are measured first. The limit is looked at before each implementation, so "
+    "that\n"
+    "one may go over it, the longer the more of it the driver has to compile; and so does what is chosen at the end\n"
+    "where it is compared with the reference for the first time. Ctrl-C or SIGTERM ends the measuring like the limit:\n"
+    "what was measured until then is kept where the whole network is faster with it, and the exit code is 130. A "
+    "second\n"
+    "one ends at once, and keeps nothing of the network at hand.\n"
     "\n"
     "LAYER is a layer with its sizes as 'linnet bench' takes them, conv2d:n1c64h56w56_oc64k3p1: a convolution, a\n"
     "linear layer or a pool. In a training step, batch norm before it and a few classes behind it give it both\n"

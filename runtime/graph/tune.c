@@ -105,20 +105,69 @@ static void keep(linnet_session *session, const linnet_measured *m, uint32_t pla
     linnet_tuned_set(session->places[place].device, m->key, label, wrong ? WRONG_COST : 1e6 * m->seconds);
 }
 
+static bool is_same_layer(const linnet_recorder *r, size_t a, size_t b)
+{
+    return r->items[a].layer == r->items[b].layer && r->places[a] == r->places[b];
+}
+
+static void exchange(linnet_recorder *r, size_t a, size_t b)
+{
+    linnet_measured item = r->items[a];
+    uint32_t place = r->places[a];
+    r->items[a] = r->items[b];
+    r->places[a] = r->places[b];
+    r->items[b] = item;
+    r->places[b] = place;
+}
+
+/* What is estimated for the cheapest implementation of an item's layer, in the item's direction. */
+static float estimate(const linnet_recorder *r, size_t item)
+{
+    float least = r->items[item].candidate.cost;
+    for (size_t i = 0; i < r->count; i++)
+        if (is_same_layer(r, i, item) && r->items[i].desc.direction == r->items[item].desc.direction &&
+            r->items[i].candidate.cost < least)
+            least = r->items[i].candidate.cost;
+    return least;
+}
+
+/* The layer that takes the most time goes first: where there is no time for all, most is won there. */
+static void bring_dearest(linnet_recorder *r, size_t first)
+{
+    size_t dearest = first;
+    float most = estimate(r, first);
+    for (size_t i = first + 1; i < r->count; i++) {
+        float cost = estimate(r, i);
+        if (cost > most) {
+            most = cost;
+            dearest = i;
+        }
+    }
+    exchange(r, first, dearest);
+}
+
 /* Moves those with the layer and the place of item first to the front; how many they are. */
 static size_t gather(linnet_recorder *r, size_t first)
 {
     size_t end = first + 1;
     for (size_t i = end; i < r->count; i++)
-        if (r->items[i].layer == r->items[first].layer && r->places[i] == r->places[first]) {
-            linnet_measured item = r->items[i];
-            uint32_t place = r->places[i];
-            r->items[i] = r->items[end];
-            r->places[i] = r->places[end];
-            r->items[end] = item;
-            r->places[end++] = place;
-        }
+        if (is_same_layer(r, i, first))
+            exchange(r, i, end++);
     return end - first;
+}
+
+/* Where a layer's implementations begin among all. */
+typedef struct tuning {
+    const linnet_tune_options *options;
+    const char *layer;
+    size_t first, all;
+} tuning;
+
+static bool is_stopped(void *context, size_t done)
+{
+    const tuning *t = context;
+    const linnet_tune_options *o = t->options;
+    return o->progress && o->progress(o->context, t->first + done, t->all, t->layer);
 }
 
 static linnet_status measure_all(linnet_session *session, linnet_recorder *r, const linnet_tune_options *o,
@@ -126,15 +175,18 @@ static linnet_status measure_all(linnet_session *session, linnet_recorder *r, co
 {
     linnet_status status = LINNET_OK;
     for (size_t i = 0, count; i < r->count && status == LINNET_OK; i += count) {
+        bring_dearest(r, i);
         count = gather(r, i);
+        tuning t = {o, linnet_layer_find(r->items[i].desc.kind)->name, i, r->count};
         for (size_t k = 0; k < count; k++)
             linnet_measured_bind(&r->items[i + k]);
-        if (o->progress && o->progress(o->context, i, r->count, linnet_layer_find(r->items[i].desc.kind)->name))
-            return LINNET_END;
-        status = linnet_measure_layer(session->places[r->places[i]].device, &r->items[i], count, o->seconds);
-        for (size_t k = 0; k < count && status == LINNET_OK; k++)
-            keep(session, &r->items[i + k], r->places[i], report);
-        report->layers++;
+        uint32_t before = report->measured;
+        status =
+            linnet_measure_layer(session->places[r->places[i]].device, &r->items[i], count, o->seconds, is_stopped, &t);
+        for (size_t k = 0; k < count && (status == LINNET_OK || status == LINNET_END); k++)
+            if (status == LINNET_OK || r->items[i + k].outcome != LINNET_MEASURED_NOT)
+                keep(session, &r->items[i + k], r->places[i], report);
+        report->layers += status == LINNET_OK || report->measured > before;
     }
     return status;
 }

@@ -213,23 +213,39 @@ static bool prepare(measurement *m)
            linnet_expected_scale(&m->arena, c, &m->operands, &m->expected, &m->scale);
 }
 
-/* Of those that have the layer, and the same inputs: what an epilogue adds makes another case. */
-static void measure_list(measurement *m, linnet_measured *list, size_t count)
+static void forget_times(linnet_measured *list, size_t count, uint32_t direction)
 {
+    for (size_t i = 0; i < count; i++)
+        if (list[i].desc.direction == direction && list[i].outcome == LINNET_MEASURED_TIMED)
+            list[i].outcome = LINNET_MEASURED_NOT;
+}
+
+/* Of those that have the layer, and the same inputs: what an epilogue adds makes another case. */
+static linnet_status measure_list(measurement *m, linnet_measured *list, size_t count, linnet_measure_stop *stop,
+                                  void *context)
+{
+    size_t done = 0;
     for (uint32_t direction = LINNET_FORWARD; direction <= LINNET_BACKWARD; direction++)
         for (size_t i = 0; i < count; i++) {
             linnet_measured *item = &list[i];
             if (item->layer != list[0].layer || item->desc.direction != direction)
                 continue;
+            if (stop(context, done++)) {
+                forget_times(list, count, direction);
+                return LINNET_END;
+            }
             if (direction == LINNET_FORWARD)
                 measure_forward(m, item);
             else
                 measure_backward(m, item);
         }
+    return LINNET_OK;
 }
 
-linnet_status linnet_measure_layer(linnet_device *device, linnet_measured *list, size_t count, double seconds)
+linnet_status linnet_measure_layer(linnet_device *device, linnet_measured *list, size_t count, double seconds,
+                                   linnet_measure_stop *stop, void *context)
 {
+    linnet_status status = LINNET_OK;
     measurement *m = linnet_allocate(1, sizeof *m);
     if (!m)
         return linnet_fail(device->context, LINNET_OUT_OF_MEMORY, "no memory to measure a layer");
@@ -238,8 +254,10 @@ linnet_status linnet_measure_layer(linnet_device *device, linnet_measured *list,
     linnet_check_begin(&m->check, device, device, "tuning", NULL, &m->result);
     m->check.trusts_only = true;
     if (case_of(&list[0].desc, &m->problem) && linnet_arena_open(&m->arena, &m->check, device)) {
-        if (prepare(m))
-            measure_list(m, list, count);
+        if (stop(context, 0))
+            status = LINNET_END;
+        else if (prepare(m))
+            status = measure_list(m, list, count, stop, context);
         linnet_arena_close(&m->arena);
     }
     linnet_values_free(&m->operands);
@@ -247,5 +265,5 @@ linnet_status linnet_measure_layer(linnet_device *device, linnet_measured *list,
     linnet_values_free(&m->scale);
     linnet_values_free(&m->got);
     linnet_release(m);
-    return LINNET_OK;
+    return status;
 }

@@ -6,6 +6,8 @@
 #include "../device/device.h"
 #include "linnet/backend.h"
 
+#include <stdbool.h>
+
 /* One implementation of one desc, as it was asked for: desc holds the formats of the question. */
 typedef struct linnet_measured {
     linnet_layer_desc desc; /* points to the arrays below once linnet_measured_bind has run */
@@ -23,8 +25,13 @@ typedef struct linnet_measured {
 /* Points the desc at the arrays; again whenever it has moved. */
 void linnet_measured_bind(linnet_measured *m);
 
+/* Before the implementation behind so many others; true: stop. */
+typedef bool linnet_measure_stop(void *context, size_t done);
+
 /* Measures every one of count that has the layer of the first; each for about so many seconds. What is too large, or
-   fails, stays as it is. LINNET_OK also then. */
-linnet_status linnet_measure_layer(linnet_device *device, linnet_measured *list, size_t count, double seconds);
+   fails, stays as it is. LINNET_OK also then; LINNET_END: stopped, and the direction on the way is as if it had not been
+   measured, except what is wrong in it: times of some say nothing beside estimates of others. */
+linnet_status linnet_measure_layer(linnet_device *device, linnet_measured *list, size_t count, double seconds,
+                                   linnet_measure_stop *stop, void *context);
 
 #endif

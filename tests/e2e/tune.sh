@@ -44,6 +44,17 @@ must tune lenet5 --batch 4 --infer --limit 0.001 --force --json
 [ "$(field stopped) $(field measured) $(field kept)" = "true 0 false" ] || fail "the limit"
 must tune lenet5 mlp --batch 4 --limit 0.001
 grep -q 'stopped at the limit of 0.001 s' "$WORK/err" || fail "nothing said of the limit"
+
+# A signal ends it like the limit: what was measured until then is kept.
+"$LINNET" tune lenet5 --batch 4 --infer --seconds 1 --force >"$WORK/out" 2>"$WORK/err" &
+tuning=$!
+sleep 2
+kill -TERM "$tuning"
+code=0
+wait "$tuning" || code=$?
+[ "$code" -eq 130 ] || fail "exit code $code after SIGTERM"
+grep -q ', interrupted; ' "$WORK/out" || fail "nothing on stdout of the interruption"
+grep -q '^linnet: interrupted; ' "$WORK/err" || fail "nothing said of the interruption"
 must tune --batch 2 --seconds 0.0001 --infer --limit 600 --json
 grep -q '"name":"lenet5"' "$WORK/out" || fail "small networks without being named"
 refuses 2 "exclude each other" tune lenet5 --train --infer

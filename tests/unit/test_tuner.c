@@ -20,13 +20,15 @@ static void *folder; /* for caches: one, as long as the program runs */
 static float pixels[N * IMAGE];
 static const int32_t labels[N] = {0, 3, 1};
 
-/* A small network of convolutions in training, on a device opened anew. */
-static void rig_open(rig *r, void **state)
+/* A small network of convolutions in training, on a device opened anew; perhaps with a cheap layer in front. */
+static void rig_open_with(rig *r, void **state, bool pools_first)
 {
     const linnet_device *like = *state;
     *r = (rig){.device = linnet_device_open(NULL, linnet_device_backend_name(like)), .net = linnet_net_new(NULL)};
     assert_non_null(r->device);
     linnet_value x = linnet_input(r->net, "x", C, SIDE, SIDE);
+    if (pools_first)
+        x = linnet_avg_pool2d(r->net, x, .kernel = 1);
     x = linnet_relu(r->net, linnet_conv2d(r->net, x, .name = "a", .out_channels = 17, .kernel = 3, .padding = 1));
     x = linnet_max_pool2d(r->net, x, .kernel = 3, .stride = 2);
     x = linnet_relu(r->net, linnet_conv2d(r->net, x, .name = "b", .out_channels = 8, .kernel = 1));
@@ -40,6 +42,11 @@ static void rig_open(rig *r, void **state)
     fill_random(pixels, N * IMAGE, 3, 3);
     FEED(&r->batch, "x", pixels, N, C, SIDE, SIDE);
     FEED_LABELS(&r->batch, "label", labels, N);
+}
+
+static void rig_open(rig *r, void **state)
+{
+    rig_open_with(r, state, false);
 }
 
 static void rig_close(rig *r)
@@ -288,11 +295,66 @@ static void it_can_be_stopped(void **state)
     rig_close(&r);
 }
 
+typedef struct watched {
+    size_t stop_at, calls, last;
+    char first_layer[24];
+} watched;
+
+static int stop_at(void *context, size_t done, size_t all, const char *layer)
+{
+    watched *w = context;
+    assert_true(done < all && (!w->calls || done >= w->last));
+    if (!w->calls++)
+        snprintf(w->first_layer, sizeof w->first_layer, "%s", layer);
+    w->last = done;
+    return done >= w->stop_at;
+}
+
+/* Also within a layer, whose half measured direction does not count then. */
+static void it_can_be_stopped_between_implementations(void **state)
+{
+    rig r;
+    uint32_t measured = 0;
+    empty_folder();
+    for (size_t at = 0; at <= 12; at++) {
+        watched w = {.stop_at = at};
+        linnet_tune_report report = {.struct_size = sizeof report};
+        const linnet_tune_options options = {
+            .struct_size = sizeof options, .seconds = 1e-4, .progress = stop_at, .context = &w};
+        rig_open(&r, state);
+        linnet_status status = linnet_session_tune(r.session, &r.batch, &options, &report);
+        assert_true(status == LINNET_END || (status == LINNET_OK && w.last < at));
+        assert_true(report.measured + report.skipped <= (status ? at : w.last + 1));
+        assert_true(report.measured >= measured && plan_is_tuned(&r) == (report.measured > 0));
+        measured = report.measured;
+        rig_close(&r);
+    }
+    assert_true(measured > 0);
+}
+
+static void the_dearest_layer_goes_first(void **state)
+{
+    rig r;
+    watched w = {.stop_at = 0};
+    const linnet_tune_options options = {.struct_size = sizeof options, .progress = stop_at, .context = &w};
+    linnet_tune_report report = {.struct_size = sizeof report};
+    rig_open_with(&r, state, true);
+    assert_int_equal(linnet_session_tune(r.session, &r.batch, &options, &report), LINNET_END);
+    assert_int_equal(report.layers, 0);
+    if (strcmp(linnet_device_backend_name(r.device), "reference") != 0) /* which estimates nothing */
+        assert_string_equal(w.first_layer, "conv2d");
+    rig_close(&r);
+}
+
 int main(int argc, char **argv)
 {
-    static const device_test tests[] = {DEVICE_TEST(what_was_measured_decides_and_lasts), DEVICE_TEST(no_bytes_do_harm),
+    static const device_test tests[] = {DEVICE_TEST(what_was_measured_decides_and_lasts),
+                                        DEVICE_TEST(no_bytes_do_harm),
                                         DEVICE_TEST(a_checkpoint_keeps_what_was_chosen_by),
-                                        DEVICE_TEST(damaged_choices_are_refused), DEVICE_TEST(it_can_be_stopped)};
+                                        DEVICE_TEST(damaged_choices_are_refused),
+                                        DEVICE_TEST(it_can_be_stopped),
+                                        DEVICE_TEST(it_can_be_stopped_between_implementations),
+                                        DEVICE_TEST(the_dearest_layer_goes_first)};
     if (folder_make(&folder) != 0)
         return EXIT_FAILURE;
     setenv("LINNET_CACHE_DIR", folder, 1);

@@ -104,7 +104,8 @@ static bool check_steps(const linnet_compiler *c, bool aliases)
         linnet_plan_step *step = &c->plan->steps[i];
         linnet_step_bind_desc(step);
         if (step->type == LINNET_STEP_LAYER && (step->candidate.alias != 0) == aliases &&
-            !linnet_trust_check(c->session->places[step->place].device, &step->desc, step->candidate.name))
+            !linnet_trust_check(c->session->places[step->place].device, &step->desc, step->candidate.name,
+                                step->saved_count > 0))
             right = false;
     }
     c->session->check_seconds += linnet_now() - start;

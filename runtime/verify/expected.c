@@ -12,7 +12,7 @@ static bool is_trusted(linnet_trial *t)
     if (!t->check->trusts_only)
         return true;
     linnet_trial_formats(t);
-    return linnet_trust_check(t->arena->device, &t->desc, t->candidate.name);
+    return linnet_trust_check(t->arena->device, &t->desc, t->candidate.name, t->candidate.saved_count > 0);
 }
 
 bool linnet_trial_plan_first(linnet_trial *t)

@@ -15,6 +15,6 @@ set(LINNET_VERIFY_SOURCES
   verify/queue.c
   verify/repeats.c
   verify/tolerance.c
-  verify/trial.c verify/trust.c verify/trust_file.c
+  verify/trial.c verify/trust.c verify/trust_file.c verify/trust_kernels.c
   verify/variants.c
   verify/verify.c)

@@ -55,6 +55,7 @@ typedef struct subject {
     const char *layer, *operator_name; /* operator_name: how a case's text begins behind the colon */
     const char *implementation;
     linnet_focus *focus; /* NULL: whatever its kernels are */
+    bool reads_saved;    /* of what went forward */
 } subject;
 
 /* Runs the case; a failure once more, since a call may have failed for other reasons. */
@@ -83,13 +84,80 @@ static finding run_case(linnet_device *device, linnet_device *reference, const c
     return WRONG;
 }
 
-/* Says what is wrong: the case and the first line about it. */
+/* The kernels that a comparison is of, "a,b"; where the device does not name them the implementation stands for them.
+ */
+static void name_kernels(const subject *s, char out[1024])
+{
+    if (s->focus)
+        snprintf(out, 1024, "%s", s->focus->kernels);
+    else
+        snprintf(out, 1024, "%s by %s", s->layer, s->implementation);
+}
+
+/* With whatever kernels. */
+static bool has_failed(const linnet_trust *trust, const char *layer, const char *name)
+{
+    size_t length = strlen(name);
+    for (size_t i = 0; trust && i < trust->count; i++) {
+        const linnet_trust_entry *e = &trust->entries[i];
+        if (e->verdict == LINNET_VERDICT_FAILED && strcmp(e->layer, layer) == 0 &&
+            strncmp(e->implementation, name, length) == 0 && strchr("#", e->implementation[length]))
+            return true;
+    }
+    return false;
+}
+
+/* Goes back from what is known to be wrong, so that nothing can come out right. */
+static bool follows_wrong(const linnet_trust *trust, const subject *s)
+{
+    char forward[128];
+    size_t length = strcspn(s->implementation, "<");
+    snprintf(forward, sizeof forward, "%.*s", (int)length, s->implementation);
+    return s->implementation[length] && (s->reads_saved || !s->focus) && has_failed(trust, s->layer, forward);
+}
+
+static bool is_plain(linnet_trust *trust, const subject *s)
+{
+    return linnet_trust_find(trust, s->layer, "") != NULL;
+}
+
+/* The line of a report that says what differs: those before it are of candidates that refuse. */
+static const char *first_difference(const char *report)
+{
+    for (const char *line = report; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+        size_t length = strcspn(line, "\n");
+        const char *refuses = strstr(line, " refuses: ");
+        if (!refuses || refuses > line + length)
+            return line;
+    }
+    return report;
+}
+
+/* Says what is wrong, unless it is a kernel that was said before: the case and the line about it. */
 static void say_wrong(const linnet_device *device, const subject *s, const char *text,
                       const linnet_verify_result *result)
 {
-    linnet_log(device->context, LINNET_LOG_WARNING, "%s: %s%s%s does not compute right here and is not used (%s: %.*s)",
-               device->label, s->layer, *s->implementation ? " by " : "", s->implementation, text,
-               (int)strcspn(result->report, "\n"), result->report);
+    char kernels[1024];
+    linnet_text suspects = {0};
+    bool plain = is_plain(device->trust, s);
+    const char *by = *s->implementation ? " by " : "", *line = first_difference(result->report);
+    name_kernels(s, kernels);
+    size_t count =
+        follows_wrong(device->trust, s) ? 0 : linnet_trust_kernels_wrong(device->trust, kernels, plain, &suspects);
+    const char *even = plain ? ", even built without the driver's optimisations," : "";
+    if (!count)
+        linnet_log(device->context, LINNET_LOG_INFO, "%s: %s%s%s is not used for the same reason (%s)", device->label,
+                   s->layer, by, s->implementation, text);
+    else if (s->focus && suspects.data)
+        linnet_log(device->context, LINNET_LOG_WARNING,
+                   "%s: %s %s does not compute right here%s and %s%s%s is not used (%s: %.*s)", device->label,
+                   count > 1 ? "one of the kernels" : "the kernel", suspects.data, even, s->layer, by,
+                   s->implementation, text, (int)strcspn(line, "\n"), line);
+    else
+        linnet_log(device->context, LINNET_LOG_WARNING,
+                   "%s: %s%s%s does not compute right here%s and is not used (%s: %.*s)", device->label, s->layer, by,
+                   s->implementation, even, text, (int)strcspn(line, "\n"), line);
+    linnet_release(suspects.data);
 }
 
 static bool is_of(const char *text, const char *layer, const char *operator_name)
@@ -167,6 +235,11 @@ static finding check(linnet_device *device, linnet_trust *trust, const subject *
         linnet_log(device->context, LINNET_LOG_WARNING, "%s: nothing can be checked without the reference backend",
                    device->label);
     trust->cannot = trust->cannot || !reference;
+    if (found == RIGHT) {
+        char kernels[1024];
+        name_kernels(s, kernels);
+        linnet_trust_kernels_right(trust, kernels, is_plain(trust, s));
+    }
     linnet_device_close(&reference);
     linnet_context_clear(device->context);
     linnet_log(device->context, LINNET_LOG_INFO, "%s: %s%s%s%s%s, first use: %s, checked in %.2f s", device->label,
@@ -224,19 +297,6 @@ static void name_of(const linnet_layer_desc *desc, const char *implementation, c
     snprintf(out, 128, "%.60s%s%.60s", back ? desc->forward : "", back ? "<" : "", implementation);
 }
 
-/* With whatever kernels. */
-static bool has_failed(const linnet_trust *trust, const char *layer, const char *name)
-{
-    size_t length = strlen(name);
-    for (size_t i = 0; trust && i < trust->count; i++) {
-        const linnet_trust_entry *e = &trust->entries[i];
-        if (e->verdict == LINNET_VERDICT_FAILED && strcmp(e->layer, layer) == 0 &&
-            strncmp(e->implementation, name, length) == 0 && strchr("#", e->implementation[length]))
-            return true;
-    }
-    return false;
-}
-
 bool linnet_trust_is_bad(linnet_device *device, const linnet_layer_desc *desc, const char *implementation)
 {
     char name[128];
@@ -249,7 +309,8 @@ bool linnet_trust_is_bad(linnet_device *device, const linnet_layer_desc *desc, c
     return bad;
 }
 
-bool linnet_trust_check(linnet_device *device, const linnet_layer_desc *desc, const char *implementation)
+bool linnet_trust_check(linnet_device *device, const linnet_layer_desc *desc, const char *implementation,
+                        bool reads_saved)
 {
     char name[128], kernels[1024] = "";
     if (!applies(device))
@@ -261,7 +322,7 @@ bool linnet_trust_check(linnet_device *device, const linnet_layer_desc *desc, co
         *kernels = '\0';
     linnet_focus focus = {.kernels = kernels,
                           .no_gradients = desc->direction == LINNET_FORWARD && !desc->differentiate};
-    const subject s = {linnet_layer_find(desc->kind)->name, "", name, *kernels ? &focus : NULL};
+    const subject s = {linnet_layer_find(desc->kind)->name, "", name, *kernels ? &focus : NULL, reads_saved};
     pthread_mutex_lock(&mutex);
     bool good = check_once(device, &s);
     pthread_mutex_unlock(&mutex);
@@ -283,7 +344,7 @@ bool linnet_trust_optimizer(linnet_device *device, uint32_t kind)
     const char *name = kind == LINNET_OPTIMIZER_SGD ? "sgd" : "adam";
     if (!applies(device))
         return true;
-    const subject s = {"optimizer", name, name, NULL};
+    const subject s = {"optimizer", name, name, NULL, false};
     pthread_mutex_lock(&mutex);
     bool good = check_once(device, &s);
     if (!good && turn_plain(device, "optimizer", LINNET_PLAIN_OPTIMIZER))
@@ -314,8 +375,10 @@ void linnet_trust_describe(linnet_device *device, linnet_text *text)
 
 void linnet_trust_free(linnet_device *device)
 {
-    if (device->trust)
+    if (device->trust) {
         linnet_release(device->trust->entries);
+        linnet_release(device->trust->kernels);
+    }
     linnet_release(device->trust);
     device->trust = NULL;
 }

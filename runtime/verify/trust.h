@@ -6,7 +6,7 @@
  * kernels of the plan and no others, looked for in the larger cases, too, until each has run. What was found is kept in
  * the cache directory under the device, its driver, this Linnet and the plugin's file. What fails is left out: another
  * implementation is taken, then all of them built without the driver's optimisations (set_plain), then another device;
- * each is said once. LINNET_CHECK=never does without. Internal.
+ * each wrong kernel is said once. LINNET_CHECK=never does without. Internal.
  */
 #ifndef LINNET_VERIFY_TRUST_H
 #define LINNET_VERIFY_TRUST_H
@@ -17,8 +17,10 @@
 
 /* Did this implementation of a desc's layer, in its direction, fail? Checks nothing. */
 bool linnet_trust_is_bad(linnet_device *device, const linnet_layer_desc *desc, const char *implementation);
-/* Checks it unless that was done; false: it failed, which is said. */
-bool linnet_trust_check(linnet_device *device, const linnet_layer_desc *desc, const char *implementation);
+/* Checks it unless that was done; false: it failed, which is said. reads_saved: it goes back from what the forward one
+   saved, and where that is wrong there is no more to be said of it. */
+bool linnet_trust_check(linnet_device *device, const linnet_layer_desc *desc, const char *implementation,
+                        bool reads_saved);
 /* From now on the layer's plans are built without optimisation, and all its implementations count as not checked.
    false: that is so already, or the device cannot. */
 bool linnet_trust_plain(linnet_device *device, uint32_t kind);
@@ -42,9 +44,19 @@ typedef struct linnet_trust_entry {
     char implementation[LINNET_TRUST_NAME];
 } linnet_trust_entry;
 
+enum { LINNET_TRUST_KERNEL = 192 };
+
+typedef struct linnet_trust_kernel {
+    char name[LINNET_TRUST_KERNEL];
+    bool plain; /* built without optimisation */
+    bool wrong; /* and told of; else it is right */
+} linnet_trust_kernel;
+
 typedef struct linnet_trust {
     linnet_trust_entry *entries;
     size_t count, capacity;
+    linnet_trust_kernel *kernels; /* that were compared in this process */
+    size_t kernel_count, kernel_capacity;
     bool cannot; /* there is nothing to compare with: said */
 } linnet_trust;
 
@@ -57,5 +69,13 @@ bool linnet_trust_put(linnet_trust *trust, linnet_verdict verdict, const char *l
 void linnet_trust_read(linnet_device *device, linnet_trust *trust);
 /* Best effort. */
 void linnet_trust_write(linnet_device *device, const linnet_trust *trust);
+
+/* ---- trust_kernels.c ---- */
+
+/* These ("gemm_panel,reduce") were compared, and right. */
+void linnet_trust_kernels_right(linnet_trust *trust, const char *names, bool plain);
+/* One of these is wrong. How many may be it, with their names ("gemm_panel, reduce") appended; 0: it is one that was
+   told of before. */
+size_t linnet_trust_kernels_wrong(linnet_trust *trust, const char *names, bool plain, linnet_text *out_suspects);
 
 #endif

@@ -48,6 +48,9 @@ for net in "conv 20 k3 p1; relu; maxpool 2; conv 16 k3 p1; bn; relu; globalpool;
             esac
             LINNET_TEST_MISCOMPILED=$kernel train "$net"
             grep -q 'does not compute right here' "$WORK/err" || fail "$kernel: not found out"
+            grep -o 'kernels\{0,1\} .* does not compute right here[^(]* and ' "$WORK/err" | sed 's/ and .*//' |
+                sort | uniq -d >"$WORK/twice"
+            [ -s "$WORK/twice" ] && fail "$kernel${plainly:+, also plainly}: said twice: $(cat "$WORK/twice")"
             like "$right" || fail "$kernel${plainly:+, also plainly}: loss $loss instead of $right"
             count=$((count + 1))
         done

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A device whose kernels a driver compiles is checked at first use; what computes wrong there is not used. */
+#include "../../runtime/verify/trust.h"
 #include "plugins.h"
 #include "sessions.h"
 
@@ -182,11 +183,47 @@ static void the_kernels_of_the_plan_are_compared_and_no_others(void **state)
     assert_int_equal(run_linear_of("reference", WIDE, wanted, plan, sizeof plan), LINNET_OK);
     assert_int_equal(run_linear_of("unsteady", WIDE, wide, plan, sizeof plan), LINNET_OK);
     assert_contains(said, "linear by first, wide, first use: wrong");
+    assert_contains(said, "the kernel wide does not compute right here and linear by first is not used (linear:");
+    assert_contains(said, "linear by second is not used for the same reason");
+    assert_int_equal(warnings, 2); /* the kernel, once; built plainly */
     assert_contains(said, "linear is built without the driver's optimisations from now on");
     for (int i = 0; i < N * WIDE; i++)
         assert_true(fabsf(wide[i] - wanted[i]) <= 1e-5f);
     assert_int_equal(run_linear_of("unsteady", WIDE, wide, plan, sizeof plan), LINNET_OK);
     assert_int_equal(checks, 0);
+}
+
+/* Which kernels are told of, when comparisons of several at once fail. */
+static void each_wrong_kernel_is_told_of_once(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *kernels;
+        bool plain, right;
+        size_t suspects;
+        const char *told;
+    } found[] = {
+        {"a,b", false, true, 0, NULL},    {"a,b,c", false, false, 1, "c"}, /* the others were right */
+        {"c", false, false, 0, NULL},     {"d,c", false, false, 0, NULL},
+        {"d,e", false, false, 2, "d, e"}, {"e,f", false, false, 0, NULL},
+        {"f", false, false, 1, "f"},      {"a,b", false, false, 2, "a, b"}, /* only together */
+        {"c", true, false, 1, "c"},       {"c", true, false, 0, NULL},
+        {"c", false, true, 0, NULL},      {"c", false, false, 0, NULL}, /* it stays told of */
+    };
+    linnet_trust trust = {0};
+    for (size_t i = 0; i < sizeof found / sizeof *found; i++) {
+        linnet_text told = {0};
+        if (found[i].right)
+            linnet_trust_kernels_right(&trust, found[i].kernels, found[i].plain);
+        else
+            assert_int_equal(linnet_trust_kernels_wrong(&trust, found[i].kernels, found[i].plain, &told),
+                             found[i].suspects);
+        assert_int_equal(told.data != NULL, found[i].told != NULL);
+        if (found[i].told)
+            assert_string_equal(told.data, found[i].told);
+        linnet_release(told.data);
+    }
+    linnet_release(trust.kernels);
 }
 
 /* No implementation takes a relu with it. */
@@ -274,6 +311,7 @@ int main(void)
         cmocka_unit_test_setup(what_stays_wrong_runs_elsewhere, forget),
         cmocka_unit_test_setup(without_checks_nothing_is_found, forget),
         cmocka_unit_test_setup(the_kernels_of_the_plan_are_compared_and_no_others, forget),
+        cmocka_unit_test(each_wrong_kernel_is_told_of_once),
         cmocka_unit_test_setup(what_is_refused_for_other_reasons_is_not_built_plainly, forget),
         cmocka_unit_test_setup(tuning_does_not_measure_by_what_is_wrong, forget),
         cmocka_unit_test_setup(damaged_verdicts_count_as_none, forget),

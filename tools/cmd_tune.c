@@ -14,10 +14,10 @@ typedef struct tune_options {
     bench_options bench;
     int train_only, infer_only, force;
     double seconds, limit;
-    double end;   /* when to be done, by text_now's clock; 0: never */
-    double after; /* seconds that looking at the whole network once more takes */
-    bool stopped; /* by the limit or by a signal: no more of anything */
-    bool kept;    /* something was */
+    double end;          /* when to be done, by text_now's clock; 0: never */
+    double after;        /* seconds that looking at the whole network once more takes */
+    bool stopped;        /* by the limit or by a signal: no more of anything */
+    bool kept, measured; /* something was */
 } tune_options;
 
 static bool is_over(const tune_options *o)
@@ -115,6 +115,7 @@ static int tune_engine(bench_engine *b, const char *name, int64_t batch, tune_op
     bool kept = report.measured && (o->force || report.wrong || after.least < BETTER * before.least);
     if (kept)
         code = cli_check(linnet_session_keep_tuning(b->e.session));
+    o->measured = o->measured || report.measured;
     o->kept = o->kept || (kept && code == EXIT_GO_ON);
     o->after = 0;
     if (code == EXIT_GO_ON)
@@ -177,8 +178,11 @@ static int end(const tune_options *o)
                                                     "is kept"
                                                   : "interrupted; nothing was kept");
     if (o->stopped && !cli_common_options.quiet)
-        fprintf(stderr, "linnet: tuning stopped at the limit of %g s; what was not measured keeps its estimate\n",
-                o->limit);
+        fprintf(stderr, "linnet: tuning stopped at the limit of %g s; what was not measured keeps its estimate%s\n",
+                o->limit,
+                o->measured ? ""
+                            : ". All of it went into making the network ready, which is slow where a "
+                              "driver compiles and Linnet checks for the first time: once more, or longer");
     return EXIT_GO_ON;
 }
 

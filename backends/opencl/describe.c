@@ -70,7 +70,7 @@ static void limits(text *t, const linnet_backend_device *device)
 void linnet_cl_describe(linnet_backend_device *device, char *out_text, size_t size)
 {
     text t = {out_text, size, 0};
-    char driver[64] = "";
+    char driver[LINNET_CL_DRIVER_BYTES];
     if (size == 0)
         return;
     out_text[0] = '\0';
@@ -85,6 +85,6 @@ void linnet_cl_describe(linnet_backend_device *device, char *out_text, size_t si
     line(&t, "registers' tile: %d x %d\n", device->tile_rows, device->tile_columns);
     linnet_cl_parameters_describe(&device->parameters, t.out + t.at, t.size - t.at);
     t.at += strlen(t.out + t.at);
-    if (clGetDeviceInfo(device->id, CL_DRIVER_VERSION, sizeof(driver) - 1, driver, NULL) == CL_SUCCESS)
-        linnet_cl_quirks_describe(device->info.platform, device->info.name, driver, out_text + t.at, size - t.at);
+    linnet_cl_driver_version(device->id, driver);
+    linnet_cl_quirks_describe(device->info.platform, device->info.name, driver, out_text + t.at, size - t.at);
 }

@@ -115,7 +115,9 @@ linnet_status linnet_cl_device_new(linnet_cl_location at, linnet_backend_device 
     linnet_status status = linnet_cl_describe_device(at, &device->info);
     if (!status)
         status = linnet_cl_variants_option(&device->forced);
-    device->quirks = linnet_cl_quirks(device->info.platform, device->info.name, device->info.version);
+    char driver[LINNET_CL_DRIVER_BYTES];
+    linnet_cl_driver_version(at.device, driver);
+    device->quirks = linnet_cl_quirks(device->info.platform, device->info.name, driver);
     if (!status)
         status = choose_kernels(device);
     linnet_cl_subgroups subgroups = LINNET_CL_SUBGROUPS_NONE;

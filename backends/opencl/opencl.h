@@ -79,6 +79,9 @@ const char *linnet_cl_device_objection(cl_device_id device);
 linnet_status linnet_cl_options_check(void);
 /* Where device number index of the last probe is; LINNET_NO_DEVICE when there is none. */
 linnet_status linnet_cl_locate(uint32_t index, linnet_cl_location *out);
+enum { LINNET_CL_DRIVER_BYTES = 64 };
+/* What the device says of its driver's version; "" when it says nothing. */
+void linnet_cl_driver_version(cl_device_id device, char out[LINNET_CL_DRIVER_BYTES]);
 /* Lines about the loader, the platforms and their devices; returns bytes written. */
 size_t linnet_cl_platforms_describe(char *out_text, size_t size);
 
@@ -90,7 +93,10 @@ enum {
 };
 /* LINNET_INVALID when LINNET_OPENCL_QUIRKS makes no sense. */
 linnet_status linnet_cl_quirks_option(bool *out_none);
+/* driver: linnet_cl_driver_version, and nothing else. */
 uint32_t linnet_cl_quirks(const char *platform, const char *device, const char *driver);
+/* At least from and below below, each "" for no limit. "23.2.1-1ubuntu3" is 23.2.1, and 3.1 is 3.1.0. */
+bool linnet_cl_version_is_within(const char *version, const char *from, const char *below);
 /* A line for each that applies; returns bytes written. */
 size_t linnet_cl_quirks_describe(const char *platform, const char *device, const char *driver, char *out, size_t size);
 

@@ -61,6 +61,11 @@ static cl_device_type device_type(cl_device_id device)
     return clGetDeviceInfo(device, CL_DEVICE_TYPE, sizeof(type), &type, NULL) == CL_SUCCESS ? type : 0;
 }
 
+void linnet_cl_driver_version(cl_device_id device, char out[LINNET_CL_DRIVER_BYTES])
+{
+    device_text(device, CL_DRIVER_VERSION, out, LINNET_CL_DRIVER_BYTES);
+}
+
 const char *linnet_cl_device_objection(cl_device_id device)
 {
     char version[128];
@@ -243,10 +248,10 @@ linnet_status linnet_cl_describe_device(linnet_cl_location at, linnet_device_inf
     info.compute_units = device_uint(at.device, CL_DEVICE_MAX_COMPUTE_UNITS);
     if (info.compute_units == 0) /* or work is shared out among none */
         info.compute_units = 1;
-    char driver[64], platform_version[128];
+    char driver[LINNET_CL_DRIVER_BYTES], platform_version[128];
     device_text(at.device, CL_DEVICE_NAME, info.name, sizeof(info.name));
     device_text(at.device, CL_DEVICE_VENDOR, info.vendor, sizeof(info.vendor));
-    device_text(at.device, CL_DRIVER_VERSION, driver, sizeof(driver));
+    linnet_cl_driver_version(at.device, driver);
     platform_text(at.platform, CL_PLATFORM_NAME, info.platform, sizeof(info.platform));
     platform_text(at.platform, CL_PLATFORM_VERSION, platform_version, sizeof(platform_version));
     /* The platform's version too: that is where PoCL says its short name. */
@@ -273,7 +278,7 @@ static size_t append(char *out, size_t size, size_t at, const char *name, const 
 
 static size_t describe_platform(cl_platform_id platform, char *out, size_t size, size_t at)
 {
-    char name[128], version[128], platform_name[128], line[400];
+    char name[128], version[128], driver[LINNET_CL_DRIVER_BYTES], platform_name[128], line[400];
     cl_device_id devices[MAX_DEVICES];
     platform_text(platform, CL_PLATFORM_NAME, name, sizeof(name));
     platform_text(platform, CL_PLATFORM_VERSION, version, sizeof(version));
@@ -284,11 +289,11 @@ static size_t describe_platform(cl_platform_id platform, char *out, size_t size,
     for (cl_uint i = 0; i < count; i++) {
         const char *objection = linnet_cl_device_objection(devices[i]);
         device_text(devices[i], CL_DEVICE_NAME, name, sizeof(name));
-        device_text(devices[i], CL_DRIVER_VERSION, version, sizeof(version));
-        snprintf(line, sizeof(line), "%s, driver %s%s%s", name, version, objection ? ", passed over: " : "",
+        linnet_cl_driver_version(devices[i], driver);
+        snprintf(line, sizeof(line), "%s, driver %s%s%s", name, driver, objection ? ", passed over: " : "",
                  objection ? objection : "");
         at = append(out, size, at, "device", line);
-        at += linnet_cl_quirks_describe(platform_name, name, version, out + at, size - at);
+        at += linnet_cl_quirks_describe(platform_name, name, driver, out + at, size - at);
     }
     return at;
 }

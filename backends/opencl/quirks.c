@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What is known of drivers and cannot be asked. A row applies to the devices whose platform's and own name contain its
- * texts, and whose driver's version is at least `from` and below `below`, where these are given.
+ * texts, and whose driver's version (linnet_cl_driver_version) is at least `from` and below `below`, where these are
+ * given.
  * LINNET_OPENCL_QUIRKS=none turns all of them off.
  */
 #include "opencl.h"
@@ -30,25 +31,41 @@ static const quirk quirks[] = {
      "https://docs.mesa3d.org/rusticl.html"},
 };
 
-/* -1, 0, 1: a is below, equal to, above b; numbers between other characters count, in turn. */
+/* The next number of a version and what joins it to the one behind: a dot goes on, anything else is the end. */
+static unsigned long take_number(const char **version)
+{
+    char *end;
+    const char *at = *version;
+    if (!(*at >= '0' && *at <= '9'))
+        return 0;
+    unsigned long number = strtoul(at, &end, 10);
+    *version = *end == '.' ? end + 1 : "";
+    return number;
+}
+
+/* -1, 0, 1: a is below, equal to, above b. What counts is the first number of each text and those behind it that dots
+   join to it; missing ones are 0. */
 static int compare_versions(const char *a, const char *b)
 {
-    for (;;) {
-        a += strcspn(a, "0123456789");
-        b += strcspn(b, "0123456789");
-        if (!*a && !*b)
-            return 0;
-        unsigned long x = *a ? strtoul(a, (char **)&a, 10) : 0, y = *b ? strtoul(b, (char **)&b, 10) : 0;
+    a += strcspn(a, "0123456789");
+    b += strcspn(b, "0123456789");
+    while (*a || *b) {
+        unsigned long x = take_number(&a), y = take_number(&b);
         if (x != y)
             return x < y ? -1 : 1;
     }
+    return 0;
+}
+
+bool linnet_cl_version_is_within(const char *version, const char *from, const char *below)
+{
+    return (!*from || compare_versions(version, from) >= 0) && (!*below || compare_versions(version, below) < 0);
 }
 
 static bool applies(const quirk *q, const char *platform, const char *device, const char *driver)
 {
     return strstr(platform, q->platform) && strstr(device, q->device) &&
-           (!*q->from || compare_versions(driver, q->from) >= 0) &&
-           (!*q->below || compare_versions(driver, q->below) < 0);
+           linnet_cl_version_is_within(driver, q->from, q->below);
 }
 
 linnet_status linnet_cl_quirks_option(bool *out_none)

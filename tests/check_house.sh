@@ -108,6 +108,12 @@ complain "a variable is not in docs/environment.md" "$(
         while read -r variable; do
             grep -qF "\`$variable\`" docs/environment.md || echo "$variable"
         done)"
+complain "the variants of docs/environment.md are not those of backends/opencl/variants.def" "$(
+    {
+        sed -n 's/^LINNET_CL_VARIANT([A-Z0-9_]*, "\([^"]*\)",.*/\1/p' backends/opencl/variants.def
+        sed -n '/^| `LINNET_OPENCL_VARIANT` |/p' docs/environment.md | cut -d'|' -f3 | grep -oE '`[a-z0-9_]+=?`' | tr -d '`' |
+            awk '/=$/ { group = $0; next } group { print group $0 }'
+    } | sort | uniq -u)"
 complain "a link leads nowhere" "$(
     find . -name '*.md' -not -path './build*' -not -path './out/*' | while read -r page; do
         grep -oE '\]\([^)#: ]+' "$page" | sed 's/^](//' | while read -r target; do

@@ -88,6 +88,7 @@ refused() {
 }
 refused conv2d conv2d 'is none'
 refused tile=64,tile=65 tile=65 'is none'
+refused gemm=pannel gemm=pannel 'is none; it is names with commas between:\( gemm=[a-z]*\)*$' # of its kind alone
 refused tile=64,gram=tiled,tile=128 tile=128 'is the second of its kind'
 
 # Every implementation of a layer that has several has a row.

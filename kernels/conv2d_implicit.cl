@@ -12,9 +12,13 @@
  * tiles too. What an index along the depth means is worked out once for a whole chunk of it, an index a work-item, and
  * kept in local memory.
  *
- * Tunables: TILE, 64 or 128, chosen as in gemm_local.cl; parts of the depth are an argument (conv2d_implicit.c).
+ * Tunables: TILE, 64 or 128, and TILE_MOST, chosen as in gemm_local.cl; parts of the depth are an argument (conv2d_implicit.c).
  */
 #include "unary_op.clh"
+
+#ifndef TILE_MOST
+#define TILE_MOST 128
+#endif
 
 /* Two small offsets, -32768..32767, in an int. */
 int edge_pack(int y, int x)
@@ -41,7 +45,9 @@ int edge_x(int edge)
 #undef TILE
 #undef NAME
 
+#if TILE_MOST >= 128
 #define TILE 128
 #define NAME(name) name##_128
 #include "tile.clh"
 #include "conv2d_implicit.clh"
+#endif

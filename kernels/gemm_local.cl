@@ -6,9 +6,14 @@
  *
  * Tunables: TILE, 64 or 128: 128 reads half as much for a multiply-add, 64 gives four times as many groups. The host
  * takes 128 (gemm.c) where each compute unit gets the parameter tile_groups (default 2) of them; `tile=64` forces one.
+ * TILE_MOST (default 128): 64 where a device has no groups of 256, so that no kernel asks for them.
  */
 #include "gemm_arguments.clh"
 #include "unary_op.clh"
+
+#ifndef TILE_MOST
+#define TILE_MOST 128
+#endif
 
 #define TILE 64
 #define NAME(name) name##_64
@@ -17,7 +22,9 @@
 #undef TILE
 #undef NAME
 
+#if TILE_MOST >= 128
 #define TILE 128
 #define NAME(name) name##_128
 #include "tile.clh"
 #include "gemm_local.clh"
+#endif

@@ -92,6 +92,7 @@ static const linnet_backend backend = {
     .describe = linnet_cl_describe,
     .prepare = linnet_cl_prepare,
     .kernels = linnet_cl_kernels,
+    .prefer = linnet_cl_prefer,
 };
 
 LINNET_API const linnet_backend *linnet_backend_query(uint32_t host_abi, const linnet_host *host);

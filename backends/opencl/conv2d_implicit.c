@@ -56,7 +56,7 @@ static int64_t filter_of(const linnet_cl_conv2d *s)
 
 static int64_t weight_tile(const linnet_backend_device *device, const linnet_cl_conv2d *s)
 {
-    return linnet_cl_tile_of(device, s->group_outputs, filter_of(s), s->groups);
+    return linnet_cl_tile_of(device, "conv2d_implicit_weight", s->group_outputs, filter_of(s), s->groups);
 }
 
 /* Pixels of a part. */
@@ -100,7 +100,7 @@ static const char *implicit_refusal(const linnet_backend_device *device, const l
         return "for GPUs";
     if (s->group_outputs < LEAST_SIDE || filter_of(s) < LEAST_SIDE)
         return "needs 16 outputs and 16 weights of each, or tiles stay empty";
-    if (linnet_cl_tile_of(device, 1, 1, 1) == 0)
+    if (atomic_load(&device->tile_most) == 0)
         return "needs groups of 128 work-items and 24 KiB of local memory";
     if (s->want_data && s->stride_y * s->stride_x > MOST_PHASES)
         return "the input's gradient needs strides whose product is at most 4";
@@ -196,7 +196,7 @@ static void add_product(implicit_plan *plan, const product *p)
 {
     const linnet_cl_conv2d *s = &plan->shape;
     int64_t pixels = s->images * p->rows * p->columns,
-            tile = linnet_cl_tile_of(plan->base.device, p->outputs, pixels, s->groups);
+            tile = linnet_cl_tile_of(plan->base.device, "conv2d_implicit", p->outputs, pixels, s->groups);
     linnet_cl_kernel *kernel = linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_CONV2D_IMPLICIT,
                                                     tile == 128 ? "conv2d_implicit_128" : "conv2d_implicit_64", 5);
     const int64_t constants[] = {s->images,

@@ -4,6 +4,7 @@
 #include "variants.h"
 
 #include <math.h>
+#include <stdio.h>
 
 enum { COLUMN_ROWS = 4, TILE_ROWS = 6, TILE_BLOCK = 64, DOT_ROWS = 3, DOT_COLUMNS = 4 }; /* as in the kernels */
 enum { STRIP_ROWS = 4, STRIP = 512, LEAST_STRIP = 64 };
@@ -205,23 +206,40 @@ static linnet_cl_kernel *vector_kernel(linnet_backend_plan *plan, const linnet_c
     return kernel;
 }
 
-int64_t linnet_cl_tile_of(const linnet_backend_device *device, int64_t rows, int64_t columns, int64_t batches)
+enum { SMALL = 64, LARGE = 128 };
+
+/* The tile of the kernel that is preferred, whatever there is to do; of both, the one that its sides fill; 0: none is.
+ */
+static int64_t preferred_tile(const char *kernel, bool fills)
 {
-    enum { SMALL = 64, LARGE = 128 };
+    char name[64];
+    snprintf(name, sizeof(name), "%s_%d", kernel, SMALL);
+    bool small = linnet_cl_prefers(name);
+    snprintf(name, sizeof(name), "%s_%d", kernel, LARGE);
+    bool large = linnet_cl_prefers(name);
+    return large && (fills || !small) ? LARGE : small ? SMALL : 0;
+}
+
+int64_t linnet_cl_tile_of(const linnet_backend_device *device, const char *kernel, int64_t rows, int64_t columns,
+                          int64_t batches)
+{
     int64_t groups = tiles(rows, LARGE) * tiles(columns, LARGE) * batches;
     double wanted = device->parameters.values[LINNET_CL_TILE_GROUPS] * device->info.compute_units;
-    bool fills = rows > SMALL && columns > SMALL && (double)groups >= wanted;
-    fills = (fills || linnet_cl_forces(device, LINNET_CL_VARIANT_TILE_128)) &&
-            !linnet_cl_forces(device, LINNET_CL_VARIANT_TILE_64);
-    if (fills && device->max_group >= 2 * LARGE)
-        return LARGE;
-    return device->max_group >= 2 * SMALL && device->local_memory >= 24 << 10 ? SMALL : 0;
+    bool fills = rows > SMALL && columns > SMALL;
+    int64_t tile = preferred_tile(kernel, fills), most = atomic_load(&device->tile_most);
+    if (tile == 0)
+        tile = fills && (double)groups >= wanted ? LARGE : SMALL;
+    if (linnet_cl_forces(device, LINNET_CL_VARIANT_TILE_128))
+        tile = LARGE;
+    if (linnet_cl_forces(device, LINNET_CL_VARIANT_TILE_64))
+        tile = SMALL;
+    return tile < most ? tile : most;
 }
 
 /* NULL, and no kernel in the plan, where the device has no tiles. */
 static linnet_cl_kernel *local_kernel(linnet_backend_plan *plan, const linnet_cl_gemm *gemm)
 {
-    int64_t tile = linnet_cl_tile_of(plan->device, gemm->m, gemm->n, products(gemm));
+    int64_t tile = linnet_cl_tile_of(plan->device, "gemm_local", gemm->m, gemm->n, products(gemm));
     if (tile == 0)
         return NULL;
     linnet_cl_kernel *kernel =

@@ -33,10 +33,11 @@ linnet_status linnet_cl_gemm_run_sums(linnet_cl_kernel *kernel, linnet_backend_q
 linnet_status linnet_cl_gemm_run(linnet_cl_kernel *kernel, linnet_backend_queue *queue, linnet_view a, linnet_view b,
                                  linnet_view bias, linnet_view c, cl_int accumulate);
 
-/* Rows and columns of a group's tile (tile.clh), which takes twice as many work-items: 128 where both sides fill it and
-   every unit still gets its groups (parameters.def), else 64; 0 where the device has no such groups or too little local
-   memory. */
-int64_t linnet_cl_tile_of(const linnet_backend_device *device, int64_t rows, int64_t columns, int64_t batches);
+/* Rows and columns of the tile of a group of `kernel`_64 or `kernel`_128 (tile.clh), which takes twice as many
+   work-items: 128 where both sides fill it and every unit still gets its groups (parameters.def), else 64; 0 where the
+   device has no such groups or too little local memory. */
+int64_t linnet_cl_tile_of(const linnet_backend_device *device, const char *kernel, int64_t rows, int64_t columns,
+                          int64_t batches);
 
 /* CLBlast: each of a and b must have a unit stride; no bias, no epilogue, one part. batches products, whose operands
    lie *_stride elements apart (0: the same). */

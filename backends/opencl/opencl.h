@@ -139,6 +139,7 @@ struct linnet_backend_device {
     linnet_cl_transfers transfers;
     size_t max_group;           /* work-items in a group, first dimension */
     uint64_t local_memory;      /* bytes */
+    atomic_int tile_most;       /* of tiles in local memory (tile.clh): 128, 64; 0: there are none */
     pthread_mutex_t lock;       /* of programs */
     uint32_t quirks;            /* LINNET_CL_QUIRK_... */
     atomic_uint_fast64_t plain; /* bit k: plans of layer kind k (0: optimisers) are built without optimisation */
@@ -309,6 +310,9 @@ void linnet_cl_prepare(linnet_backend_device *device, const linnet_layer_desc *c
                        const char *const *candidates, size_t count);
 linnet_status linnet_cl_kernels(linnet_backend_device *device, const linnet_layer_desc *desc, const char *candidate,
                                 char *out_names, size_t size);
+/* Until the next call this thread prefers these kernels (names as above, which stay where they are; NULL: none). */
+void linnet_cl_prefer(linnet_backend_device *device, const char *kernels);
+bool linnet_cl_prefers(const char *kernel);
 /* backend.c */
 const linnet_layer_ops *linnet_cl_layer_ops(linnet_backend_device *device, uint32_t kind);
 

@@ -205,6 +205,15 @@ void linnet_cl_run_float(linnet_cl_kernel *kernel, cl_uint index, cl_float value
     set_run_scalar(kernel, index, sizeof(value), &value);
 }
 
+/* A kernel may need more registers than its large groups can have: from now on tiles are smaller. */
+static void lower_tiles(linnet_backend_device *device, const linnet_cl_kernel *kernel)
+{
+    int large = 128, small = 64;
+    if (kernel->local[0] == 256 && atomic_compare_exchange_strong(&device->tile_most, &large, small))
+        linnet_cl_log(1, "opencl: '%s' does not run kernel %s in groups of 256: tiles are smaller from now on",
+                      device->info.name, kernel->name);
+}
+
 linnet_status linnet_cl_launch_views(linnet_cl_kernel *kernel, linnet_backend_queue *queue, const linnet_view *views,
                                      cl_uint count)
 {
@@ -228,5 +237,7 @@ linnet_status linnet_cl_launch_views(linnet_cl_kernel *kernel, linnet_backend_qu
     error = clEnqueueNDRangeKernel(queue->queue, kernel->kernel, kernel->dimensions, NULL, kernel->global,
                                    kernel->local, 0, NULL, linnet_cl_event_for(queue, &event));
     linnet_cl_command_add(queue, kernel->name, event);
+    if (error == CL_INVALID_WORK_GROUP_SIZE)
+        lower_tiles(queue->device, kernel);
     return check_kernel(kernel, "clEnqueueNDRangeKernel", error);
 }

@@ -23,12 +23,34 @@ typedef struct work {
 
 static _Thread_local linnet_cl_wishes *wishes; /* where kernels are noted instead of made; NULL: they are made */
 
+static _Thread_local const char *preferred; /* names with commas between; NULL: none */
+
+/* Is name one of those between the commas? */
+static bool is_listed(const char *list, const char *name)
+{
+    size_t length = strlen(name);
+    for (const char *p = list; *p; p += strcspn(p, ","), p += *p == ',')
+        if (strcspn(p, ",") == length && strncmp(p, name, length) == 0)
+            return true;
+    return false;
+}
+
+void linnet_cl_prefer(linnet_backend_device *device, const char *kernels)
+{
+    (void)device;
+    preferred = kernels;
+}
+
+bool linnet_cl_prefers(const char *kernel)
+{
+    return preferred && is_listed(preferred, kernel);
+}
+
 static void note_kernel(linnet_cl_wishes *out, const char *kernel)
 {
     size_t length = strlen(kernel), used = strlen(out->kernels);
-    for (const char *p = out->kernels; *p; p += strcspn(p, ","), p += *p == ',')
-        if (strcspn(p, ",") == length && strncmp(p, kernel, length) == 0)
-            return;
+    if (is_listed(out->kernels, kernel))
+        return;
     if (used + length + 2 <= out->size)
         snprintf(out->kernels + used, out->size - used, "%s%s", used ? "," : "", kernel);
 }

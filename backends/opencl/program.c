@@ -37,15 +37,16 @@ static linnet_cl_subgroups subgroups_for(const linnet_backend_device *device, li
     return wanted ? (linnet_cl_subgroups)subgroups : LINNET_CL_SUBGROUPS_NONE;
 }
 
-/* Tiles are as large as the device's registers, and processors' work-items have nobody to share a sum with: the rest
-   that kernels need to know are arguments. */
+/* Tiles are as large as the device's registers, processors' work-items have nobody to share a sum with, and a driver
+   may refuse a program for a kernel that requires groups which the device does not have: the rest that kernels need to
+   know are arguments. */
 static void build_options_of(const linnet_backend_device *device, linnet_cl_subgroups subgroups, int way,
                              char out[OPTIONS_LENGTH])
 {
-    snprintf(out, OPTIONS_LENGTH, "%s%s%s%s",
-             subgroups ? linnet_cl_subgroups_options(device, subgroups) : "-cl-std=CL1.2",
-             device->prefers_vectors ? " -DALONE" : "",
-             device->tile_columns > 1 ? "" : " -DTILE_ROWS=6 -DTILE_COLUMNS=1", way ? " -cl-opt-disable" : "");
+    snprintf(
+        out, OPTIONS_LENGTH, "%s%s%s%s%s", subgroups ? linnet_cl_subgroups_options(device, subgroups) : "-cl-std=CL1.2",
+        device->prefers_vectors ? " -DALONE" : "", device->tile_columns > 1 ? "" : " -DTILE_ROWS=6 -DTILE_COLUMNS=1",
+        device->max_group < 256 ? " -DTILE_MOST=64" : "", way ? " -cl-opt-disable" : "");
 }
 
 static linnet_status fail_with_log(linnet_backend_device *device, linnet_cl_program_id id, cl_program program,

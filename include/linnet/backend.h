@@ -394,6 +394,11 @@ typedef struct linnet_backend {
        says it all. */
     linnet_status (*kernels)(linnet_backend_device *device, const linnet_layer_desc *desc, const char *candidate,
                              char *out_names, size_t size);
+
+    /* Until the next call: what this thread asks of the device about layers, and the plans that it makes, are by these
+     * kernels (names as above) wherever they can do it and only its size would speak for others. NULL: as ever. What is
+     * compared at first use is small; the plan that it is compared for need not be. Optional. */
+    void (*prefer)(linnet_backend_device *device, const char *kernels);
 } linnet_backend;
 
 enum { LINNET_PLAIN_OPTIMIZER = 0 };

@@ -229,9 +229,14 @@ static finding check(linnet_device *device, linnet_trust *trust, const subject *
     double start = linnet_now();
     linnet_device *reference = linnet_device_open(device->context, "reference");
     finding found = UNKNOWN;
-    if (reference)
+    if (reference) {
+        const linnet_backend *backend = device->backend;
+        if (backend->prefer && s->focus)
+            backend->prefer(device->handle, s->focus->kernels);
         found = run_all(device, reference, s);
-    else if (!trust->cannot)
+        if (backend->prefer)
+            backend->prefer(device->handle, NULL);
+    } else if (!trust->cannot)
         linnet_log(device->context, LINNET_LOG_WARNING, "%s: nothing can be checked without the reference backend",
                    device->label);
     trust->cannot = trust->cannot || !reference;

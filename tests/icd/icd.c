@@ -5,6 +5,7 @@
 #include <CL/cl.h>
 
 #include "icd.h"
+#include "profiles.h"
 #include "subgroups.h"
 
 #include <dlfcn.h>
@@ -14,11 +15,24 @@
 
 __attribute__((visibility("default"))) icd_control linnet_icd = {.fail_at = -1};
 
+static const icd_profile *profile; /* NULL: devices are what they are */
+
+static void take_profile(const char *id)
+{
+    profile = icd_profile_find(id);
+    if (!profile) {
+        fprintf(stderr, "tests/icd: no device '%s' in profiles.def\n", id);
+        abort();
+    }
+    linnet_icd.subgroups = profile->subgroups;
+}
+
 /* For programs that do not know of it: LINNET_TEST_LOSE=N loses the context at call N, out of resources;
  * LINNET_TEST_SUBGROUPS=N emulates sub-groups of N, LINNET_TEST_SHUFFLES=N such with shuffles;
  * LINNET_TEST_MISCOMPILED=KERNEL is one that does nothing, with LINNET_TEST_PLAINLY=1 even when built plainly;
  * LINNET_TEST_LARGEST=BYTES is the largest buffer that devices say they take, and take; LINNET_TEST_MEMORY=BYTES is the
- * memory that they say they have. */
+ * memory that they say they have;
+ * LINNET_TEST_DEVICE=NAME is a device of profiles.def. */
 __attribute__((constructor)) static void read_environment(void)
 {
     const char *call = getenv("LINNET_TEST_LOSE"), *shuffles = getenv("LINNET_TEST_SHUFFLES");
@@ -32,6 +46,8 @@ __attribute__((constructor)) static void read_environment(void)
     linnet_icd.largest = linnet_icd.most_bytes = largest ? strtoull(largest, NULL, 10) : 0;
     linnet_icd.memory = memory ? strtoull(memory, NULL, 10) : 0;
     linnet_icd.plainly = getenv("LINNET_TEST_PLAINLY") != NULL;
+    if (getenv("LINNET_TEST_DEVICE"))
+        take_profile(getenv("LINNET_TEST_DEVICE"));
 }
 
 /* The real function of that name: dlopen by a path does not give back ourselves, whose soname is the same. */
@@ -229,6 +245,12 @@ EXPORT cl_int CL_API_CALL clGetDeviceInfo(cl_device_id device, cl_device_info wh
 {
     size_t unit = linnet_icd.limits == ICD_LIMITS_REAL ? 0 : limit_bytes(what), bytes = 0;
     cl_int failure = before("clGetDeviceInfo");
+    cl_int answered = CL_SUCCESS;
+    cl_ulong told = what == CL_DEVICE_MAX_MEM_ALLOC_SIZE ? linnet_icd.largest
+                    : what == CL_DEVICE_GLOBAL_MEM_SIZE  ? linnet_icd.memory
+                                                         : 0;
+    if (!failure && profile && !told && icd_profile_device(profile, what, GIVE, &answered))
+        return answered;
     if (!failure && linnet_icd.subgroups && what == CL_DEVICE_EXTENSIONS)
         return answer_extensions(device, GIVE);
     cl_int error = failure ? failure : REAL(clGetDeviceInfo)(device, what, size, value, &bytes);
@@ -238,12 +260,60 @@ EXPORT cl_int CL_API_CALL clGetDeviceInfo(cl_device_id device, cl_device_info wh
         memset((char *)value + at, linnet_icd.limits == ICD_LIMITS_LARGE ? 0xff : 0, unit);
         *((unsigned char *)value + at) |= linnet_icd.limits == ICD_LIMITS_ONE;
     }
-    cl_ulong told = what == CL_DEVICE_MAX_MEM_ALLOC_SIZE ? linnet_icd.largest
-                    : what == CL_DEVICE_GLOBAL_MEM_SIZE  ? linnet_icd.memory
-                                                         : 0;
     if (error == CL_SUCCESS && value && told && size >= sizeof(told))
         memcpy(value, &told, sizeof(told));
     return error;
+}
+
+EXPORT cl_int CL_API_CALL clGetPlatformInfo(cl_platform_id platform, cl_platform_info what, ANSWER)
+{
+    cl_int failure = before("clGetPlatformInfo"), answered = CL_SUCCESS;
+    if (!failure && profile && icd_profile_platform(profile, what, GIVE, &answered))
+        return answered;
+    return failure ? failure : REAL(clGetPlatformInfo)(platform, what, GIVE);
+}
+
+EXPORT cl_int CL_API_CALL clGetKernelWorkGroupInfo(cl_kernel kernel, cl_device_id device,
+                                                   cl_kernel_work_group_info what, ANSWER)
+{
+    cl_int failure = before("clGetKernelWorkGroupInfo");
+    cl_int error = failure ? failure : REAL(clGetKernelWorkGroupInfo)(kernel, device, what, GIVE);
+    if (error == CL_SUCCESS && profile)
+        icd_profile_kernel(profile, what, size, value);
+    return error;
+}
+
+/* Does a kernel of the program want groups that the device does not have? */
+static bool wants_too_much(cl_program program, const cl_device_id *devices)
+{
+    enum { MOST = 32 };
+    cl_kernel kernels[MOST];
+    cl_uint count = 0;
+    bool found = false;
+    if (!profile || !profile->refuses_required || !devices ||
+        REAL(clCreateKernelsInProgram)(program, MOST, kernels, &count) != CL_SUCCESS)
+        return false;
+    for (cl_uint i = 0; i < count; i++) {
+        size_t wanted[3] = {0};
+        REAL(clGetKernelWorkGroupInfo)
+        (kernels[i], devices[0], CL_KERNEL_COMPILE_WORK_GROUP_SIZE, sizeof(wanted), wanted, NULL);
+        found = found || wanted[0] * wanted[1] * wanted[2] > profile->group;
+        REAL(clReleaseKernel)(kernels[i]);
+    }
+    return found;
+}
+
+EXPORT cl_int CL_API_CALL clBuildProgram(cl_program program, cl_uint count, const cl_device_id *devices,
+                                         const char *options, void(CL_CALLBACK *done)(cl_program, void *), void *data)
+{
+    char told[2048];
+    cl_int failure = before("clBuildProgram");
+    if (!failure && profile && !icd_profile_options(profile, options, told, sizeof(told)))
+        failure = CL_INVALID_BUILD_OPTIONS;
+    if (failure)
+        return failure;
+    cl_int error = REAL(clBuildProgram)(program, count, devices, profile ? told : options, done, data);
+    return error == CL_SUCCESS && wants_too_much(program, devices) ? CL_BUILD_PROGRAM_FAILURE : error;
 }
 
 EXPORT cl_int CL_API_CALL clGetProgramBuildInfo(cl_program program, cl_device_id device, cl_program_build_info what,
@@ -316,10 +386,25 @@ static bool is_miscompiled(cl_command_queue queue, cl_kernel kernel)
     return strcmp(name, linnet_icd.miscompiled) == 0 && (linnet_icd.plainly || !strstr(options, "-cl-opt-disable"));
 }
 
+/* The error with which the profile's driver would refuse a launch. */
+static cl_int refusal(cl_command_queue queue, cl_kernel kernel, cl_uint dimensions, const size_t *global,
+                      const size_t *local)
+{
+    cl_device_id device = NULL;
+    cl_ulong bytes = 0;
+    if (!profile)
+        return CL_SUCCESS;
+    REAL(clGetCommandQueueInfo)(queue, CL_QUEUE_DEVICE, sizeof device, &device, NULL);
+    REAL(clGetKernelWorkGroupInfo)(kernel, device, CL_KERNEL_LOCAL_MEM_SIZE, sizeof bytes, &bytes, NULL);
+    return icd_profile_launch(profile, dimensions, global, local, bytes);
+}
+
 EXPORT cl_int CL_API_CALL clEnqueueNDRangeKernel(cl_command_queue queue, cl_kernel kernel, cl_uint dimensions,
                                                  const size_t *offset, const size_t *global, const size_t *local, WAITS)
 {
     cl_int error = before("clEnqueueNDRangeKernel");
+    if (!error)
+        error = refusal(queue, kernel, dimensions, global, local);
     if (!error && is_miscompiled(queue, kernel))
         error = REAL(clEnqueueMarkerWithWaitList)(queue, GIVE_WAIT);
     else if (!error)

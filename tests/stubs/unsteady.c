@@ -2,7 +2,8 @@
 /*
  * The example backend (relu and linear), as if a driver had compiled it: linear has two implementations, and what
  * LINNET_STUB_WRONG names is off: "first"; "all", unless built plainly; "ever", all of them, however built; "wide", all
- * with more than 8 outputs, unless built plainly. With LINNET_STUB_KERNELS these have a kernel of their own.
+ * with more than 8 outputs, unless built plainly. With LINNET_STUB_KERNELS these have a kernel of their own, wide,
+ * which others take, too, where that is preferred; LINNET_STUB_KERNELS=stubborn: nothing is preferred.
  */
 #define linnet_backend_query tiny_query
 #include "tiny_backend.c"
@@ -12,6 +13,14 @@
 LINNET_API const linnet_backend *linnet_backend_query(uint32_t host_abi, const linnet_host *host_table);
 
 static uint32_t plain_kinds;
+static bool prefers_wide;
+
+static void prefer(linnet_backend_device *device, const char *names)
+{
+    const char *kernels = host->option("LINNET_STUB_KERNELS");
+    (void)device;
+    prefers_wide = names && kernels && strcmp(names, "wide") == 0 && strcmp(kernels, "stubborn") != 0;
+}
 
 static linnet_status two_candidates(linnet_backend_device *device, const linnet_layer_desc *desc, uint32_t index,
                                     linnet_candidate *out)
@@ -37,7 +46,7 @@ static linnet_status named_plan(linnet_backend_device *device, const linnet_laye
 
 static bool is_wide(const linnet_layer_desc *desc)
 {
-    return desc->outputs[0].dims[1] > 8;
+    return prefers_wide || desc->outputs[0].dims[1] > 8;
 }
 
 static linnet_status kernels(linnet_backend_device *device, const linnet_layer_desc *desc, const char *name, char *out,
@@ -54,7 +63,7 @@ static bool is_off(const linnet_backend_plan *p)
     const char *wrong = host->option("LINNET_STUB_WRONG");
     if (!wrong || p->desc.kind != LINNET_LAYER_LINEAR || p->desc.direction != LINNET_FORWARD)
         return false;
-    if (strcmp(wrong, "wide") == 0 && p->y.dims[1] <= 8)
+    if (strcmp(wrong, "wide") == 0 && !prefers_wide && p->y.dims[1] <= 8)
         return false;
     if (strcmp(wrong, "first") == 0)
         return strcmp(p->desc.forward, "first") == 0;
@@ -108,5 +117,6 @@ const linnet_backend *linnet_backend_query(uint32_t host_abi, const linnet_host 
     backend.layer_ops = unsteady_layer_ops;
     backend.set_plain = set_plain;
     backend.kernels = kernels;
+    backend.prefer = prefer;
     return &backend;
 }

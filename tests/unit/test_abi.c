@@ -185,7 +185,8 @@ AT(linnet_backend, forget_commands, 304);
 AT(linnet_backend, describe, 312);
 AT(linnet_backend, prepare, 320);
 AT(linnet_backend, kernels, 328);
-SIZE(linnet_backend, 336);
+AT(linnet_backend, prefer, 336);
+SIZE(linnet_backend, 344);
 
 AT(linnet_native_objects, struct_size, 0);
 AT(linnet_native_objects, reserved, 4);

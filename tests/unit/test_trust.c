@@ -174,7 +174,7 @@ static void the_kernels_of_the_plan_are_compared_and_no_others(void **state)
 {
     (void)state;
     float wide[N * WIDE], wanted[N * WIDE];
-    setenv("LINNET_STUB_KERNELS", "yes", 1);
+    setenv("LINNET_STUB_KERNELS", "stubborn", 1);
     setenv("LINNET_STUB_WRONG", "wide", 1);
     assert_right(); /* does not meet it */
     assert_contains(plan, "first");
@@ -224,6 +224,19 @@ static void each_wrong_kernel_is_told_of_once(void **state)
         linnet_release(told.data);
     }
     linnet_release(trust.kernels);
+}
+
+static void small_cases_take_the_kernels_of_large_plans(void **state)
+{
+    (void)state;
+    float wide[N * WIDE];
+    setenv("LINNET_STUB_KERNELS", "yes", 1);
+    setenv("LINNET_STUB_WRONG", "wide", 1);
+    assert_int_equal(run_linear_of("unsteady", WIDE, wide, plan, sizeof plan), LINNET_OK);
+    assert_contains(said, "linear by first, wide, first use: wrong");
+    assert_contains(said, "is not used (linear:n1i1_o1: forward first");
+    assert_right(); /* and prefer nothing any more */
+    assert_contains(said, "linear by first, narrow, first use: right");
 }
 
 /* No implementation takes a relu with it. */
@@ -312,6 +325,7 @@ int main(void)
         cmocka_unit_test_setup(without_checks_nothing_is_found, forget),
         cmocka_unit_test_setup(the_kernels_of_the_plan_are_compared_and_no_others, forget),
         cmocka_unit_test(each_wrong_kernel_is_told_of_once),
+        cmocka_unit_test_setup(small_cases_take_the_kernels_of_large_plans, forget),
         cmocka_unit_test_setup(what_is_refused_for_other_reasons_is_not_built_plainly, forget),
         cmocka_unit_test_setup(tuning_does_not_measure_by_what_is_wrong, forget),
         cmocka_unit_test_setup(damaged_verdicts_count_as_none, forget),

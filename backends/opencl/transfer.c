@@ -162,6 +162,21 @@ static linnet_status give_event(linnet_backend_queue *queue, const char *name, c
     return status;
 }
 
+/* After `call` was made, for a caller's event or, without one, waiting for it. */
+static linnet_status enqueued(linnet_backend_queue *queue, const char *what, const char *call, cl_int error,
+                              cl_event event, linnet_backend_event **out_event)
+{
+    if (error != CL_SUCCESS) {
+        unmake_event(out_event);
+        return linnet_cl_check(queue->device, call, error);
+    }
+    if (out_event)
+        return give_event(queue, what, event, out_event);
+    linnet_cl_command_add(queue, what, event);
+    queue->is_busy = false;
+    return LINNET_OK;
+}
+
 linnet_status linnet_cl_upload(linnet_backend_queue *queue, linnet_view destination, const void *source, uint64_t bytes,
                                linnet_backend_event **out_event)
 {
@@ -184,15 +199,7 @@ linnet_status linnet_cl_upload(linnet_backend_queue *queue, linnet_view destinat
     cl_int error = clEnqueueWriteBuffer(queue->queue, destination.buffer->memory, out_event ? CL_FALSE : CL_TRUE,
                                         (size_t)destination.offset, (size_t)bytes, source, 0, NULL,
                                         out_event ? &event : linnet_cl_event_for(queue, &event));
-    if (error != CL_SUCCESS) {
-        unmake_event(out_event);
-        return linnet_cl_check(queue->device, "clEnqueueWriteBuffer", error);
-    }
-    if (out_event)
-        return give_event(queue, "upload", event, out_event);
-    linnet_cl_command_add(queue, "upload", event);
-    queue->is_busy = false;
-    return LINNET_OK;
+    return enqueued(queue, "upload", "clEnqueueWriteBuffer", error, event, out_event);
 }
 
 linnet_status linnet_cl_read(linnet_backend_queue *queue, linnet_view source, void *destination, uint64_t bytes,
@@ -215,15 +222,7 @@ linnet_status linnet_cl_read(linnet_backend_queue *queue, linnet_view source, vo
     cl_int error = clEnqueueReadBuffer(queue->queue, source.buffer->memory, out_event ? CL_FALSE : CL_TRUE,
                                        (size_t)source.offset, (size_t)bytes, destination, 0, NULL,
                                        out_event ? &event : linnet_cl_event_for(queue, &event));
-    if (error != CL_SUCCESS) {
-        unmake_event(out_event);
-        return linnet_cl_check(queue->device, "clEnqueueReadBuffer", error);
-    }
-    if (out_event)
-        return give_event(queue, "read", event, out_event);
-    linnet_cl_command_add(queue, "read", event);
-    queue->is_busy = false;
-    return LINNET_OK;
+    return enqueued(queue, "read", "clEnqueueReadBuffer", error, event, out_event);
 }
 
 linnet_status linnet_cl_copy(linnet_backend_queue *queue, linnet_view destination, linnet_view source, uint64_t bytes)

@@ -3,11 +3,11 @@
  * Fails one OpenCL call after the other, from the first to the last of each scenario. Every run has to end with a
  * sentence or with the right result, hold no OpenCL object afterwards, and end at all.
  *
- *     walk ICD SELECTION [--sample N] [--only SCENARIO] [--needs CALL] [--call N] [--verbose]
+ *     walk ICD SELECTION [--sample N] [--every-code] [--only SCENARIO] [--needs CALL] [--call N] [--verbose]
  *
- * --sample: about so many calls of a scenario, spread over all of it; default: every one, with every error. --call:
- * this one alone. --needs: a scenario that does not make this OpenCL call has failed. Exit code 77: no such device
- * here.
+ * Each call fails with one of the errors by turns. --sample: about so many calls of a scenario, spread over all of it;
+ * default: every one. --every-code: each with every error. --call: this one alone, with every error. --needs: a
+ * scenario that does not make this OpenCL call has failed. Exit code 77: no such device here.
  */
 #include "icd.h"
 #include "scenarios.h"
@@ -31,7 +31,7 @@ static void *library;
 static icd_control *icd;
 static const char *selection, *only, *needs;
 static int64_t sample, single = -1;
-static int verbose, failures;
+static int every_code, verbose, failures;
 static char where[160]; /* which run this is */
 
 void *scenario_function(const char *name)
@@ -180,11 +180,11 @@ static void walk(const scenario *s)
     int64_t step = sample && calls > sample ? calls / sample : 1, runs = 0;
     for (int64_t call = single >= 0 ? single : 0; call < (single >= 0 ? single + 1 : calls); call += step) {
         for (int c = 0; c < CODES; c++)
-            if (!sample || c == runs % CODES)
+            if (every_code || c == runs % CODES)
                 fail_call(s, &right, call, codes[c], ALONE);
-        if (!sample || runs % 4 == 0)
+        if (every_code || runs % 4 == 0)
             fail_call(s, &right, call, codes[runs % CODES], AND_AFTER);
-        if (!sample || runs % 4 == 2)
+        if (every_code || runs % 4 == 2)
             fail_call(s, &right, call, OUT_OF_RESOURCES, CONTEXT);
         runs++;
     }
@@ -211,8 +211,11 @@ static void parse(int argc, char **argv)
             needs = argv[++i];
         else if (strcmp(argv[i], "--call") == 0 && i + 1 < argc)
             single = atoll(argv[++i]);
+        else if (strcmp(argv[i], "--every-code") == 0)
+            every_code = 1;
         else if (strcmp(argv[i], "--verbose") == 0)
             verbose = 1;
+    every_code |= single >= 0;
 }
 
 static int is_required(void)
@@ -224,8 +227,8 @@ static int is_required(void)
 int main(int argc, char **argv)
 {
     if (argc < 3) {
-        fprintf(stderr, "usage: walk ICD SELECTION [--sample N] [--only SCENARIO] [--needs CALL] [--call N] "
-                        "[--verbose]\n");
+        fprintf(stderr, "usage: walk ICD SELECTION [--sample N] [--every-code] [--only SCENARIO] [--needs CALL] "
+                        "[--call N] [--verbose]\n");
         return 2;
     }
     selection = argv[2];

@@ -321,10 +321,12 @@ static void drop_plan(linnet_session *session, const linnet_plan *plan)
             forget_plan(session, i);
 }
 
-/* Smaller than the largest workspace, in steps, so that as few layers as may be take a slower way. */
-static uint64_t lower_limit(uint64_t largest)
+/* Smaller than the last limit and the largest workspace, in steps, so that as few layers as may be take a slower way.
+   A layer without any way within a limit takes the one that needs least, so that the largest may not come down. */
+static uint64_t lower_limit(uint64_t last, uint64_t largest)
 {
-    return largest > ((uint64_t)1 << 20) ? largest / 4 : 0;
+    uint64_t limit = largest < last ? largest : last;
+    return limit > ((uint64_t)1 << 20) ? limit / 4 : 0;
 }
 
 /* Gives back all memory that the session has for plans; they are made anew when they are wanted. */
@@ -361,7 +363,7 @@ static linnet_status prepare_plan(linnet_session *session, const feeds *wanted, 
         status = try_plan(session, wanted, resolve, out);
     }
     while (status == LINNET_OUT_OF_MEMORY && session->workspace_limit && session->largest_workspace) {
-        session->workspace_limit = lower_limit(session->largest_workspace);
+        session->workspace_limit = lower_limit(session->workspace_limit, session->largest_workspace);
         linnet_log(session->context, LINNET_LOG_INFO, "%s; again with workspaces of at most %llu bytes",
                    linnet_context_message(session->context), (unsigned long long)session->workspace_limit);
         if (resolve)

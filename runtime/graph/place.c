@@ -1,21 +1,45 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Which device runs which node. A node stays on place 0 when that device has an accepting candidate for everything the
- * plan needs of it; else it goes, with its parameters, to the best other device that has. It never comes back, so that
- * parameters stay where they are.
+ * plan needs of it, and does the optimiser's steps right; else it goes, with its parameters, to the best other device
+ * that has. It never comes back, so that parameters stay where they are.
  */
 #include "../core/context.h"
 #include "../core/text.h"
+#include "../verify/trust.h"
 #include "session.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* Everything a node may be asked for on a place: forward, and backward with all its gradients. */
+/* Has the node parameters that the session's optimiser updates? */
+static bool is_trained(const linnet_compiler *c, uint32_t n)
+{
+    const linnet_node *node = &c->net->nodes[n];
+    bool trained = false;
+    for (uint32_t i = 0; i < node->parameter_count; i++)
+        trained |= !c->net->values[node->parameters[i]].frozen;
+    return trained && c->session->settings.optimizer;
+}
+
+/* Are the optimiser's steps right where the node's parameters would be? */
+static bool steps_are_right(const linnet_compiler *c, uint32_t place, uint32_t n)
+{
+    linnet_device *device = c->session->places[place].device;
+    if (!is_trained(c, n) || linnet_trust_optimizer(device, c->session->settings.optimizer))
+        return true;
+    linnet_fail(c->context, LINNET_UNSUPPORTED, "%s: steps of the optimiser are not right", device->label);
+    return false;
+}
+
+/* Everything a node may be asked for on a place: forward, and backward with all its gradients; and the optimiser's
+   steps of its parameters. */
 static bool supports(linnet_compiler *c, uint32_t place, const void *subject)
 {
     linnet_plan_step step;
     uint32_t n = *(const uint32_t *)subject;
+    if (!steps_are_right(c, place, n))
+        return false;
     linnet_step_draft(c, place, n, &step);
     linnet_emit_describe_node(c, n, LINNET_FORWARD, &step);
     bool good = linnet_emit_choose(c, &step, NULL) == LINNET_OK;

@@ -90,6 +90,7 @@ typedef struct linnet_value_list {
 typedef struct linnet_session_settings {
     linnet_behaviour behaviour;
     bool gradients, parameter_gradients, lazy;
+    uint32_t optimizer; /* linnet_optimizer_kind whose steps the parameters' device has to do right; 0: none yet */
     linnet_value_list wanted, kept, losses;
 } linnet_session_settings;
 

@@ -32,24 +32,23 @@ static linnet_status check_places(const linnet_session *session)
     return status;
 }
 
-/* Once, where the driver compiled the steps. */
-static linnet_status check_steps(linnet_session *session, uint32_t kind)
+/* Once, where the driver compiled the steps. Plans go by what is found: layers whose parameters it would update run
+   elsewhere where it is wrong (place.c). */
+static void check_steps(linnet_session *session, uint32_t kind)
 {
     double start = linnet_now();
-    uint32_t wrong = LINNET_NONE;
-    for (uint32_t p = 0; p < session->place_count && wrong == LINNET_NONE; p++)
-        wrong = linnet_trust_optimizer(session->places[p].device, kind) ? LINNET_NONE : p;
+    for (uint32_t p = 0; p < session->place_count; p++)
+        linnet_trust_optimizer(session->places[p].device, kind);
     session->check_seconds += linnet_now() - start;
-    if (wrong == LINNET_NONE)
-        return LINNET_OK;
-    return linnet_fail(session->context, LINNET_UNSUPPORTED, "%s: steps of the optimiser do not compute right",
-                       session->places[wrong].device->label);
+    session->settings_version += session->settings.optimizer != kind;
+    session->settings.optimizer = kind;
 }
 
 static linnet_optimizer *optimizer_new(linnet_session *session, const linnet_optimizer_desc *desc, uint32_t slot_count)
 {
-    if (check_places(session) != LINNET_OK || check_steps(session, desc->kind) != LINNET_OK)
+    if (check_places(session) != LINNET_OK)
         return NULL;
+    check_steps(session, desc->kind);
     linnet_optimizer *optimizer = linnet_allocate(1, sizeof *optimizer);
     if (!optimizer) {
         linnet_fail(session->context, LINNET_OUT_OF_MEMORY, "no memory for an optimiser");

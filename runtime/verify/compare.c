@@ -34,6 +34,8 @@ void linnet_check_fail(linnet_check *check, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
+    if (!*check->failure)
+        snprintf(check->failure, sizeof check->failure, "%.100s: %.400s", check->where, line);
     append(check, "%s: %s\n", check->where, line);
 }
 
@@ -52,6 +54,7 @@ bool linnet_check_status(linnet_check *check, const linnet_device *device, linne
     if (!status)
         return true;
     linnet_device_check(check->context, device, status, what);
+    check->is_broken |= check->result->failures == 0;
     linnet_check_fail(check, "%s: %s", linnet_status_name(status), linnet_context_message(check->context));
     return false;
 }

@@ -23,6 +23,8 @@ typedef struct linnet_check {
     bool trusts_only;           /* what is expected comes from what is right at first use (trust.h) */
     linnet_verify_result *result;
     size_t report_used;
+    char failure[512]; /* the first failure's line */
+    bool is_broken;    /* it was a call's, no value that differs */
     char where[256]; /* "forward im2col_gemm, random fill, in place" */
 } linnet_check;
 

@@ -12,7 +12,8 @@
 /* One check at a time in a process: it is rare, and what it finds out is then there for all. */
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
-typedef enum finding { RIGHT, WRONG, UNKNOWN } finding;
+/* BROKEN: a call failed, which may have reasons that pass: a full disk, memory. */
+typedef enum finding { RIGHT, WRONG, BROKEN, UNKNOWN } finding;
 
 /* Whether there is something to check on this device. */
 static bool applies(const linnet_device *device)
@@ -58,9 +59,9 @@ typedef struct subject {
     bool reads_saved;    /* of what went forward */
 } subject;
 
-/* Runs the case; a failure once more, since a call may have failed for other reasons. */
+/* Runs the case; a failure once more, since a call may have failed for other reasons. *out_check: the last run's. */
 static finding run_case(linnet_device *device, linnet_device *reference, const char *text, const subject *s,
-                        linnet_verify_result *result)
+                        linnet_verify_result *result, linnet_check *out_check)
 {
     char forward[128];
     size_t length = strcspn(s->implementation, "<");
@@ -71,17 +72,16 @@ static finding run_case(linnet_device *device, linnet_device *reference, const c
         options.backward = s->implementation[length] ? s->implementation + length + 1 : "";
     }
     for (int attempt = 0; attempt < 2; attempt++) {
-        linnet_check check;
         result->size = sizeof *result;
-        if (!linnet_check_begin(&check, device, reference, text, &options, result))
+        if (!linnet_check_begin(out_check, device, reference, text, &options, result))
             return UNKNOWN;
-        check.focus = s->focus;
-        if (linnet_check_run(&check) != LINNET_OK)
+        out_check->focus = s->focus;
+        if (linnet_check_run(out_check) != LINNET_OK)
             return UNKNOWN;
         if (result->outcome != LINNET_VERIFY_FAILED)
             return RIGHT;
     }
-    return WRONG;
+    return out_check->is_broken ? BROKEN : WRONG;
 }
 
 /* The kernels that a comparison is of, "a,b"; where the device does not name them the implementation stands for them.
@@ -121,43 +121,37 @@ static bool is_plain(linnet_trust *trust, const subject *s)
     return linnet_trust_find(trust, s->layer, "") != NULL;
 }
 
-/* The line of a report that says what differs: those before it are of candidates that refuse. */
-static const char *first_difference(const char *report)
-{
-    for (const char *line = report; *line; line += strcspn(line, "\n"), line += *line == '\n') {
-        size_t length = strcspn(line, "\n");
-        const char *refuses = strstr(line, " refuses: ");
-        if (!refuses || refuses > line + length)
-            return line;
-    }
-    return report;
-}
-
 /* Says what is wrong, unless it is a kernel that was said before: the case and the line about it. */
-static void say_wrong(const linnet_device *device, const subject *s, const char *text,
-                      const linnet_verify_result *result)
+static void say_wrong(const linnet_device *device, const subject *s, const linnet_check *check)
 {
     char kernels[1024];
     linnet_text suspects = {0};
     bool plain = is_plain(device->trust, s);
-    const char *by = *s->implementation ? " by " : "", *line = first_difference(result->report);
+    const char *by = *s->implementation ? " by " : "";
     name_kernels(s, kernels);
     size_t count =
         follows_wrong(device->trust, s) ? 0 : linnet_trust_kernels_wrong(device->trust, kernels, plain, &suspects);
     const char *even = plain ? ", even built without the driver's optimisations," : "";
     if (!count)
         linnet_log(device->context, LINNET_LOG_INFO, "%s: %s%s%s is not used for the same reason (%s)", device->label,
-                   s->layer, by, s->implementation, text);
+                   s->layer, by, s->implementation, check->text);
     else if (s->focus && suspects.data)
         linnet_log(device->context, LINNET_LOG_WARNING,
-                   "%s: %s %s does not compute right here%s and %s%s%s is not used (%s: %.*s)", device->label,
+                   "%s: %s %s does not compute right here%s and %s%s%s is not used (%s: %s)", device->label,
                    count > 1 ? "one of the kernels" : "the kernel", suspects.data, even, s->layer, by,
-                   s->implementation, text, (int)strcspn(line, "\n"), line);
+                   s->implementation, check->text, check->failure);
     else
         linnet_log(device->context, LINNET_LOG_WARNING,
-                   "%s: %s%s%s does not compute right here%s and is not used (%s: %.*s)", device->label, s->layer, by,
-                   s->implementation, even, text, (int)strcspn(line, "\n"), line);
+                   "%s: %s%s%s does not compute right here%s and is not used (%s: %s)", device->label, s->layer, by,
+                   s->implementation, even, check->text, check->failure);
     linnet_release(suspects.data);
+}
+
+static void say_broken(const linnet_device *device, const subject *s, const linnet_check *check)
+{
+    linnet_log(device->context, LINNET_LOG_WARNING, "%s: %s%s%s cannot be run now and is left out this time (%s: %s)",
+               device->label, s->layer, *s->implementation ? " by " : "", s->implementation, check->text,
+               check->failure);
 }
 
 static bool is_of(const char *text, const char *layer, const char *operator_name)
@@ -168,16 +162,17 @@ static bool is_of(const char *text, const char *layer, const char *operator_name
 }
 
 /* A device on which not even memory works says nothing about an implementation. */
-static finding judge(linnet_device *device, linnet_device *reference, const subject *s, const char *text,
-                     const linnet_verify_result *result)
+static finding judge(linnet_device *device, linnet_device *reference, const subject *s, finding found,
+                     const linnet_check *check)
 {
     const subject memory = {.implementation = ""};
-    linnet_verify_result *own = linnet_allocate(1, sizeof *own);
-    finding found = own ? run_case(device, reference, "queue:memory", &memory, own) : UNKNOWN;
-    linnet_release(own);
-    if (found == RIGHT)
-        say_wrong(device, s, text, result);
-    return found == RIGHT ? WRONG : UNKNOWN;
+    linnet_check own;
+    linnet_verify_result *result = linnet_allocate(1, sizeof *result);
+    bool works = result && run_case(device, reference, "queue:memory", &memory, result, &own) == RIGHT;
+    linnet_release(result);
+    if (works)
+        (found == WRONG ? say_wrong : say_broken)(device, s, check);
+    return works ? found : UNKNOWN;
 }
 
 static bool is_all_reached(const subject *s)
@@ -200,9 +195,10 @@ static finding run_cases(linnet_device *device, linnet_device *reference, const 
             continue;
         if (s->focus && s->focus->is_search && is_all_reached(s) && s->focus->cases >= ENOUGH)
             break;
-        found = run_case(device, reference, text, s, result);
-        if (found == WRONG)
-            found = judge(device, reference, s, text, result);
+        linnet_check check;
+        found = run_case(device, reference, text, s, result, &check);
+        if (found == WRONG || found == BROKEN)
+            found = judge(device, reference, s, found, &check);
     }
     linnet_release(result);
     return found;
@@ -249,7 +245,7 @@ static finding check(linnet_device *device, linnet_trust *trust, const subject *
     linnet_context_clear(device->context);
     linnet_log(device->context, LINNET_LOG_INFO, "%s: %s%s%s%s%s, first use: %s, checked in %.2f s", device->label,
                s->layer, *s->implementation ? " by " : "", s->implementation, s->focus ? ", " : "",
-               s->focus ? s->focus->kernels : "", (const char *[]){"right", "wrong", "unknown"}[found],
+               s->focus ? s->focus->kernels : "", (const char *[]){"right", "wrong", "broken", "unknown"}[found],
                linnet_now() - start);
     return found;
 }
@@ -268,10 +264,10 @@ static bool check_once(linnet_device *device, const subject *s)
     if (known)
         return known->verdict != LINNET_VERDICT_FAILED;
     finding found = check(device, trust, s);
-    if (found != UNKNOWN &&
-        linnet_trust_put(trust, found == WRONG ? LINNET_VERDICT_FAILED : LINNET_VERDICT_PASSED, s->layer, name))
+    linnet_verdict verdict = found == RIGHT ? LINNET_VERDICT_PASSED : LINNET_VERDICT_FAILED;
+    if (found != UNKNOWN && linnet_trust_put(trust, verdict, s->layer, name, found == BROKEN))
         linnet_trust_write(device, trust);
-    return found != WRONG;
+    return found == RIGHT || found == UNKNOWN;
 }
 
 /* Under the mutex. */
@@ -284,11 +280,16 @@ static bool turn_plain(linnet_device *device, const char *layer, uint32_t kind)
     if (status != LINNET_OK)
         return false;
     size_t kept = 0;
-    for (size_t i = 0; i < trust->count; i++)
-        if (strcmp(trust->entries[i].layer, layer) != 0)
-            trust->entries[kept++] = trust->entries[i];
+    bool passes = true; /* nothing was wrong, calls failed */
+    for (size_t i = 0; i < trust->count; i++) {
+        const linnet_trust_entry *e = &trust->entries[i];
+        if (strcmp(e->layer, layer) != 0)
+            trust->entries[kept++] = *e;
+        else
+            passes = passes && (e->verdict != LINNET_VERDICT_FAILED || e->passes);
+    }
     trust->count = kept;
-    if (linnet_trust_put(trust, LINNET_VERDICT_PLAIN, layer, ""))
+    if (linnet_trust_put(trust, LINNET_VERDICT_PLAIN, layer, "", passes))
         linnet_trust_write(device, trust);
     linnet_log(device->context, LINNET_LOG_WARNING, "%s: %s is built without the driver's optimisations from now on",
                device->label, layer);
@@ -372,8 +373,10 @@ void linnet_trust_describe(linnet_device *device, linnet_text *text)
         const linnet_trust_entry *e = &trust->entries[i];
         if (e->verdict != LINNET_VERDICT_PASSED)
             linnet_text_append(text, "verdict: %s %s %.*s\n",
-                               e->verdict == LINNET_VERDICT_PLAIN ? "built without optimisation:" : "failed:", e->layer,
-                               (int)strcspn(e->implementation, "#"), e->implementation);
+                               e->verdict == LINNET_VERDICT_PLAIN ? "built without optimisation:"
+                               : e->passes                        ? "cannot be run now:"
+                                                                  : "failed:",
+                               e->layer, (int)strcspn(e->implementation, "#"), e->implementation);
     }
     pthread_mutex_unlock(&mutex);
 }

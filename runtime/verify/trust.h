@@ -4,9 +4,10 @@
  * compute wrong for reasons that nobody saw before. So an implementation is compared with the reference before a plan
  * first uses it: by the quick cases of its layer, and where the device names its kernels by those runs that reach the
  * kernels of the plan and no others, looked for in the larger cases, too, until each has run. What was found is kept in
- * the cache directory under the device, its driver, this Linnet and the plugin's file. What fails is left out: another
- * implementation is taken, then all of them built without the driver's optimisations (set_plain), then another device;
- * each wrong kernel is said once. LINNET_CHECK=never does without. Internal.
+ * the cache directory under the device, its driver, this Linnet and the plugin's file; where a call failed it holds for
+ * this process alone, since a full disk passes. What fails is left out: another implementation is taken, then all of
+ * them built without the driver's optimisations (set_plain), then another device; each wrong kernel is said once.
+ * LINNET_CHECK=never does without. Internal.
  */
 #ifndef LINNET_VERIFY_TRUST_H
 #define LINNET_VERIFY_TRUST_H
@@ -38,6 +39,7 @@ enum { LINNET_TRUST_NAME = 144 };
 
 typedef struct linnet_trust_entry {
     linnet_verdict verdict; /* PLAIN: of the layer as a whole, implementation "" */
+    bool passes;            /* calls failed, for whatever reason: holds for this process, and is not written */
     char layer[32];
     /* "panel"; "panel<direct": direct goes back from panel. Of devices that name their kernels "panel#" and a sum of
        the names of those that were compared: others behind the same name are compared by themselves. */
@@ -64,7 +66,8 @@ typedef struct linnet_trust {
 uint64_t linnet_trust_sum(const char *bytes, size_t count);
 linnet_trust_entry *linnet_trust_find(linnet_trust *trust, const char *layer, const char *implementation);
 /* false: no memory. */
-bool linnet_trust_put(linnet_trust *trust, linnet_verdict verdict, const char *layer, const char *implementation);
+bool linnet_trust_put(linnet_trust *trust, linnet_verdict verdict, const char *layer, const char *implementation,
+                      bool passes);
 /* Any bytes: a file that makes no sense counts as none. */
 void linnet_trust_read(linnet_device *device, linnet_trust *trust);
 /* Best effort. */

@@ -60,7 +60,8 @@ linnet_trust_entry *linnet_trust_find(linnet_trust *trust, const char *layer, co
     return NULL;
 }
 
-bool linnet_trust_put(linnet_trust *trust, linnet_verdict verdict, const char *layer, const char *implementation)
+bool linnet_trust_put(linnet_trust *trust, linnet_verdict verdict, const char *layer, const char *implementation,
+                      bool passes)
 {
     linnet_trust_entry *entry = linnet_trust_find(trust, layer, implementation);
     if (!entry) {
@@ -71,6 +72,7 @@ bool linnet_trust_put(linnet_trust *trust, linnet_verdict verdict, const char *l
         snprintf(entry->implementation, sizeof entry->implementation, "%s", implementation);
     }
     entry->verdict = verdict;
+    entry->passes = passes;
     return true;
 }
 
@@ -83,7 +85,7 @@ static bool read_line(const char *line, linnet_trust *trust)
     for (int verdict = LINNET_VERDICT_PASSED; verdict <= LINNET_VERDICT_PLAIN; verdict++)
         if (strcmp(word, words[verdict]) == 0)
             return linnet_trust_put(trust, (linnet_verdict)verdict, layer,
-                                    verdict == LINNET_VERDICT_PLAIN ? "" : implementation);
+                                    verdict == LINNET_VERDICT_PLAIN ? "" : implementation, false);
     return false;
 }
 
@@ -139,8 +141,9 @@ void linnet_trust_write(linnet_device *device, const linnet_trust *trust)
         linnet_text_append(&text, "%s%s\n", HEADING, key);
         for (size_t i = 0; i < trust->count; i++) {
             const linnet_trust_entry *e = &trust->entries[i];
-            linnet_text_append(&text, "%s %s %s\n", words[e->verdict], e->layer,
-                               *e->implementation ? e->implementation : "-");
+            if (!e->passes)
+                linnet_text_append(&text, "%s %s %s\n", words[e->verdict], e->layer,
+                                   *e->implementation ? e->implementation : "-");
         }
         if (!text.failed)
             linnet_text_append(&text, "sum %016" PRIx64 "\n", linnet_trust_sum(text.data, text.length));

@@ -1,10 +1,24 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# variants.sh CONFORMANCE SOURCES SELECTION CC [--whole]: every row of backends/opencl/variants.def is forced, with a cold
-# cache and with a warm one, in cases of its layer (--whole: in all of them); and together with what no row is needed for,
-# every kernel of kernels/ has run.
+# variants.sh CONFORMANCE SOURCES SELECTION CC [--whole] [--small] [--set SET] [--simulator OCLGRIND]: every row of
+# backends/opencl/variants.def is forced, with a cold cache and with a warm one, in cases of its layer (--whole: in all of
+# them); and together with what no row is needed for, every kernel of kernels/ has run. For slow devices --small takes a
+# few small cases instead, and --set only the rows of cpu or gpu; a simulator sees data races and accesses out of bounds,
+# and has no cache.
 set -eu
-conformance=$1 sources=$2 selection=$3 cc=$4 whole=${5:-}
+conformance=$1 sources=$2 selection=$3 cc=$4
+shift 4
+whole='' small='' only='' simulator='' caches='cold warm'
+while [ $# -gt 0 ]; do
+    case $1 in
+    --whole) whole=1 ;;
+    --small) small=1 ;;
+    --set) only=$2 && shift ;;
+    --simulator) simulator=$2 caches=cold && shift ;;
+    *) echo "variants.sh: $1?" >&2 && exit 2 ;;
+    esac
+    shift
+done
 table=$sources/backends/opencl/variants.def
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -30,15 +44,39 @@ cases_of() {
     esac
 }
 
-# conform argument...: adds what it says to $work/out; its exit code.
+small_cases_of() {
+    case $1 in
+    conv2d) echo conv2d:n2c17h7w6_oc33k3p1 conv2d:n1c3h9w8_oc17k3s2p1 conv2d:n1c20h6w5_oc20k3p1g20 conv2d:n1c18h4w5_oc17k1 ;;
+    linear) echo linear:n9i20o33 linear:n3i17o5+relu ;;
+    gram) echo gram:n2c18h3w5 ;;
+    softmax) echo softmax:n3c37 ;;
+    local_conv2d) echo local_conv2d:n2c3h5w6_oc4k3p1 ;;
+    queue) echo queue:memory queue:events ;;
+    esac
+}
+
+# conform argument...: adds what it says to $work/out; its exit code. A simulator's complaint is a failure.
 conform() {
-    "$conformance" --backend "$selection" "$@" >>"$work/out" 2>&1
+    if [ -z "$simulator" ]; then
+        "$conformance" --backend "$selection" "$@" >>"$work/out" 2>&1
+        return $?
+    fi
+    "$simulator" --data-races --log "$work/simulator" "$conformance" --backend "$selection" "$@" >>"$work/out" 2>&1 ||
+        return $?
+    [ ! -s "$work/simulator" ] || {
+        head -n 40 "$work/simulator" >>"$work/out"
+        return 1
+    }
 }
 
 # run LAYER: its cases, in $work/log the kernels that they ran. "": the small table.
 run() {
     : >"$work/out"
-    if [ -n "$1" ] && [ "$whole" = --whole ]; then
+    if [ -n "$small" ]; then
+        for case in $(small_cases_of "$1"); do
+            conform --case "$case" || return $?
+        done
+    elif [ -n "$1" ] && [ -n "$whole" ]; then
         conform --layer "$1" || return $?
     else
         conform --quick ${1:+--layer "$1"} || return $?
@@ -54,7 +92,7 @@ run() {
 force() {
     export LINNET_OPENCL_VARIANT="$1" LINNET_OPENCL_KERNELS="$3" LINNET_CACHE_DIR="$work/cache"
     rm -rf "$LINNET_CACHE_DIR"
-    for cache in cold warm; do
+    for cache in $caches; do
         code=0
         run "$2" || code=$?
         if [ $code = 77 ]; then
@@ -73,9 +111,13 @@ sed -n 's/^LINNET_CL_VARIANT([A-Z0-9_]*, "\([^"]*\)", "\([^"]*\)", "\([^"]*\)", 
 [ -s "$work/rows" ] || complain "$table has no rows"
 while IFS='|' read -r name layer set kernel; do
     for set in ${set:-cpu gpu}; do
-        force "$name" "$layer" "$set" "$kernel"
+        [ "${only:-$set}" != "$set" ] || force "$name" "$layer" "$set" "$kernel"
     done
 done <"$work/rows"
+if [ -n "$small" ]; then
+    [ $status -ne 0 ] || echo "every row ${only:+for ${only}s }was forced"
+    exit $status
+fi
 for set in cpu gpu; do
     force "" "" $set ""
 done

@@ -30,6 +30,8 @@
 #define TILE_TAPS 4
 #endif
 
+BATCH_COPY(batch_weight_copy, __local)
+
 /* The chunk: rows of columns pixels, in dy row after row, in x so far apart. */
 typedef struct batch_chunk {
     int rows, columns, dy_plane, x_row, x_column, depth, load;
@@ -150,7 +152,7 @@ conv2d_batch_weight(__global const float *restrict x_all, ulong x_at, __global c
         __global const float *dy = dy_all + dy_at + ((ulong)block * groups + group) * outputs * dy_plane +
                                    (ulong)first_row * out_width * LANES;
         ROLLED for (int c = 0; c < channels; c++)
-            batch_copy(x + (ulong)c * size, height, width, first_row * stride_y - top, -left, window_rows, columns,
+            batch_weight_copy(x + (ulong)c * size, height, width, first_row * stride_y - top, -left, window_rows, columns,
                        copies + c * plane_floats);
         ROLLED for (int k0 = o, k; k0 < last_output; k0 += k) {
             int c = first_tap / area, u = (first_tap - c * area) / kernel_width;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * conv2d for processors with the batch innermost (conv2d_batch.cl, conv2d_batch_weight.cl): how the work is split. The
- * split is a function of the shape and the device, so results are the same at every run. The workspace holds the parts
- * of the gradients of weight and bias.
+ * split is a function of the shape and the device, so results are the same at every run. The workspace holds what tasks
+ * copy of their input, then the parts of the gradients of weight and bias.
  */
 #include "conv2d.h"
 #include "nchw16c.h"
@@ -13,7 +13,8 @@ enum {
     MOST_TAPS = 256, /* as in channels_window.clh */
     MOST_PHASES = 16,
     TILE_OUTPUTS = 6,
-    TILE_PIXELS = 4,
+    TILE_PLACES = 4,
+    TASKS_A_UNIT = 8,
     TILE_TAPS = 4,
     CHUNK_FLOATS = 12 << 10, /* of the gradient, for a tile of outputs: what the first cache holds */
     SUM_RUN = 256
@@ -24,10 +25,11 @@ static const double COPIES_A_MICROSECOND = 16e3;   /* floats */
 static const double LAUNCH_MICROSECONDS = 20;
 
 typedef struct batch_split {
-    int64_t blocks, phases, in_planes, out_planes;
-    int64_t rows_per_task, row_chunks, strip_rows;
-    double taps; /* of a pixel, in the mean over tiles */
-    int64_t copy_floats, weight_floats;
+    int64_t blocks, blocks_per_task, block_sets, phases, in_planes, out_planes;
+    int64_t tile_pixels, rows_per_task, row_chunks, strip_rows;
+    double taps;         /* of a pixel, in the mean over tiles, of which */
+    double used;         /* is the part of their places that are used */
+    int64_t copy_floats; /* of a task; 0: it reads the input where it lies */
 } batch_split;
 
 typedef struct batch_weight_split {
@@ -40,6 +42,7 @@ typedef struct batch_plan {
     linnet_backend_plan base;
     linnet_cl_conv2d shape;
     linnet_cl_kernel *product, *sums, *store; /* store: of several parts */
+    uint64_t parts_at;                        /* bytes into the workspace */
 } batch_plan;
 
 static int64_t ceil_div(int64_t a, int64_t b)
@@ -93,18 +96,41 @@ static double axis_taps(bool forward, int64_t outputs, int64_t each, int64_t siz
     return (double)(taps * each) / (double)outputs;
 }
 
-/* Taps of a pixel, in the mean over tiles that are strip_rows high. */
-static double taps_of(const linnet_cl_conv2d *s, int64_t strip_rows)
+/* Taps of a pixel, in the mean over tiles of so many pixels, strip_rows high. */
+static double taps_of(const linnet_cl_conv2d *s, int64_t pixels, int64_t strip_rows)
 {
     bool forward = s->forward;
     int64_t rows = forward ? s->out_height : s->height, columns = forward ? s->out_width : s->width;
     return axis_taps(forward, rows, strip_rows, forward ? s->height : s->out_height, s->kernel_height, s->stride_y,
                      s->dilation_y, s->top) *
-           axis_taps(forward, columns, TILE_PIXELS / strip_rows, forward ? s->width : s->out_width, s->kernel_width,
+           axis_taps(forward, columns, pixels / strip_rows, forward ? s->width : s->out_width, s->kernel_width,
                      s->stride_x, s->dilation_x, s->left);
 }
 
-/* Halves a task's rows until its copies fit, and until there are tasks enough. */
+/* Do all taps of all pixels lie inside? */
+static bool is_inside(const linnet_cl_conv2d *s)
+{
+    return s->forward && s->top == 0 && s->left == 0 &&
+           (s->out_height - 1) * s->stride_y + (s->kernel_height - 1) * s->dilation_y < s->height &&
+           (s->out_width - 1) * s->stride_x + (s->kernel_width - 1) * s->dilation_x < s->width;
+}
+
+/* The places of a tile are several pixels of a block, or, where these would need copies and blocks are many enough, a
+   pixel in several blocks. */
+static void split_tile(const linnet_backend_device *device, const linnet_cl_conv2d *s, batch_split *out)
+{
+    int64_t places = (device->tile_columns == 1 ? 1 : TILE_PLACES) * (out->out_planes == 1 ? 2 : 1);
+    int64_t together = ceil_div(out->blocks, ceil_div(out->blocks, places));
+    bool spans = !is_inside(s) && 2 * together > places;
+    out->blocks_per_task = spans ? together : 1;
+    out->block_sets = ceil_div(out->blocks, out->blocks_per_task);
+    out->tile_pixels = spans ? 1 : places;
+    out->used = spans ? (double)together / (double)places : 1;
+    out->strip_rows = 1;
+    out->taps = is_inside(s) ? (double)(s->kernel_height * s->kernel_width) : taps_of(s, out->tile_pixels, 1);
+}
+
+/* Halves a task's rows until its copies fit a cache, and until there are tasks enough. */
 static batch_split split_of(const linnet_backend_device *device, const linnet_cl_conv2d *s)
 {
     int64_t units = (int64_t)device->info.compute_units, limit = linnet_cl_channels_limit(device);
@@ -112,20 +138,19 @@ static batch_split split_of(const linnet_backend_device *device, const linnet_cl
     batch_split split = {.blocks = linnet_cl_blocks(s->images),
                          .phases = s->forward ? 1 : s->stride_y * s->stride_x,
                          .in_planes = s->forward ? s->group_inputs : s->group_outputs,
-                         .out_planes = s->forward ? s->group_outputs : s->group_inputs,
-                         .weight_floats = s->group_inputs * s->group_outputs * s->kernel_height * s->kernel_width};
-    int64_t tasks = split.blocks * split.phases * s->groups;
-    while (rows > 1 && (copy_floats(s, split.in_planes, rows) + split.weight_floats > limit ||
-                        tasks * ceil_div(height, rows) < 2 * units))
+                         .out_planes = s->forward ? s->group_outputs : s->group_inputs};
+    split_tile(device, s, &split);
+    bool copies = split.tile_pixels > 1 && !is_inside(s);
+    int64_t tasks = split.block_sets * split.phases * s->groups, wanted = copies ? 2 * units : TASKS_A_UNIT * units;
+    int64_t planes = split.blocks_per_task * split.in_planes;
+    while (rows > 1 && (tasks * ceil_div(height, rows) < wanted || (copies && copy_floats(s, planes, rows) > limit)))
         rows = ceil_div(rows, 2);
     split.rows_per_task = rows;
     split.row_chunks = ceil_div(height, rows);
-    split.copy_floats = copy_floats(s, split.in_planes, rows);
-    split.strip_rows = 1;
-    split.taps = taps_of(s, 1);
-    if (rows % 2 == 0 && taps_of(s, 2) < split.taps) {
+    split.copy_floats = copies ? copy_floats(s, planes, rows) : 0;
+    if (copies && rows % 2 == 0 && split.tile_pixels % 2 == 0 && taps_of(s, split.tile_pixels, 2) < split.taps) {
         split.strip_rows = 2;
-        split.taps = taps_of(s, 2);
+        split.taps = taps_of(s, split.tile_pixels, 2);
     }
     return split;
 }
@@ -191,18 +216,12 @@ static batch_weight_split weight_split_of(const linnet_backend_device *device, c
 
 static const char *batch_refusal(const linnet_backend_device *device, const linnet_cl_conv2d *s)
 {
-    int64_t limit = linnet_cl_channels_limit(device);
     if (!device->prefers_vectors)
         return "for devices with vectors";
     if (s->kernel_height * s->kernel_width > MOST_TAPS)
         return "needs a kernel of at most 256 taps";
     if (s->stride_y * s->stride_x > MOST_PHASES)
         return "needs strides whose product is at most 16";
-    if (s->forward || s->want_data) {
-        batch_split split = split_of(device, s);
-        if (split.copy_floats + split.weight_floats > limit)
-            return "a row of pixels and the weights do not fit local memory";
-    }
     if ((s->want_weight || s->want_bias) && weight_split_of(device, s).outputs_per_task == 0)
         return "the sums of a tile do not fit local memory";
     return NULL;
@@ -214,7 +233,8 @@ static double batch_microseconds(const linnet_backend_device *device, const linn
     double planes = (double)(s->outputs * s->group_inputs);
     if (s->forward || s->want_data) {
         double pixels = (double)(s->forward ? s->out_height * s->out_width : s->height * s->width);
-        products = images * planes * pixels * split_of(device, s).taps;
+        batch_split split = split_of(device, s);
+        products = images * planes * pixels * split.taps / split.used;
     }
     if (s->want_weight)
         products += images * planes * (double)(s->out_height * s->out_width * s->kernel_height * s->kernel_width);
@@ -224,19 +244,32 @@ static double batch_microseconds(const linnet_backend_device *device, const linn
            spare * sizeof(float) / device->parameters.values[LINNET_CL_BYTES];
 }
 
+static uint64_t copies_bytes(const linnet_backend_device *device, const linnet_cl_conv2d *s)
+{
+    if (!s->forward && !s->want_data)
+        return 0;
+    batch_split split = split_of(device, s);
+    int64_t tasks = split.row_chunks * s->groups * split.block_sets * split.phases;
+    return (uint64_t)(tasks * split.copy_floats) * sizeof(float);
+}
+
 static uint64_t batch_workspace_bytes(const linnet_backend_device *device, const linnet_cl_conv2d *s)
 {
     if (!s->want_weight && !s->want_bias)
-        return 0;
+        return copies_bytes(device, s);
     batch_weight_split split = weight_split_of(device, s);
-    return (uint64_t)(split.parts * split.part_floats) * sizeof(float);
+    return copies_bytes(device, s) + (uint64_t)(split.parts * split.part_floats) * sizeof(float);
 }
 
 static linnet_status batch_run_forward(linnet_backend_plan *base, linnet_backend_queue *queue,
                                        const linnet_layer_args *args)
 {
     batch_plan *plan = (batch_plan *)base;
-    return linnet_cl_channels_run_forward(plan->product, &plan->shape, queue, args);
+    linnet_cl_run_int(plan->product, 0, 0);
+    return linnet_cl_launch(plan->product, queue, args->inputs[LINNET_CONV2D_X], args->parameters[LINNET_CONV2D_WEIGHT],
+                            plan->shape.has_bias ? args->parameters[LINNET_CONV2D_BIAS] : linnet_cl_no_view,
+                            plan->shape.adds ? args->inputs[LINNET_CONV2D_X + 1] : linnet_cl_no_view,
+                            args->outputs[LINNET_CONV2D_Y], args->workspace);
 }
 
 /* The scalars of a run of a kernel that stores both gradients. */
@@ -249,16 +282,16 @@ static void set_ways(linnet_cl_kernel *kernel, bool wants_bias, const linnet_lay
 static linnet_status run_weight(batch_plan *plan, linnet_backend_queue *queue, const linnet_layer_args *args)
 {
     const linnet_cl_conv2d *s = &plan->shape;
-    linnet_view none = linnet_cl_no_view;
+    linnet_view none = linnet_cl_no_view, parts = linnet_cl_view_at(args->workspace, plan->parts_at);
     linnet_view dweight = s->want_weight ? args->parameter_gradients[LINNET_CONV2D_WEIGHT] : none;
     linnet_view dbias = s->want_bias ? args->parameter_gradients[LINNET_CONV2D_BIAS] : none;
     set_ways(plan->sums, s->want_bias, args);
     linnet_status status = linnet_cl_launch(plan->sums, queue, s->want_weight ? args->inputs[LINNET_CONV2D_X] : none,
-                                            args->output_gradients[LINNET_CONV2D_Y], args->workspace, dweight, dbias);
+                                            args->output_gradients[LINNET_CONV2D_Y], parts, dweight, dbias);
     if (status || !plan->store)
         return status;
     set_ways(plan->store, s->want_bias, args);
-    return linnet_cl_launch(plan->store, queue, args->workspace, dweight, dbias);
+    return linnet_cl_launch(plan->store, queue, parts, dweight, dbias);
 }
 
 static linnet_status batch_run_backward(linnet_backend_plan *base, linnet_backend_queue *queue,
@@ -270,7 +303,7 @@ static linnet_status batch_run_backward(linnet_backend_plan *base, linnet_backen
         linnet_cl_run_int(plan->product, 0, linnet_cl_bit(args->accumulate_inputs, LINNET_CONV2D_X));
         status = linnet_cl_launch(plan->product, queue, args->output_gradients[LINNET_CONV2D_Y],
                                   args->parameters[LINNET_CONV2D_WEIGHT], linnet_cl_no_view, linnet_cl_no_view,
-                                  args->input_gradients[LINNET_CONV2D_X]);
+                                  args->input_gradients[LINNET_CONV2D_X], args->workspace);
     }
     return status || !plan->sums ? status : run_weight(plan, queue, args);
 }
@@ -280,21 +313,20 @@ static linnet_cl_kernel *product_kernel(linnet_backend_plan *plan, const linnet_
     batch_split split = split_of(plan->device, s);
     bool forward = s->forward;
     int64_t area = s->kernel_height * s->kernel_width, row = s->group_inputs * area;
-    linnet_cl_kernel *kernel = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_CONV2D_BATCH, "conv2d_batch", 5);
+    linnet_cl_kernel *kernel = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_CONV2D_BATCH, "conv2d_batch", 6);
     const int64_t channels[] = {split.in_planes, split.out_planes, s->groups};
-    const int64_t constants[] = {forward ? area : row, forward ? row : area, split.rows_per_task, split.strip_rows};
+    const int64_t constants[] = {forward ? area : row, forward ? row : area, split.blocks,     split.blocks_per_task,
+                                 split.tile_pixels,    split.rows_per_task,  split.strip_rows, split.copy_floats};
     linnet_cl_int(kernel, !forward);
     linnet_cl_conv2d_sizes(kernel, s, !forward);
     linnet_cl_ints(kernel, channels);
     linnet_cl_conv2d_window(kernel, s);
     linnet_cl_ints(kernel, constants);
-    linnet_cl_local(kernel, (uint64_t)split.copy_floats * sizeof(float));
-    linnet_cl_local(kernel, (uint64_t)split.weight_floats * sizeof(float));
     linnet_cl_int(kernel, forward && s->has_bias);
     linnet_cl_float(kernel, forward ? s->low : -INFINITY);
     linnet_cl_float(kernel, forward ? s->high : INFINITY);
     linnet_cl_int(kernel, forward && s->adds);
-    linnet_cl_range(kernel, split.row_chunks, s->groups, split.blocks * split.phases, 1);
+    linnet_cl_range(kernel, split.row_chunks, s->groups, split.block_sets * split.phases, 1);
     return kernel;
 }
 
@@ -333,6 +365,7 @@ static linnet_status batch_plan_new(linnet_backend_device *device, const linnet_
         return status;
     batch_plan *plan = (batch_plan *)base;
     plan->shape = *shape;
+    plan->parts_at = copies_bytes(device, shape);
     if (shape->forward || shape->want_data)
         plan->product = product_kernel(base, shape);
     if (shape->want_weight || shape->want_bias)

@@ -150,6 +150,11 @@ void progress_update(int64_t done, double loss, double accuracy)
     draw(done, loss, accuracy, now - bar.started);
 }
 
+void progress_skip(double seconds)
+{
+    bar.started += seconds;
+}
+
 int progress_report(void *user, int64_t done, int64_t total)
 {
     (void)user, (void)total;

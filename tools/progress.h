@@ -10,6 +10,8 @@
 void progress_start(const char *title, const char *unit, int64_t total);
 /* done of total; loss and accuracy (0 to 1) where not NaN. Draws at most ten times a second. */
 void progress_update(int64_t done, double loss, double accuracy);
+/* So many seconds until now are not counted in the rate. */
+void progress_skip(double seconds);
 /* The same as a linnet_progress_function, which stops the work after a SIGINT (interrupt_watch). */
 int progress_report(void *user, int64_t done, int64_t total);
 /* Ends the bar and takes its line away. */

@@ -109,7 +109,7 @@ typedef struct train_run {
     int64_t profiled; /* steps since it was last taken */
     uint32_t fallbacks;
     int64_t images;     /* trained by this process */
-    double seconds;     /* it took, evaluation apart */
+    double seconds;     /* it took, evaluation and preparation apart */
     bool kept;          /* the checkpoint is of this run */
     const char *all_in; /* the folder of all networks where this is one of several; NULL: it is alone */
 } train_run;

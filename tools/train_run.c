@@ -301,6 +301,23 @@ static int finish_epoch(train_run *r)
     return code;
 }
 
+/* Seconds that plans took so far: made, and compared with the reference at their first use. */
+static double preparation(const train_run *r)
+{
+    linnet_session_stats s = {.struct_size = sizeof s};
+    return linnet_session_get_stats(r->e.session, &s) == LINNET_OK ? s.compile_seconds + s.check_seconds : 0;
+}
+
+/* What was prepared since the last look is not training: what is timed from *start begins so much later. */
+static void leave_out_preparation(const train_run *r, double *prepared, double *start)
+{
+    double now = preparation(r);
+    if (now > *prepared)
+        progress_skip(now - *prepared);
+    *start += now - *prepared;
+    *prepared = now;
+}
+
 /* From where the loader stands to the end of its epoch. */
 static int run_epoch(train_run *r)
 {
@@ -308,7 +325,7 @@ static int run_epoch(train_run *r)
     linnet_loader_position at = linnet_loader_tell(r->train);
     int64_t batches = linnet_loader_batches(r->train), samples = linnet_loader_samples(r->train);
     int64_t done = at.batch * r->settings.batch;
-    double start = text_now();
+    double start = text_now(), prepared = preparation(r);
     int code = EXIT_GO_ON;
     r->loss = r->accuracy = NAN;
     progress_update(done, NAN, NAN);
@@ -317,6 +334,7 @@ static int run_epoch(train_run *r)
         code = next_step(r, &batch, &more);
         if (!more)
             break;
+        leave_out_preparation(r, &prepared, &start);
         double epoch = (double)at.epoch + (double)++at.batch / (double)batches;
         if (code == EXIT_GO_ON)
             code = look(r, &batch, epoch);

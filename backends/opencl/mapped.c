@@ -103,6 +103,15 @@ static bool fits(const upload_place *place, uint64_t bytes)
     return place->bytes >= bytes && place->bytes / 2 <= pages(bytes);
 }
 
+/* Of a place that is ready. Memory may be released while it is mapped, but there are drivers that then keep it. */
+static void give_up(linnet_backend_queue *queue, upload_place *place)
+{
+    if (clEnqueueUnmapMemObject(queue->queue, place->memory, place->host, 0, NULL, NULL) != CL_SUCCESS)
+        linnet_cl_log(3, "opencl: '%s' does not unmap what is freed", queue->device->info.name);
+    queue->is_busy = true;
+    drop(place);
+}
+
 /* Without waiting; where it cannot be mapped the place is gone. */
 static void map(linnet_backend_queue *queue, cl_command_queue by, upload_place *place)
 {
@@ -135,7 +144,7 @@ static void make_place(linnet_backend_queue *queue, uint64_t bytes)
     for (int i = 0; i < UPLOADS && !fitting && (!free_place || used > MOST_BYTES); i++)
         if (is_ready(&mapped->uploads[i])) {
             used -= mapped->uploads[i].bytes;
-            drop(&mapped->uploads[i]);
+            give_up(queue, &mapped->uploads[i]);
             free_place = &mapped->uploads[i];
         }
     if (!free_place || used > MOST_BYTES || fitting >= UPLOADS / 2)

@@ -428,6 +428,15 @@ EXPORT void *CL_API_CALL clEnqueueMapBuffer(cl_command_queue queue, cl_mem memor
     return pointer;
 }
 
+EXPORT cl_int CL_API_CALL clEnqueueUnmapMemObject(cl_command_queue queue, cl_mem memory, void *pointer, WAITS)
+{
+    cl_int failure = before("clEnqueueUnmapMemObject");
+    __atomic_fetch_add(&linnet_icd.unmaps, 1, __ATOMIC_RELAXED);
+    cl_int error = failure ? failure : REAL(clEnqueueUnmapMemObject)(queue, memory, pointer, GIVE_WAIT);
+    hold(error == CL_SUCCESS && event);
+    return error;
+}
+
 EXPORT cl_int CL_API_CALL clCreateKernelsInProgram(cl_program program, cl_uint entries, cl_kernel *kernels,
                                                    cl_uint *out_count)
 {

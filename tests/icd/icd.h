@@ -41,7 +41,7 @@ typedef struct icd_control {
     int64_t calls, failed;
     bool lost;
     int64_t waits;           /* calls that wait for a device: clFinish, clWaitForEvents, blocking transfers */
-    int64_t maps;            /* calls of clEnqueueMapBuffer */
+    int64_t maps, unmaps;    /* calls of clEnqueueMapBuffer, clEnqueueUnmapMemObject */
     int64_t live;            /* objects made or retained and not released */
     const char *failed_name; /* the last call that was failed; static */
 } icd_control;

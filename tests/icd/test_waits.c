@@ -123,6 +123,29 @@ static void large_uploads(linnet_device *device)
     free(values);
 }
 
+/* So many MB one after another that places for uploads have to give way. */
+static void uploads_of_many_sizes(linnet_device *device)
+{
+    enum { SIDE = 500, MOST = 40 };
+    const int64_t images[] = {17, MOST, 7, 3, 1, 3};
+    linnet_net *net = linnet_net_new(NULL);
+    linnet_value y = linnet_relu(net, linnet_input(net, "x", 1, SIDE, SIDE));
+    linnet_session *session = linnet_session_new(net, device);
+    float *values = calloc((size_t)MOST * SIDE * SIDE, sizeof *values);
+    check(y.id && values, "an input");
+    for (size_t i = 0; i < sizeof images / sizeof images[0]; i++) {
+        linnet_batch batch = {.struct_size = sizeof batch, .feed_count = 1, .size = images[i]};
+        batch.feeds[0] =
+            (linnet_feed){"x", {.type = LINNET_F32, .rank = 4, .dims = {images[i], 1, SIDE, SIDE}, .data = values}};
+        for (int twice = 0; twice < 2; twice++)
+            check(linnet_forward(session, &batch) == LINNET_OK && linnet_session_finish(session) == LINNET_OK,
+                  "a forward");
+    }
+    linnet_session_free(&session);
+    linnet_net_free(&net);
+    free(values);
+}
+
 int main(int argc, char **argv)
 {
     const char *required = getenv("LINNET_REQUIRE");
@@ -143,10 +166,12 @@ int main(int argc, char **argv)
     for (int profile = 0; profile < 2; profile++)
         losses_later(device, profile, wanted);
     large_uploads(device);
+    uploads_of_many_sizes(device);
     const char *variant = getenv("LINNET_OPENCL_VARIANT");
     check((icd->maps > 0) == (variant && (strstr(variant, "mapped") || strstr(variant, "apart"))),
           "memory is mapped where it should not be, or is not");
     linnet_device_close(&device);
     check(icd->live == 0, "objects are left");
+    check(icd->unmaps == icd->maps, "memory is released while it is mapped");
     return failures ? EXIT_FAILURE : EXIT_SUCCESS;
 }

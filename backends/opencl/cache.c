@@ -171,9 +171,14 @@ static bool write_file(int file, const linnet_cl_cache_key *key, const void *bin
 void linnet_cl_cache_store(const linnet_cl_cache_key *key, const void *binary, size_t bytes)
 {
     static atomic_bool complained;
+    uint64_t limit;
     char path[PATH_BYTES], temporary[PATH_BYTES + 16];
     if (bytes == 0 || bytes > LARGEST_BINARY || !cache_path(key, path))
         return;
+    if (linnet_cl_cache_option(&limit) == LINNET_OK && limit == 0) {
+        linnet_cl_cache_trim(); /* what was kept before */
+        return;
+    }
     snprintf(temporary, sizeof(temporary), "%s.XXXXXX", path);
     int file = mkstemp(temporary);
     bool good = file >= 0 && write_file(file, key, binary, bytes);
@@ -211,8 +216,8 @@ size_t linnet_cl_cache_describe(char *out_text, size_t size)
     }
     if (list)
         closedir(list);
-    int wrote = folder
-                    ? snprintf(out_text, size, "program cache: %s, %llu programs, %llu bytes\n", folder, entries, bytes)
-                    : snprintf(out_text, size, "program cache: none (no cache folder)\n");
+    int wrote = folder ? snprintf(out_text, size, "program cache: %s, %llu program%s, %llu bytes\n", folder, entries,
+                                  entries == 1 ? "" : "s", bytes)
+                       : snprintf(out_text, size, "program cache: none (no cache folder)\n");
     return wrote < 0 ? 0 : (size_t)wrote < size ? (size_t)wrote : size - 1;
 }

@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MOST_ENTRIES = 4096, USUAL_MIB = 256, MOST_MIB = 1 << 20, STALE_SECONDS = 3600 };
+enum { FIRST_ENTRIES = 256, USUAL_MIB = 256, MOST_MIB = 1 << 20, STALE_SECONDS = 3600 };
 
 typedef struct entry {
     char name[128];
@@ -44,25 +44,45 @@ static bool is_stale(const char *name, const struct stat *about)
     return end && end[4] == '.' && about->st_mtim.tv_sec + STALE_SECONDS < time(NULL);
 }
 
-/* Lists the programs of a folder, at most MOST_ENTRIES, and returns how many. */
-static size_t list_entries(DIR *list, entry *out)
+/* Room for twice as many; false: no memory. */
+static bool grow(entry **entries, size_t *capacity)
+{
+    size_t larger = *capacity ? 2 * *capacity : FIRST_ENTRIES;
+    entry *grown = linnet_cl_host->allocate(larger * sizeof(*grown));
+    if (!grown)
+        return false;
+    if (*entries)
+        memcpy(grown, *entries, *capacity * sizeof(*grown));
+    linnet_cl_host->release(*entries);
+    *entries = grown;
+    *capacity = larger;
+    return true;
+}
+
+/* Lists the programs of a folder, to be released; where there is no memory for all of them, as many as there is. Any
+   that were left out would make others go that were used later. */
+static entry *list_entries(DIR *list, size_t *out_count)
 {
     struct stat about;
-    size_t count = 0;
-    for (struct dirent *item = readdir(list); item && count < MOST_ENTRIES; item = readdir(list)) {
+    entry *entries = NULL;
+    size_t count = 0, capacity = 0;
+    for (struct dirent *item = readdir(list); item; item = readdir(list)) {
         size_t length = strlen(item->d_name);
-        if (strncmp(item->d_name, "opencl-", 7) != 0 || length >= sizeof(out->name) ||
+        if (strncmp(item->d_name, "opencl-", 7) != 0 || length >= sizeof(entries->name) ||
             fstatat(dirfd(list), item->d_name, &about, AT_SYMLINK_NOFOLLOW) != 0)
             continue;
         if (is_stale(item->d_name, &about))
             unlinkat(dirfd(list), item->d_name, 0);
         if (strcmp(item->d_name + length - 4, ".bin") != 0)
             continue;
-        memcpy(out[count].name, item->d_name, length + 1);
-        out[count].bytes = (uint64_t)about.st_size;
-        out[count++].used = about.st_mtim;
+        if (count == capacity && !grow(&entries, &capacity))
+            break;
+        memcpy(entries[count].name, item->d_name, length + 1);
+        entries[count].bytes = (uint64_t)about.st_size;
+        entries[count++].used = about.st_mtim;
     }
-    return count;
+    *out_count = count;
+    return entries;
 }
 
 void linnet_cl_cache_trim(void)
@@ -70,9 +90,9 @@ void linnet_cl_cache_trim(void)
     uint64_t limit, sum = 0;
     const char *folder = linnet_cl_host->cache_directory();
     DIR *list = folder && linnet_cl_cache_option(&limit) == LINNET_OK ? opendir(folder) : NULL;
-    entry *entries = list ? linnet_cl_host->allocate(MOST_ENTRIES * sizeof(*entries)) : NULL;
+    size_t count = 0;
+    entry *entries = list ? list_entries(list, &count) : NULL;
     if (entries) {
-        size_t count = list_entries(list, entries);
         for (size_t i = 0; i < count; i++)
             sum += entries[i].bytes;
         qsort(entries, count, sizeof(*entries), oldest_first);

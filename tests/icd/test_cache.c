@@ -46,10 +46,11 @@ static const linnet_host host = {.struct_size = sizeof(host),
                                  .cache_directory = host_cache_directory};
 const linnet_host *linnet_cl_host = &host;
 
+static int complaints;
+
 void linnet_cl_log(int level, const char *format, ...)
 {
-    (void)level;
-    (void)format;
+    complaints += level == 1 && strstr(format, "cannot keep") != NULL;
 }
 
 linnet_status linnet_cl_fail(linnet_status status, const char *format, ...)
@@ -256,6 +257,52 @@ static void what_was_not_used_for_longest_goes(void **state)
         assert_false(is_there(number));
 }
 
+/* The first test: what cannot be kept is complained of once. */
+static void nothing_is_written_where_nothing_is_kept(void **state)
+{
+    (void)state;
+    char kept[256];
+    memcpy(kept, folder, sizeof kept);
+    snprintf(folder, sizeof folder, "%s/none", TEST_FOLDER);
+    mib = "0";
+    store(1);
+    assert_int_equal(complaints, 0);
+    mib = NULL;
+    store(1);
+    assert_int_equal(complaints, 1);
+    memcpy(folder, kept, sizeof kept);
+}
+
+/* However many there are, those that were used last stay. */
+static void many_entries_are_all_seen(void **state)
+{
+    (void)state;
+    enum { MANY = 5000, OLD = 4000, BYTES = 2 << 10 };
+    static const uint8_t data[BYTES];
+    char path[512];
+    for (int i = 0; i < MANY; i++) {
+        struct timespec times[2] = {{.tv_sec = 1000 + i}, {.tv_sec = 1000 + i}};
+        snprintf(path, sizeof path, "%s/opencl-%064d.bin", folder, i);
+        FILE *file = fopen(path, "wb");
+        assert_non_null(file);
+        assert_int_equal(fwrite(data, 1, BYTES, file), BYTES);
+        fclose(file);
+        assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+    }
+    mib = "1";
+    store(1);
+    int left = 0;
+    for (int i = 0; i < MANY; i++) {
+        snprintf(path, sizeof path, "%s/opencl-%064d.bin", folder, i);
+        bool is_left = access(path, F_OK) == 0;
+        assert_true(is_left || i < MANY - 511);
+        assert_true(!is_left || i >= OLD);
+        left += is_left;
+    }
+    assert_int_equal(left, (1 << 20) / BYTES - 1); /* and the one that was stored */
+    assert_true(loads(1));
+}
+
 static void what_a_dead_writer_left_goes(void **state)
 {
     (void)state;
@@ -301,6 +348,8 @@ static void without_a_folder_nothing_is_kept(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(nothing_is_written_where_nothing_is_kept, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(many_entries_are_all_seen, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_was_stored_comes_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_damaged_bit_is_seen_and_the_entry_deleted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_other_length_is_seen, set_up, tear_down),

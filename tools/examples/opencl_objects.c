@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A program that has an OpenCL context, a queue and memory of its own, and lets LeNet-5 work between its own kernels:
- * one draws the images, one picks the best of each image's scores, and nothing waits before the read at the end.
+ * one draws the images, one picks the best of each image's scores, and nothing waits before the read at the end. It
+ * prints each image's class and its score; without weights those of a network as it is born.
  *
  *     opencl_objects [PART OF A PLATFORM'S NAME [WEIGHTS.safetensors]]
  */
@@ -97,7 +98,8 @@ static int enqueue_best(const own_objects *o)
 }
 
 /* Everything is enqueued on one queue, in this order. */
-static linnet_status run(const own_objects *o, linnet_session *session, const linnet_model *model, cl_int *out_classes)
+static linnet_status run(const own_objects *o, linnet_session *session, const linnet_model *model, cl_int *out_classes,
+                         cl_float *out_scores)
 {
     linnet_batch batch = {.struct_size = sizeof batch, .feed_count = 1, .size = BATCH};
     batch.feeds[0] = (linnet_feed){"image", {.type = LINNET_F32, .rank = 4, .dims = {BATCH, 1, 28, 28}}};
@@ -110,13 +112,16 @@ static linnet_status run(const own_objects *o, linnet_session *session, const li
         status = linnet_session_copy(session, model->logits, o->scores, 0);
     if (status != LINNET_OK)
         return status;
-    int done = enqueue_best(o) && clEnqueueReadBuffer(o->queue, o->classes, CL_TRUE, 0, sizeof(cl_int) * BATCH,
-                                                      out_classes, 0, NULL, NULL) == CL_SUCCESS;
+    int done = enqueue_best(o) &&
+               clEnqueueReadBuffer(o->queue, o->scores, CL_FALSE, 0, sizeof(cl_float) * BATCH * CLASSES, out_scores, 0,
+                                   NULL, NULL) == CL_SUCCESS &&
+               clEnqueueReadBuffer(o->queue, o->classes, CL_TRUE, 0, sizeof(cl_int) * BATCH, out_classes, 0, NULL,
+                                   NULL) == CL_SUCCESS;
     return done ? LINNET_OK : LINNET_DEVICE_ERROR;
 }
 
 /* LeNet-5 on the objects; weights NULL: as it is born. */
-static linnet_status classify(const own_objects *o, const char *weights, cl_int *out_classes)
+static linnet_status classify(const own_objects *o, const char *weights, cl_int *out_classes, cl_float *out_scores)
 {
     linnet_model model = {.net = NULL};
     linnet_native_objects objects = {
@@ -129,7 +134,7 @@ static linnet_status classify(const own_objects *o, const char *weights, cl_int 
     if (status == LINNET_OK && weights)
         status = linnet_load(session, weights);
     if (status == LINNET_OK)
-        status = run(o, session, &model, out_classes);
+        status = run(o, session, &model, out_classes, out_scores);
     if (status == LINNET_OK)
         printf("on %s:", linnet_device_label(device));
     linnet_session_free(&session);
@@ -138,20 +143,34 @@ static linnet_status classify(const own_objects *o, const char *weights, cl_int 
     return status;
 }
 
+/* Every image is another one, and so are its scores. */
+static int is_computed(const cl_float *scores)
+{
+    for (int i = 1; i < BATCH; i++)
+        if (memcmp(scores, scores + (ptrdiff_t)i * CLASSES, CLASSES * sizeof *scores) == 0)
+            return 0;
+    return 1;
+}
+
 int main(int argc, char **argv)
 {
     own_objects own = {.device = NULL};
     cl_int classes[BATCH];
+    cl_float scores[BATCH * CLASSES] = {0};
     if (!find_device(argc > 1 ? argv[1] : "", &own.device)) {
         puts("no OpenCL device here");
         return SKIP;
     }
     int made = make_objects(&own);
-    linnet_status status = made ? classify(&own, argc > 2 ? argv[2] : NULL, classes) : LINNET_DEVICE_ERROR;
+    linnet_status status = made ? classify(&own, argc > 2 ? argv[2] : NULL, classes, scores) : LINNET_DEVICE_ERROR;
     for (int i = 0; status == LINNET_OK && i < BATCH; i++)
-        printf(" %d%s", classes[i], i + 1 < BATCH ? "" : "\n");
+        printf(" %d (%.3f)%s", classes[i], (double)scores[i * CLASSES + classes[i]], i + 1 < BATCH ? "" : "\n");
     if (status != LINNET_OK)
         fprintf(stderr, "%s: %s\n", linnet_status_text(status), linnet_context_message(NULL));
+    if (status == LINNET_OK && !is_computed(scores)) {
+        fputs("images that differ have the same scores\n", stderr);
+        status = LINNET_INTERNAL;
+    }
     if (made)
         release_objects(&own);
     return status == LINNET_OK ? EXIT_SUCCESS : EXIT_FAILURE;

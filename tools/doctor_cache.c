@@ -56,7 +56,8 @@ void doctor_show_cache(void)
         return;
     }
     nftw(folder, count_file, 16, FTW_PHYS | FTW_MOUNT);
-    snprintf(text, sizeof text, "%s files, %s", text_count(count, seen.files), text_bytes(bytes, seen.bytes));
+    snprintf(text, sizeof text, "%s file%s, %s", text_count(count, seen.files), seen.files == 1 ? "" : "s",
+             text_bytes(bytes, seen.bytes));
     bool usable = S_ISDIR(info.st_mode) && access(folder, W_OK | X_OK) == 0;
     doctor_line("Cache", "state", usable ? "ok" : "refused", usable ? text : "it cannot be written to");
 }

@@ -52,6 +52,12 @@ done
 report "$WORK/after"
 cmp "$WORK/before" "$WORK/after" || fail "the report does not come back"
 
+# One file is one file.
+mkdir "$WORK/cache"
+printf 'x' >"$WORK/cache/a"
+LINNET_CACHE_DIR=$WORK/cache must doctor
+grep -q ' 1 file, 1 ' "$WORK/out" || fail "the cache of one file"
+
 # No OpenCL driver at all: what to install.
 OCL_ICD_VENDORS=/nonexistent
 export OCL_ICD_VENDORS

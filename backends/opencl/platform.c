@@ -105,7 +105,7 @@ linnet_status linnet_cl_kernels_option(linnet_cl_kernel_set *out)
 {
     const char *asked = linnet_cl_host->option("LINNET_OPENCL_KERNELS");
     *out = LINNET_CL_KERNELS_BY_DEVICE;
-    if (!asked || !*asked)
+    if (!asked)
         return LINNET_OK;
     *out = strcmp(asked, "cpu") == 0 ? LINNET_CL_KERNELS_CPU : LINNET_CL_KERNELS_GPU;
     if (*out == LINNET_CL_KERNELS_GPU && strcmp(asked, "gpu") != 0)

@@ -51,7 +51,7 @@ typedef struct linnet_host {
     void (*set_error)(const char *message);
     /* How many threads a CPU backend may use, at least 1: LINNET_NUM_THREADS, else the CPUs this process may run on. */
     uint32_t (*thread_count)(void);
-    /* An environment variable; NULL when unset or not to be trusted (set-user-ID programs). */
+    /* An environment variable; NULL when unset, empty, or not to be trusted (set-user-ID programs). */
     const char *(*option)(const char *name);
     /* Where caches go, an existing directory with mode 0700; NULL when there is none: then nothing is cached. */
     const char *(*cache_directory)(void);

@@ -81,6 +81,9 @@ mounted() {
 mounted "a read-only folder" ro
 mounted "a full disk" size=8k
 
+# Variables that are set but empty count as unset.
+LINNET_OPENCL_KERNELS='' LINNET_OPENCL_QUIRKS='' LINNET_OPENCL_VARIANT='' LINNET_OPENCL_PARAMETERS='' LINNET_CACHE_MIB='' one_layer
+
 # Several at once on a cold cache.
 LINNET_CACHE_DIR=$WORK/shared
 processes=

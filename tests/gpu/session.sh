@@ -6,6 +6,7 @@
 # usage: session.sh OUT [--minutes M] [--device SELECTION] [--build BUILD] [--libraries FOLDER] [--driver FOLDER]
 #                       [option of measure.py]...
 #   OUT          where all of it goes; gpu.md says in short what was found
+#   --minutes    of all of it, but for some seconds at the end; default: 10
 #   --build      default: build beside tests/, else build/release, made here where it is not there
 #   --libraries  what the machine lacks: libraries, or packages unpacked by dpkg -x (OpenCL's loader, CLBlast, ...).
 #                Default: libraries beside tests/
@@ -17,6 +18,7 @@ export LC_ALL
 usage='usage: session.sh OUT [--minutes M] [--device SELECTION] [--build BUILD] [--libraries FOLDER] [--driver FOLDER] ...'
 out=${1:?$usage}
 shift
+started=$(date +%s)
 minutes=10 device=opencl:nvidia build='' libraries='' driver='' others=''
 while [ $# -gt 0 ]; do
     case $1 in
@@ -76,18 +78,29 @@ if [ -d "$libraries" ]; then
         grep -qF "$name " "$work/known" || ln -sf "$file" "$work/lib/$name"
     done
 fi
-say "of its own: $(cd "$work/lib" && echo *)"
+say "libraries that the machine lacks: $(ls "$work/lib" | tr '\n' ' ')"
 LD_LIBRARY_PATH=$build/lib:$work/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 
 # ---- The driver ----
 
-find_driver() {
+usual_places() {
     sed -n 's|.*libnvidia-opencl\.so.* => ||p' "$work/known"
-    for folder in "$driver" /usr/lib/x86_64-linux-gnu /usr/lib64 /usr/local/nvidia/lib64 /usr/local/nvidia/lib /usr/lib/wsl/lib \
+    for folder in /usr/lib/x86_64-linux-gnu /usr/lib64 /usr/lib /usr/local/nvidia/lib64 /usr/local/nvidia/lib /usr/lib/wsl/lib \
         /usr/local/cuda/compat; do
-        [ -z "$folder" ] || ls "$folder"/libnvidia-opencl.so.* 2>/dev/null
+        ls "$folder"/libnvidia-opencl.so.* 2>/dev/null
     done
+}
+anywhere() {
     timeout 30 find / \( -path /proc -o -path /sys -o -path /dev \) -prune -o -name 'libnvidia-opencl.so.*' -print 2>/dev/null
+}
+# The first one that is no 32-bit library (ELF's class).
+first_driver() {
+    while read -r file; do
+        if [ "$(od -An -j 4 -N 1 -tu1 "$file" 2>/dev/null | tr -d ' ')" = 2 ]; then
+            echo "$file"
+            return
+        fi
+    done
 }
 case $device in
 *nvidia* | *NVIDIA*) nvidia=yes ;;
@@ -95,9 +108,10 @@ case $device in
 esac
 if [ -n "$nvidia" ] || [ -n "$driver" ]; then
     if [ -n "$driver" ]; then
-        found=$(ls "$driver"/libnvidia-opencl.so.* 2>/dev/null | head -n 1)
+        found=$(ls "$driver"/libnvidia-opencl.so.* 2>/dev/null | first_driver)
     else
-        found=$(find_driver | head -n 1)
+        found=$(usual_places | first_driver)
+        [ -n "$found" ] || found=$(anywhere | first_driver)
     fi
     if [ -n "$found" ]; then
         say "driver: $found"
@@ -125,8 +139,10 @@ export LD_LIBRARY_PATH LINNET_CACHE_DIR
 
 python=
 for each in ${PEERS_PYTHON:+"$PEERS_PYTHON"} python3 /usr/bin/python3; do
-    [ -n "$python" ] || ! "$each" -c 'import torch' 2>>"$log" || python=$each
+    [ -n "$python" ] || ! "$each" -c 'import importlib.util, sys; sys.exit(not importlib.util.find_spec("torch"))' 2>>"$log" ||
+        python=$each
 done
+minutes=$(awk "BEGIN { print $minutes - ($(date +%s) - $started) / 60 }") # what has been done so far took some, too
 if [ -z "$python" ]; then
     say "no Python with PyTorch here: only the self-test"
     timeout "$(awk "BEGIN { print 60 * $minutes }")" "$build/bin/linnet" selftest --backend "$device" \

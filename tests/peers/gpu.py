@@ -117,7 +117,7 @@ class Session:
         """Is there time for it? Says so where there is none."""
         if self.left() >= seconds:
             return True
-        self.writer.line({'bench': 'left out', 'what': what, 'why': 'the time is over'})
+        self.writer.line({'bench': 'left out', 'what': what})
         return False
 
     def share(self, seconds):
@@ -210,7 +210,7 @@ def selftest(session, few):
         return
     path, start = os.path.join(session.options.out, name), time.monotonic()
     arguments = ['selftest', '--quiet', '--report', path] + ['--quick'] * few + ['--layer=linear'] * session.options.quick
-    session.on_device(arguments, session.share(80) if few else session.left())
+    _, _, failed = session.on_device(arguments, session.share(80) if few else session.left())
     outcomes = {}
     if os.path.exists(path):
         with open(path) as report:
@@ -219,7 +219,8 @@ def selftest(session, few):
     counts = {outcome: list(outcomes.values()).count(outcome) for outcome in ('passed', 'failed', 'skipped')}
     session.writer.line({'bench': 'selftest', 'few': few, 'seconds': time.monotonic() - start, **counts,
                          'complete': bool(outcomes) and '\n[result]\n' in text,
-                         'wrong': [case for case, outcome in outcomes.items() if outcome == 'failed']})
+                         'wrong': [case for case, outcome in outcomes.items() if outcome == 'failed'],
+                         **({'why': failed} if failed else {})})
 
 
 def check(session, what, job, **arguments):

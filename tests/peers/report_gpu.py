@@ -144,16 +144,16 @@ def remarks(records):
             wrong = ' (%s)' % ', '.join(r['wrong'][:10] + ['...'] * (len(r['wrong']) > 10)) if r['wrong'] else ''
             lines.append('- `linnet selftest%s`: %d cases passed, %d failed%s, %d skipped%s' % (
                 ' --quick' * r['few'], r['passed'], r['failed'], wrong, r['skipped'],
-                '' if r['complete'] else '; not finished'))
+                '' if r['complete'] else '; not finished: ' + r.get('why', '')))
         elif r['bench'] == 'check' and not r['right']:
             errors = ', '.join('%s %.2g' % item for item in r.get('errors', {}).items())
             lines.append('- %s: **%s** (%s)' % (r['what'], 'not compared' if 'error' in r else 'not what PyTorch computes',
                                                 r.get('error') or errors))
-        elif r['bench'] == 'left out':
-            lines.append('- %s: left out, %s' % (r['what'], r['why']))
         elif 'error' in r:
             what = r.get('what') or r.get('layer') or r.get('network') or r['bench']
             lines.append('- %s%s: %s' % (what, ', ' + r['engine'] if 'engine' in r else '', r['error']))
+    late = [r['what'] for r in records if r['bench'] == 'left out']
+    lines += ['- Left out, the time was over: ' + '; '.join(late)] if late else []
     errors = {}
     for r in records:
         for name, value in r['errors'].items() if r['bench'] == 'check' and r['right'] else ():

@@ -23,7 +23,7 @@ sh "$source/tests/gpu/carry.sh" "$(dirname "$(dirname "$LINNET")")" "$WORK/carri
     fail "nothing was carried"
 [ "$(du -sm "$WORK/carried" | cut -f 1)" -lt 64 ] || fail "more than 64 MiB"
 env -i PATH=/usr/bin:/bin PEERS_PYTHON="$python" POCL_CACHE_DIR="$WORK" TMPDIR="$WORK" \
-    sh "$WORK/carried/tests/gpu/session.sh" "$WORK/found" --minutes 5 --device opencl:pocl --driver "$WORK/usr/lib/x" \
+    sh "$WORK/carried/tests/gpu/session.sh" "$WORK/found" --minutes 15 --device opencl:pocl --driver "$WORK/usr/lib/x" \
     --peer-device cpu --quick --only product >"$WORK/out" 2>"$WORK/err" || fail "the session"
 for file in gpu.jsonl gpu.md gpu-device.txt session.log; do
     [ -s "$WORK/found/$file" ] || fail "no $file"

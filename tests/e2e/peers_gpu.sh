@@ -39,7 +39,7 @@ count() {
     wc -l <"$WORK/lines"
 }
 
-measure right --device "$device" --minutes 5
+measure right --device "$device" --minutes 15
 [ "$(count '"bench":"check"' '"right":true')" -eq 5 ] || fail "not five checks that went well"
 [ "$(count '"error"')" -eq 0 ] || fail "something failed"
 [ "$(count '"bench":"failed"')" -eq 0 ] || fail "a step failed"
@@ -69,7 +69,7 @@ measure late --device "$device" --minutes 0
 
 LINNET_PLUGIN_PATH=$wrong${LINNET_PLUGIN_PATH:+:$LINNET_PLUGIN_PATH}
 export LINNET_PLUGIN_PATH
-measure wrong --device wrong --minutes 5 --only product
+measure wrong --device wrong --minutes 15 --only product
 [ "$(count '"bench":"check"' '"what":"product"' '"right":false')" -eq 1 ] || fail "wrong is not seen"
 [ "$(count '"median_ms"' '"linnet"')" -eq 0 ] || fail "what is wrong was timed"
 "$python" "$peers/report.py" --gpu "$out/gpu.jsonl" | grep -qF 'product: **not what PyTorch computes**' ||

@@ -5,7 +5,7 @@
  * dweight [O][C]. x [N][CB][P][16], dy [N][OB][P][16], P pixels, CB and OB blocks of 16 channels a group.
  *
  * A work-item (a group of its own) has some blocks of outputs and some of inputs, and goes through all pixels in chunks
- * whose x stays in the first cache. The sums go through the registers chunk by chunk:
+ * whose x stays in a near cache. The sums go through the registers chunk by chunk:
  *
  *                     x[p]:   | 16 inputs | 16 inputs |     TILE_COLUMNS blocks: 2, or 1
  *       output 0 of dy[p]  x | sum[0][0]   sum[0][1] |

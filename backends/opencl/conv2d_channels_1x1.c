@@ -14,7 +14,7 @@ enum {
     CHUNK_WEIGHTS = 1 << 13, /* floats that serve a task's pixels in turn: of the first cache */
     SMALL_WEIGHTS = 1 << 17,
     LEAST_PIXELS = 56,
-    CHUNK_PIXELS = 196,      /* of two blocks of inputs: of the first cache */
+    CHUNK_PIXELS = 392,      /* of two blocks of inputs, whose sums go through memory once a chunk */
     WEIGHT_FLOATS = 1 << 21, /* of inputs and gradients: those that do not fit a cache are better read once, in parts */
     TASKS_A_UNIT = 4
 };

@@ -32,9 +32,12 @@ static int64_t columns_size(const linnet_cl_conv2d *shape)
     return column_rows(shape) * out_size(shape);
 }
 
+/* CLBlast has a group along z for each. */
 static int64_t chunk_images(const linnet_cl_conv2d *shape)
 {
+    enum { MOST = 65535 };
     int64_t fit = (int64_t)(COLUMNS_LIMIT / ((uint64_t)columns_size(shape) * sizeof(float)));
+    fit = fit < MOST ? fit : MOST;
     return fit < 1 ? 1 : fit < shape->images ? fit : shape->images;
 }
 

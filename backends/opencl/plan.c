@@ -147,6 +147,9 @@ static size_t group_size(linnet_cl_kernel *kernel, size_t wanted)
     return size;
 }
 
+/* Along y and z, which have groups of one: more than NVIDIA's GPUs take. */
+enum { MOST_GROUPS = 65535 };
+
 static void set_range(linnet_cl_kernel *kernel, size_t x, size_t group_x, int64_t y, int64_t z)
 {
     kernel->dimensions = z > 1 ? 3 : y > 1 ? 2 : 1;
@@ -166,15 +169,25 @@ void linnet_cl_range(linnet_cl_kernel *kernel, int64_t x, int64_t y, int64_t z, 
     set_range(kernel, groups * group, group, y, z);
 }
 
+/* Of a kernel that asks for the numbers of its groups, which pieces of a launch would all count from 0. */
+static void set_groups(linnet_cl_kernel *kernel, size_t x, size_t group_x, int64_t y, int64_t z)
+{
+    set_range(kernel, x, group_x, y, z);
+    if ((y > MOST_GROUPS || z > MOST_GROUPS) && !kernel->device->prefers_vectors && !*kernel->status)
+        *kernel->status =
+            linnet_cl_fail(LINNET_LIMIT, "kernel %s: %lld by %lld groups are more than a GPU has along y and z",
+                           kernel->name, (long long)y, (long long)z);
+}
+
 void linnet_cl_range_groups(linnet_cl_kernel *kernel, int64_t groups_x, int64_t y, int64_t z, size_t group_x)
 {
     size_t group = group_size(kernel, group_x);
-    set_range(kernel, (size_t)groups_x * group, group, y, z);
+    set_groups(kernel, (size_t)groups_x * group, group, y, z);
 }
 
 void linnet_cl_range_required(linnet_cl_kernel *kernel, int64_t groups_x, int64_t y, int64_t z, size_t group_x)
 {
-    set_range(kernel, (size_t)groups_x * group_x, group_x, y, z);
+    set_groups(kernel, (size_t)groups_x * group_x, group_x, y, z);
 }
 
 static void set_run_scalar(linnet_cl_kernel *kernel, cl_uint index, size_t bytes, const void *value)
@@ -214,6 +227,33 @@ static void lower_tiles(linnet_backend_device *device, const linnet_cl_kernel *k
                       device->info.name, kernel->name);
 }
 
+static cl_int enqueue_at(linnet_backend_queue *queue, const linnet_cl_kernel *kernel, const size_t *offset,
+                         const size_t *global)
+{
+    cl_event event = NULL;
+    cl_int error = clEnqueueNDRangeKernel(queue->queue, kernel->kernel, kernel->dimensions, offset, global,
+                                          kernel->local, 0, NULL, linnet_cl_event_for(queue, &event));
+    linnet_cl_command_add(queue, kernel->name, event);
+    return error;
+}
+
+/* What has too many groups along y or z is launched in pieces. */
+static cl_int enqueue(linnet_backend_queue *queue, const linnet_cl_kernel *kernel)
+{
+    const size_t *all = kernel->global;
+    if (kernel->device->prefers_vectors || (all[1] <= MOST_GROUPS && all[2] <= MOST_GROUPS))
+        return enqueue_at(queue, kernel, NULL, all);
+    cl_int error = CL_SUCCESS;
+    for (size_t z = 0; z < all[2] && error == CL_SUCCESS; z += MOST_GROUPS)
+        for (size_t y = 0; y < all[1] && error == CL_SUCCESS; y += MOST_GROUPS) {
+            const size_t offset[3] = {0, y, z};
+            const size_t piece[3] = {all[0], all[1] - y < MOST_GROUPS ? all[1] - y : MOST_GROUPS,
+                                     all[2] - z < MOST_GROUPS ? all[2] - z : MOST_GROUPS};
+            error = enqueue_at(queue, kernel, offset, piece);
+        }
+    return error;
+}
+
 linnet_status linnet_cl_launch_views(linnet_cl_kernel *kernel, linnet_backend_queue *queue, const linnet_view *views,
                                      cl_uint count)
 {
@@ -233,10 +273,7 @@ linnet_status linnet_cl_launch_views(linnet_cl_kernel *kernel, linnet_backend_qu
         return check_kernel(kernel, "clSetKernelArg", error);
     if (kernel->global[0] == 0 || kernel->global[1] == 0 || kernel->global[2] == 0)
         return LINNET_OK; /* an empty tensor */
-    cl_event event = NULL;
-    error = clEnqueueNDRangeKernel(queue->queue, kernel->kernel, kernel->dimensions, NULL, kernel->global,
-                                   kernel->local, 0, NULL, linnet_cl_event_for(queue, &event));
-    linnet_cl_command_add(queue, kernel->name, event);
+    error = enqueue(queue, kernel);
     if (error == CL_INVALID_WORK_GROUP_SIZE)
         lower_tiles(queue->device, kernel);
     return check_kernel(kernel, "clEnqueueNDRangeKernel", error);

@@ -60,7 +60,8 @@ void linnet_cl_float(linnet_cl_kernel *kernel, float value);
 /* Local memory of a group, as a constant. */
 void linnet_cl_local(linnet_cl_kernel *kernel, uint64_t bytes);
 /* Work-items in x, y, z. x is rounded up to whole groups of about group_x (0: the device's usual) items, so the kernel
-   checks x; y and z have groups of one. */
+   checks x; y and z have groups of one. GPUs are given more than 65535 of these in pieces, with an offset: the kernel
+   asks for global ids, not for the numbers of groups or global sizes. */
 void linnet_cl_range(linnet_cl_kernel *kernel, int64_t x, int64_t y, int64_t z, size_t group_x);
 /* groups_x groups along x of exactly group_x items, group_x lowered to a power of two that the kernel and device allow.
  */

@@ -63,7 +63,14 @@ right() {
     ! grep 'no case reaches' "$WORK/err" || fail "$1: something is not compared at first use"
     conform
 }
+# More groups along y and z than there may be.
+many() {
+    for case in max_pool2d:n3c22000h2w2_k2 pad2d:n3c22000h2w2_p1; do
+        "$conformance" --backend opencl --case "$case" >"$WORK/out" 2>"$WORK/err" || fail "$LINNET_TEST_DEVICE: $case"
+    done
+}
 right h100 "NVIDIA H100 80GB HBM3" apart "local memory"
+many
 [ "$whole" ] || LINNET_CHECK=never # it takes its time
 right mi250 "gfx90a:sramecc+:xnack-" apart "sub-groups, by barriers"
 [ -z "$whole" ] || right rx7900 gfx1100 apart "sub-groups, by barriers"

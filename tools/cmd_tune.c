@@ -14,10 +14,10 @@ typedef struct tune_options {
     bench_options bench;
     int train_only, infer_only, force;
     double seconds, limit;
-    double end;          /* when to be done, by text_now's clock; 0: never */
-    double after;        /* seconds that looking at the whole network once more takes */
-    bool stopped;        /* by the limit or by a signal: no more of anything */
-    bool kept, measured; /* something was */
+    double end;       /* when to be done, by text_now's clock; 0: never */
+    double after;     /* seconds that looking at the whole network once more takes */
+    bool stopped;     /* by the limit or by a signal: no more of anything */
+    bool kept, begun; /* something was kept, measuring began */
 } tune_options;
 
 static bool is_over(const tune_options *o)
@@ -27,8 +27,10 @@ static bool is_over(const tune_options *o)
 
 static int go_on(void *context, size_t done, size_t all, const char *layer)
 {
-    if (is_over(context))
+    tune_options *o = context;
+    if (is_over(o))
         return 1;
+    o->begun = true;
     if (!cli_common_options.quiet && !cli_common_options.json && text_colour(stderr))
         fprintf(stderr, "\r\033[K%zu of %zu: %s", done, all, layer);
     return 0;
@@ -115,7 +117,6 @@ static int tune_engine(bench_engine *b, const char *name, int64_t batch, tune_op
     bool kept = report.measured && (o->force || report.wrong || after.least < BETTER * before.least);
     if (kept)
         code = cli_check(linnet_session_keep_tuning(b->e.session));
-    o->measured = o->measured || report.measured;
     o->kept = o->kept || (kept && code == EXIT_GO_ON);
     o->after = 0;
     if (code == EXIT_GO_ON)
@@ -180,9 +181,9 @@ static int end(const tune_options *o)
     if (o->stopped && !cli_common_options.quiet)
         fprintf(stderr, "linnet: tuning stopped at the limit of %g s; what was not measured keeps its estimate%s\n",
                 o->limit,
-                o->measured ? ""
-                            : ". All of it went into making the network ready, which is slow where a "
-                              "driver compiles and Linnet checks for the first time: once more, or longer");
+                o->begun ? ""
+                         : ". All of it went into making the network ready, which is slow where a "
+                           "driver compiles and Linnet checks for the first time: once more, or longer");
     return EXIT_GO_ON;
 }
 

@@ -180,7 +180,7 @@ typedef struct linnet_tune_options {
     uint32_t struct_size;
     uint32_t reserved;
     double seconds; /* for each implementation; default 0.02 */
-    /* Called before each implementation is measured, those of the layer that takes the most time first; other than 0
+    /* Called before each implementation is measured, those of the layer that takes the most time first, and of it the cheapest; other than 0
        stops. NULL: nobody wants to know. */
     int (*progress)(void *context, size_t done, size_t all, const char *layer);
     void *context;
@@ -196,7 +196,7 @@ typedef struct linnet_tune_report {
    once, and compares it with the first that accepts: of kernels that a driver compiled here, the first that the
    comparison with the reference at first use (LINNET_CHECK) has found right. From then on this session's devices, as
    long as they are open, choose by what was measured; plans are made anew. options may be NULL. LINNET_END: progress
-   stopped it; what was measured until then counts, less the times of a layer's direction that was on its way. */
+   stopped it; what was measured until then counts; of the layer on the way where that is below what is estimated for the rest. */
 LINNET_API linnet_status linnet_session_tune(linnet_session *session, const linnet_batch *batch,
                                              const linnet_tune_options *options, linnet_tune_report *out_report);
 /* Keeps it in the cache directory, for every session on these devices from then on. */

@@ -156,6 +156,14 @@ static size_t gather(linnet_recorder *r, size_t first)
     return end - first;
 }
 
+/* Within a layer what is estimated to be cheap goes first. */
+static void sort_by_cost(linnet_recorder *r, size_t first, size_t count)
+{
+    for (size_t i = first + 1; i < first + count; i++)
+        for (size_t k = i; k > first && r->items[k].candidate.cost < r->items[k - 1].candidate.cost; k--)
+            exchange(r, k, k - 1);
+}
+
 /* Where a layer's implementations begin among all. */
 typedef struct tuning {
     const linnet_tune_options *options;
@@ -177,6 +185,7 @@ static linnet_status measure_all(linnet_session *session, linnet_recorder *r, co
     for (size_t i = 0, count; i < r->count && status == LINNET_OK; i += count) {
         bring_dearest(r, i);
         count = gather(r, i);
+        sort_by_cost(r, i, count);
         tuning t = {o, linnet_layer_find(r->items[i].desc.kind)->name, i, r->count};
         for (size_t k = 0; k < count; k++)
             linnet_measured_bind(&r->items[i + k]);

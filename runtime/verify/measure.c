@@ -3,6 +3,7 @@
 
 #include "harness.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -213,9 +214,17 @@ static bool prepare(measurement *m)
            linnet_expected_scale(&m->arena, c, &m->operands, &m->expected, &m->scale);
 }
 
-static void forget_times(linnet_measured *list, size_t count, uint32_t direction)
+/* Of a direction that was left: the times of some count beside estimates of the others only where the best of them is
+   below these, so that what is chosen was measured. */
+static void judge_times(linnet_measured *list, size_t count, uint32_t direction)
 {
+    double best = HUGE_VAL, estimate = HUGE_VAL;
     for (size_t i = 0; i < count; i++)
+        if (list[i].desc.direction == direction && list[i].outcome == LINNET_MEASURED_TIMED)
+            best = fmin(best, 1e6 * list[i].seconds);
+        else if (list[i].desc.direction == direction && list[i].outcome == LINNET_MEASURED_NOT)
+            estimate = fmin(estimate, (double)list[i].candidate.cost);
+    for (size_t i = 0; i < count && best > estimate; i++)
         if (list[i].desc.direction == direction && list[i].outcome == LINNET_MEASURED_TIMED)
             list[i].outcome = LINNET_MEASURED_NOT;
 }
@@ -231,7 +240,7 @@ static linnet_status measure_list(measurement *m, linnet_measured *list, size_t 
             if (item->layer != list[0].layer || item->desc.direction != direction)
                 continue;
             if (stop(context, done++)) {
-                forget_times(list, count, direction);
+                judge_times(list, count, direction);
                 return LINNET_END;
             }
             if (direction == LINNET_FORWARD)

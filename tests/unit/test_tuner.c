@@ -310,7 +310,7 @@ static int stop_at(void *context, size_t done, size_t all, const char *layer)
     return done >= w->stop_at;
 }
 
-/* Also within a layer, whose half measured direction does not count then. */
+/* Also within a layer, whose half measured direction may not count then. */
 static void it_can_be_stopped_between_implementations(void **state)
 {
     rig r;
@@ -325,7 +325,7 @@ static void it_can_be_stopped_between_implementations(void **state)
         linnet_status status = linnet_session_tune(r.session, &r.batch, &options, &report);
         assert_true(status == LINNET_END || (status == LINNET_OK && w.last < at));
         assert_true(report.measured + report.skipped <= (status ? at : w.last + 1));
-        assert_true(report.measured >= measured && plan_is_tuned(&r) == (report.measured > 0));
+        assert_true(report.layers <= report.measured && (!plan_is_tuned(&r) || report.measured > 0));
         measured = report.measured;
         rig_close(&r);
     }

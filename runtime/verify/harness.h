@@ -226,7 +226,7 @@ uint64_t linnet_focus_takes(const linnet_trial *trial);
 
 /* ---- The checks of a case; each fails the check by itself. ---- */
 
-/* variants.c: every candidate of the device, forwards and backwards, in every variant. false: the device lacks the
+/* layer_check.c: every candidate of the device, forwards and backwards, in every variant. false: the device lacks the
  * case. */
 bool linnet_check_layer(linnet_check *check, const linnet_case *problem);
 /* gradient.c: on the reference, central differences against its backward. */

@@ -9,6 +9,7 @@ set(LINNET_VERIFY_SOURCES
   verify/expected.c
   verify/focus.c
   verify/gradient.c
+  verify/layer_backward.c verify/layer_check.c verify/layer_formats.c verify/layer_forward.c
   verify/measure.c
   verify/operands.c
   verify/optimizer.c

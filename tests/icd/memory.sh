@@ -49,6 +49,9 @@ needed=$(sed -n 's/.* \([0-9]*\) bytes are needed (.* the device has 2200000$/\1
 LINNET_TEST_MEMORY=$needed must plan --train "$net" --batch 16
 LINNET_TEST_MEMORY=$((needed - 1)) refuses 6 " $needed bytes are needed" plan --train "$net" --batch 16
 
+# Large workspaces come to an end, too, where some layer has no way within the smaller ones.
+LINNET_TEST_MEMORY=80000000 refuses 6 " bytes are needed" plan --train vgg_cifar --batch 256
+
 # One that fits in no buffer is said, with both numbers.
 LINNET_TEST_LARGEST=691199 refuses 6 "'linear1.weight' needs 691200 bytes, the device's largest buffer has 691199" \
     train "$net" --limit 64 --epochs 1

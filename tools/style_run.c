@@ -189,7 +189,7 @@ static void print_end(const transfer *t)
            text_bytes(session, objective_bytes(t->objective)));
     uint32_t fallbacks = objective_fallbacks(t->objective);
     if (fallbacks)
-        printf("; %u nodes ran on another device", fallbacks);
+        printf("; %u node%s ran on another device", fallbacks, fallbacks == 1 ? "" : "s");
     printf("\n");
     if (d->converged)
         printf("There was no way further down.\n");

@@ -143,7 +143,7 @@ void train_print_end(const train_run *r)
     if (r->seconds > 0 && r->images)
         printf(", trained at %s images/s", text_count(rate, (uint64_t)((double)r->images / r->seconds)));
     if (r->fallbacks)
-        printf(", %u nodes ran on another device", r->fallbacks);
+        printf(", %u node%s ran on another device", r->fallbacks, r->fallbacks == 1 ? "" : "s");
     putchar('\n');
     if (cli_common_options.quiet)
         return;

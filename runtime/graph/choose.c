@@ -59,7 +59,7 @@ static void refuse(const linnet_compiler *c, const linnet_plan_step *step, linne
         candidate->refusal = "LINNET_NUMERICS=direct";
     else if (candidate->name &&
              linnet_trust_is_bad(c->session->places[step->place].device, &step->desc, candidate->name))
-        candidate->refusal = "it does not compute right here";
+        candidate->refusal = "what it gave was not right when it was compared";
 }
 
 /* The most bytes that one of these has in a candidate's formats. */

@@ -23,11 +23,13 @@ static bool is_trained(const linnet_compiler *c, uint32_t n)
 }
 
 /* Are the optimiser's steps right where the node's parameters would be? */
-static bool steps_are_right(const linnet_compiler *c, uint32_t place, uint32_t n)
+static bool steps_are_right(linnet_compiler *c, uint32_t place, uint32_t n)
 {
     linnet_device *device = c->session->places[place].device;
     if (!is_trained(c, n) || linnet_trust_optimizer(device, c->session->settings.optimizer))
         return true;
+    linnet_release(c->refusal);
+    c->refusal = linnet_format("in training: steps of the optimiser are not right");
     linnet_fail(c->context, LINNET_UNSUPPORTED, "%s: steps of the optimiser are not right", device->label);
     return false;
 }

@@ -35,7 +35,7 @@ void linnet_check_fail(linnet_check *check, const char *format, ...)
     vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
     if (!*check->failure)
-        snprintf(check->failure, sizeof check->failure, "%.100s: %.400s", check->where, line);
+        snprintf(check->failure, sizeof check->failure, "%.100s: %.*s", check->where, (int)strcspn(line, "\n"), line);
     append(check, "%s: %s\n", check->where, line);
 }
 

@@ -147,11 +147,14 @@ static void say_wrong(const linnet_device *device, const subject *s, const linne
     linnet_release(suspects.data);
 }
 
+/* The first one alone: what fails calls for one fails them for others. */
 static void say_broken(const linnet_device *device, const subject *s, const linnet_check *check)
 {
-    linnet_log(device->context, LINNET_LOG_WARNING, "%s: %s%s%s cannot be run now and is left out this time (%s: %s)",
+    linnet_log(device->context, device->trust->broken_said ? LINNET_LOG_INFO : LINNET_LOG_WARNING,
+               "%s: %s%s%s cannot be run now and is left out this time, as are others that fail so (%s: %s)",
                device->label, s->layer, *s->implementation ? " by " : "", s->implementation, check->text,
                check->failure);
+    device->trust->broken_said = true;
 }
 
 static bool is_of(const char *text, const char *layer, const char *operator_name)
@@ -291,8 +294,8 @@ static bool turn_plain(linnet_device *device, const char *layer, uint32_t kind)
     trust->count = kept;
     if (linnet_trust_put(trust, LINNET_VERDICT_PLAIN, layer, "", passes))
         linnet_trust_write(device, trust);
-    linnet_log(device->context, LINNET_LOG_WARNING, "%s: %s is built without the driver's optimisations from now on",
-               device->label, layer);
+    linnet_log(device->context, passes ? LINNET_LOG_INFO : LINNET_LOG_WARNING,
+               "%s: %s is built without the driver's optimisations from now on", device->label, layer);
     return true;
 }
 

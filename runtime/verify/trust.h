@@ -59,7 +59,8 @@ typedef struct linnet_trust {
     size_t count, capacity;
     linnet_trust_kernel *kernels; /* that were compared in this process */
     size_t kernel_count, kernel_capacity;
-    bool cannot; /* there is nothing to compare with: said */
+    bool cannot;      /* there is nothing to compare with: said */
+    bool broken_said; /* that a call failed: said once, for those that fail after it, too */
 } linnet_trust;
 
 /* FNV-1a. */

@@ -10,7 +10,7 @@
 #   --build      default: build beside tests/, else build/release, made here where it is not there
 #   --libraries  what the machine lacks: libraries, or packages unpacked by dpkg -x (OpenCL's loader, CLBlast, ...).
 #                Default: libraries beside tests/
-#   --driver     where else to look for libnvidia-opencl.so.1
+#   --driver     the folder of libnvidia-opencl.so.1; default: it is looked for
 #   --device     default: opencl:nvidia
 set -u
 LC_ALL=C

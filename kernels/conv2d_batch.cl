@@ -219,7 +219,7 @@ conv2d_batch(__global const float *in, ulong in_at, __global const float *restri
         int upper = i, lower = i, leftmost = j, rightmost = j;
         long from = 0, to = 0;
         batch_places places = {.count = min(all - done, each)};
-        ROLLED for (int t = 0; t < each; t++) {
+        ROLLED for (int t = 0; t < MOST_PLACES; t++) {
             if (t < places.count) {
                 from = b * in_block + (i * y.stride * width + j * x.stride) * LANES;
                 to = b * out_block + i * out_row + j * out_pixel;

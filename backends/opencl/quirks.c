@@ -36,10 +36,12 @@ static unsigned long take_number(const char **version)
 {
     char *end;
     const char *at = *version;
+    *version = "";
     if (!(*at >= '0' && *at <= '9'))
         return 0;
     unsigned long number = strtoul(at, &end, 10);
-    *version = *end == '.' ? end + 1 : "";
+    if (*end == '.')
+        *version = end + 1;
     return number;
 }
 

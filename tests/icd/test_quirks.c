@@ -33,6 +33,9 @@ static const struct {
 } ranges[] = {
     {"3.1", "", "", true},
     {"", "", "", true},
+    {"24.2.devel", "24.2", "", true},
+    {"24.2", "", "24.2.devel", false},
+    {"1.x", "1", "2", true},
     /* from counts, below does not */
     {"3.1", "3.1", "", true},
     {"3.1", "", "3.1", false},

@@ -78,6 +78,8 @@ static finding run_case(linnet_device *device, linnet_device *reference, const c
         out_check->focus = s->focus;
         if (linnet_check_run(out_check) != LINNET_OK)
             return UNKNOWN;
+        if (result->outcome == LINNET_VERIFY_SKIPPED && attempt > 0) /* other kernels would run by now */
+            return BROKEN;
         if (result->outcome != LINNET_VERIFY_FAILED)
             return RIGHT;
     }
@@ -239,7 +241,7 @@ static finding check(linnet_device *device, linnet_trust *trust, const subject *
         linnet_log(device->context, LINNET_LOG_WARNING, "%s: nothing can be checked without the reference backend",
                    device->label);
     trust->cannot = trust->cannot || !reference;
-    if (found == RIGHT) {
+    if (found == RIGHT && (!s->focus || is_all_reached(s))) {
         char kernels[1024];
         name_kernels(s, kernels);
         linnet_trust_kernels_right(trust, kernels, is_plain(trust, s));
@@ -268,7 +270,9 @@ static bool check_once(linnet_device *device, const subject *s)
         return known->verdict != LINNET_VERDICT_FAILED;
     finding found = check(device, trust, s);
     linnet_verdict verdict = found == RIGHT ? LINNET_VERDICT_PASSED : LINNET_VERDICT_FAILED;
-    if (found != UNKNOWN && linnet_trust_put(trust, verdict, s->layer, name, found == BROKEN))
+    const linnet_trust_entry *plain = linnet_trust_find(trust, s->layer, "");
+    bool passes = found == BROKEN || (plain && plain->passes); /* another process does not build plainly */
+    if (found != UNKNOWN && linnet_trust_put(trust, verdict, s->layer, name, passes))
         linnet_trust_write(device, trust);
     return found == RIGHT || found == UNKNOWN;
 }

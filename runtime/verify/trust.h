@@ -39,7 +39,8 @@ enum { LINNET_TRUST_NAME = 144 };
 
 typedef struct linnet_trust_entry {
     linnet_verdict verdict; /* PLAIN: of the layer as a whole, implementation "" */
-    bool passes;            /* calls failed, for whatever reason: holds for this process, and is not written */
+    bool passes; /* calls failed, for whatever reason, or what is built plainly for that: for this process, not written
+                  */
     char layer[32];
     /* "panel"; "panel<direct": direct goes back from panel. Of devices that name their kernels "panel#" and a sum of
        the names of those that were compared: others behind the same name are compared by themselves. */

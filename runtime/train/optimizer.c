@@ -12,23 +12,31 @@ static bool is_updated(const linnet_session *session, const linnet_variable *var
 }
 
 /* Can the place update what is there? Place 0 is asked in any case: it is the device that was chosen for training. */
-static linnet_status check_place(const linnet_session *session, uint32_t place)
+static linnet_status check_place(const linnet_session *session, uint32_t place, uint32_t kind)
 {
     bool needed = place == 0;
     for (size_t i = 0; i < session->variable_count && !needed; i++)
         needed = is_updated(session, &session->variables[i], place);
-    if (!needed || session->places[place].device->backend->optimizer_step)
-        return LINNET_OK;
-    return linnet_fail(session->context, LINNET_UNSUPPORTED,
-                       "%s evaluates but does not train: its backend has no optimizer_step",
-                       session->places[place].device->label);
+    linnet_device *device = session->places[place].device;
+    if (needed && !device->backend->optimizer_step)
+        return linnet_fail(session->context, LINNET_UNSUPPORTED,
+                           "%s evaluates but does not train: its backend has no optimizer_step", device->label);
+    for (size_t i = 0; kind && i < session->variable_count; i++)
+        if (is_updated(session, &session->variables[i], place))
+            return linnet_trust_optimizer(device, kind)
+                       ? LINNET_OK
+                       : linnet_fail(session->context, LINNET_UNSUPPORTED,
+                                     "%s: steps of the optimiser are not right, and '%s' is there", device->label,
+                                     session->net->values[session->variables[i].value].name);
+    return LINNET_OK;
 }
 
-static linnet_status check_places(const linnet_session *session)
+/* kind: of the optimiser whose steps are to be right where they are taken; 0: that is not asked. */
+static linnet_status check_places(const linnet_session *session, uint32_t kind)
 {
     linnet_status status = LINNET_OK;
     for (uint32_t p = 0; p < session->place_count && status == LINNET_OK; p++)
-        status = check_place(session, p);
+        status = check_place(session, p, kind);
     return status;
 }
 
@@ -46,7 +54,7 @@ static void check_steps(linnet_session *session, uint32_t kind)
 
 static linnet_optimizer *optimizer_new(linnet_session *session, const linnet_optimizer_desc *desc, uint32_t slot_count)
 {
-    if (check_places(session) != LINNET_OK)
+    if (check_places(session, 0) != LINNET_OK)
         return NULL;
     check_steps(session, desc->kind);
     linnet_optimizer *optimizer = linnet_allocate(1, sizeof *optimizer);
@@ -207,7 +215,7 @@ linnet_status linnet_step(linnet_optimizer *optimizer)
     if (status == LINNET_OK)
         status = linnet_gradients_settle(session);
     if (status == LINNET_OK)
-        status = check_places(session);
+        status = check_places(session, optimizer->desc.kind);
     optimizer->desc.step += status == LINNET_OK;
     if (status == LINNET_OK)
         linnet_host_forget(session, false);

@@ -96,8 +96,10 @@ static uint64_t largest_buffer(linnet_compiler *c, const linnet_plan_step *step,
     return largest;
 }
 
-/* The smallest workspace, and the smallest largest buffer, of those that accept. */
-static void find_least(linnet_compiler *c, const linnet_plan_step *step, uint64_t *out_workspace, uint64_t *out_buffer)
+/* The smallest largest buffer of those that accept, and the smallest workspace: of those whose buffers the device takes
+   if there are any. */
+static void find_least(linnet_compiler *c, const linnet_plan_step *step, uint64_t most, uint64_t *out_workspace,
+                       uint64_t *out_buffer)
 {
     linnet_candidate candidate;
     linnet_backend_device *handle = c->session->places[step->place].device->handle;
@@ -110,7 +112,9 @@ static void find_least(linnet_compiler *c, const linnet_plan_step *step, uint64_
         if (candidate.refusal)
             continue;
         uint64_t buffer = largest_buffer(c, step, &candidate);
-        *out_workspace = candidate.workspace_bytes < *out_workspace ? candidate.workspace_bytes : *out_workspace;
+        bool first = buffer <= most && *out_buffer > most, counts = buffer <= most || *out_buffer > most;
+        if (first || (counts && candidate.workspace_bytes < *out_workspace))
+            *out_workspace = candidate.workspace_bytes;
         *out_buffer = buffer < *out_buffer ? buffer : *out_buffer;
     }
 }
@@ -138,7 +142,7 @@ static const char *too_large(linnet_compiler *c, const linnet_plan_step *step)
     bool large_buffer = largest_buffer(c, step, &step->candidate) > most;
     if (workspace <= c->session->workspace_limit && !large_buffer)
         return NULL;
-    find_least(c, step, &least_workspace, &least_buffer);
+    find_least(c, step, most, &least_workspace, &least_buffer);
     if (large_buffer && least_buffer <= most)
         return "it needs a larger buffer than the device allows";
     return workspace > c->session->workspace_limit && workspace > least_workspace ? "its workspace is too large here"

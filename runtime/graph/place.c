@@ -28,7 +28,6 @@ static bool steps_are_right(linnet_compiler *c, uint32_t place, uint32_t n)
     linnet_device *device = c->session->places[place].device;
     if (!is_trained(c, n) || linnet_trust_optimizer(device, c->session->settings.optimizer))
         return true;
-    linnet_release(c->refusal);
     c->refusal = linnet_format("in training: steps of the optimiser are not right");
     linnet_fail(c->context, LINNET_UNSUPPORTED, "%s: steps of the optimiser are not right", device->label);
     return false;
@@ -40,6 +39,8 @@ static bool supports(linnet_compiler *c, uint32_t place, const void *subject)
 {
     linnet_plan_step step;
     uint32_t n = *(const uint32_t *)subject;
+    linnet_release(c->refusal);
+    c->refusal = NULL;
     if (!steps_are_right(c, place, n))
         return false;
     linnet_step_draft(c, place, n, &step);
@@ -126,6 +127,8 @@ typedef struct leavers {
 static linnet_status fall_back(linnet_compiler *c, uint32_t n, uint32_t from, leavers *list)
 {
     leaver one = {.node = n, .from = from, .reason = c->refusal};
+    if (!one.reason)
+        one.reason = linnet_format("(%s)", linnet_context_message(c->context));
     c->refusal = NULL;
     one.to = linnet_place_fall_back(c, supports, &n);
     if (one.to != LINNET_NONE && linnet_grow(&list->items, &list->capacity, list->count + 1, sizeof one)) {

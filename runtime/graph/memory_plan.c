@@ -231,6 +231,6 @@ linnet_status linnet_compile_memory(linnet_compiler *c)
     c->session->largest_workspace = plan->largest_workspace;
     linnet_status status = place_all(c);
     for (uint32_t p = 0; p < plan->place_count && status == LINNET_OK; p++)
-        status = linnet_memory_check(c->session, plan, p);
+        status = linnet_memory_check(c->session, plan, p, false);
     return status;
 }

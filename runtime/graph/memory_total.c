@@ -22,13 +22,13 @@ static bool reads_packed(const linnet_plan *plan, size_t packed)
     return false;
 }
 
-/* Packed copies and folded weights: those there are, and those that the plan is to have. */
-static uint64_t derived_bytes(const linnet_session *session, const linnet_plan *plan, uint32_t place)
+/* Packed copies and folded weights: those that the plan is to have, with others those there are, too. */
+static uint64_t derived_bytes(const linnet_session *session, const linnet_plan *plan, uint32_t place, bool others)
 {
     uint64_t sum = 0;
     for (size_t i = 0; i < session->packed_count; i++) {
         const linnet_packed *packed = &session->packed[i];
-        sum += packed->place == place && (packed->buffer || reads_packed(plan, i)) ? packed->bytes : 0;
+        sum += packed->place == place && ((others && packed->buffer) || reads_packed(plan, i)) ? packed->bytes : 0;
     }
     for (size_t i = session->variable_count; i < session->variable_total; i++) {
         const linnet_variable *folded = &session->variables[i];
@@ -38,13 +38,13 @@ static uint64_t derived_bytes(const linnet_session *session, const linnet_plan *
 }
 
 /* Blocks are shared with the session's other plans. */
-static uint64_t arena_bytes(const linnet_session *session, const linnet_plan *plan, uint32_t index)
+static uint64_t arena_bytes(const linnet_session *session, const linnet_plan *plan, uint32_t index, bool others)
 {
     const linnet_place *place = &session->places[index];
     uint64_t sum = 0;
     for (size_t i = 0; i < plan->block_counts[index] || i < place->block_count; i++) {
         uint64_t planned = i < plan->block_counts[index] ? plan->block_bytes[index][i] : 0;
-        uint64_t there = i < place->block_count ? place->block_bytes[i] : 0;
+        uint64_t there = others && i < place->block_count ? place->block_bytes[i] : 0;
         sum += planned > there ? planned : there;
     }
     return sum;
@@ -67,12 +67,12 @@ linnet_status linnet_memory_check_variables(const linnet_session *session, const
                        (unsigned long long)device->info.memory_bytes);
 }
 
-linnet_status linnet_memory_check(const linnet_session *session, const linnet_plan *plan, uint32_t index)
+linnet_status linnet_memory_check(const linnet_session *session, const linnet_plan *plan, uint32_t index, bool others)
 {
     const linnet_place *place = &session->places[index];
     const linnet_device *device = place->device;
-    total t = {.parameters = variable_bytes(session, place) + derived_bytes(session, plan, index),
-               .arena = arena_bytes(session, plan, index)};
+    total t = {.parameters = variable_bytes(session, place) + derived_bytes(session, plan, index, others),
+               .arena = arena_bytes(session, plan, index, others)};
     if (fits(device, t.parameters + t.arena))
         return LINNET_OK;
     return linnet_fail(session->context, LINNET_OUT_OF_MEMORY,

@@ -66,6 +66,9 @@ static void resolve_step(const linnet_session *session, const linnet_plan *plan,
 linnet_status linnet_plan_resolve(linnet_session *session, linnet_plan *plan)
 {
     linnet_status status = LINNET_OK;
+    bool is_new = plan->arena_generation != session->arena_generation;
+    for (uint32_t p = 0; is_new && p < plan->place_count && status == LINNET_OK; p++)
+        status = linnet_memory_check(session, plan, p, true);
     for (uint32_t p = 0; p < plan->place_count && status == LINNET_OK; p++)
         status = linnet_arena_ensure(session, p, plan->block_bytes[p], plan->block_counts[p]);
     if (status == LINNET_OK)

@@ -239,8 +239,9 @@ void linnet_arena_free(linnet_session *session);
 /* ---- memory_total.c ---- */
 /* LINNET_OUT_OF_MEMORY, naming the bytes, where a place's device has less memory than the session's variables take, */
 linnet_status linnet_memory_check_variables(const linnet_session *session, const linnet_place *place);
-/* or than all takes that the session has there and the plan adds. */
-linnet_status linnet_memory_check(const linnet_session *session, const linnet_plan *plan, uint32_t place);
+/* or than the plan takes with them; with others what the session has for its other plans counts, too, which would give
+   way (so that what a plan is does not depend on them). */
+linnet_status linnet_memory_check(const linnet_session *session, const linnet_plan *plan, uint32_t place, bool others);
 
 /* ---- layout.c ---- */
 /* Buffers of a place for parameters and states (and gradients, slots where the session has them), full of zeros;

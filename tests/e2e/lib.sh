@@ -76,3 +76,15 @@ need_device() {
     esac
     skip "$(cat "$WORK/why")"
 }
+
+# through ICD: from now on OpenCL is tests/icd's libOpenCL.so.1, loaded by the program itself.
+through() {
+    LD_LIBRARY_PATH=$(dirname "$1")
+    LINNET_PROBE=inline
+    export LD_LIBRARY_PATH LINNET_PROBE
+}
+
+# like LOSS: $loss is as that one, but for the order of sums.
+like() {
+    awk -v a="$1" -v b="$loss" 'BEGIN { d = a - b; exit !(d < 1e-3 && d > -1e-3) }'
+}

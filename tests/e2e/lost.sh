@@ -9,9 +9,7 @@ icd=$4
 export LINNET_BACKEND
 . "$(dirname "$0")/lib.sh"
 need_device "$LINNET_BACKEND"
-LD_LIBRARY_PATH=$(dirname "$icd")
-LINNET_PROBE=inline
-export LD_LIBRARY_PATH LINNET_PROBE
+through "$icd"
 
 settings="--limit 480 --test-limit 40 --batch 8 --epochs 2 --checkpoint-every 10"
 

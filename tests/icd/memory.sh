@@ -11,9 +11,9 @@ icd=$4
 export LINNET_BACKEND
 . "$(dirname "$0")/../e2e/lib.sh"
 need_device "$LINNET_BACKEND"
-LD_LIBRARY_PATH=$(dirname "$icd")
-LINNET_PROBE=inline LINNET_CHECK=never LINNET_CACHE_DIR=$WORK/cache
-export LD_LIBRARY_PATH LINNET_PROBE LINNET_CHECK LINNET_CACHE_DIR
+through "$icd"
+LINNET_CHECK=never LINNET_CACHE_DIR=$WORK/cache
+export LINNET_CHECK LINNET_CACHE_DIR
 
 # train NAME VARIABLE=VALUE...: a short training whose weights and optimiser's state are in $WORK/NAME, under a limit.
 net="conv 4 k5 s2; relu; flatten; linear 300; relu; linear 300; relu; linear 10"

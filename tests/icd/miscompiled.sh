@@ -10,11 +10,9 @@ icd=$4
 export LINNET_BACKEND
 . "$(dirname "$0")/../e2e/lib.sh"
 need_device "$LINNET_BACKEND"
-LD_LIBRARY_PATH=$(dirname "$icd")
-LINNET_PROBE=inline
-unset LINNET_CHECK
+through "$icd"
 POCL_CACHE_DIR=$WORK/pocl # what is compiled is the same in all runs
-export LD_LIBRARY_PATH LINNET_PROBE POCL_CACHE_DIR
+export POCL_CACHE_DIR
 unset LINNET_CHECK # what tests of other things do without
 mkdir "$POCL_CACHE_DIR"
 
@@ -23,11 +21,6 @@ train() {
     rm -rf "$WORK/cache"
     LINNET_CACHE_DIR=$WORK/cache must train "$1" --limit 256 --test-limit 64 --batch 32 --epochs 1 --json
     loss=$(field test_loss)
-}
-
-# like LOSS: as that one, but for the order of sums.
-like() {
-    awk -v a="$1" -v b="$loss" 'BEGIN { d = a - b; exit !(d < 1e-3 && d > -1e-3) }'
 }
 
 count=0

@@ -12,9 +12,9 @@ whole=${6:-}
 export LINNET_BACKEND
 . "$(dirname "$0")/../e2e/lib.sh"
 need_device "$LINNET_BACKEND"
-LD_LIBRARY_PATH=$(dirname "$icd")
-LINNET_PROBE=inline LINNET_CHECK=never LINNET_OPENCL_KERNELS=gpu LINNET_VERBOSE=3
-export LD_LIBRARY_PATH LINNET_PROBE LINNET_CHECK LINNET_OPENCL_KERNELS LINNET_VERBOSE
+through "$icd"
+LINNET_CHECK=never LINNET_OPENCL_KERNELS=gpu LINNET_VERBOSE=3
+export LINNET_CHECK LINNET_OPENCL_KERNELS LINNET_VERBOSE
 
 # sub_groups SIZE HOW [VARIANT]: from now on. HOW: SUBGROUPS, or SHUFFLES in them. A cache of its own, whose keys do not
 # know what the emulation does.

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 enum { COLUMN_ROWS = 4, TILE_ROWS = 6, TILE_BLOCK = 64, DOT_ROWS = 3, DOT_COLUMNS = 4 }; /* as in the kernels */
+enum { LOW_ROWS = 32, LOW_COLUMNS = 128, LOW_LANES = 64 };
 enum { STRIP_ROWS = 4, STRIP = 512, LEAST_STRIP = 64 };
 enum { FEW_ROWS = 7, FEW_DEPTH = 7 }; /* rows and depth up to which packing does not pay */
 
@@ -248,6 +249,26 @@ static linnet_cl_kernel *local_kernel(linnet_backend_plan *plan, const linnet_cl
     return kernel;
 }
 
+/* ---- gemm_low.cl ---- */
+
+static bool low_fits(const linnet_backend_device *device, const linnet_cl_gemm *gemm)
+{
+    return !gemm->has_bias && gemm->epilogue.op == 0 && atomic_load(&device->tile_most) > 0;
+}
+
+/* Tiles of 32 rows, where those of 64 would make a tenth more rows. */
+static bool low_pays(const linnet_cl_gemm *gemm)
+{
+    return 11 * round_up(gemm->m, LOW_ROWS) <= 10 * round_up(gemm->m, SMALL);
+}
+
+static linnet_cl_kernel *low_kernel(linnet_backend_plan *plan, const linnet_cl_gemm *gemm)
+{
+    linnet_cl_kernel *kernel = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_GEMM_LOW, "gemm_low", 4);
+    linnet_cl_range_required(kernel, tiles(gemm->n, LOW_COLUMNS), tiles(gemm->m, LOW_ROWS), products(gemm), LOW_LANES);
+    return kernel;
+}
+
 static linnet_cl_kernel *columns_kernel(linnet_backend_plan *plan, const linnet_cl_gemm *gemm)
 {
     linnet_cl_kernel *kernel = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_GEMM, "gemm_columns", 4);
@@ -280,9 +301,19 @@ static linnet_cl_kernel *forced_kernel(linnet_backend_plan *plan, const linnet_c
         return vector_kernel(plan, gemm);
     if (linnet_cl_forces(device, LINNET_CL_VARIANT_GEMM_STRIPS) && gemm->b_col == 1)
         return strips_kernel(plan, gemm);
+    if (linnet_cl_forces(device, LINNET_CL_VARIANT_GEMM_LOW) && low_fits(device, gemm))
+        return low_kernel(plan, gemm);
     if (linnet_cl_forces(device, LINNET_CL_VARIANT_GEMM_LOCAL))
         return local_kernel(plan, gemm);
     return linnet_cl_forces(device, LINNET_CL_VARIANT_GEMM_COLUMNS) ? columns_kernel(plan, gemm) : NULL;
+}
+
+/* NULL: the device has no tiles. */
+static linnet_cl_kernel *gpu_kernel(linnet_backend_plan *plan, const linnet_cl_gemm *gemm)
+{
+    if (low_fits(plan->device, gemm) && low_pays(gemm))
+        return low_kernel(plan, gemm);
+    return local_kernel(plan, gemm);
 }
 
 static linnet_cl_kernel *pick_kernel(linnet_backend_plan *plan, const linnet_cl_gemm *gemm, bool tiled)
@@ -291,7 +322,7 @@ static linnet_cl_kernel *pick_kernel(linnet_backend_plan *plan, const linnet_cl_
     if (kernel)
         return kernel;
     if (tiled)
-        kernel = plan->device->prefers_vectors ? processor_kernel(plan, gemm) : local_kernel(plan, gemm);
+        kernel = plan->device->prefers_vectors ? processor_kernel(plan, gemm) : gpu_kernel(plan, gemm);
     return kernel ? kernel : columns_kernel(plan, gemm);
 }
 

@@ -33,6 +33,18 @@ linnet_status linnet_cl_gemm_run_sums(linnet_cl_kernel *kernel, linnet_backend_q
 linnet_status linnet_cl_gemm_run(linnet_cl_kernel *kernel, linnet_backend_queue *queue, linnet_view a, linnet_view b,
                                  linnet_view bias, linnet_view c, cl_int accumulate);
 
+/* gemm_parts.c: one product [m,n], c dense, tiled; where its tiles are too few for a GPU in parts along its depth,
+   which lie in the workspace and are added up in order, with bias and epilogue. */
+typedef struct linnet_cl_gemm_parts {
+    linnet_cl_kernel *product, *sum; /* NULL: one part, and no workspace */
+} linnet_cl_gemm_parts;
+
+uint64_t linnet_cl_gemm_parts_bytes(const linnet_backend_device *device, const linnet_cl_gemm *gemm);
+linnet_cl_gemm_parts linnet_cl_gemm_parts_kernels(linnet_backend_plan *plan, const linnet_cl_gemm *gemm);
+linnet_status linnet_cl_gemm_parts_run(const linnet_cl_gemm_parts *parts, linnet_backend_queue *queue, linnet_view a,
+                                       linnet_view b, linnet_view bias, linnet_view c, cl_int accumulate,
+                                       linnet_view workspace);
+
 /* Rows and columns of the tile of a group of `kernel`_64 or `kernel`_128 (tile.clh), which takes twice as many
    work-items: 128 where both sides fill it and every unit still gets its groups (parameters.def), else 64; 0 where the
    device has no such groups or too little local memory. */

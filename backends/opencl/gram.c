@@ -25,11 +25,12 @@ typedef struct gram_plan {
 } gram_plan;
 
 enum {
-    LEAST_RUN = 512,
+    LEAST_RUN_PROCESSOR = 512,
     MOST_RUN_PROCESSOR = 4096,
+    LEAST_RUN_GPU = 128,
     MOST_RUN_GPU = 16384,
-    GROUPS_A_UNIT = 8,   /* that keep a compute unit of a GPU busy */
-    GROUP_TILE = 32,     /* channels by channels of a group */
+    GROUPS_A_UNIT = 6,   /* that keep a compute unit of a GPU busy */
+    GROUP_TILE = 64,     /* channels by channels of a group */
     PANEL_FLOATS = 65536 /* of C runs, that a processor's second-level cache holds */
 };
 #define PARTS_FLOATS ((int64_t)16 << 20) /* that the parts may take, unless one takes more */
@@ -39,19 +40,26 @@ static int64_t between(int64_t value, int64_t least, int64_t most)
     return value < least ? least : value > most ? most : value;
 }
 
+static int64_t ceil_div(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
+
 /* On processors a part of x that stays in the cache while all pairs of channels are multiplied; on GPUs enough groups.
  */
 static int64_t gram_run(const linnet_backend_device *device, const gram_shape *shape)
 {
     int64_t square = shape->images * shape->channels * shape->channels;
-    int64_t most_parts = between(PARTS_FLOATS / square, 1, shape->pixels), run = PANEL_FLOATS / shape->channels;
-    if (!device->prefers_vectors) {
-        int64_t side = (shape->channels + GROUP_TILE - 1) / GROUP_TILE;
-        int64_t units = device->info.compute_units > 0 ? device->info.compute_units : 1;
-        run = shape->pixels * shape->images * side * side / (units * GROUPS_A_UNIT);
+    int64_t most_parts = between(PARTS_FLOATS / square, 1, shape->pixels), run;
+    if (device->prefers_vectors) {
+        run = between(PANEL_FLOATS / shape->channels, LEAST_RUN_PROCESSOR, MOST_RUN_PROCESSOR);
+    } else {
+        int64_t side = ceil_div(shape->channels, GROUP_TILE);
+        int64_t groups = GROUPS_A_UNIT * (int64_t)device->info.compute_units;
+        int64_t parts = between(groups / (shape->images * side * side), 1, shape->pixels);
+        run = between(ceil_div(shape->pixels, parts), LEAST_RUN_GPU, MOST_RUN_GPU);
     }
-    run = between(run, LEAST_RUN, device->prefers_vectors ? MOST_RUN_PROCESSOR : MOST_RUN_GPU);
-    int64_t least = (shape->pixels + most_parts - 1) / most_parts;
+    int64_t least = ceil_div(shape->pixels, most_parts);
     run = (run > least ? run : least) + 15;
     return run - run % 16;
 }
@@ -61,7 +69,7 @@ static gram_shape gram_shape_of(const linnet_backend_device *device, const linne
     const int64_t *x = desc->inputs[LINNET_GRAM_X].dims;
     gram_shape shape = {.images = x[0], .channels = x[1], .pixels = x[2] * x[3]};
     shape.run = gram_run(device, &shape);
-    shape.parts = (shape.pixels + shape.run - 1) / shape.run;
+    shape.parts = ceil_div(shape.pixels, shape.run);
     return shape;
 }
 
@@ -69,7 +77,7 @@ enum { TILED, CLBLAST, CHANNELS, WAYS };
 
 static const char *const way_names[WAYS] = {"tiled", "clblast", "channels"};
 
-/* CLBlast pays for its start-up where the product is large; on processors our vectors are faster at any size. */
+/* CLBlast may pay for its start-up where the product is large (parameters.def). */
 static int gram_way(const linnet_backend_device *device, const gram_shape *shape, uint32_t index)
 {
     double channels = (double)shape->channels, work = channels * channels * (double)shape->pixels;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* linear by our own GEMM, which takes bias and epilogue along and any size, or by CLBlast, which pays when all sides
- * are large. */
+/*
+ * linear by our own GEMM, which takes bias and epilogue along and any size, or by CLBlast, which may pay when all sides
+ * are large. On GPUs the tiled products go in parts along their depth where they are few (gemm_parts.c).
+ */
 #include "linear.h"
 
 #include <string.h>
@@ -9,30 +11,64 @@ typedef struct linear_plan {
     linnet_backend_plan base;
     bool clblast, tiled, has_bias;
     uint32_t want_inputs, want_parameters;
-    linnet_cl_gemm products[3];   /* forward; backward: data, weight */
-    linnet_cl_kernel *kernels[3]; /* the same, when they are ours */
-    linnet_cl_kernel *bias;       /* forward: behind CLBlast; backward: its gradient. NULL where not needed */
-    bool bias_with_weight;        /* backward: the weights' product makes the gradient of the bias, too */
+    linnet_cl_gemm products[3];    /* forward; backward: data, weight */
+    linnet_cl_gemm_parts parts[3]; /* the same, when they are ours */
+    linnet_cl_kernel *bias;        /* forward: behind CLBlast; backward: its gradient. NULL where not needed */
+    bool bias_with_weight;         /* backward: the weights' product makes the gradient of the bias, too */
 } linear_plan;
 
 enum { FORWARD = 0, DATA = 1, WEIGHT = 2 };
+
+enum { FEW_ROWS = 32 };
 
 enum { TILED, COLUMNS, CLBLAST, WAYS };
 
 static const char *const way_names[WAYS] = {"tiled", "columns", "clblast"};
 
-/* By the multiply-adds of the forward product (parameters.def): a small one is too few tiles for a GPU, a large one
-   pays for CLBlast's start-up. */
+/* By the multiply-adds of the forward product (parameters.def): a small one is too few tiles for a GPU, a large one may
+   pay for CLBlast's start-up; not with few rows, where it copies the weights first and leaves its tiles half empty. */
 static const int *linear_preferences(const linnet_backend_device *device, const linnet_layer_desc *desc)
 {
     static const int small[WAYS] = {COLUMNS, TILED, CLBLAST};
     static const int medium[WAYS] = {TILED, COLUMNS, CLBLAST}, large[WAYS] = {CLBLAST, TILED, COLUMNS};
-    double weights = (double)linnet_desc_count(&desc->parameters[LINNET_LINEAR_WEIGHT]);
-    double work = (double)desc->outputs[0].dims[0] * weights;
+    int64_t rows = desc->outputs[0].dims[0];
+    double work = (double)rows * (double)linnet_desc_count(&desc->parameters[LINNET_LINEAR_WEIGHT]);
     const double *parameters = device->parameters.values;
-    return work < parameters[LINNET_CL_SMALL_PRODUCT]   ? small
-           : work < parameters[LINNET_CL_LARGE_PRODUCT] ? medium
-                                                        : large;
+    if (work < parameters[LINNET_CL_SMALL_PRODUCT])
+        return small;
+    return work < parameters[LINNET_CL_LARGE_PRODUCT] || rows <= FEW_ROWS ? medium : large;
+}
+
+/* The three products, and which of them are wanted. */
+static void linear_products(const linnet_layer_desc *desc, linnet_cl_gemm products[3], bool wanted[3])
+{
+    int64_t n = desc->outputs[0].dims[0], o = desc->parameters[LINNET_LINEAR_WEIGHT].dims[0],
+            i = desc->parameters[LINNET_LINEAR_WEIGHT].dims[1];
+    bool forward = desc->direction == LINNET_FORWARD;
+    wanted[FORWARD] = forward;
+    wanted[DATA] = !forward && linnet_cl_wants_input(desc, LINNET_LINEAR_X);
+    wanted[WEIGHT] = !forward && linnet_cl_wants_parameter(desc, LINNET_LINEAR_WEIGHT);
+    products[FORWARD] = linnet_cl_linear_forward(n, i, o);
+    products[DATA] = linnet_cl_linear_backward_data(n, i, o);
+    products[WEIGHT] = linnet_cl_linear_backward_weight(n, i, o);
+    products[FORWARD].has_bias = desc->parameter_count > LINNET_LINEAR_BIAS;
+    products[WEIGHT].row_sums = linnet_cl_wants_parameter(desc, LINNET_LINEAR_BIAS);
+    if (desc->epilogue_count)
+        products[FORWARD].epilogue = desc->epilogue[0];
+}
+
+/* They are computed one after the other. */
+static uint64_t linear_workspace(const linnet_backend_device *device, const linnet_layer_desc *desc)
+{
+    linnet_cl_gemm products[3];
+    bool wanted[3];
+    uint64_t most = 0;
+    linear_products(desc, products, wanted);
+    for (int which = 0; which < 3; which++) {
+        uint64_t bytes = wanted[which] ? linnet_cl_gemm_parts_bytes(device, &products[which]) : 0;
+        most = bytes > most ? bytes : most;
+    }
+    return most;
 }
 
 static linnet_status linear_candidate(linnet_backend_device *device, const linnet_layer_desc *desc, uint32_t index,
@@ -48,6 +84,8 @@ static linnet_status linear_candidate(linnet_backend_device *device, const linne
         out->refusal = "takes one epilogue";
     if (!out->refusal && way == COLUMNS && device->prefers_vectors)
         out->refusal = "for many small work-items";
+    if (way == TILED)
+        out->workspace_bytes = linear_workspace(device, desc);
     if (desc->direction == LINNET_BACKWARD) {
         out->reads_parameters = linnet_cl_wants_input(desc, LINNET_LINEAR_X) ? 1u << LINNET_LINEAR_WEIGHT : 0u;
         out->reads_inputs = linnet_cl_wants_parameter(desc, LINNET_LINEAR_WEIGHT) ? 1u << LINNET_LINEAR_X : 0u;
@@ -56,12 +94,13 @@ static linnet_status linear_candidate(linnet_backend_device *device, const linne
 }
 
 static linnet_status linear_product(linear_plan *plan, int which, linnet_backend_queue *queue, linnet_view a,
-                                    linnet_view b, linnet_view bias, linnet_view c, cl_int accumulate)
+                                    linnet_view b, linnet_view bias, linnet_view c, cl_int accumulate,
+                                    linnet_view workspace)
 {
     static const linnet_cl_batches one = {1, 0, 0, 0};
     if (plan->clblast)
         return linnet_cl_clblast(queue, &plan->products[which], &one, a, b, c, accumulate != 0);
-    return linnet_cl_gemm_run(plan->kernels[which], queue, a, b, bias, c, accumulate);
+    return linnet_cl_gemm_parts_run(&plan->parts[which], queue, a, b, bias, c, accumulate, workspace);
 }
 
 static linnet_status linear_run_forward(linnet_backend_plan *base, linnet_backend_queue *queue,
@@ -71,7 +110,7 @@ static linnet_status linear_run_forward(linnet_backend_plan *base, linnet_backen
     linnet_view bias = plan->has_bias ? args->parameters[LINNET_LINEAR_BIAS] : linnet_cl_no_view;
     linnet_view y = args->outputs[LINNET_LINEAR_Y];
     linnet_status status = linear_product(plan, FORWARD, queue, args->inputs[LINNET_LINEAR_X],
-                                          args->parameters[LINNET_LINEAR_WEIGHT], bias, y, 0);
+                                          args->parameters[LINNET_LINEAR_WEIGHT], bias, y, 0, args->workspace);
     if (status || !plan->bias)
         return status;
     return linnet_cl_launch(plan->bias, queue, bias, y);
@@ -83,10 +122,10 @@ static linnet_status linear_run_weight(linear_plan *plan, linnet_backend_queue *
     linnet_view dw = args->parameter_gradients[LINNET_LINEAR_WEIGHT];
     cl_int accumulate = linnet_cl_bit(args->accumulate_parameters, LINNET_LINEAR_WEIGHT);
     if (plan->bias_with_weight)
-        return linnet_cl_gemm_run_sums(plan->kernels[WEIGHT], queue, dy, x, dw, accumulate,
+        return linnet_cl_gemm_run_sums(plan->parts[WEIGHT].product, queue, dy, x, dw, accumulate,
                                        args->parameter_gradients[LINNET_LINEAR_BIAS],
                                        linnet_cl_bit(args->accumulate_parameters, LINNET_LINEAR_BIAS));
-    return linear_product(plan, WEIGHT, queue, dy, x, linnet_cl_no_view, dw, accumulate);
+    return linear_product(plan, WEIGHT, queue, dy, x, linnet_cl_no_view, dw, accumulate, args->workspace);
 }
 
 static linnet_status linear_run_backward(linnet_backend_plan *base, linnet_backend_queue *queue,
@@ -98,7 +137,7 @@ static linnet_status linear_run_backward(linnet_backend_plan *base, linnet_backe
     if (plan->want_inputs & 1u << LINNET_LINEAR_X)
         status = linear_product(plan, DATA, queue, dy, args->parameters[LINNET_LINEAR_WEIGHT], linnet_cl_no_view,
                                 args->input_gradients[LINNET_LINEAR_X],
-                                linnet_cl_bit(args->accumulate_inputs, LINNET_LINEAR_X));
+                                linnet_cl_bit(args->accumulate_inputs, LINNET_LINEAR_X), args->workspace);
     if (plan->want_parameters & 1u << LINNET_LINEAR_WEIGHT && !status)
         status = linear_run_weight(plan, queue, args);
     if (plan->bias && !status)
@@ -121,29 +160,23 @@ static void linear_bias_kernel(linear_plan *plan, const linnet_cl_gemm *product)
 /* With the weights' product, or by itself: rows of dy are the parts of a sum over [O]. */
 static void linear_bias_gradient(linear_plan *plan, int64_t n, int64_t o)
 {
-    const linnet_cl_kernel *weight = plan->kernels[WEIGHT];
-    plan->bias_with_weight = weight && linnet_cl_gemm_has_sums(weight, &plan->products[WEIGHT]);
+    const linnet_cl_kernel *weight = plan->parts[WEIGHT].product;
+    plan->bias_with_weight =
+        weight && !plan->parts[WEIGHT].sum && linnet_cl_gemm_has_sums(weight, &plan->products[WEIGHT]);
     if (!plan->bias_with_weight)
         plan->bias = linnet_cl_reduce_kernel(&plan->base, o, n, 1.0f);
 }
 
 static void linear_kernels(linear_plan *plan, const linnet_layer_desc *desc)
 {
-    int64_t n = desc->outputs[0].dims[0], o = desc->parameters[LINNET_LINEAR_WEIGHT].dims[0],
-            i = desc->parameters[LINNET_LINEAR_WEIGHT].dims[1];
-    bool forward = desc->direction == LINNET_FORWARD;
-    bool wanted[3] = {forward, !forward && linnet_cl_wants_input(desc, LINNET_LINEAR_X),
-                      !forward && linnet_cl_wants_parameter(desc, LINNET_LINEAR_WEIGHT)};
-    plan->products[FORWARD] = linnet_cl_linear_forward(n, i, o);
-    plan->products[DATA] = linnet_cl_linear_backward_data(n, i, o);
-    plan->products[WEIGHT] = linnet_cl_linear_backward_weight(n, i, o);
-    plan->products[FORWARD].has_bias = plan->has_bias;
-    plan->products[WEIGHT].row_sums = linnet_cl_wants_parameter(desc, LINNET_LINEAR_BIAS);
-    if (desc->epilogue_count)
-        plan->products[FORWARD].epilogue = desc->epilogue[0];
+    int64_t n = desc->outputs[0].dims[0], o = desc->parameters[LINNET_LINEAR_WEIGHT].dims[0];
+    bool wanted[3], forward = desc->direction == LINNET_FORWARD;
+    linear_products(desc, plan->products, wanted);
     for (int which = 0; which < 3; which++)
-        if (wanted[which] && !plan->clblast)
-            plan->kernels[which] = linnet_cl_gemm_kernel(&plan->base, &plan->products[which], plan->tiled);
+        if (wanted[which] && plan->tiled)
+            plan->parts[which] = linnet_cl_gemm_parts_kernels(&plan->base, &plan->products[which]);
+        else if (wanted[which] && !plan->clblast)
+            plan->parts[which].product = linnet_cl_gemm_kernel(&plan->base, &plan->products[which], false);
     if (forward && plan->clblast && (plan->has_bias || desc->epilogue_count))
         linear_bias_kernel(plan, &plan->products[FORWARD]);
     if (!forward && linnet_cl_wants_parameter(desc, LINNET_LINEAR_BIAS))

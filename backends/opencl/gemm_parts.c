@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Matrix products whose tiles are too few for a GPU, in parts along their depth, and the kernel that adds those up. */
+#include "gemm.h"
+
+enum {
+    GROUP_SUMS = 4096, /* of a group: 64 by 64, or 32 by 128 */
+    GROUPS_A_UNIT = 6, /* that hide one another's waiting */
+    LEAST_RUN = 64,    /* of a part: eight steps of a tile */
+    MOST_BYTES = 64 << 20
+};
+
+/* Elements of the depth of a part. */
+static int64_t run_of(const linnet_backend_device *device, const linnet_cl_gemm *gemm)
+{
+    int64_t count = gemm->m * gemm->n, groups = count / GROUP_SUMS + 1;
+    int64_t parts = GROUPS_A_UNIT * (int64_t)device->info.compute_units / groups;
+    int64_t deep = gemm->depth / LEAST_RUN, fit = MOST_BYTES / (int64_t)sizeof(float) / (count > 0 ? count : 1);
+    parts = parts < deep ? parts : deep;
+    parts = parts < fit ? parts : fit;
+    if (parts < 2 || device->prefers_vectors || atomic_load(&device->tile_most) == 0)
+        return gemm->depth;
+    int64_t run = (gemm->depth + parts - 1) / parts + 7;
+    return run - run % 8;
+}
+
+static int64_t parts_of(const linnet_backend_device *device, const linnet_cl_gemm *gemm)
+{
+    int64_t run = run_of(device, gemm);
+    return run < gemm->depth ? (gemm->depth + run - 1) / run : 1;
+}
+
+uint64_t linnet_cl_gemm_parts_bytes(const linnet_backend_device *device, const linnet_cl_gemm *gemm)
+{
+    int64_t parts = parts_of(device, gemm);
+    return parts > 1 ? (uint64_t)(parts * gemm->m * gemm->n) * sizeof(float) : 0;
+}
+
+linnet_cl_gemm_parts linnet_cl_gemm_parts_kernels(linnet_backend_plan *plan, const linnet_cl_gemm *gemm)
+{
+    linnet_cl_gemm_parts out = {NULL, NULL};
+    int64_t count = gemm->m * gemm->n, parts = parts_of(plan->device, gemm);
+    if (parts == 1) {
+        out.product = linnet_cl_gemm_kernel(plan, gemm, true);
+        return out;
+    }
+    linnet_cl_gemm part = *gemm;
+    part.run = run_of(plan->device, gemm);
+    part.c_row = gemm->n;
+    part.c_batch = count;
+    part.has_bias = false;
+    part.epilogue = (linnet_epilogue){0};
+    part.row_sums = false;
+    out.product = linnet_cl_gemm_kernel(plan, &part, true);
+    out.sum = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_GEMM_PARTS, "gemm_parts", 3);
+    const int64_t constants[] = {count, gemm->n, parts, gemm->has_bias, gemm->epilogue.op};
+    linnet_cl_ints(out.sum, constants);
+    linnet_cl_float(out.sum, gemm->epilogue.alpha);
+    linnet_cl_float(out.sum, gemm->epilogue.beta);
+    linnet_cl_range(out.sum, count, 1, 1, 0);
+    return out;
+}
+
+linnet_status linnet_cl_gemm_parts_run(const linnet_cl_gemm_parts *parts, linnet_backend_queue *queue, linnet_view a,
+                                       linnet_view b, linnet_view bias, linnet_view c, cl_int accumulate,
+                                       linnet_view workspace)
+{
+    if (!parts->sum)
+        return linnet_cl_gemm_run(parts->product, queue, a, b, bias, c, accumulate);
+    linnet_status status = linnet_cl_gemm_run(parts->product, queue, a, b, linnet_cl_no_view, workspace, 0);
+    if (status)
+        return status;
+    linnet_cl_run_int(parts->sum, 0, accumulate);
+    return linnet_cl_launch(parts->sum, queue, workspace, bias, c);
+}

@@ -31,5 +31,7 @@ done
 grep -q 'product.*"linnet".*"median_ms"' "$WORK/found/gpu.jsonl" || fail "nothing was timed"
 grep -q '^| product |' "$WORK/found/gpu.md" || fail "no row in the page"
 grep -q "$WORK/carried/build/lib/linnet" "$WORK/found/gpu-device.txt" || fail "other plugins than those that were carried"
+[ "$(ls "$WORK/found" | wc -l)" -le 8 ] && [ -z "$(find "$WORK/found" -mindepth 1 ! -type f)" ] ||
+    fail "more than eight files, or folders: $(ls "$WORK/found")"
 [ -z "$(find "$WORK" -maxdepth 1 -name 'linnet-session.*')" ] || fail "it leaves something behind"
 echo "carried, started, measured: $(head -n 1 "$WORK/out")"

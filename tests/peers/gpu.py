@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The part `gpu` of measure.py: Linnet on a GPU beside PyTorch on the same one, taking turns, compared before it is timed
-(where it is wrong PyTorch is timed alone). What is worth most comes first, every result is written as soon as it is
-there, and what the time does not suffice for is left out and said."""
+(where it is wrong PyTorch is timed alone). What is worth most comes first: all networks and layers once, then once more.
+Every result is written as soon as it is there, and what the time does not suffice for is left out and said."""
 import json
 import os
 import re
@@ -53,10 +53,11 @@ DIRECTIONS = ('forward', 'backward_data', 'backward_weights')
 WRONG_FROM = {'forward': 1e-3, 'backward_data': 1e-3, 'backward_weights': 1e-3, 'scores': 1e-3, 'loss': 1e-3,
               'gradients': 0.1}
 TIMES_PEER, NEVER = 5, 0.5
-# PyTorch's ways; the fastest counts. Resident: data are on the device already, which Linnet's are not; for comparison.
-LAYER_WAYS = [(layout, benchmark) for layout in ('nchw', 'nhwc') for benchmark in (True, False)]
+# PyTorch's layouts, with cuDNN's own search; the fastest counts. Of networks each is measured in the first round, and once
+# with the data on the device already, which Linnet's are not, for comparison; later those at most so many times slower.
+LAYOUTS = ('nchw', 'nhwc')
+WORTH = 1.1
 VARIANT_LAYERS = 6  # of the first ones, each way to compute it is timed
-NETWORK_WAYS = [('nchw', False), ('nhwc', False), ('nchw', True)]
 
 
 class Peer:
@@ -109,6 +110,8 @@ class Session:
         self.options, self.writer = options, writer
         self.end = time.monotonic() + 60 * options.minutes
         self.peer, self.checker = Peer(self), Peer(self)  # two: comparing may take the process with it
+        self.right = {}  # what was compared: is it?
+        self.seen = {}  # (network with its mode, PyTorch's layout): milliseconds in the first round
 
     def left(self):
         return self.end - time.monotonic()
@@ -165,9 +168,10 @@ def measure(options, writer):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     layers, networks = (QUICK_LAYERS, QUICK_NETWORKS) if options.quick else (LAYERS, NETWORKS)
     steps = [('device', describe, ()), ('selftest', selftest, (True,))]
-    layer_steps = [(name, one_layer, (name, case)) for name, case in layers.items()]
-    network_steps = [(network[0], one_network, network) for network in networks]
-    steps += layer_steps[:1] + network_steps + layer_steps[1:]
+    for number in range(options.rounds):
+        steps += [(network[0], one_network, (number, *network)) for network in networks]
+        if number < options.layer_rounds:
+            steps += [(name, one_layer, (number, name, case)) for name, case in layers.items()]
     steps += [(name, variants, (name, case)) for name, case in list(layers.items())[:VARIANT_LAYERS]]
     steps += [('selftest', selftest, (False,))] * (not options.quick)
     session.peer.start()
@@ -196,7 +200,7 @@ def describe(session):
     for arguments in (['devices'], ['doctor', '-v']):
         output, errors, failed = session.linnet(arguments, 60)
         session.keep('gpu-device.txt', 'linnet ' + ' '.join(arguments), output + errors + (failed or ''))
-    for found in [a for a in session.answers(['devices'], 60) if a.get('backend') == 'opencl']:
+    for found in [a for a in session.answers(['devices'], 60) if a.get('default')]:  # the one that --device opens
         session.writer.line(dict(found, bench='device'))
     size = 2**20 if session.options.quick else 2**30
     session.writer.line(dict({'bench': 'copy', 'engine': 'torch'}, **session.peer.ask(30, job='copy', bytes=size)))
@@ -233,17 +237,31 @@ def check(session, what, job, **arguments):
     return right
 
 
+def is_right(session, number, what, job, **arguments):
+    """Compared in the first round. What is wrong has one round, without Linnet."""
+    if number == 0:
+        session.right[what] = check(session, what, job, **arguments)
+    return session.right.get(what, False)
+
+
+def take_turns(session, number, what, turns):
+    """(name, function) each; in every second round the other way round."""
+    for name, turn in turns if number % 2 == 0 else turns[::-1]:
+        if session.has(3, '%s, %s, round %d' % (what, name, number)):
+            turn()
+
+
 # ---- Layers ----
 
-def one_layer(session, name, case):
-    if not session.has(8, name):
+def one_layer(session, number, name, case):
+    if number and name not in session.right or not session.has(5, '%s, round %d' % (name, number)):
         return
-    right = check(session, name, 'check_layer', case=case)
-    for number in range(session.options.rounds if right else 1):
-        turns = [linnet_layer, torch_layer] if right else [torch_layer]
-        for turn in turns if number % 2 == 0 else reversed(turns):
-            if session.has(4, '%s, round %d' % (name, number)):
-                turn(session, name, case, number)
+    right = is_right(session, number, name, 'check_layer', case=case)
+    turns = [('linnet', lambda: linnet_layer(session, name, case, number))] * right
+    if right or number == 0:
+        turns += [('torch-' + layout, lambda layout=layout: torch_layer(session, name, case, number, layout))
+                  for layout in (LAYOUTS if case.startswith('conv2d') else LAYOUTS[:1])]
+    take_turns(session, number, name, turns)
 
 
 def linnet_layer(session, name, case, number):
@@ -254,16 +272,13 @@ def linnet_layer(session, name, case, number):
                              **{k: answer[k] for k in fields if k in answer}})
 
 
-def torch_layer(session, name, case, number):
-    for layout, benchmark in LAYER_WAYS if case.startswith('conv2d') else LAYER_WAYS[:1]:
-        answer = session.peer.ask(60, job='layer', case=case, layout=layout, benchmark=benchmark,
-                                  seconds=0.5 * session.options.layer_seconds)
-        engine = 'torch-%s%s' % (layout, '-benchmark' if benchmark else '')
-        record = {'bench': 'layer', 'layer': name, 'engine': engine, 'round': number}
-        for direction, times in answer.pop('directions', {}).items():
-            session.writer.line(dict(record, direction=direction, **times))
-        if answer:
-            session.writer.line(dict(record, **answer))
+def torch_layer(session, name, case, number, layout):
+    answer = session.peer.ask(60, job='layer', case=case, layout=layout, seconds=session.options.layer_seconds)
+    record = {'bench': 'layer', 'layer': name, 'engine': 'torch-' + layout, 'round': number}
+    for direction, times in answer.pop('directions', {}).items():
+        session.writer.line(dict(record, direction=direction, **times))
+    if answer:
+        session.writer.line(dict(record, **answer))
 
 
 def variants(session, name, case):
@@ -281,17 +296,18 @@ def variants(session, name, case):
 
 # ---- Networks ----
 
-def one_network(session, network, mode, batch, bar, tuning):
+def one_network(session, number, network, mode, batch, bar, tuning):
     what = '%s, %s' % (network, mode)
-    if not session.has(15 if mode != 'style' else 10, what):
+    if number and what not in session.right or not session.has(10 if number == 0 else 5, '%s, round %d' % (what, number)):
         return
     arguments = linnet_arguments(network, mode, batch)
-    if tuning:
+    if tuning and number == 0:
         tune(session, network, mode, batch, tuning)
     job = {'size': batch} if mode == 'style' else {'network': network, 'mode': mode, 'batch': batch}
-    right = check(session, what, 'check_style' if mode == 'style' else 'check_network', **job)
-    network_turns(session, network, mode, batch, arguments, right)
-    if session.has(5, what + ', profile'):
+    right = is_right(session, number, what, 'check_style' if mode == 'style' else 'check_network', **job)
+    if right or number == 0:
+        network_turns(session, number, what, (network, mode, batch), arguments, right)
+    if number == 0 and session.has(5, what + ', profile'):
         profile(session, what, network, mode, batch, arguments)
 
 
@@ -308,21 +324,29 @@ def tune(session, network, mode, batch, seconds):
         session.writer.line(dict({'bench': 'tune', 'network': network, 'limit': limit}, **answer))
 
 
-def network_turns(session, network, mode, batch, arguments, right):
-    """Linnet where it is right, and PyTorch; PyTorch alone once."""
-    record = {'bench': 'network', 'network': network, 'mode': mode, 'batch': batch}
-    takers = [lambda: linnet_network(session, arguments)] * right
-    names = ['linnet'] * right
-    for layout, resident in NETWORK_WAYS[::2] if mode == 'style' else NETWORK_WAYS:
-        takers.append(lambda layout=layout, resident=resident: session.peer.ask(
-            90, job='network', network=network, mode=mode, batch=batch, size=batch, layout=layout, resident=resident,
-            seconds=session.options.seconds))
-        names.append('torch-' + layout + '-resident' * resident)
-    for number in range(session.options.rounds if right else 1):
-        turns = list(zip(names, takers))
-        for name, taker in turns if number % 2 == 0 else reversed(turns):
-            if session.has(4, '%s, %s, %s, round %d' % (network, mode, name, number)):
-                session.writer.line(dict(record, engine=name, round=number, **taker()))
+def network_turns(session, number, what, network, arguments, right):
+    """Linnet where it is right, and PyTorch."""
+    record = {'bench': 'network', **dict(zip(('network', 'mode', 'batch'), network)), 'round': number}
+    turns = [('linnet', lambda: session.writer.line(dict(record, engine='linnet', **linnet_network(session, arguments))))]
+    ways = [(layout, False) for layout in worth_timing(session, what, network[1])] + [('nchw', True)] * (number == 0)
+    turns = turns * right + [('torch-' + layout + '-resident' * resident,
+                              lambda layout=layout, resident=resident: torch_network(session, what, record, layout, resident))
+                             for layout, resident in ways]
+    take_turns(session, number, what, turns)
+
+
+def worth_timing(session, what, mode):
+    known = LAYOUTS[:1] if mode == 'style' else LAYOUTS
+    best = min((session.seen[what, layout] for layout in known if (what, layout) in session.seen), default=float('inf'))
+    return [layout for layout in known if session.seen.get((what, layout), 0) <= WORTH * best]
+
+
+def torch_network(session, what, record, layout, resident):
+    answer = session.peer.ask(90, job='network', layout=layout, resident=resident, seconds=session.options.seconds,
+                              size=record['batch'], **{k: record[k] for k in ('network', 'mode', 'batch')})
+    session.writer.line(dict(record, engine='torch-' + layout + '-resident' * resident, **answer))
+    if not resident:
+        session.seen.setdefault((what, layout), answer.get('median_ms', float('inf')))
 
 
 def linnet_network(session, arguments):
@@ -364,7 +388,3 @@ def profile(session, what, network, mode, batch, arguments):
     if watch.before:
         session.writer.line({'bench': 'memory', 'network': network, 'mode': mode, 'batch': batch, 'engine': 'linnet',
                              'device_bytes': watch.before - watch.least})
-    if mode != 'style':
-        plan = ['plan', network, '--batch', str(batch)] + ['--train'] * (mode == 'train')
-        output, errors, failed = session.on_device(plan, 30)
-        session.keep('gpu-profiles.txt', what + ', plan', output + errors + (failed or ''))

@@ -107,7 +107,7 @@ class Layer:
 
 
 def time_layer(job):
-    settings(job['benchmark'])
+    settings(True)
     layer, best = held(('layer', job['case'], job['layout']), lambda: Layer(job['case'], job['layout'])), {}
     with torch.no_grad():
         for direction in ('forward', 'backward_data', 'backward_weights'):

@@ -271,7 +271,9 @@ def main():
     options.ort, options.torch = None if only_gpu else engines.find_python('onnxruntime'), engines.find_python(
         'torch' if only_gpu else 'torchvision')
     options.seconds, options.paired_seconds = (0.3, 0.02) if options.quick else (1.0, 0.15)
-    options.layer_seconds, options.rounds = (0.05, 1) if options.quick else (0.2, 3)
+    options.layer_seconds, options.rounds, options.layer_rounds = (0.05, 1, 1) if options.quick else (0.1, 3, 2)
+    if only_gpu and not options.quick:
+        options.seconds = 0.6
     if only_gpu and not options.torch:
         sys.exit('measure.py gpu needs PyTorch: no Python here has it (PEERS_PYTHON names one)')
     if options.torch and not only_gpu:

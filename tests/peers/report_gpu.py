@@ -55,7 +55,7 @@ def layer_cells(records, name, direction):
     if times_peer is None or not found:
         return ['', '']
     gflops = statistics.median(r['gflops'] for r in found)
-    way = peer.replace('torch-', '').replace('-benchmark', '')
+    way = peer.replace('torch-', '')
     return ['%s %s' % (rate(gflops), found[-1]['implementation']),
             '%s %s' % (marked('%.2f' % times_peer, times_peer, gpu.LAYER_BAR), way)]
 
@@ -116,7 +116,7 @@ def memory(records):
 
 def about(records):
     machine = next((r for r in records if r['bench'] == 'gpu'), {})
-    device = next((r for r in records if r['bench'] == 'device'), {})
+    device = next((r for r in records if r['bench'] == 'device' and r.get('default')), {})
     copy = next((r for r in records if r['bench'] == 'copy'), {})
     words = [device.get('name') or machine.get('device', '?'), device.get('version', '')]
     words += ['PyTorch %s on %s' % (machine.get('torch', '?'), machine.get('gpu') or machine.get('peer', '?'))]

@@ -2,8 +2,6 @@
 /* Networks: inference and training steps. */
 #include "bench.h"
 
-#include <stdlib.h>
-
 #define SMALL_WORK 1e7 /* multiply-adds an image */
 
 linnet_status bench_engine_run(void *context)
@@ -69,7 +67,7 @@ int bench_engine_start(bench_engine *b, const char *name, int train, int64_t bat
     if (code == EXIT_GO_ON && train && !b->e.model.loss.id)
         code = cli_fail(EXIT_USAGE, "%s has no classes to be trained for", name);
     if (code == EXIT_GO_ON)
-        code = sample_new(&b->e.model, batch, &b->sample);
+        code = sample_new(&b->e.model, b->e.device, batch, &b->sample);
     if (code != EXIT_GO_ON)
         return code;
     if (train) {
@@ -78,7 +76,7 @@ int bench_engine_start(bench_engine *b, const char *name, int train, int64_t bat
     }
     b->sample.batch.feed_count = 1; /* without labels the loss is left out */
     b->output = find_output(&b->e.model, batch, &b->score_bytes);
-    b->scores = malloc(b->score_bytes);
+    b->scores = linnet_pinned_new(b->e.device, b->score_bytes);
     return b->scores ? EXIT_GO_ON : cli_fail(EXIT_NO_MEMORY, "no memory for the scores");
 }
 
@@ -86,7 +84,7 @@ void bench_engine_stop(bench_engine *b)
 {
     linnet_optimizer_free(&b->sgd);
     sample_free(&b->sample);
-    free(b->scores);
+    linnet_pinned_free(b->scores);
     engine_close(&b->e);
 }
 

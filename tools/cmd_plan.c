@@ -10,7 +10,7 @@ static int describe(engine *e, int64_t batch, bool train)
 {
     sample_batch sample;
     char *text = NULL;
-    int code = sample_new(&e->model, batch, &sample);
+    int code = sample_new(&e->model, e->device, batch, &sample);
     if (code != EXIT_GO_ON)
         return code;
     if (train) {

@@ -147,7 +147,7 @@ static void fill_noise(float *pixels, int64_t count, int32_t *labels, int64_t si
         labels[i] = (int32_t)(i % classes);
 }
 
-int sample_new(const linnet_model *model, int64_t size, sample_batch *out)
+int sample_new(const linnet_model *model, linnet_device *device, int64_t size, sample_batch *out)
 {
     linnet_tensor image = {.type = LINNET_F32}, label = {.type = LINNET_I32, .rank = 1, .dims = {size}};
     int64_t logits[LINNET_MAX_RANK] = {0};
@@ -156,8 +156,8 @@ int sample_new(const linnet_model *model, int64_t size, sample_batch *out)
     image.dims[0] = size;
     linnet_value_shape(model->net, model->logits, logits);
     int64_t count = linnet_tensor_count(&image), classes = model->logits.id ? logits[1] : 1;
-    out->memory[0] = image.data = count > 0 ? calloc((size_t)count, sizeof(float)) : NULL;
-    out->memory[1] = label.data = calloc((size_t)size, sizeof(int32_t));
+    out->memory[0] = image.data = count > 0 ? linnet_pinned_new(device, (size_t)count * sizeof(float)) : NULL;
+    out->memory[1] = label.data = linnet_pinned_new(device, (size_t)size * sizeof(int32_t));
     if (!image.data || !label.data) {
         sample_free(out);
         return cli_fail(EXIT_NO_MEMORY, "no memory for a batch of %lld", (long long)size);
@@ -171,7 +171,7 @@ int sample_new(const linnet_model *model, int64_t size, sample_batch *out)
 
 void sample_free(sample_batch *sample)
 {
-    free(sample->memory[0]);
-    free(sample->memory[1]);
+    linnet_pinned_free(sample->memory[0]);
+    linnet_pinned_free(sample->memory[1]);
     memset(sample, 0, sizeof *sample);
 }

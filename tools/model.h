@@ -64,12 +64,13 @@ const char *engine_device(const engine *e);
 /* Nodes of the last plan that ran elsewhere. */
 uint32_t engine_fallbacks(const engine *e);
 
-/* Host tensors for one batch of the model's own inputs, filled with noise; release with sample_free. */
+/* Host tensors for one batch of the model's own inputs, filled with noise, in memory pinned for the device; release
+   with sample_free. */
 typedef struct sample_batch {
     linnet_batch batch;
     void *memory[2];
 } sample_batch;
-int sample_new(const linnet_model *model, int64_t size, sample_batch *out);
+int sample_new(const linnet_model *model, linnet_device *device, int64_t size, sample_batch *out);
 void sample_free(sample_batch *sample);
 
 #endif

@@ -93,6 +93,8 @@ static const linnet_backend backend = {
     .prepare = linnet_cl_prepare,
     .kernels = linnet_cl_kernels,
     .prefer = linnet_cl_prefer,
+    .pinned_new = linnet_cl_pinned_new,
+    .pinned_free = linnet_cl_pinned_free,
 };
 
 LINNET_API const linnet_backend *linnet_backend_query(uint32_t host_abi, const linnet_host *host);

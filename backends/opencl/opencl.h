@@ -140,10 +140,11 @@ struct linnet_backend_device {
     size_t max_group;           /* work-items in a group, first dimension */
     uint64_t local_memory;      /* bytes */
     atomic_int tile_most;       /* of tiles in local memory (tile.clh): 128, 64; 0: there are none */
-    pthread_mutex_t lock;       /* of programs */
+    pthread_mutex_t lock;       /* of programs and pinned */
     uint32_t quirks;            /* LINNET_CL_QUIRK_... */
     atomic_uint_fast64_t plain; /* bit k: plans of layer kind k (0: optimisers) are built without optimisation */
     cl_program programs[2][LINNET_CL_PROGRAM_COUNT]; /* usual and plain; built at first use, kept until close */
+    struct linnet_cl_pinned *pinned;                 /* what pinned_new gave, the last first */
     atomic_bool used_clblast;
 };
 
@@ -188,7 +189,7 @@ struct linnet_backend_queue {
     linnet_backend_device *device;
     cl_command_queue queue;
     bool timestamps;
-    bool is_busy;                 /* false: what was enqueued is done, that is known */
+    bool is_busy;                 /* false: what was enqueued is done, that is known, or is an upload by itself */
     linnet_cl_commands *commands; /* with timestamps: what was enqueued; NULL: nothing yet */
     linnet_cl_staging *staging;   /* copies of uploaded data that the device has not read yet */
     uint64_t staging_bytes;
@@ -196,6 +197,11 @@ struct linnet_backend_queue {
     linnet_cl_optimizers *optimizers; /* NULL until the first step */
     linnet_cl_converters *converters; /* NULL until the first conversion */
 };
+
+/* pinned.c: memory of the host that transfers go from and to without a copy on it. */
+typedef struct linnet_cl_pinned linnet_cl_pinned;
+linnet_status linnet_cl_pinned_new(linnet_backend_device *device, uint64_t bytes, void **out);
+void linnet_cl_pinned_free(linnet_backend_device *device, void *memory);
 
 struct linnet_backend_event {
     linnet_backend_device *device;

@@ -5,6 +5,10 @@
  * through memory that the driver maps (mapped.c). When too much lies aside, the upload waits for the oldest copy to be
  * read: the host stays a few uploads ahead, not more. Where no work is before it, as when weights are set, it is
  * written as it lies, and copied once: on processors mapping it would copy as often.
+ *
+ * An upload with an event is from memory that the driver reads by itself (pinned.c). Where no work is before it, it is
+ * sent from there and the event says when it has been read; else it is copied aside like any other, since its event
+ * would be a wait for all that work.
  */
 #include "opencl.h"
 
@@ -177,6 +181,24 @@ static linnet_status enqueued(linnet_backend_queue *queue, const char *what, con
     return LINNET_OK;
 }
 
+/* From where it lies, by a caller's event or waiting for it. */
+static linnet_status upload_direct(linnet_backend_queue *queue, linnet_view destination, const void *source,
+                                   uint64_t bytes, linnet_backend_event **out_event)
+{
+    bool was_busy = queue->is_busy;
+    linnet_status status = make_event(queue, out_event);
+    if (status)
+        return status;
+    cl_event event = NULL;
+    cl_int error = clEnqueueWriteBuffer(queue->queue, destination.buffer->memory, out_event ? CL_FALSE : CL_TRUE,
+                                        (size_t)destination.offset, (size_t)bytes, source, 0, NULL,
+                                        out_event ? &event : linnet_cl_event_for(queue, &event));
+    status = enqueued(queue, "upload", "clEnqueueWriteBuffer", error, event, out_event);
+    if (!status)
+        queue->is_busy = was_busy && out_event;
+    return status;
+}
+
 linnet_status linnet_cl_upload(linnet_backend_queue *queue, linnet_view destination, const void *source, uint64_t bytes,
                                linnet_backend_event **out_event)
 {
@@ -186,20 +208,12 @@ linnet_status linnet_cl_upload(linnet_backend_queue *queue, linnet_view destinat
     if (status || (bytes == 0 && !out_event))
         return status;
     bool done = false;
-    if (!out_event && queue->device->transfers != LINNET_CL_TRANSFERS_PLAIN)
+    bool direct = out_event && is_idle(queue);
+    if (!direct && queue->device->transfers != LINNET_CL_TRANSFERS_PLAIN)
         status = linnet_cl_mapped_upload(queue, destination, source, bytes, &done);
-    if (!status && !done && !out_event && !is_idle(queue))
+    if (!status && !done && !direct && !is_idle(queue))
         status = upload_staged(queue, destination, source, bytes, &done);
-    if (status || done)
-        return status;
-    status = make_event(queue, out_event);
-    if (status)
-        return status;
-    cl_event event = NULL;
-    cl_int error = clEnqueueWriteBuffer(queue->queue, destination.buffer->memory, out_event ? CL_FALSE : CL_TRUE,
-                                        (size_t)destination.offset, (size_t)bytes, source, 0, NULL,
-                                        out_event ? &event : linnet_cl_event_for(queue, &event));
-    return enqueued(queue, "upload", "clEnqueueWriteBuffer", error, event, out_event);
+    return status || done ? status : upload_direct(queue, destination, source, bytes, out_event);
 }
 
 linnet_status linnet_cl_read(linnet_backend_queue *queue, linnet_view source, void *destination, uint64_t bytes,

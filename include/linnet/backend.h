@@ -299,9 +299,9 @@ typedef struct linnet_backend {
     void (*queue_free)(linnet_backend_queue *queue); /* accepts NULL; waits for what is under way */
     /* out_event: NULL, or where the event goes; a backend without events sets it to NULL and has finished when it
        returns. In order with everything else on the queue. upload may return before the copy, then the source must stay
-       as it is until an event behind it or finish; with out_event NULL it has been read when upload returns. A call
-       that fails sets it to NULL, too, where nothing is under way; else the caller's memory is the device's from then
-       on. */
+       as it is until its event, one behind it or finish; with out_event NULL, or where it was set to NULL, it has been
+       read when upload returns. A call that fails sets it to NULL, too, where nothing is under way; else the caller's
+       memory is the device's from then on. */
     linnet_status (*upload)(linnet_backend_queue *queue, linnet_view destination, const void *source, uint64_t bytes,
                             linnet_backend_event **out_event);
     /* With out_event NULL: returns when the data is there. Else when the event has been waited for. */
@@ -399,6 +399,12 @@ typedef struct linnet_backend {
      * kernels (names as above) wherever they can do it and only its size would speak for others. NULL: as ever. What is
      * compared at first use is small; the plan that it is compared for need not be. Optional. */
     void (*prefer)(linnet_backend_device *device, const char *kernels);
+    /* Memory of the host, bytes of it (> 0, contents undefined, aligned to 64), that transfers go from and to without
+       being copied on the host first: upload is then asked for an event. LINNET_UNSUPPORTED: none for this device;
+       LINNET_OUT_OF_MEMORY: no more. Freed before close and once what uses it is done; free accepts NULL. Any thread.
+       NULL, both: the host takes its own. */
+    linnet_status (*pinned_new)(linnet_backend_device *device, uint64_t bytes, void **out);
+    void (*pinned_free)(linnet_backend_device *device, void *memory);
 } linnet_backend;
 
 enum { LINNET_PLAIN_OPTIMIZER = 0 };

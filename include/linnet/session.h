@@ -73,7 +73,7 @@ LINNET_API void linnet_session_set_lazy(linnet_session *session, int on);
 /* ---- Running ---- */
 
 /* Runs the net forward. Feeds are host tensors named as the net's inputs, dimension 0 the batch; read before it
- * returns. */
+   returns. From pinned memory (linnet_pinned_new) they are sent without being copied first. */
 LINNET_API linnet_status linnet_forward(linnet_session *session, const linnet_batch *batch);
 /* Gradients of loss, a scalar of the last forward. Adds to parameter gradients (linnet_zero_grad clears them) and
    overwrites gradients of values. Once per loss and forward. Behind a forward that failed: the same status, and its

@@ -13,9 +13,10 @@ struct linnet_device {
     uint32_t index; /* among the backend's devices */
     int references; /* atomic */
     char label[288];
-    struct linnet_tuned *tuned; /* measured costs; NULL until someone asks: tuner.h */
-    struct linnet_trust *trust; /* what was checked on it; NULL until someone asks: verify/trust.h */
-    const char *plugin_path;    /* the file; belongs to the context */
+    struct linnet_tuned *tuned;   /* measured costs; NULL until someone asks: tuner.h */
+    struct linnet_trust *trust;   /* what was checked on it; NULL until someone asks: verify/trust.h */
+    struct linnet_pinned *pinned; /* memory page-locked for it: pinned.c */
+    const char *plugin_path;      /* the file; belongs to the context */
 };
 
 /* One more hold on an open device; returns it. */

@@ -2,6 +2,8 @@
 /* Sessions: making, settings, the cache of plans, forward and backward. */
 #include "profile.h"
 
+#include "../device/pinned.h"
+
 #include <string.h>
 
 #define SESSION_OUT_OF_MEMORY(s) linnet_fail((s)->context, LINNET_OUT_OF_MEMORY, "no memory for a session")
@@ -384,9 +386,29 @@ linnet_status linnet_session_plan(linnet_session *session, const linnet_batch *b
 
 /* ---- Forward and backward ---- */
 
+/* Feeds that are sent from where they lie. */
+typedef struct sendings {
+    uint32_t count;
+    const linnet_device *devices[LINNET_MAX_FEEDS];
+    linnet_backend_event *events[LINNET_MAX_FEEDS];
+} sendings;
+
+/* Until the caller's memory has been read. Of what failed before, status, the sentence stays. */
+static linnet_status await_sendings(linnet_session *session, const sendings *sent, linnet_status status)
+{
+    for (uint32_t i = 0; i < sent->count; i++) {
+        const linnet_device *device = sent->devices[i];
+        linnet_status end = device->backend->event_wait(sent->events[i]);
+        device->backend->event_free(sent->events[i]);
+        if (status == LINNET_OK)
+            status = linnet_device_check(session->context, device, end, "writing an input");
+    }
+    return status;
+}
+
 /* Number index of the plan's feeds: from the caller's memory on the device, or from the host. */
 static linnet_status take_feed(linnet_session *session, const linnet_plan *plan, uint32_t index,
-                               const linnet_feed *feed)
+                               const linnet_feed *feed, sendings *sent)
 {
     uint32_t tensor = plan->instances[index].tensor; /* feeds are the first instances */
     const linnet_place *place = &session->places[plan->tensors[tensor].place];
@@ -396,19 +418,26 @@ static linnet_status take_feed(linnet_session *session, const linnet_plan *plan,
     linnet_profile_begin(session, plan->tensors[tensor].place);
     if (binding)
         return linnet_profile_end(session, linnet_binding_copy(session, binding, plan, tensor), "copy", name, bytes);
+    linnet_backend_event *event = NULL;
+    bool is_pinned = linnet_pinned_has(place->device, feed->tensor.data, bytes);
     linnet_status status =
         linnet_device_check(session->context, place->device,
                             place->device->backend->upload(place->queue, linnet_plan_view(session, plan, tensor),
-                                                           feed->tensor.data, bytes, NULL),
+                                                           feed->tensor.data, bytes, is_pinned ? &event : NULL),
                             "writing an input");
+    if (event) {
+        sent->devices[sent->count] = place->device;
+        sent->events[sent->count++] = event;
+    }
     return linnet_profile_end(session, status, "upload", name, bytes);
 }
 
-static linnet_status take_feeds(linnet_session *session, const linnet_plan *plan, const linnet_feed *const *list)
+static linnet_status take_feeds(linnet_session *session, const linnet_plan *plan, const linnet_feed *const *list,
+                                sendings *sent)
 {
     linnet_status status = LINNET_OK;
     for (uint32_t i = 0; i < plan->feed_count && status == LINNET_OK; i++)
-        status = take_feed(session, plan, i, list[i]);
+        status = take_feed(session, plan, i, list[i], sent);
     return status;
 }
 
@@ -438,6 +467,7 @@ static linnet_status forward(linnet_session *session, const linnet_batch *batch)
     feeds wanted;
     const linnet_feed *list[LINNET_MAX_FEEDS];
     linnet_plan *plan = NULL;
+    sendings sent = {.count = 0};
     session->current = NULL;
     linnet_status status = linnet_session_check(session);
     if (status == LINNET_OK)
@@ -447,11 +477,12 @@ static linnet_status forward(linnet_session *session, const linnet_batch *batch)
     if (status == LINNET_OK)
         status = update_derived(session, plan);
     if (status == LINNET_OK)
-        status = take_feeds(session, plan, list);
+        status = take_feeds(session, plan, list, &sent);
     if (status == LINNET_OK && session->settings.behaviour == LINNET_TRAIN)
         begin_training_step(session);
     if (status == LINNET_OK)
         status = linnet_plan_run(session, plan, 0);
+    status = await_sendings(session, &sent, status);
     if (status == LINNET_OK) {
         session->current = plan;
         session->backward_done = 0;

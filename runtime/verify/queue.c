@@ -159,11 +159,42 @@ static void check_transfers_with_events(mirror *m)
                 ok(m, m->backend->event_wait(read), "event_wait");
     if (fine && memcmp(m->scratch, m->wanted[0] + m->alignment, (size_t)bytes) != 0)
         linnet_check_fail(m->check, "a read's event was waited for, but the data is not there");
-    if (fine)
+    if (fine && uploaded)
         ok(m, m->backend->event_wait(uploaded), "event_wait of an older event");
     free_event(m, uploaded);
     free_event(m, read);
     free_event(m, NULL);
+}
+
+/* Memory that transfers go from and to without a copy: with work before them, and without. */
+static void check_pinned(mirror *m)
+{
+    void *memory = NULL;
+    if (!m->backend->pinned_new || m->backend->pinned_new(m->handle, BUFFER_BYTES, &memory) == LINNET_UNSUPPORTED)
+        return;
+    if (!ok(m, memory ? LINNET_OK : LINNET_OUT_OF_MEMORY, "pinned_new"))
+        return;
+    bool fine = true;
+    for (uint32_t i = 0; i < EVENTS && fine; i++) {
+        linnet_backend_event *uploaded = NULL;
+        linnet_view view = {m->buffers[0], i * m->alignment};
+        uint64_t bytes = BUFFER_BYTES - view.offset;
+        m->check->result->runs++;
+        fine = i % 2 ? do_fill(m, 0, 0, BUFFER_BYTES) : ok(m, m->backend->finish(m->queue), "finish");
+        memset(m->wanted[0] + view.offset, (int)i + 1, (size_t)bytes);
+        memset(memory, (int)i + 1, (size_t)bytes);
+        fine = fine && ok(m, m->backend->upload(m->queue, view, memory, bytes, &uploaded), "upload") &&
+               (!uploaded || ok(m, m->backend->event_wait(uploaded), "event_wait"));
+        free_event(m, uploaded);
+        memset(memory, 0xEE, BUFFER_BYTES);
+        fine = fine && check_read(m, 0, 0, BUFFER_BYTES, "an upload from pinned memory") &&
+               ok(m, m->backend->read(m->queue, view, memory, bytes, NULL), "read");
+        if (fine && memcmp(memory, m->wanted[0] + view.offset, (size_t)bytes) != 0)
+            linnet_check_fail(m->check, "a read to pinned memory does not show what was written");
+    }
+    ok(m, m->backend->finish(m->queue), "finish");
+    m->backend->pinned_free(m->handle, memory);
+    m->backend->pinned_free(m->handle, NULL);
 }
 
 static void check_times(mirror *m)
@@ -229,6 +260,7 @@ static void check_events(mirror *m)
         return;
     if (do_upload(m, 0, 0, BUFFER_BYTES)) {
         check_transfers_with_events(m);
+        check_pinned(m);
         check_times(m);
         check_commands(m);
     }

@@ -92,7 +92,7 @@ linnet_status linnet_extractor_open(linnet_context *context, const linnet_featur
     out->height = picture->dims[1];
     out->width = picture->dims[2];
     out->count = (size_t)linnet_tensor_count(picture);
-    out->input = linnet_allocate(out->count, sizeof *out->input);
+    out->input = linnet_pinned_new(source->device, out->count * sizeof *out->input);
     if (!out->input)
         return linnet_fail(context, LINNET_OUT_OF_MEMORY, "no memory for a picture");
     out->device = source->device;
@@ -115,7 +115,7 @@ void linnet_extractor_close(linnet_extractor *e)
 {
     linnet_session_free(&e->session);
     linnet_model_free(&e->model);
-    linnet_release(e->input);
+    linnet_pinned_free(e->input);
     e->input = NULL;
 }
 

@@ -18,7 +18,8 @@ linnet_objective *linnet_objective_new(linnet_context *context, const linnet_fea
         return NULL;
     }
     linnet_status status = linnet_extractor_open(context, source, picture, &o->extractor);
-    o->gradient = linnet_allocate(o->extractor.count, sizeof *o->gradient);
+    if (status == LINNET_OK)
+        o->gradient = linnet_pinned_new(source->device, o->extractor.count * sizeof *o->gradient);
     if (status == LINNET_OK && !o->gradient)
         status = linnet_fail(context, LINNET_OUT_OF_MEMORY, "no memory for a gradient");
     if (status != LINNET_OK)
@@ -36,7 +37,7 @@ void linnet_objective_free(linnet_objective **objective)
     linnet_targets_release(o->targets, o->target_count);
     for (size_t i = 0; i < o->term_count; i++)
         linnet_release(o->terms[i].layer);
-    linnet_release(o->gradient);
+    linnet_pinned_free(o->gradient);
     linnet_release(o);
 }
 
@@ -138,7 +139,8 @@ static linnet_status read_gradient(linnet_objective *o, float *out_gradient)
     size_t bytes = e->count * sizeof *out_gradient;
     bool has_features = o->target_count > 0;
     linnet_status status = LINNET_OK;
-    memset(out_gradient, 0, bytes);
+    if (!has_features)
+        memset(out_gradient, 0, bytes);
     if (has_features)
         status = linnet_session_read_gradient(e->session, e->model.image, o->gradient, bytes);
     if (status == LINNET_OK && has_features)
@@ -164,10 +166,14 @@ linnet_status linnet_objective_evaluate(void *objective, const float *picture, f
     linnet_status status = linnet_forward(session, &batch);
     if (status == LINNET_OK)
         status = linnet_backward(session, o->total);
+    linnet_reading *reading = NULL;
     if (status == LINNET_OK)
-        status = linnet_session_read(session, o->total, &total, sizeof total);
+        status = linnet_session_read_later(session, o->total, &total, sizeof total, &reading);
     if (status == LINNET_OK)
         status = read_gradient(o, out_gradient);
+    linnet_status read = linnet_reading_wait(&reading);
+    if (status == LINNET_OK)
+        status = read;
     o->evaluated = status == LINNET_OK;
     *out_loss = (double)total;
     return status;

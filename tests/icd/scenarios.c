@@ -53,7 +53,8 @@ static linnet_status relu(linnet_context *context, linnet_device *device, outcom
     return status;
 }
 
-/* The same over and over, without waiting but for all results behind the last. */
+/* The same over and over, in turn from pinned and from other memory, without waiting but for what is sent from where it
+   lies, and for all results behind the last. */
 static linnet_status relus(linnet_context *context, linnet_device *device, outcome *out)
 {
     enum { TIMES = 5, COUNT = 12 };
@@ -64,11 +65,14 @@ static linnet_status relus(linnet_context *context, linnet_device *device, outco
     linnet_session *session = linnet_session_new(net, device);
     linnet_batch batch = {.struct_size = sizeof batch, .feed_count = 1, .size = 1};
     batch.feeds[0] = (linnet_feed){"x", {.type = LINNET_F32, .rank = 4, .dims = {1, COUNT, 1, 1}, .data = values}};
-    linnet_status status = session ? LINNET_OK : linnet_context_last_status(context);
+    float *pinned = session ? linnet_pinned_new(device, sizeof values) : NULL;
+    linnet_status status = pinned ? LINNET_OK : linnet_context_last_status(context);
     out->count = (size_t)TIMES * COUNT;
     for (int t = 0; t < TIMES && status == LINNET_OK; t++) {
+        float *from = t % 2 ? values : pinned;
         for (int i = 0; i < COUNT; i++)
-            values[i] = (float)(i * (t + 1) % 7 - 3);
+            from[i] = (float)(i * (t + 1) % 7 - 3);
+        batch.feeds[0].tensor.data = from;
         status = linnet_forward(session, &batch);
         if (status == LINNET_OK)
             status = linnet_session_read_later(session, y, out->values + t * COUNT, sizeof values, &readings[t]);
@@ -79,6 +83,7 @@ static linnet_status relus(linnet_context *context, linnet_device *device, outco
     }
     linnet_session_free(&session);
     linnet_net_free(&net);
+    linnet_pinned_free(pinned);
     return status;
 }
 

@@ -146,6 +146,41 @@ static void uploads_of_many_sizes(linnet_device *device)
     free(values);
 }
 
+/* From pinned memory: waited for by itself where the device has nothing else to do, else copied aside. Where there is
+   none, the memory is as any other. */
+static void pinned_uploads(linnet_device *device)
+{
+    enum { SIDE = 500, BYTES = SIDE * SIDE * sizeof(float) };
+    linnet_net *net = linnet_net_new(NULL);
+    linnet_value y = linnet_relu(net, linnet_input(net, "x", 1, SIDE, SIDE));
+    linnet_session *session = linnet_session_new(net, device);
+    int64_t maps = icd->maps;
+    float *values = linnet_pinned_new(device, BYTES), *found = linnet_pinned_new(device, BYTES);
+    const char *variant = getenv("LINNET_OPENCL_VARIANT");
+    check((icd->maps - maps == 2) == (variant && strstr(variant, "apart")), "memory is pinned where it should not be");
+    linnet_batch batch = {.struct_size = sizeof batch, .feed_count = 1, .size = 1};
+    batch.feeds[0] = (linnet_feed){"x", {.type = LINNET_F32, .rank = 4, .dims = {1, 1, SIDE, SIDE}, .data = values}};
+    check(y.id && session && values && found, "pinned memory");
+    for (int i = 0; i < 4; i++) {
+        int64_t before = icd->waits, finished = i % 2 == 0;
+        for (int k = 0; k < SIDE * SIDE; k++)
+            values[k] = (float)(i + k);
+        if (finished)
+            check(linnet_session_finish(session) == LINNET_OK, "a finish");
+        check(linnet_forward(session, &batch) == LINNET_OK, "a forward");
+        check(!i || icd->waits <= before + 2 * finished, "an upload from pinned memory waits for work before it");
+        for (int k = 0; k < SIDE * SIDE; k++)
+            values[k] = -1; /* it has been read */
+        check(i % 2 == 0 || linnet_session_read(session, y, found, BYTES) == LINNET_OK, "a read");
+        check(i % 2 == 0 || (found[0] == (float)i && found[SIDE * SIDE - 1] == (float)(i + SIDE * SIDE - 1)),
+              "other values than those that were fed");
+    }
+    linnet_session_free(&session);
+    linnet_net_free(&net);
+    linnet_pinned_free(values);
+    linnet_pinned_free(found);
+}
+
 int main(int argc, char **argv)
 {
     const char *required = getenv("LINNET_REQUIRE");
@@ -167,6 +202,7 @@ int main(int argc, char **argv)
         losses_later(device, profile, wanted);
     large_uploads(device);
     uploads_of_many_sizes(device);
+    pinned_uploads(device);
     const char *variant = getenv("LINNET_OPENCL_VARIANT");
     check((icd->maps > 0) == (variant && (strstr(variant, "mapped") || strstr(variant, "apart"))),
           "memory is mapped where it should not be, or is not");

@@ -186,7 +186,9 @@ AT(linnet_backend, describe, 312);
 AT(linnet_backend, prepare, 320);
 AT(linnet_backend, kernels, 328);
 AT(linnet_backend, prefer, 336);
-SIZE(linnet_backend, 344);
+AT(linnet_backend, pinned_new, 344);
+AT(linnet_backend, pinned_free, 352);
+SIZE(linnet_backend, 360);
 
 AT(linnet_native_objects, struct_size, 0);
 AT(linnet_native_objects, reserved, 4);

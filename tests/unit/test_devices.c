@@ -127,6 +127,54 @@ static void devices_work_from_several_threads(void **state)
     for_every_device(check_threads);
 }
 
+/* ---- Memory ---- */
+
+/* It keeps its device open, and what lies there is fed like anything else. */
+static void check_pinned(linnet_context *context, const char *selection)
+{
+    enum { COUNT = 1000 };
+    linnet_device *device = open_or_fail(context, selection);
+    const linnet_backend *backend = device->backend;
+    float *memory = linnet_pinned_new(device, COUNT * sizeof(float)), *more = linnet_pinned_new(device, 1);
+    assert_true(memory && more && (uintptr_t)memory % 64 == 0);
+    linnet_net *net = linnet_net_new(context);
+    linnet_value y = linnet_relu(net, linnet_input(net, "x", COUNT, 1, 1));
+    linnet_session *session = linnet_session_new(net, device);
+    linnet_batch batch = {.struct_size = sizeof batch, .feed_count = 1, .size = 1};
+    batch.feeds[0] = (linnet_feed){"x", {.type = LINNET_F32, .rank = 4, .dims = {1, COUNT, 1, 1}, .data = memory}};
+    for (int i = 0; i < COUNT; i++)
+        memory[i] = (float)(i - 500);
+    assert_int_equal(linnet_forward(session, &batch), LINNET_OK);
+    memset(memory, 0xff, COUNT * sizeof(float));
+    assert_int_equal(linnet_session_read(session, y, memory, COUNT * sizeof(float)), LINNET_OK);
+    for (int i = 0; i < COUNT; i++)
+        assert_true(memory[i] == (float)(i < 500 ? 0 : i - 500));
+    assert_null(linnet_pinned_new(device, 0));
+    assert_int_equal(linnet_context_last_status(context), LINNET_INVALID);
+    assert_null(linnet_pinned_new(device, SIZE_MAX - 1));
+    assert_int_equal(linnet_context_last_status(context), LINNET_OUT_OF_MEMORY);
+    linnet_session_free(&session);
+    linnet_net_free(&net);
+    linnet_device_close(&device);
+    linnet_pinned_free(memory);
+    memset(more, 1, 1);
+    linnet_pinned_free(more);
+    linnet_pinned_free(NULL);
+    if (backend->live_objects && backend->live_objects() != 0)
+        fail_msg("%s: %llu objects are left", selection, (unsigned long long)backend->live_objects());
+}
+
+/* With OpenCL devices that pin some, and those that do not. */
+static void pinned_memory_is_memory(void **state)
+{
+    (void)state;
+    for_every_device(check_pinned);
+    setenv("LINNET_OPENCL_VARIANT", "transfers=apart", 1);
+    for_every_device(check_pinned);
+    unsetenv("LINNET_OPENCL_VARIANT");
+    assert_null(linnet_pinned_new(NULL, 1));
+}
+
 /* ---- Results ---- */
 
 enum { STEPS = 4, BATCH = 23, WEIGHTS = 61706 };
@@ -264,6 +312,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(closing_gives_everything_back),
         cmocka_unit_test(devices_work_from_several_threads),
+        cmocka_unit_test(pinned_memory_is_memory),
         cmocka_unit_test(results_do_not_depend_on_the_number_of_threads),
         cmocka_unit_test(pictures_do_not_depend_on_the_number_of_threads),
     };

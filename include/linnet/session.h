@@ -66,6 +66,10 @@ LINNET_API void linnet_session_set_parameter_gradients(linnet_session *session, 
 LINNET_API linnet_status linnet_session_add_loss(linnet_session *session, linnet_value loss);
 /* Keeps a value readable after every run (outputs are anyway). */
 LINNET_API linnet_status linnet_session_keep(linnet_session *session, linnet_value value);
+/* Constant: what the input is fed with stays as it is as long as it lies where it lies. It is sent to the device once,
+   and anew from another address or where the device has it no more (other shapes ran in between, a call failed). on 0
+   (the default): every forward sends it. */
+LINNET_API linnet_status linnet_session_set_constant(linnet_session *session, linnet_value input, int on);
 /* Lazy: a forward computes kept values, values given to linnet_session_add_loss, and what these are computed from; the
    rest of the net, its outputs too, is left out, and need not even fit the input. Default: off, everything runs. */
 LINNET_API void linnet_session_set_lazy(linnet_session *session, int on);
@@ -180,8 +184,8 @@ typedef struct linnet_tune_options {
     uint32_t struct_size;
     uint32_t reserved;
     double seconds; /* for each implementation; default 0.02 */
-    /* Called before each implementation is measured, those of the layer that takes the most time first, and of it the cheapest; other than 0
-       stops. NULL: nobody wants to know. */
+    /* Called before each implementation is measured, those of the layer that takes the most time first, and of it the
+       cheapest; other than 0 stops. NULL: nobody wants to know. */
     int (*progress)(void *context, size_t done, size_t all, const char *layer);
     void *context;
 } linnet_tune_options;
@@ -196,7 +200,8 @@ typedef struct linnet_tune_report {
    once, and compares it with the first that accepts: of kernels that a driver compiled here, the first that the
    comparison with the reference at first use (LINNET_CHECK) has found right. From then on this session's devices, as
    long as they are open, choose by what was measured; plans are made anew. options may be NULL. LINNET_END: progress
-   stopped it; what was measured until then counts; of the layer on the way where that is below what is estimated for the rest. */
+   stopped it; what was measured until then counts; of the layer on the way where that is below what is estimated for
+   the rest. */
 LINNET_API linnet_status linnet_session_tune(linnet_session *session, const linnet_batch *batch,
                                              const linnet_tune_options *options, linnet_tune_report *out_report);
 /* Keeps it in the cache directory, for every session on these devices from then on. */

@@ -130,7 +130,8 @@ typedef struct linnet_plan {
     uint32_t feed_count;
     uint32_t *feed_values; /* net values that are fed */
     linnet_shape *feed_shapes;
-    uint64_t last_use; /* for the cache */
+    const void *fed[LINNET_MAX_FEEDS]; /* of constant feeds: where what the device has of them came from, or NULL */
+    uint64_t last_use;                 /* for the cache */
 
     linnet_plan_tensor *tensors;
     size_t tensor_count, tensor_capacity;

@@ -2,6 +2,8 @@
 /* Running a plan: a walk over its steps. No allocation, no look-up by name, no lock. */
 #include "session.h"
 
+#include <string.h>
+
 static const linnet_view absent;
 
 linnet_view linnet_plan_view(const linnet_session *session, const linnet_plan *plan, uint32_t index)
@@ -77,6 +79,7 @@ linnet_status linnet_plan_resolve(linnet_session *session, linnet_plan *plan)
         return status;
     for (size_t i = 0; i < plan->step_count; i++)
         resolve_step(session, plan, &plan->steps[i]);
+    memset(plan->fed, 0, sizeof plan->fed);
     plan->arena_generation = session->arena_generation;
     return LINNET_OK;
 }

@@ -68,6 +68,7 @@ void linnet_session_free(linnet_session **session)
         linnet_place_free(s, &s->places[i]);
     linnet_release(s->node_place);
     linnet_settings_free(&s->settings);
+    linnet_release(s->constants.values);
     linnet_release(s);
 }
 
@@ -174,6 +175,28 @@ linnet_status linnet_session_keep(linnet_session *session, linnet_value value)
     if (!session)
         return linnet_session_check(session);
     return list_add(session, &session->settings.kept, value);
+}
+
+linnet_status linnet_session_set_constant(linnet_session *session, linnet_value input, int on)
+{
+    if (!session)
+        return linnet_session_check(session);
+    linnet_value_list *list = &session->constants;
+    bool is_input = input.id >= 1 && input.id <= session->value_count &&
+                    session->net->values[input.id - 1].kind == LINNET_VALUE_INPUT;
+    if (!is_input)
+        return linnet_fail(session->context, LINNET_INVALID, "only an input of the session's net can be constant");
+    size_t i = 0;
+    while (i < list->count && list->values[i] != input.id - 1)
+        i++;
+    bool is_there = i < list->count;
+    if (on && !is_there && !linnet_grow(&list->values, &list->capacity, list->count + 1, sizeof *list->values))
+        return SESSION_OUT_OF_MEMORY(session);
+    if (on && !is_there)
+        list->values[list->count++] = input.id - 1;
+    if (!on && is_there)
+        list->values[i] = list->values[--list->count];
+    return LINNET_OK;
 }
 
 /* ---- Feeds ---- */
@@ -407,14 +430,18 @@ static linnet_status await_sendings(linnet_session *session, const sendings *sen
 }
 
 /* Number index of the plan's feeds: from the caller's memory on the device, or from the host. */
-static linnet_status take_feed(linnet_session *session, const linnet_plan *plan, uint32_t index,
-                               const linnet_feed *feed, sendings *sent)
+static linnet_status take_feed(linnet_session *session, linnet_plan *plan, uint32_t index, const linnet_feed *feed,
+                               sendings *sent)
 {
     uint32_t tensor = plan->instances[index].tensor; /* feeds are the first instances */
     const linnet_place *place = &session->places[plan->tensors[tensor].place];
     const linnet_binding *binding = linnet_binding_of(session, plan->feed_values[index]);
     const char *name = session->net->values[plan->feed_values[index]].name;
     uint64_t bytes = plan->tensors[tensor].bytes;
+    bool is_constant = !binding && linnet_value_list_has(&session->constants, plan->feed_values[index]);
+    if (is_constant && plan->fed[index] == feed->tensor.data)
+        return LINNET_OK;
+    plan->fed[index] = is_constant ? feed->tensor.data : NULL; /* where it fails, all are forgotten */
     linnet_profile_begin(session, plan->tensors[tensor].place);
     if (binding)
         return linnet_profile_end(session, linnet_binding_copy(session, binding, plan, tensor), "copy", name, bytes);
@@ -432,10 +459,13 @@ static linnet_status take_feed(linnet_session *session, const linnet_plan *plan,
     return linnet_profile_end(session, status, "upload", name, bytes);
 }
 
-static linnet_status take_feeds(linnet_session *session, const linnet_plan *plan, const linnet_feed *const *list,
+static linnet_status take_feeds(linnet_session *session, linnet_plan *plan, const linnet_feed *const *list,
                                 sendings *sent)
 {
     linnet_status status = LINNET_OK;
+    if (session->arena_user != plan)
+        memset(plan->fed, 0, sizeof plan->fed);
+    session->arena_user = plan;
     for (uint32_t i = 0; i < plan->feed_count && status == LINNET_OK; i++)
         status = take_feed(session, plan, i, list[i], sent);
     return status;
@@ -493,6 +523,8 @@ static linnet_status forward(linnet_session *session, const linnet_batch *batch)
 /* Remembers the first failure of a round for the optimiser's step. */
 static linnet_status note(linnet_session *session, linnet_status status)
 {
+    if (status != LINNET_OK)
+        session->arena_user = NULL;
     if (status != LINNET_OK && session->round_status == LINNET_OK)
         session->round_status = status;
     return status;

@@ -140,6 +140,8 @@ struct linnet_session {
     linnet_choices choices;                /* of the plans so far */
     struct linnet_recorder *recorder;      /* while it is tuned: notes what is asked for */
     linnet_profile *profile;               /* what is recorded; NULL: nothing is */
+    linnet_value_list constants;           /* inputs whose feeds do not change */
+    const linnet_plan *arena_user;         /* whose tensors are in the arena; NULL: nobody's for certain */
     linnet_binding *bindings;              /* inputs in the caller's memory */
     size_t binding_count, binding_capacity;
     linnet_status round_status; /* first failure since zero_gradients, for the optimiser */

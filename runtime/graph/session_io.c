@@ -22,6 +22,8 @@ static linnet_status start_read(linnet_session *session, uint32_t value, uint32_
     linnet_status status =
         linnet_device_check(session->context, place->device,
                             place->device->backend->read(place->queue, view, out, bytes, out_event), "reading");
+    if (status != LINNET_OK)
+        session->arena_user = NULL;
     return linnet_profile_end(session, status, "read", session->net->values[value].name, bytes);
 }
 
@@ -87,7 +89,7 @@ linnet_status linnet_session_read(linnet_session *session, linnet_value value, v
 /* The device writes into memory of the reading's own. Where waiting fails, its driver may still do so: then the reading
    is left to it, and the caller's memory is the caller's. */
 struct linnet_reading {
-    linnet_context *context;
+    linnet_session *session;
     const linnet_device *device;
     linnet_backend_event *event; /* NULL: it is done */
     void *out_data;
@@ -109,7 +111,7 @@ linnet_status linnet_session_read_later(linnet_session *session, linnet_value va
     reading->out_data = out_data;
     reading->bytes = bytes;
     const linnet_plan_tensor *t = &session->current->tensors[tensor];
-    reading->context = session->context;
+    reading->session = session;
     reading->device = session->places[t->place].device;
     status = start_read(session, value.id - 1, t->place, linnet_plan_view(session, session->current, tensor),
                         reading->data, bytes, &reading->event);
@@ -129,11 +131,14 @@ linnet_status linnet_reading_wait(linnet_reading **handle)
     *handle = NULL;
     if (reading->event) {
         const linnet_backend *backend = reading->device->backend;
-        status = linnet_device_check(reading->context, reading->device, backend->event_wait(reading->event), "reading");
+        status = linnet_device_check(reading->session->context, reading->device, backend->event_wait(reading->event),
+                                     "reading");
         backend->event_free(reading->event);
     }
-    if (status != LINNET_OK)
+    if (status != LINNET_OK) {
+        reading->session->arena_user = NULL;
         return status;
+    }
     memcpy(reading->out_data, reading->data, reading->bytes);
     linnet_release(reading);
     return LINNET_OK;

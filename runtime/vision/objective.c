@@ -108,6 +108,8 @@ linnet_status linnet_objective_finish(linnet_objective *o)
         status = linnet_session_want_gradient(e->session, e->model.image);
     if (status == LINNET_OK && o->picture.id)
         status = linnet_session_want_gradient(e->session, o->picture);
+    for (size_t i = 0; i < o->target_count && status == LINNET_OK; i++)
+        status = linnet_session_set_constant(e->session, o->target_inputs[i], 1);
     if (status == LINNET_OK)
         linnet_session_set_gradients(e->session, 1);
     return status;

@@ -21,7 +21,7 @@ struct linnet_objective {
     linnet_value total;
     linnet_term terms[LINNET_MOST_TERMS];
     size_t term_count;
-    linnet_target targets[LINNET_MAX_FEEDS]; /* fed with every evaluation */
+    linnet_target targets[LINNET_MAX_FEEDS]; /* what their inputs are fed with */
     linnet_value target_inputs[LINNET_MAX_FEEDS];
     size_t target_count;
     float *gradient; /* of the net's input */

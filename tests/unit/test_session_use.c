@@ -311,6 +311,58 @@ static void overwritten_values_are_not_readable(void **state)
     linnet_net_free(&net);
 }
 
+/* y = relu(x) + relu(t) of one number each; t is a constant. */
+typedef struct adder {
+    linnet_net *net;
+    linnet_value y, t;
+    linnet_session *session;
+} adder;
+
+static float sum_of(const adder *s, int64_t n, const float *x, const float *t)
+{
+    linnet_batch batch = {.feed_count = 0};
+    float y[4] = {0};
+    FEED(&batch, "x", x, n, 1, 1, 1);
+    FEED(&batch, "t", t, n, 1, 1, 1);
+    assert_ok(linnet_forward(s->session, &batch));
+    assert_ok(linnet_session_read(s->session, s->y, y, (size_t)n * sizeof *y));
+    return y[0];
+}
+
+static void constants_are_sent_when_they_have_to_be(void **state)
+{
+    float x[4] = {1, 2, 3, 4}, t[4] = {10, 20, 30, 40}, other[4] = {100, 200, 300, 400};
+    adder s = {.net = linnet_net_new(NULL)};
+    linnet_value left = linnet_relu(s.net, linnet_input(s.net, "x", 1, 1, 1));
+    s.t = linnet_input(s.net, "t", 1, 1, 1);
+    s.y = linnet_add(s.net, left, linnet_relu(s.net, s.t));
+    s.session = linnet_session_new(s.net, DEVICE(state));
+    assert_ok(linnet_session_set_constant(s.session, s.t, 1));
+    assert_ok(linnet_session_set_constant(s.session, s.t, 1));
+    assert_true(sum_of(&s, 1, x, t) == 11);
+    t[0] = 11; /* which may not be done */
+    assert_true(sum_of(&s, 1, x + 1, t) == 12);
+    assert_true(sum_of(&s, 1, x, other) == 101);
+    assert_true(sum_of(&s, 1, x, t) == 12);
+    t[0] = 12;
+    assert_true(sum_of(&s, 1, x, t) == 12);
+    assert_true(sum_of(&s, 4, x, other) == 101); /* in the same memory */
+    assert_true(sum_of(&s, 1, x, t) == 13);
+    t[0] = 13;
+    assert_fails(linnet_forward(s.session, &(linnet_batch){.feed_count = 0}), LINNET_INVALID, "no input");
+    assert_true(sum_of(&s, 1, x, t) == 14);
+    assert_ok(linnet_session_set_constant(s.session, s.t, 0));
+    t[0] = 14;
+    assert_true(sum_of(&s, 1, x, t) == 15);
+    assert_ok(linnet_session_set_constant(s.session, s.t, 1)); /* a forward without was not a promise */
+    t[0] = 15;
+    assert_true(sum_of(&s, 1, x, t) == 16);
+    assert_fails(linnet_session_set_constant(s.session, s.y, 1), LINNET_INVALID, "only an input");
+    assert_fails(linnet_session_set_constant(NULL, s.t, 1), LINNET_INVALID, "there is no session");
+    linnet_session_free(&s.session);
+    linnet_net_free(&s.net);
+}
+
 static void a_net_that_grew_is_refused(void **state)
 {
     classifier c = classifier_new(DEVICE(state));
@@ -427,6 +479,7 @@ static const device_test tests[] = {
     DEVICE_TEST(calls_in_the_wrong_order_are_refused),
     DEVICE_TEST(no_session_is_no_crash),
     DEVICE_TEST(overwritten_values_are_not_readable),
+    DEVICE_TEST(constants_are_sent_when_they_have_to_be),
     DEVICE_TEST(a_net_that_grew_is_refused),
     DEVICE_TEST(two_hundred_layers_compile),
     DEVICE_TEST(profiles_say_what_was_done_and_how_long_it_took),

@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* In this order. channels.., planes, batch, depthwise and panel refuse what is no processor, where costs decide;
-   implicit and winograd.. refuse processors. */
+   implicit, im2col_gemm and winograd.. refuse processors. */
 static const linnet_cl_conv2d_way *const ways[] = {&linnet_cl_conv2d_channels,
                                                    &linnet_cl_conv2d_channels_winograd_f4,
                                                    &linnet_cl_conv2d_channels_winograd_f2,
@@ -17,17 +17,20 @@ static const linnet_cl_conv2d_way *const ways[] = {&linnet_cl_conv2d_channels,
                                                    &linnet_cl_conv2d_panel,
                                                    &linnet_cl_conv2d_implicit,
                                                    &linnet_cl_conv2d_direct,
-                                                   &linnet_cl_conv2d_clblast,
+                                                   &linnet_cl_conv2d_im2col_clblast,
+                                                   &linnet_cl_conv2d_im2col_gemm,
                                                    &linnet_cl_conv2d_winograd_f4,
                                                    &linnet_cl_conv2d_winograd_f2};
-enum { WAYS = sizeof(ways) / sizeof(ways[0]), WINOGRAD = WAYS - 2 };
+enum { WAYS = sizeof(ways) / sizeof(ways[0]), WINOGRAD = WAYS - 2, IM2COL_GEMM = WAYS - 3 };
 
-/* Winograd's algorithm comes first where it pays. */
-static const linnet_cl_conv2d_way *way_at(const linnet_cl_conv2d *shape, uint32_t index)
+/* Winograd's algorithm, or else columns for our own products, come first where they pay. */
+static const linnet_cl_conv2d_way *way_at(const linnet_backend_device *device, const linnet_cl_conv2d *shape,
+                                          uint32_t index)
 {
-    if (index > WINOGRAD || !linnet_cl_conv2d_winograd_pays(shape))
-        return ways[index];
-    return ways[index == 0 ? WINOGRAD : index - 1];
+    uint32_t first = linnet_cl_conv2d_winograd_pays(shape)         ? WINOGRAD
+                     : linnet_cl_conv2d_im2col_pays(device, shape) ? IM2COL_GEMM
+                                                                   : 0;
+    return index > first ? ways[index] : ways[index == 0 ? first : index - 1];
 }
 
 /* Takes the epilogue apart where it is made of what every kernel can do. */
@@ -181,7 +184,7 @@ static linnet_status conv2d_candidate(linnet_backend_device *device, const linne
     if (index >= WAYS)
         return LINNET_END;
     linnet_cl_conv2d shape = linnet_cl_conv2d_of(desc);
-    const linnet_cl_conv2d_way *way = way_at(&shape, index);
+    const linnet_cl_conv2d_way *way = way_at(device, &shape, index);
     out->name = way->name;
     out->numerics = way->winograd ? LINNET_NUMERICS_WINOGRAD : LINNET_NUMERICS_DIRECT;
     shape.winograd = way->winograd;

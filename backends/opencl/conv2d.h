@@ -58,7 +58,8 @@ extern const linnet_cl_conv2d_way linnet_cl_conv2d_depthwise;
 extern const linnet_cl_conv2d_way linnet_cl_conv2d_panel;
 extern const linnet_cl_conv2d_way linnet_cl_conv2d_implicit;
 extern const linnet_cl_conv2d_way linnet_cl_conv2d_direct;
-extern const linnet_cl_conv2d_way linnet_cl_conv2d_clblast;
+extern const linnet_cl_conv2d_way linnet_cl_conv2d_im2col_gemm;
+extern const linnet_cl_conv2d_way linnet_cl_conv2d_im2col_clblast;
 extern const linnet_cl_conv2d_way linnet_cl_conv2d_winograd_f2;
 extern const linnet_cl_conv2d_way linnet_cl_conv2d_winograd_f4;
 
@@ -70,6 +71,8 @@ int64_t linnet_cl_conv2d_added_item(const linnet_cl_conv2d *shape);
 
 /* conv2d_winograd.c: is it probably faster on a GPU than an implicit product? */
 bool linnet_cl_conv2d_winograd_pays(const linnet_cl_conv2d *shape);
+/* conv2d_im2col.c: the same of im2col_gemm, for the input's gradient. */
+bool linnet_cl_conv2d_im2col_pays(const linnet_backend_device *device, const linnet_cl_conv2d *shape);
 
 /* ---- nchw16c: what conv2d_channels.c and conv2d_channels_weight.c share ---- */
 
@@ -99,10 +102,10 @@ linnet_cl_channels linnet_cl_channels_bias_shape(const linnet_backend_device *de
 typedef struct linnet_cl_channels_weight {
     linnet_cl_kernel *whole;        /* makes them alone, or */
     linnet_cl_kernel *sums, *store; /* these two do */
-    bool with_bias;             /* they make the gradient of the bias, too; store has a view for it, */
-    bool wants_bias;            /* which is not absent then */
-    linnet_cl_channel_sum bias; /* else */
-    uint64_t bias_parts_at;     /* bytes into the workspace */
+    bool with_bias;                 /* they make the gradient of the bias, too; store has a view for it, */
+    bool wants_bias;                /* which is not absent then */
+    linnet_cl_channel_sum bias;     /* else */
+    uint64_t bias_parts_at;         /* bytes into the workspace */
 } linnet_cl_channels_weight;
 
 bool linnet_cl_channels_weight_fits(const linnet_backend_device *device, const linnet_cl_conv2d *shape);

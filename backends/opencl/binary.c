@@ -58,7 +58,7 @@ static void binary_kernel(linnet_cl_kernel *kernel, int64_t count, uint32_t op)
 {
     linnet_cl_int(kernel, count);
     linnet_cl_int(kernel, op);
-    linnet_cl_range(kernel, count, 1, 1, 0);
+    linnet_cl_elements(kernel, count, 1);
 }
 
 static linnet_status binary_plan_new(linnet_backend_device *device, const linnet_layer_desc *desc,

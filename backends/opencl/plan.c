@@ -169,6 +169,12 @@ void linnet_cl_range(linnet_cl_kernel *kernel, int64_t x, int64_t y, int64_t z, 
     set_range(kernel, groups * group, group, y, z);
 }
 
+void linnet_cl_elements(linnet_cl_kernel *kernel, int64_t count, int64_t y)
+{
+    int64_t each = kernel->device->prefers_vectors ? 1 : 8; /* ELEMENTS in elements.clh */
+    linnet_cl_range(kernel, (count + each - 1) / each, y, 1, 0);
+}
+
 /* Of a kernel that asks for the numbers of its groups, which pieces of a launch would all count from 0. */
 static void set_groups(linnet_cl_kernel *kernel, size_t x, size_t group_x, int64_t y, int64_t z)
 {

@@ -63,6 +63,9 @@ void linnet_cl_local(linnet_cl_kernel *kernel, uint64_t bytes);
    checks x; y and z have groups of one. GPUs are given more than 65535 of these in pieces, with an offset: the kernel
    asks for global ids, not for the numbers of groups or global sizes. */
 void linnet_cl_range(linnet_cl_kernel *kernel, int64_t x, int64_t y, int64_t z, size_t group_x);
+/* The range of a kernel that visits count elements of each of y items (elements.clh): eight a work-item, or on
+   processors one. */
+void linnet_cl_elements(linnet_cl_kernel *kernel, int64_t count, int64_t y);
 /* groups_x groups along x of exactly group_x items, group_x lowered to a power of two that the kernel and device allow.
  */
 void linnet_cl_range_groups(linnet_cl_kernel *kernel, int64_t groups_x, int64_t y, int64_t z, size_t group_x);

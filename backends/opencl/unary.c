@@ -74,10 +74,12 @@ static linnet_status unary_plan(linnet_backend_device *device, const linnet_laye
     linnet_cl_float(kernel, attributes->beta);
     linnet_cl_int(kernel, items > 1 ? linnet_cl_item(x) : 0);
     linnet_cl_int(kernel, items > 1 ? linnet_cl_item(y) : 0);
-    if (device->prefers_vectors)
+    if (device->prefers_vectors) {
         linnet_cl_int(kernel, RUN);
-    linnet_cl_range(kernel, device->prefers_vectors ? (count + RUN - 1) / RUN : count, items, 1,
-                    device->prefers_vectors ? 1 : 0);
+        linnet_cl_range(kernel, (count + RUN - 1) / RUN, items, 1, 1);
+    } else {
+        linnet_cl_elements(kernel, count, items);
+    }
     return linnet_cl_plan_done(plan, out);
 }
 

@@ -122,10 +122,15 @@ def time_layer(job):
 kept = {}
 
 
+def has_room():
+    free_bytes, all_bytes = torch.cuda.mem_get_info() if ON_GPU else (0, 1)
+    return 2 * free_bytes > all_bytes
+
+
 def held(key, make):
-    """What was made for the key last; what was made for other work is let go."""
+    """What was made for the key; what was made for other work is let go where half of the device's memory is taken."""
     if key not in kept:
-        for other in [k for k in kept if k[:2] != key[:2]]:
+        for other in [k for k in kept if k[:2] != key[:2] and not has_room()]:
             del kept[other]
         if ON_GPU:
             torch.cuda.empty_cache()

@@ -181,6 +181,7 @@ void linnet_cl_buffer_free(linnet_backend_buffer *buffer);
 typedef struct linnet_cl_staging linnet_cl_staging;
 typedef struct linnet_cl_mapped linnet_cl_mapped;
 typedef struct linnet_cl_read_place linnet_cl_read_place;
+typedef struct linnet_cl_pieces linnet_cl_pieces;
 typedef struct linnet_cl_commands linnet_cl_commands;
 typedef struct linnet_cl_optimizers linnet_cl_optimizers;
 typedef struct linnet_cl_converters linnet_cl_converters;
@@ -194,6 +195,7 @@ struct linnet_backend_queue {
     linnet_cl_staging *staging;   /* copies of uploaded data that the device has not read yet */
     uint64_t staging_bytes;
     linnet_cl_mapped *mapped;         /* NULL until the first transfer that goes through it */
+    linnet_cl_pieces *pieces;         /* NULL until the first upload that goes through them */
     linnet_cl_optimizers *optimizers; /* NULL until the first step */
     linnet_cl_converters *converters; /* NULL until the first conversion */
 };
@@ -269,6 +271,13 @@ void linnet_cl_mapped_forget(linnet_backend_event *event);
 /* Before the queue's last clFinish, and behind it: is_done, it went well. */
 void linnet_cl_mapped_unmap(linnet_backend_queue *queue);
 void linnet_cl_mapped_free(linnet_backend_queue *queue, bool is_done);
+
+/* pieces.c: a large upload to a queue that has nothing to do. It waits for nothing but its own pieces; where it is too
+   small or there is no memory for it, *out_done is false and nothing was done. */
+linnet_status linnet_cl_pieces_upload(linnet_backend_queue *queue, linnet_view destination, const void *source,
+                                      uint64_t bytes, bool *out_done);
+/* Behind the queue's last clFinish: is_done, it went well. */
+void linnet_cl_pieces_free(linnet_backend_queue *queue, bool is_done);
 
 /* Takes over the event, also on failure. */
 linnet_status linnet_cl_event_wrap(linnet_backend_device *device, cl_event event, linnet_backend_event **out);

@@ -63,6 +63,7 @@ void linnet_cl_queue_free(linnet_backend_queue *queue)
         }
     }
     linnet_cl_mapped_free(queue, is_done);
+    linnet_cl_pieces_free(queue, is_done);
     linnet_cl_staging_reap(queue, true);
     linnet_cl_commands_free(queue);
     linnet_cl_optimizers_free(queue);

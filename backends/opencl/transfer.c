@@ -4,7 +4,7 @@
  * blocking write would wait for all the work before it: so the source is copied aside and written from there, on GPUs
  * through memory that the driver maps (mapped.c). When too much lies aside, the upload waits for the oldest copy to be
  * read: the host stays a few uploads ahead, not more. Where no work is before it, as when weights are set, it is
- * written as it lies, and copied once: on processors mapping it would copy as often.
+ * written as it lies, and copied once (on processors mapping it would copy as often), or goes in pieces (pieces.c).
  *
  * An upload with an event is from memory that the driver reads by itself (pinned.c). Where no work is before it, it is
  * sent from there and the event says when it has been read; else it is copied aside like any other, since its event
@@ -207,11 +207,14 @@ linnet_status linnet_cl_upload(linnet_backend_queue *queue, linnet_view destinat
     linnet_status status = check_range(queue, destination, bytes, "an upload");
     if (status || (bytes == 0 && !out_event))
         return status;
-    bool done = false;
-    bool direct = out_event && is_idle(queue);
-    if (!direct && queue->device->transfers != LINNET_CL_TRANSFERS_PLAIN)
+    bool done = false, idle = is_idle(queue), direct = out_event && idle;
+    if (idle && !direct)
+        status = linnet_cl_pieces_upload(queue, destination, source, bytes, &done);
+    if (idle && done)
+        queue->is_busy = false;
+    if (!status && !done && !direct && queue->device->transfers != LINNET_CL_TRANSFERS_PLAIN)
         status = linnet_cl_mapped_upload(queue, destination, source, bytes, &done);
-    if (!status && !done && !direct && !is_idle(queue))
+    if (!status && !done && !idle)
         status = upload_staged(queue, destination, source, bytes, &done);
     return status || done ? status : upload_direct(queue, destination, source, bytes, out_event);
 }

@@ -87,6 +87,31 @@ static linnet_status relus(linnet_context *context, linnet_device *device, outco
     return status;
 }
 
+/* 5 MB there and back, with nothing else to do: of the numbers that come back, some. */
+static linnet_status large_relu(linnet_context *context, linnet_device *device, outcome *out)
+{
+    enum { SIDE = 1100, COUNT = SIDE * SIDE, SOME = 20 };
+    float *values = calloc(COUNT, sizeof *values);
+    linnet_net *net = linnet_net_new(context);
+    linnet_value y = linnet_relu(net, linnet_input(net, "x", 1, SIDE, SIDE));
+    linnet_session *session = values ? linnet_session_new(net, device) : NULL;
+    linnet_batch batch = {.struct_size = sizeof batch, .feed_count = 1, .size = 1};
+    batch.feeds[0] = (linnet_feed){"x", {.type = LINNET_F32, .rank = 4, .dims = {1, 1, SIDE, SIDE}, .data = values}};
+    linnet_status status = session ? LINNET_OK : linnet_context_last_status(context);
+    for (int i = 0; values && i < COUNT; i++)
+        values[i] = (float)(i % 1009 - 500);
+    if (status == LINNET_OK)
+        status = linnet_forward(session, &batch);
+    if (status == LINNET_OK)
+        status = linnet_session_read(session, y, values, COUNT * sizeof *values);
+    for (int i = 0; status == LINNET_OK && i < SOME; i++)
+        out->values[out->count++] = values[(int64_t)i * (COUNT - 1) / (SOME - 1)];
+    linnet_session_free(&session);
+    linnet_net_free(&net);
+    free(values);
+    return status;
+}
+
 /* LeNet-5: the scores of a few digits, or the loss and some weights behind one step of training. */
 static linnet_status infer(linnet_context *context, linnet_session *session, const linnet_model *model,
                            const linnet_batch *batch, outcome *out)
@@ -247,6 +272,11 @@ static void run_relus(const char *selection, outcome *out)
     on_device(selection, relus, out);
 }
 
+static void run_large_relu(const char *selection, outcome *out)
+{
+    on_device(selection, large_relu, out);
+}
+
 static void run_relu(const char *selection, outcome *out)
 {
     on_device(selection, relu, out);
@@ -371,14 +401,9 @@ static void run_train_blocks(const char *selection, outcome *out)
 }
 
 const scenario scenarios[] = {
-    {"list", list_devices, 0},
-    {"cache-cold", run_relu, 1},
-    {"cache-warm", run_relu, 0},
-    {"transfers", run_relus, 0},
-    {"infer", run_infer, 0},
-    {"train", run_train, 0},
-    {"infer-blocks", run_infer_blocks, 0},
-    {"train-blocks", run_train_blocks, 0},
+    {"list", list_devices, 0},   {"cache-cold", run_relu, 1},           {"cache-warm", run_relu, 0},
+    {"transfers", run_relus, 0}, {"large", run_large_relu, 0},          {"infer", run_infer, 0},
+    {"train", run_train, 0},     {"infer-blocks", run_infer_blocks, 0}, {"train-blocks", run_train_blocks, 0},
     {"objects", run_objects, 0},
 };
 const size_t scenario_count = sizeof scenarios / sizeof scenarios[0];

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Winograd's convolution on GPUs (conv2d_winograd.clh): transforms, a batch of matrix products (gemm_local.cl), and the
- * transform back. The workspace holds V, U and S; for the weight's gradient (conv2d_winograd_weight.c) what that needs.
+ * Winograd's convolution on GPUs (conv2d_winograd.clh): the weights are transformed once, then for each chunk of tiles
+ * the inputs, a batch of matrix products (gemm_local.cl), and the transform back. The workspace holds V and S of a
+ * chunk and U; for the weight's gradient (conv2d_winograd_weight.c) what that needs.
  */
-#include "conv2d.h"
 #include "conv2d_winograd.h"
 
 enum {
@@ -13,25 +13,24 @@ enum {
     MOST_BYTES = 1 << 30 /* of the workspace */
 };
 
+/* Of the direction: its inputs are y's gradient where that is the input's. */
 typedef struct winograd_sizes {
-    int64_t channels, outputs, in_height, in_width, out_height, out_width, top, left, tiles_y, tiles_x, tiles;
-    int64_t positions, v, u, s; /* floats of each */
+    int64_t channels, outputs, in_height, in_width, out_height, out_width, top, left;
+    linnet_cl_winograd_tiles tiles;
+    int64_t v, u, s; /* floats of each */
 } winograd_sizes;
 
 typedef struct winograd_plan {
     linnet_backend_plan base;
     linnet_cl_conv2d shape;
-    linnet_cl_kernel *input, *weights, *product, *output;
+    linnet_cl_kernel *weights;                  /* once */
+    linnet_cl_kernel *input, *product, *output; /* once a chunk */
+    int64_t chunk, tile_count;
     uint64_t u_at, s_at; /* bytes into the workspace */
     linnet_cl_winograd_gradient weight;
 } winograd_plan;
 
-static int64_t ceil_div(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
-
-static winograd_sizes sizes_of(const linnet_cl_conv2d *s)
+static winograd_sizes sizes_of(const linnet_backend_device *device, const linnet_cl_conv2d *s)
 {
     bool forward = s->forward;
     winograd_sizes w = {.channels = forward ? s->channels : s->outputs,
@@ -42,13 +41,10 @@ static winograd_sizes sizes_of(const linnet_cl_conv2d *s)
                         .out_width = forward ? s->out_width : s->width,
                         .top = forward ? s->top : 2 - s->top,
                         .left = forward ? s->left : 2 - s->left};
-    w.tiles_y = ceil_div(w.out_height, s->winograd);
-    w.tiles_x = ceil_div(w.out_width, s->winograd);
-    w.tiles = s->images * w.tiles_y * w.tiles_x;
-    w.positions = (s->winograd + 2) * (s->winograd + 2);
-    w.v = w.positions * w.channels * w.tiles;
-    w.u = w.positions * w.channels * w.outputs;
-    w.s = w.positions * w.outputs * w.tiles;
+    w.tiles = linnet_cl_winograd_tiles_of(device, s, w.out_height, w.out_width, w.outputs, w.channels);
+    w.v = w.tiles.positions * w.channels * w.tiles.chunk;
+    w.s = w.tiles.positions * w.outputs * w.tiles.chunk;
+    w.u = w.tiles.positions * w.channels * w.outputs;
     return w;
 }
 
@@ -61,8 +57,11 @@ bool linnet_cl_conv2d_winograd_pays(const linnet_cl_conv2d *s)
 /* The gradients are computed one after the other. */
 static uint64_t winograd_workspace_bytes(const linnet_backend_device *device, const linnet_cl_conv2d *s)
 {
-    winograd_sizes w = sizes_of(s);
-    uint64_t product = s->forward || s->want_data ? (uint64_t)(w.v + w.u + w.s) * sizeof(float) : 0;
+    uint64_t product = 0;
+    if (s->forward || s->want_data) {
+        winograd_sizes w = sizes_of(device, s);
+        product = (uint64_t)(w.v + w.s + w.u) * sizeof(float);
+    }
     uint64_t weight = s->want_weight ? linnet_cl_winograd_gradient_bytes(device, s) : 0;
     return product > weight ? product : weight;
 }
@@ -85,33 +84,34 @@ static const char *winograd_refusal(const linnet_backend_device *device, const l
     if (s->want_weight && s->images * s->out_height * s->out_width < LEAST_TERMS)
         return "needs more outputs for the gradient of the weight";
     if (winograd_workspace_bytes(device, s) > MOST_BYTES)
-        return "needs fewer or smaller items";
+        return "needs fewer channels";
     return NULL;
 }
 
 static void transform_kernels(winograd_plan *plan, const winograd_sizes *w)
 {
     const linnet_cl_conv2d *s = &plan->shape;
+    const linnet_cl_winograd_tiles *t = &w->tiles;
     bool large = s->winograd == 4;
     linnet_cl_program_id program = large ? LINNET_CL_PROGRAM_CONV2D_WINOGRAD_F4 : LINNET_CL_PROGRAM_CONV2D_WINOGRAD_F2;
-    const int64_t input[] = {w->channels, w->in_height, w->in_width, w->top,  w->left,
-                             w->tiles_y,  w->tiles_x,   w->tiles,    w->tiles};
-    plan->input =
-        linnet_cl_kernel_new(&plan->base, program, large ? "conv2d_winograd_input_f4" : "conv2d_winograd_input_f2", 2);
-    linnet_cl_ints(plan->input, input);
-    linnet_cl_range(plan->input, w->tiles, w->channels, 1, 0);
-    const int64_t weights[] = {w->channels, w->outputs, s->forward ? 9 : s->channels * 9,
-                               s->forward ? s->channels * 9 : 9, !s->forward};
+    const int64_t weights[] = {s->channels, s->outputs, !s->forward};
     plan->weights = linnet_cl_kernel_new(&plan->base, program,
                                          large ? "conv2d_winograd_weights_f4" : "conv2d_winograd_weights_f2", 2);
     linnet_cl_ints(plan->weights, weights);
-    linnet_cl_range(plan->weights, w->channels, w->outputs, 1, 0);
+    linnet_cl_range(plan->weights, s->channels, s->outputs, 1, 0);
+    const int64_t input[] = {w->channels, w->in_height, w->in_width, w->top, w->left,
+                             t->down,     t->across,    t->chunk,    t->all};
+    plan->input =
+        linnet_cl_kernel_new(&plan->base, program, large ? "conv2d_winograd_input_f4" : "conv2d_winograd_input_f2", 2);
+    linnet_cl_ints(plan->input, input);
+    linnet_cl_range(plan->input, t->chunk, w->channels, 1, 0);
     const int64_t output[] = {w->outputs,
                               w->out_height,
                               w->out_width,
-                              w->tiles_y,
-                              w->tiles_x,
-                              w->tiles,
+                              t->down,
+                              t->across,
+                              t->chunk,
+                              t->all,
                               s->forward && s->has_bias,
                               s->forward && s->adds,
                               s->forward ? s->epilogue.op : 0};
@@ -120,27 +120,36 @@ static void transform_kernels(winograd_plan *plan, const winograd_sizes *w)
     linnet_cl_ints(plan->output, output);
     linnet_cl_float(plan->output, s->epilogue.alpha);
     linnet_cl_float(plan->output, s->epilogue.beta);
-    linnet_cl_range(plan->output, w->tiles, w->outputs, 1, 0);
+    linnet_cl_range(plan->output, t->chunk, w->outputs, 1, 0);
 }
 
-static linnet_status run_product(winograd_plan *plan, linnet_backend_queue *queue, const linnet_layer_args *args)
+static linnet_status run_chunk(winograd_plan *plan, linnet_backend_queue *queue, const linnet_layer_args *args,
+                               int64_t first)
 {
     const linnet_cl_conv2d *s = &plan->shape;
     linnet_view v = args->workspace, u = linnet_cl_view_at(v, plan->u_at), sums = linnet_cl_view_at(v, plan->s_at);
-    linnet_cl_run_int(plan->input, 0, 0);
+    linnet_cl_run_int(plan->input, 0, (cl_int)first);
     linnet_status status = linnet_cl_launch(
         plan->input, queue, s->forward ? args->inputs[LINNET_CONV2D_X] : args->output_gradients[LINNET_CONV2D_Y], v);
-    if (!status)
-        status = linnet_cl_launch(plan->weights, queue, args->parameters[LINNET_CONV2D_WEIGHT], u);
     if (!status)
         status = linnet_cl_gemm_run(plan->product, queue, u, v, linnet_cl_no_view, sums, 0);
     if (status)
         return status;
     linnet_cl_run_int(plan->output, 0, s->forward ? 0 : linnet_cl_bit(args->accumulate_inputs, LINNET_CONV2D_X));
+    linnet_cl_run_int(plan->output, 1, (cl_int)first);
     return linnet_cl_launch(plan->output, queue, sums,
                             s->forward && s->has_bias ? args->parameters[LINNET_CONV2D_BIAS] : linnet_cl_no_view,
                             s->forward && s->adds ? args->inputs[LINNET_CONV2D_X + 1] : linnet_cl_no_view,
                             s->forward ? args->outputs[LINNET_CONV2D_Y] : args->input_gradients[LINNET_CONV2D_X]);
+}
+
+static linnet_status run_product(winograd_plan *plan, linnet_backend_queue *queue, const linnet_layer_args *args)
+{
+    linnet_status status = linnet_cl_launch(plan->weights, queue, args->parameters[LINNET_CONV2D_WEIGHT],
+                                            linnet_cl_view_at(args->workspace, plan->u_at));
+    for (int64_t first = 0; first < plan->tile_count && !status; first += plan->chunk)
+        status = run_chunk(plan, queue, args, first);
+    return status;
 }
 
 static linnet_status winograd_run(linnet_backend_plan *base, linnet_backend_queue *queue, const linnet_layer_args *args)
@@ -152,22 +161,25 @@ static linnet_status winograd_run(linnet_backend_plan *base, linnet_backend_queu
 
 static void product_kernels(winograd_plan *plan)
 {
-    winograd_sizes w = sizes_of(&plan->shape);
-    plan->u_at = (uint64_t)w.v * sizeof(float);
-    plan->s_at = (uint64_t)(w.v + w.u) * sizeof(float);
+    const linnet_cl_conv2d *s = &plan->shape;
+    winograd_sizes w = sizes_of(plan->base.device, s);
+    plan->chunk = w.tiles.chunk;
+    plan->tile_count = w.tiles.all;
+    plan->s_at = (uint64_t)w.v * sizeof(float);
+    plan->u_at = (uint64_t)(w.v + w.s) * sizeof(float);
     transform_kernels(plan, &w);
     const linnet_cl_gemm product = {.m = w.outputs,
-                                    .n = w.tiles,
+                                    .n = w.tiles.chunk,
                                     .depth = w.channels,
-                                    .a_row = w.channels,
-                                    .a_col = 1,
-                                    .b_row = w.tiles,
+                                    .a_row = s->forward ? s->channels : 1,
+                                    .a_col = s->forward ? 1 : s->channels,
+                                    .b_row = w.tiles.chunk,
                                     .b_col = 1,
-                                    .c_row = w.tiles,
-                                    .batches = w.positions,
-                                    .a_batch = w.outputs * w.channels,
-                                    .b_batch = w.channels * w.tiles,
-                                    .c_batch = w.outputs * w.tiles};
+                                    .c_row = w.tiles.chunk,
+                                    .batches = w.tiles.positions,
+                                    .a_batch = s->outputs * s->channels,
+                                    .b_batch = w.channels * w.tiles.chunk,
+                                    .c_batch = w.outputs * w.tiles.chunk};
     plan->product = linnet_cl_gemm_kernel(&plan->base, &product, true);
 }
 

@@ -1,15 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The weight's gradient of Winograd's convolution on GPUs (conv2d_winograd_weight.c), and the bias' with it. */
+/* Winograd's convolution on GPUs: what its files share. */
 #ifndef LINNET_OPENCL_CONV2D_WINOGRAD_H
 #define LINNET_OPENCL_CONV2D_WINOGRAD_H
 
 #include "conv2d.h"
 
+/* ---- conv2d_winograd_chunks.c ---- */
+
+typedef struct linnet_cl_winograd_tiles {
+    int64_t down, across, all; /* of a plane, and of all images' */
+    int64_t positions;
+    int64_t chunk;      /* tiles that are transformed and multiplied at once: whole lines of a cache */
+    int64_t run, parts; /* of the weight's gradient: tiles of a part of its products */
+} linnet_cl_winograd_tiles;
+
+/* Of planes of height by width, of products with `rows` rows and `depth` channels. */
+linnet_cl_winograd_tiles linnet_cl_winograd_tiles_of(const linnet_backend_device *device, const linnet_cl_conv2d *shape,
+                                                     int64_t height, int64_t width, int64_t rows, int64_t depth);
+/* Of the weight's gradient. */
+linnet_cl_winograd_tiles linnet_cl_winograd_gradient_tiles(const linnet_backend_device *device,
+                                                           const linnet_cl_conv2d *shape);
+
+/* ---- conv2d_winograd_weight.c: the weight's gradient, and the bias' with it ---- */
+
 typedef struct linnet_cl_winograd_gradient {
-    linnet_cl_kernel *input, *gradient, *product, *store; /* the first three run once a chunk of tiles */
+    linnet_cl_kernel *input, *gradient, *product; /* once a chunk of tiles */
+    linnet_cl_kernel *reduce, *store;             /* reduce is NULL where there is one part */
     linnet_cl_channel_sum bias;
     int64_t chunk, tile_count;
-    uint64_t w_at, sums_at, bias_parts_at; /* bytes into the workspace */
+    uint64_t w_at, sums_at, sum_at, bias_parts_at; /* bytes into the workspace; sum: of the parts in sums */
 } linnet_cl_winograd_gradient;
 
 /* Of the workspace. */

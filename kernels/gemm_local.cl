@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * c (+)= a b with bias and one operator, as gemm.cl, for GPUs: a group makes a tile of TILE by TILE in steps through
- * local memory (tile.clh draws it), each panel read in the order in which it is dense. x: tile of columns, y: tile of
- * rows. Any strides.
+ * local memory (tile.clh draws it), each panel read along what is dense of it, in quads where they are aligned. Any
+ * strides. x: tile, along the shorter side first, so that what groups share is read at the same time; z: product.
  *
- * Tunables: TILE, 64 or 128: 128 reads half as much for a multiply-add, 64 gives four times as many groups. The host
- * takes 128 (gemm.c) where each compute unit gets the parameter tile_groups (default 2) of them; `tile=64` forces one.
- * TILE_MOST (default 128): 64 where a device has no groups of 256, so that no kernel asks for them.
+ * Tunables: TILE, 64 or 128: 128 reads half as much for a multiply-add, 64 gives four times as many groups, which the
+ * host weighs (gemm.c, parameter latency); `tile=64` forces one. TILE_MOST (default 128): 64 where a device has no groups
+ * of 256, so that no kernel asks for them.
  */
 #include "gemm_arguments.clh"
 #include "unary_op.clh"

@@ -11,7 +11,7 @@ enum {
     MOST_PHASES = 4,   /* more strides are rare, and a plan has few kernels */
     MOST_EDGE = 16000, /* rows, columns and reaches of windows: two of them are packed into an int */
     LEAST_SIDE = 16,
-    LEAST_RUN = 256, /* pixels of a part */
+    MOST_PARTS = 512,
     MOST_PARTS_BYTES = 64 << 20
 };
 
@@ -25,10 +25,10 @@ typedef struct product {
 typedef struct implicit_plan {
     linnet_backend_plan base;
     linnet_cl_conv2d shape;
-    int64_t parts;          /* of the weight's gradient */
     uint64_t bias_parts_at; /* bytes into the workspace */
     uint32_t product_count;
-    linnet_cl_kernel *products[MOST_PHASES], *weight, *reduce;
+    linnet_cl_kernel *products[MOST_PHASES], *sum; /* sum: NULL where the products' depth is in one part */
+    linnet_cl_kernel *weight, *reduce;
     linnet_cl_channel_sum bias;
 } implicit_plan;
 
@@ -44,31 +44,25 @@ static int64_t gcd(int64_t a, int64_t b)
 
 /* ---- Which tile, and how many parts: by the shape and the device ---- */
 
-static int64_t tiles_of(int64_t rows, int64_t columns, int64_t batches, int64_t tile)
-{
-    return ceil_div(rows, tile) * ceil_div(columns, tile) * batches;
-}
-
 static int64_t filter_of(const linnet_cl_conv2d *s)
 {
     return s->group_inputs * s->kernel_height * s->kernel_width;
 }
 
-static int64_t weight_tile(const linnet_backend_device *device, const linnet_cl_conv2d *s)
-{
-    return linnet_cl_tile_of(device, "conv2d_implicit_weight", s->group_outputs, filter_of(s), s->groups);
-}
-
-/* Pixels of a part. */
-static int64_t weight_run(const linnet_backend_device *device, const linnet_cl_conv2d *s)
+static linnet_cl_tiling weight_tiling(const linnet_backend_device *device, const linnet_cl_conv2d *s)
 {
     int64_t pixels = s->images * s->out_height * s->out_width;
-    int64_t tiles = tiles_of(s->group_outputs, filter_of(s), s->groups, weight_tile(device, s));
-    int64_t parts = ceil_div(4 * (int64_t)device->info.compute_units, tiles);
     int64_t most = MOST_PARTS_BYTES / (s->weights * (int64_t)sizeof(float));
-    parts = parts > most ? most : parts;
-    parts = parts > pixels / LEAST_RUN ? pixels / LEAST_RUN : parts;
-    return parts > 1 ? ceil_div(pixels, parts) : pixels;
+    return linnet_cl_tiling_of(device, "conv2d_implicit_weight", s->group_outputs, filter_of(s), s->groups, pixels,
+                               most < 1            ? 1
+                               : most > MOST_PARTS ? MOST_PARTS
+                                                   : most);
+}
+
+/* Pixels of a part: a multiple of four, so that quads lie within one. */
+static int64_t weight_run(const linnet_backend_device *device, const linnet_cl_conv2d *s)
+{
+    return ceil_div(ceil_div(s->images * s->out_height * s->out_width, weight_tiling(device, s).parts), 4) * 4;
 }
 
 static int64_t weight_parts(const linnet_backend_device *device, const linnet_cl_conv2d *s)
@@ -82,6 +76,37 @@ static uint64_t weight_parts_bytes(const linnet_backend_device *device, const li
     return parts > 1 ? (uint64_t)(parts * s->weights) * sizeof(float) : 0;
 }
 
+/* Of the products forward or of the input's gradient, whose phases are cut alike. */
+static int64_t product_elements(const linnet_cl_conv2d *s)
+{
+    return s->images * (s->forward ? s->outputs * s->out_height * s->out_width : s->channels * s->height * s->width);
+}
+
+static linnet_cl_tiling product_tiling(const linnet_backend_device *device, const linnet_cl_conv2d *s)
+{
+    int64_t phases = s->forward ? 1 : s->stride_y * s->stride_x, rows = s->forward ? s->group_outputs : s->group_inputs;
+    int64_t pixels = product_elements(s) / (rows * s->groups * phases), taps = s->kernel_height * s->kernel_width;
+    int64_t depth = (s->forward ? s->group_inputs : s->group_outputs) * ceil_div(taps, phases);
+    int64_t most = MOST_PARTS_BYTES / (product_elements(s) * (int64_t)sizeof(float));
+    return linnet_cl_tiling_of(device, "conv2d_implicit", rows, pixels < 1 ? 1 : pixels, s->groups, depth,
+                               most < 1            ? 1
+                               : most > MOST_PARTS ? MOST_PARTS
+                                                   : most);
+}
+
+static uint64_t product_parts_bytes(const linnet_backend_device *device, const linnet_cl_conv2d *s)
+{
+    int64_t parts = s->forward || s->want_data ? product_tiling(device, s).parts : 1;
+    return parts > 1 ? (uint64_t)(parts * product_elements(s)) * sizeof(float) : 0;
+}
+
+/* The parts of the products, then in their place those of the weight's gradient, and behind both those of the bias. */
+static uint64_t parts_bytes(const linnet_backend_device *device, const linnet_cl_conv2d *s)
+{
+    uint64_t products = product_parts_bytes(device, s), weight = weight_parts_bytes(device, s);
+    return products > weight ? products : weight;
+}
+
 static linnet_cl_channels bias_shape(const linnet_backend_device *device, const linnet_cl_conv2d *s)
 {
     return linnet_cl_channels_of(device, s->images, s->outputs, s->out_height * s->out_width);
@@ -89,7 +114,7 @@ static linnet_cl_channels bias_shape(const linnet_backend_device *device, const 
 
 static uint64_t implicit_workspace_bytes(const linnet_backend_device *device, const linnet_cl_conv2d *s)
 {
-    uint64_t bytes = weight_parts_bytes(device, s);
+    uint64_t bytes = parts_bytes(device, s);
     return s->want_bias ? bytes + (uint64_t)(bias_shape(device, s).parts * s->outputs) * sizeof(float) : bytes;
 }
 
@@ -101,7 +126,7 @@ static const char *implicit_refusal(const linnet_backend_device *device, const l
     if (s->group_outputs < LEAST_SIDE || filter_of(s) < LEAST_SIDE)
         return "needs 16 outputs and 16 weights of each, or tiles stay empty";
     if (atomic_load(&device->tile_most) == 0)
-        return "needs groups of 128 work-items and 24 KiB of local memory";
+        return "needs groups of 64 work-items and 24 KiB of local memory";
     if (s->want_data && s->stride_y * s->stride_x > MOST_PHASES)
         return "the input's gradient needs strides whose product is at most 4";
     if (s->height > MOST_EDGE || s->width > MOST_EDGE || s->out_height * s->stride_y > MOST_EDGE ||
@@ -192,11 +217,29 @@ static product data_product(const linnet_cl_conv2d *s, int64_t i0, int64_t j0)
                      .out_j = s->stride_x};
 }
 
-static void add_product(implicit_plan *plan, const product *p)
+/* How far apart a row's weights lie along all of the depth; 0: that differs. */
+static int64_t weight_step(const product *p)
+{
+    int64_t taps = p->taps_y * p->taps_x;
+    if (taps == 1)
+        return p->weight_c;
+    bool even = (p->taps_x == 1 || p->taps_y == 1 || p->weight_u == p->taps_x * p->weight_v);
+    int64_t step = p->taps_x > 1 ? p->weight_v : p->weight_u;
+    return even && step == 1 && p->weight_c == taps ? 1 : 0;
+}
+
+/* Is a pixel's input in a plane the pixel itself, and do quads of pixels lie within planes? */
+static bool is_flat(const product *p)
+{
+    return p->taps_y * p->taps_x == 1 && p->stride_y * p->stride_x == 1 && p->top == 0 && p->left == 0 &&
+           p->rows == p->height && p->columns == p->width && p->rows * p->columns % 4 == 0;
+}
+
+static void add_product(implicit_plan *plan, const product *p, const linnet_cl_tiling *tiling)
 {
     const linnet_cl_conv2d *s = &plan->shape;
-    int64_t pixels = s->images * p->rows * p->columns,
-            tile = linnet_cl_tile_of(plan->base.device, "conv2d_implicit", p->outputs, pixels, s->groups);
+    int64_t pixels = s->images * p->rows * p->columns, tile = tiling->tile, depth = p->planes * p->taps_y * p->taps_x;
+    bool whole = tiling->parts == 1;
     linnet_cl_kernel *kernel = linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_CONV2D_IMPLICIT,
                                                     tile == 128 ? "conv2d_implicit_128" : "conv2d_implicit_64", 5);
     const int64_t constants[] = {s->images,
@@ -221,60 +264,98 @@ static void add_product(implicit_plan *plan, const product *p)
                                  p->weight_c,
                                  p->weight_u,
                                  p->weight_v,
+                                 weight_step(p),
+                                 is_flat(p),
                                  p->out_size,
                                  p->out_first,
                                  p->out_m,
                                  p->out_i,
                                  p->out_j,
-                                 s->forward && s->has_bias,
-                                 s->forward && s->adds,
-                                 s->forward ? s->epilogue.op : 0};
+                                 ceil_div(ceil_div(depth, tiling->parts), 4) * 4,
+                                 whole ? 0 : product_elements(s),
+                                 whole && s->forward && s->has_bias,
+                                 whole && s->forward && s->adds,
+                                 whole && s->forward ? s->epilogue.op : 0};
     linnet_cl_ints(kernel, constants);
     linnet_cl_float(kernel, s->epilogue.alpha);
     linnet_cl_float(kernel, s->epilogue.beta);
-    linnet_cl_range_required(kernel, ceil_div(pixels, tile), ceil_div(p->outputs, tile), s->groups, (size_t)(2 * tile));
+    linnet_cl_range_required(kernel, ceil_div(pixels, tile) * ceil_div(p->outputs, tile), 1, s->groups * tiling->parts,
+                             (size_t)linnet_cl_tile_lanes(tile));
     plan->products[plan->product_count++] = kernel;
+}
+
+static void sum_kernel(implicit_plan *plan, const linnet_cl_tiling *tiling)
+{
+    const linnet_cl_conv2d *s = &plan->shape;
+    if (tiling->parts == 1)
+        return;
+    plan->sum = linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_CONV2D_IMPLICIT, "conv2d_implicit_sum", 4);
+    const int64_t constants[] = {product_elements(s),
+                                 tiling->parts,
+                                 s->forward ? s->outputs : s->channels,
+                                 s->forward ? s->out_height * s->out_width : s->height * s->width,
+                                 s->forward && s->has_bias,
+                                 s->forward && s->adds,
+                                 s->forward ? s->epilogue.op : 0};
+    linnet_cl_ints(plan->sum, constants);
+    linnet_cl_float(plan->sum, s->epilogue.alpha);
+    linnet_cl_float(plan->sum, s->epilogue.beta);
+    linnet_cl_range(plan->sum, product_elements(s), 1, 1, 0);
 }
 
 static void weight_kernels(implicit_plan *plan)
 {
     const linnet_cl_conv2d *s = &plan->shape;
     linnet_backend_device *device = plan->base.device;
-    int64_t tile = weight_tile(device, s);
-    plan->parts = weight_parts(device, s);
+    int64_t tile = weight_tiling(device, s).tile, parts = weight_parts(device, s);
+    bool flat = s->kernel_height * s->kernel_width == 1 && s->stride_y * s->stride_x == 1 && s->top == 0 &&
+                s->left == 0 && s->out_height == s->height && s->out_width == s->width;
     plan->weight = linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_CONV2D_IMPLICIT,
                                         tile == 128 ? "conv2d_implicit_weight_128" : "conv2d_implicit_weight_64", 3);
     linnet_cl_conv2d_constants(plan->weight, s);
     linnet_cl_int(plan->weight, s->images);
     linnet_cl_int(plan->weight, weight_run(device, s));
+    linnet_cl_int(plan->weight, flat);
     linnet_cl_range_required(plan->weight, ceil_div(filter_of(s), tile), ceil_div(s->group_outputs, tile),
-                             plan->parts * s->groups, (size_t)(2 * tile));
-    if (plan->parts > 1)
-        plan->reduce = linnet_cl_reduce_kernel(&plan->base, s->weights, plan->parts, 1.0f);
+                             parts * s->groups, (size_t)linnet_cl_tile_lanes(tile));
+    if (parts > 1)
+        plan->reduce = linnet_cl_reduce_kernel(&plan->base, s->weights, parts, 1.0f);
 }
 
 /* ---- Plans ---- */
 
+/* The products, each in its place of `in`'s and the weights' sums, then their parts' sums. */
+static linnet_status run_products(implicit_plan *plan, linnet_backend_queue *queue, linnet_view in, linnet_view weight,
+                                  linnet_view bias, linnet_view add, linnet_view out, linnet_view workspace,
+                                  cl_int accumulate)
+{
+    linnet_status status = LINNET_OK;
+    for (uint32_t i = 0; i < plan->product_count && !status; i++) {
+        linnet_cl_run_int(plan->products[i], 0, plan->sum ? 0 : accumulate);
+        status = linnet_cl_launch(plan->products[i], queue, in, weight, bias, add, plan->sum ? workspace : out);
+    }
+    if (status || !plan->sum)
+        return status;
+    linnet_cl_run_int(plan->sum, 0, accumulate);
+    return linnet_cl_launch(plan->sum, queue, workspace, bias, add, out);
+}
+
 static linnet_status run_forward(linnet_backend_plan *base, linnet_backend_queue *queue, const linnet_layer_args *args)
 {
     implicit_plan *plan = (implicit_plan *)base;
-    linnet_cl_run_int(plan->products[0], 0, 0);
-    return linnet_cl_launch(
-        plan->products[0], queue, args->inputs[LINNET_CONV2D_X], args->parameters[LINNET_CONV2D_WEIGHT],
-        plan->shape.has_bias ? args->parameters[LINNET_CONV2D_BIAS] : linnet_cl_no_view,
-        plan->shape.adds ? args->inputs[LINNET_CONV2D_X + 1] : linnet_cl_no_view, args->outputs[LINNET_CONV2D_Y]);
+    return run_products(plan, queue, args->inputs[LINNET_CONV2D_X], args->parameters[LINNET_CONV2D_WEIGHT],
+                        plan->shape.has_bias ? args->parameters[LINNET_CONV2D_BIAS] : linnet_cl_no_view,
+                        plan->shape.adds ? args->inputs[LINNET_CONV2D_X + 1] : linnet_cl_no_view,
+                        args->outputs[LINNET_CONV2D_Y], args->workspace, 0);
 }
 
 static linnet_status run_data(implicit_plan *plan, linnet_backend_queue *queue, const linnet_layer_args *args)
 {
-    linnet_status status = LINNET_OK;
-    for (uint32_t i = 0; i < plan->product_count && !status; i++) {
-        linnet_cl_run_int(plan->products[i], 0, linnet_cl_bit(args->accumulate_inputs, LINNET_CONV2D_X));
-        status = linnet_cl_launch(plan->products[i], queue, args->output_gradients[LINNET_CONV2D_Y],
-                                  args->parameters[LINNET_CONV2D_WEIGHT], linnet_cl_no_view, linnet_cl_no_view,
-                                  args->input_gradients[LINNET_CONV2D_X]);
-    }
-    return status;
+    if (plan->product_count == 0)
+        return LINNET_OK;
+    return run_products(plan, queue, args->output_gradients[LINNET_CONV2D_Y], args->parameters[LINNET_CONV2D_WEIGHT],
+                        linnet_cl_no_view, linnet_cl_no_view, args->input_gradients[LINNET_CONV2D_X], args->workspace,
+                        linnet_cl_bit(args->accumulate_inputs, LINNET_CONV2D_X));
 }
 
 static linnet_status run_weight(implicit_plan *plan, linnet_backend_queue *queue, const linnet_layer_args *args)
@@ -305,11 +386,21 @@ static linnet_status run_backward(linnet_backend_plan *base, linnet_backend_queu
 static void data_kernels(implicit_plan *plan)
 {
     const linnet_cl_conv2d *s = &plan->shape;
+    linnet_cl_tiling tiling = product_tiling(plan->base.device, s);
     for (int64_t i0 = 0; i0 < s->stride_y && i0 < s->height; i0++)
         for (int64_t j0 = 0; j0 < s->stride_x && j0 < s->width; j0++) {
             product p = data_product(s, i0, j0);
-            add_product(plan, &p);
+            add_product(plan, &p, &tiling);
         }
+    sum_kernel(plan, &tiling);
+}
+
+static void forward_kernels(implicit_plan *plan)
+{
+    linnet_cl_tiling tiling = product_tiling(plan->base.device, &plan->shape);
+    product p = forward_product(&plan->shape);
+    add_product(plan, &p, &tiling);
+    sum_kernel(plan, &tiling);
 }
 
 static linnet_status implicit_plan_new(linnet_backend_device *device, const linnet_cl_conv2d *shape,
@@ -322,15 +413,13 @@ static linnet_status implicit_plan_new(linnet_backend_device *device, const linn
         return status;
     implicit_plan *plan = (implicit_plan *)base;
     plan->shape = *shape;
-    if (shape->forward) {
-        product p = forward_product(shape);
-        add_product(plan, &p);
-    }
+    if (shape->forward)
+        forward_kernels(plan);
     if (shape->want_data)
         data_kernels(plan);
     if (shape->want_weight)
         weight_kernels(plan);
-    plan->bias_parts_at = weight_parts_bytes(device, shape);
+    plan->bias_parts_at = parts_bytes(device, shape);
     if (shape->want_bias)
         linnet_cl_channel_sum_kernels(base, bias_shape(device, shape), &plan->bias);
     return linnet_cl_plan_done(base, out);

@@ -45,11 +45,19 @@ linnet_status linnet_cl_gemm_parts_run(const linnet_cl_gemm_parts *parts, linnet
                                        linnet_view b, linnet_view bias, linnet_view c, cl_int accumulate,
                                        linnet_view workspace);
 
-/* Rows and columns of the tile of a group of `kernel`_64 or `kernel`_128 (tile.clh), which takes twice as many
-   work-items: 128 where both sides fill it and every unit still gets its groups (parameters.def), else 64; 0 where the
-   device has no such groups or too little local memory. */
-int64_t linnet_cl_tile_of(const linnet_backend_device *device, const char *kernel, int64_t rows, int64_t columns,
-                          int64_t batches);
+/* How `kernel`_64 or `kernel`_128 (tile.clh) cuts a product: into tiles of so many rows and columns, the depth into so
+   many parts, whose sums are added afterwards. What the device is estimated to take the least time for; tile 0 where it
+   has no such groups or too little local memory. */
+typedef struct linnet_cl_tiling {
+    int64_t tile, parts;
+} linnet_cl_tiling;
+linnet_cl_tiling linnet_cl_tiling_of(const linnet_backend_device *device, const char *kernel, int64_t rows,
+                                     int64_t columns, int64_t batches, int64_t depth, int64_t most_parts);
+/* Work-items of a tile's group. */
+static inline int64_t linnet_cl_tile_lanes(int64_t tile)
+{
+    return tile * tile / 64;
+}
 
 /* CLBlast: each of a and b must have a unit stride; no bias, no epilogue, one part. batches products, whose operands
    lie *_stride elements apart (0: the same). */

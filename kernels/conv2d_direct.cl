@@ -9,7 +9,7 @@
  *     . . a . . . .   x   o + 1  (c, u, v)       ->   o + 1   the same, over all c, u and v that lie inside
  *     . . . . . . .       : TILE of them              :
  *
- * The weights' gradient has a work-item for each weight and part of the images. Tunables: TILE (default 4;
+ * The weights' gradient has a work-item for each weight and part of the outputs' rows. Tunables: TILE (default 4;
  * conv2d_direct.c knows it).
  */
 #include "unary_op.clh"
@@ -101,7 +101,7 @@ __kernel void conv2d_direct_backward_data(__global const float *restrict dy, ulo
 }
 
 /*
- * Part p of dweight, from images [p * run, (p+1) * run), at partial[p * weights + w]; reduce_parts adds the parts up.
+ * Part p of dweight, from rows [p * run, (p+1) * run) of all images' outputs, at partial[p * weights + w]; reduce_parts adds the parts up.
  * x: w in the order of weight, y: p.
  */
 __kernel void conv2d_direct_backward_weight(__global const float *restrict x, ulong x_at,
@@ -109,7 +109,7 @@ __kernel void conv2d_direct_backward_weight(__global const float *restrict x, ul
                                             __global float *restrict partial, ulong partial_at, int height, int width,
                                             int out_height, int out_width, int group_inputs, int group_outputs,
                                             int groups, int kernel_height, int kernel_width, int stride_y, int stride_x,
-                                            int dilation_y, int dilation_x, int top, int left, int images, int run)
+                                            int dilation_y, int dilation_x, int top, int left, int rows, int run)
 {
     int taps = kernel_height * kernel_width, filter = group_inputs * taps, outputs = groups * group_outputs;
     int w = (int)get_global_id(0), p = (int)get_global_id(1);
@@ -120,16 +120,18 @@ __kernel void conv2d_direct_backward_weight(__global const float *restrict x, ul
     int i_first = window_first(row, stride_y), i_last = window_last(row, stride_y, height, out_height);
     int j_first = window_first(column, stride_x), j_last = window_last(column, stride_x, width, out_width);
     float sum = 0.0f;
-    for (int n = p * run; n < min(images, (p + 1) * run); n++) {
+    for (int r = p * run, last = min(rows, r + run); r < last;) {
+        int n = r / out_height, from_row = r - n * out_height, to_row = min(out_height, from_row + last - r);
         __global const float *image = x + x_at + (((ulong)n * groups + group) * group_inputs + c) * height * width;
         __global const float *gradient = dy + dy_at + ((ulong)n * outputs + o) * out_height * out_width;
-        for (int i = i_first; i < i_last; i++) {
+        for (int i = max(i_first, from_row); i < min(i_last, to_row); i++) {
             int from = (row + i * stride_y) * width + column;
             float row_sum = 0.0f;
             for (int j = j_first; j < j_last; j++)
                 row_sum += image[from + j * stride_x] * gradient[i * out_width + j];
             sum += row_sum;
         }
+        r += to_row - from_row;
     }
     partial[partial_at + (ulong)p * outputs * filter + w] = sum;
 }

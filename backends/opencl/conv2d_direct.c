@@ -2,19 +2,27 @@
 /* conv2d by one work-item a pixel and four channels: any shape, workspace only for the parts of gradients. */
 #include "conv2d.h"
 
-enum { TILE = 4 }; /* as in conv2d_direct.cl */
+enum {
+    TILE = 4,       /* as in conv2d_direct.cl */
+    LEAST_PART = 64 /* outputs */
+};
 
-/* Images are split so that there is work for the device, and no further: the parts take memory. */
+/* Output rows of a part: images are split so that there is work for the device, and no further: the parts take memory.
+   A GPU splits their rows, too, where there are few weights. */
 static int64_t weight_run(const linnet_backend_device *device, const linnet_cl_conv2d *shape)
 {
     int64_t parts = (device->prefers_vectors ? 4096 : 65536) / shape->weights + 1;
-    return parts > shape->images ? 1 : (shape->images + parts - 1) / parts;
+    int64_t rows = shape->images * shape->out_height, least = (LEAST_PART + shape->out_width - 1) / shape->out_width;
+    if (device->prefers_vectors || parts <= shape->images)
+        return (parts > shape->images ? 1 : (shape->images + parts - 1) / parts) * shape->out_height;
+    int64_t run = (rows + parts - 1) / parts;
+    return run > least ? run : least;
 }
 
 static int64_t weight_parts(const linnet_backend_device *device, const linnet_cl_conv2d *shape)
 {
     int64_t run = weight_run(device, shape);
-    return (shape->images + run - 1) / run;
+    return (shape->images * shape->out_height + run - 1) / run;
 }
 
 static uint64_t direct_workspace_bytes(const linnet_backend_device *device, const linnet_cl_conv2d *shape)
@@ -58,7 +66,7 @@ static void direct_backward_kernels(linnet_cl_conv2d_nchw *plan)
     if (shape->want_weight) {
         plan->weight = linnet_cl_kernel_new(base, LINNET_CL_PROGRAM_CONV2D_DIRECT, "conv2d_direct_backward_weight", 3);
         linnet_cl_conv2d_constants(plan->weight, shape);
-        linnet_cl_int(plan->weight, shape->images);
+        linnet_cl_int(plan->weight, shape->images * shape->out_height);
         linnet_cl_int(plan->weight, weight_run(base->device, shape));
         linnet_cl_range(plan->weight, shape->weights, parts, 1, 64);
     }

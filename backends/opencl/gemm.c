@@ -8,6 +8,7 @@
 
 enum { COLUMN_ROWS = 4, TILE_ROWS = 6, TILE_BLOCK = 64, DOT_ROWS = 3, DOT_COLUMNS = 4 }; /* as in the kernels */
 enum { LOW_ROWS = 32, LOW_COLUMNS = 128, LOW_LANES = 64 };
+enum { SMALL_SIDE = 16, SMALL_LANES = 128 };
 enum { STRIP_ROWS = 4, STRIP = 512, LEAST_STRIP = 64 };
 enum { FEW_ROWS = 7, FEW_DEPTH = 7 }; /* rows and depth up to which packing does not pay */
 
@@ -307,6 +308,17 @@ static linnet_cl_kernel *low_kernel(linnet_backend_plan *plan, const linnet_cl_g
     return kernel;
 }
 
+/* NULL: the device has no such groups. */
+static linnet_cl_kernel *small_kernel(linnet_backend_plan *plan, const linnet_cl_gemm *gemm)
+{
+    if (atomic_load(&plan->device->tile_most) == 0)
+        return NULL;
+    linnet_cl_kernel *kernel = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_GEMM_SMALL, "gemm_small", 4);
+    linnet_cl_range_required(kernel, tiles(gemm->n, SMALL_SIDE), tiles(gemm->m, SMALL_SIDE), products(gemm),
+                             SMALL_LANES);
+    return kernel;
+}
+
 static linnet_cl_kernel *columns_kernel(linnet_backend_plan *plan, const linnet_cl_gemm *gemm)
 {
     linnet_cl_kernel *kernel = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_GEMM, "gemm_columns", 4);
@@ -343,6 +355,8 @@ static linnet_cl_kernel *forced_kernel(linnet_backend_plan *plan, const linnet_c
         return low_kernel(plan, gemm);
     if (linnet_cl_forces(device, LINNET_CL_VARIANT_GEMM_LOCAL))
         return local_kernel(plan, gemm);
+    if (linnet_cl_forces(device, LINNET_CL_VARIANT_GEMM_SMALL))
+        return small_kernel(plan, gemm);
     return linnet_cl_forces(device, LINNET_CL_VARIANT_GEMM_COLUMNS) ? columns_kernel(plan, gemm) : NULL;
 }
 
@@ -361,6 +375,8 @@ static linnet_cl_kernel *pick_kernel(linnet_backend_plan *plan, const linnet_cl_
         return kernel;
     if (tiled)
         kernel = plan->device->prefers_vectors ? processor_kernel(plan, gemm) : gpu_kernel(plan, gemm);
+    else if (!plan->device->prefers_vectors)
+        kernel = small_kernel(plan, gemm);
     return kernel ? kernel : columns_kernel(plan, gemm);
 }
 

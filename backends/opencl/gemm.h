@@ -22,8 +22,8 @@ typedef struct linnet_cl_gemm {
     bool row_sums; /* sums [m] (+)= those of a's rows, too, where the kernel can; one product, one part */
 } linnet_cl_gemm;
 
-/* The plan's next kernel, ours, for any gemm. tiled: the one for large products on this kind of device; else a few
-   elements a work-item, so that a small product keeps a GPU busy. */
+/* The plan's next kernel, ours, for any gemm. tiled: the one for large products on this kind of device; else the one that
+   keeps a GPU busy with a small product. */
 linnet_cl_kernel *linnet_cl_gemm_kernel(linnet_backend_plan *plan, const linnet_cl_gemm *gemm, bool tiled);
 /* Does it take the sums of rows that were asked for? Then run_sums runs it. */
 bool linnet_cl_gemm_has_sums(const linnet_cl_kernel *kernel, const linnet_cl_gemm *gemm);

@@ -21,16 +21,16 @@ enum { FORWARD = 0, DATA = 1, WEIGHT = 2 };
 
 enum { FEW_ROWS = 32 };
 
-enum { TILED, COLUMNS, CLBLAST, WAYS };
+enum { TILED, SMALL, CLBLAST, WAYS };
 
-static const char *const way_names[WAYS] = {"tiled", "columns", "clblast"};
+static const char *const way_names[WAYS] = {"tiled", "small", "clblast"};
 
 /* By the multiply-adds of the forward product (parameters.def): a small one is too few tiles for a GPU, a large one may
    pay for CLBlast's start-up; not with few rows, where it copies the weights first and leaves its tiles half empty. */
 static const int *linear_preferences(const linnet_backend_device *device, const linnet_layer_desc *desc)
 {
-    static const int small[WAYS] = {COLUMNS, TILED, CLBLAST};
-    static const int medium[WAYS] = {TILED, COLUMNS, CLBLAST}, large[WAYS] = {CLBLAST, TILED, COLUMNS};
+    static const int small[WAYS] = {SMALL, TILED, CLBLAST};
+    static const int medium[WAYS] = {TILED, SMALL, CLBLAST}, large[WAYS] = {CLBLAST, TILED, SMALL};
     int64_t rows = desc->outputs[0].dims[0];
     double work = (double)rows * (double)linnet_desc_count(&desc->parameters[LINNET_LINEAR_WEIGHT]);
     const double *parameters = device->parameters.values;
@@ -82,8 +82,8 @@ static linnet_status linear_candidate(linnet_backend_device *device, const linne
     out->refusal = linnet_cl_refusal(desc);
     if (!out->refusal && desc->epilogue_count > 1)
         out->refusal = "takes one epilogue";
-    if (!out->refusal && way == COLUMNS && device->prefers_vectors)
-        out->refusal = "for many small work-items";
+    if (!out->refusal && way == SMALL && device->prefers_vectors)
+        out->refusal = "for GPUs";
     if (way == TILED)
         out->workspace_bytes = linear_workspace(device, desc);
     if (desc->direction == LINNET_BACKWARD) {

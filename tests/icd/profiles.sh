@@ -77,7 +77,7 @@ export LINNET_OPENCL_VARIANT
 right phone Mali-G57 mapped "local memory"
 right arc "Intel(R) Arc(TM) A770 Graphics" apart "sub-groups, by Intel's shuffles"
 whole=
-LINNET_OPENCL_VARIANT=conv2d=implicit,linear=columns
+LINNET_OPENCL_VARIANT=conv2d=implicit,linear=small
 conform
 unset LINNET_OPENCL_VARIANT
 

@@ -260,6 +260,21 @@ static cl_int enqueue(linnet_backend_queue *queue, const linnet_cl_kernel *kerne
     return error;
 }
 
+/* A driver may keep what is enqueued until it is told to hand it over, and a GPU that has nothing to do would wait
+   until the host has enqueued all of a step: so it gets the first kernels at once, and then ever more of them. */
+static linnet_status hand_over(linnet_backend_queue *queue)
+{
+    enum { FIRST = 4, TIMES = 4 };
+    if (queue->device->transfers == LINNET_CL_TRANSFERS_PLAIN)
+        return LINNET_OK;
+    if (queue->launches == 0)
+        queue->next_flush = FIRST;
+    if (++queue->launches != queue->next_flush)
+        return LINNET_OK;
+    queue->next_flush *= TIMES;
+    return linnet_cl_check(queue->device, "clFlush", clFlush(queue->queue));
+}
+
 linnet_status linnet_cl_launch_views(linnet_cl_kernel *kernel, linnet_backend_queue *queue, const linnet_view *views,
                                      cl_uint count)
 {
@@ -282,5 +297,5 @@ linnet_status linnet_cl_launch_views(linnet_cl_kernel *kernel, linnet_backend_qu
     error = enqueue(queue, kernel);
     if (error == CL_INVALID_WORK_GROUP_SIZE)
         lower_tiles(queue->device, kernel);
-    return check_kernel(kernel, "clEnqueueNDRangeKernel", error);
+    return error == CL_SUCCESS ? hand_over(queue) : check_kernel(kernel, "clEnqueueNDRangeKernel", error);
 }

@@ -91,6 +91,7 @@ linnet_status linnet_cl_finish(linnet_backend_queue *queue)
         linnet_cl_staging_settle(queue);
     linnet_cl_staging_reap(queue, true);
     queue->is_busy = error != CL_SUCCESS;
+    queue->launches = 0;
     if (error == CL_SUCCESS && state < 0)
         error = state;
     return linnet_cl_check(queue->device, "clFinish", error);

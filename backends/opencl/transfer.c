@@ -178,6 +178,7 @@ static linnet_status enqueued(linnet_backend_queue *queue, const char *what, con
         return give_event(queue, what, event, out_event);
     linnet_cl_command_add(queue, what, event);
     queue->is_busy = false;
+    queue->launches = 0;
     return LINNET_OK;
 }
 

@@ -13,7 +13,7 @@ enum {
     UNIT_SUMS = 2 * 128 * 128,   /* of a product that a unit makes at once: two groups, or eight of smaller tiles */
     CHUNK_TIME = 1500000,        /* until a chunk's kernels have started: some 9 microseconds of an H200 */
     BYTE_TIME = 5,               /* of a byte that is a unit's share of memory: 3 to 8 on GPUs of any size */
-    LEAST_DEPTH = 64,            /* of a part */
+    LEAST_DEPTH = 16,            /* of a part */
     MOST_CHUNK_BYTES = 256 << 20 /* unless the parameter says more */
 };
 
@@ -27,14 +27,17 @@ static int64_t round_up(int64_t a, int64_t unit)
     return ceil_div(a, unit) * unit;
 }
 
-/* Units work in rounds: a last one that few groups are left for takes as long. */
+/* Units work in rounds. A last one takes as long if few groups are left for it; half of them have a unit each to
+   themselves, which is faster, but not twice. */
 static double product_time(const linnet_backend_device *device, int64_t rows, int64_t columns, int64_t depth,
                            int64_t products)
 {
     int64_t tile = rows > 64 && columns > 64 ? 128 : 64; /* gemm.c */
     int64_t groups = ceil_div(rows, tile) * ceil_div(columns, tile) * products;
     int64_t at_once = device->info.compute_units * (UNIT_SUMS / (tile * tile));
-    return (double)ceil_div(groups, at_once) * UNIT_SUMS * (double)depth;
+    int64_t last = groups % at_once;
+    double rounds = (double)(groups / at_once) + (last == 0 ? 0 : 2 * last <= at_once ? 0.6 : 1);
+    return rounds * UNIT_SUMS * (double)depth;
 }
 
 /* Tiles of a chunk, at most: as many bytes as the parameter says, or `times` those of the weights, transformed, which
@@ -77,20 +80,20 @@ linnet_cl_winograd_tiles linnet_cl_winograd_tiles_of(const linnet_backend_device
     return best;
 }
 
-/* The same with as many parts as keep the units busy: each is written, read again by the next chunk, and added up. */
+/* The same with as many parts as keep the units busy: each is written, and read by the next chunk or to be added up. */
 linnet_cl_winograd_tiles linnet_cl_winograd_gradient_tiles(const linnet_backend_device *device,
                                                            const linnet_cl_conv2d *s)
 {
     linnet_cl_winograd_tiles best = tiles_of(s, s->out_height, s->out_width), t = best;
     int64_t count = ceil_div(t.all, most_tiles(device, s, t.positions, 16));
-    double part_bytes = (double)(t.positions * s->outputs * s->channels) * sizeof(float), least_time = 0;
-    double part_time = 2 * BYTE_TIME * part_bytes / device->info.compute_units;
+    double sum_bytes = (double)(t.positions * s->outputs * s->channels) * sizeof(float), least_time = 0;
+    double sum_time = BYTE_TIME * sum_bytes / device->info.compute_units;
     t.chunk = round_up(ceil_div(t.all, count), LINE);
     for (int64_t parts = 1; parts == 1 || parts <= t.chunk / LEAST_DEPTH; parts++) {
         t.run = round_up(ceil_div(t.chunk, parts), STEP);
         t.parts = ceil_div(t.chunk, t.run);
-        double time =
-            product_time(device, s->outputs, s->channels, t.run, t.positions * t.parts) + (double)t.parts * part_time;
+        double time = product_time(device, s->outputs, s->channels, t.run, t.positions * t.parts) +
+                      (double)(t.parts > 1 ? 2 * t.parts + 1 : 1) * sum_time;
         if (best.chunk == 0 || time < least_time) {
             best = t;
             least_time = time;

@@ -9,38 +9,33 @@
 #include "channel.clh"
 
 /* |x|^exponent, exponent >= 0 */
-float alpha_norm_power(float x, int whole, float exponent)
-{
-    float a = fabs(x), power = 1.0f;
-    if (whole < 0)
-        return pow(a, exponent);
-    for (int k = 0; k < whole; k++)
-        power *= a;
-    return power;
-}
+#define ALPHA_NORM_POWER(name, type)                                                                                   \
+    type name(type x, int whole, float exponent)                                                                       \
+    {                                                                                                                  \
+        type a = fabs(x), power = 1.0f;                                                                                \
+        if (whole < 0)                                                                                                 \
+            return pow(a, (type)exponent);                                                                             \
+        for (int k = 0; k < whole; k++)                                                                                \
+            power *= a;                                                                                                \
+        return power;                                                                                                  \
+    }
+ALPHA_NORM_POWER(alpha_norm_power1, float)
+ALPHA_NORM_POWER(alpha_norm_power4, float4)
+ALPHA_NORM_POWER(alpha_norm_power8, float8)
 
-float8 alpha_norm_power8(float8 x, int whole, float exponent)
-{
-    float8 a = fabs(x), power = 1.0f;
-    if (whole < 0)
-        return pow(a, (float8)exponent);
-    for (int k = 0; k < whole; k++)
-        power *= a;
-    return power;
-}
+#define ALPHA_NORM_SUM(N) CHANNEL_OF(N, sum) += alpha_norm_power##N(CHANNEL_LOAD(N, x), whole, alpha);
 
 __kernel void alpha_norm_forward(__global const float *x, ulong x_at, __global float *partial, ulong partial_at,
                                  int channels, int size, int elements, int run, int whole, float alpha)
 {
     GROUP_SCRATCH(scratch)
     int p = (int)get_group_id(0), first = p * run, last = first + min(run, elements - first);
-    float sum = 0.0f;
+    channel_vector sum = 0.0f;
     x += x_at;
-    CHANNEL_WALK(sum, channels, size, 0, first, last, alpha_norm_power(x[at], whole, alpha),
-                 alpha_norm_power8(load8(0, x + at), whole, alpha))
-    sum = group_sum(sum, scratch);
+    CHANNEL_EACH(channels, size, 0, first, last, x_at, ALPHA_NORM_SUM)
+    float total = group_sum(channel_total(sum), scratch);
     if (get_local_id(0) == 0)
-        partial[partial_at + p] = sum;
+        partial[partial_at + p] = total;
 }
 
 /* magnitude sign(x): 0 where x is 0, NaN where x is NaN. */
@@ -58,7 +53,7 @@ __kernel void alpha_norm_backward(__global const float *x, ulong x_at, __global 
     if (i >= count)
         return;
     float value = x[x_at + i], factor = dloss[dloss_at] * alpha;
-    float gradient = alpha_norm_signed(factor * alpha_norm_power(value, whole, exponent), value);
+    float gradient = alpha_norm_signed(factor * alpha_norm_power1(value, whole, exponent), value);
     dx[dx_at + i] = accumulate ? dx[dx_at + i] + gradient : gradient;
 }
 
@@ -77,7 +72,7 @@ __kernel void alpha_norm_backward_run(__global const float *x, ulong x_at, __glo
     }
     for (; i < last; i++) {
         float value = x[i];
-        float gradient = alpha_norm_signed(factor * alpha_norm_power(value, whole, exponent), value);
+        float gradient = alpha_norm_signed(factor * alpha_norm_power1(value, whole, exponent), value);
         dx[i] = accumulate ? dx[i] + gradient : gradient;
     }
 }

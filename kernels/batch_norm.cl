@@ -2,12 +2,86 @@
 /*
  * batch_norm over channel c of x [N,C,S] (Ioffe and Szegedy 2015): y = (x - mean) rstd weight + bias, rstd =
  * 1/sqrt(variance + epsilon). stats is [2,C]: mean, rstd. Sums over a channel go in two stages: parts by work-group (x:
- * part, y: channel), then a line of group.clh, a channel's, adds the parts. The variance is taken about the mean (two
- * passes), so it cannot cancel.
- *
- * Tunables: RUN, elements of a work-item where nothing is summed (default 4; batch_norm.c knows it).
+ * part, y: channel), then a line of group.clh, a channel's, adds the parts. Squares are taken about a mean, so they
+ * cannot cancel: on GPUs each part's own, in one pass over x (Chan, Golub and LeVeque 1983), on processors the
+ * channel's, in a second pass.
  */
 #include "channel.clh"
+#include "elements.clh"
+#include "loops.clh"
+
+/* Sums of values and of their squares, of both less the work-item's own first value, its shift. So nothing cancels that
+ * counts: were the shift far from the others, its own square about their mean would be as large. */
+#define BATCH_NORM_MOMENTS(N)                                                                                          \
+    {                                                                                                                  \
+        channel_float##N value = CHANNEL_LOAD(N, x);                                                                   \
+        CHANNEL_OF(N, shift) = number.s0 == 0.0f ? value : CHANNEL_OF(N, shift);                                       \
+        value -= CHANNEL_OF(N, shift);                                                                                 \
+        CHANNEL_OF(N, number) += 1.0f;                                                                                 \
+        CHANNEL_OF(N, sum) += value;                                                                                   \
+        CHANNEL_OF(N, squares) += value * value;                                                                       \
+    }
+
+/* Mean of part p in partial[p C + c], squares about it in partial[(parts + p) C + c]. */
+__kernel void batch_norm_moments(__global const float *x, ulong x_at, __global float *partial, ulong partial_at,
+                                 int channels, int size, int elements, int run, int parts)
+{
+    GROUP_SCRATCH(scratch)
+    int p = (int)get_group_id(0), c = (int)get_group_id(1);
+    int first = p * run, last = first + min(run, elements - first);
+    channel_vector number = 0.0f, shift = 0.0f, sum = 0.0f, squares = 0.0f;
+    x += x_at;
+    CHANNEL_EACH(channels, size, c, first, last, x_at, BATCH_NORM_MOMENTS)
+    channel_vector mean = sum / fmax(number, 1.0f), all = number * (shift + mean);
+    float all_mean = group_sum(channel_total(all), scratch) / (float)(last - first);
+    channel_vector away = shift + mean - all_mean;
+    all = squares - sum * mean + number * away * away;
+    float all_squares = group_sum(channel_total(all), scratch);
+    if (get_local_id(0) != 0)
+        return;
+    partial[partial_at + (ulong)p * channels + c] = all_mean;
+    partial[partial_at + (ulong)(parts + p) * channels + c] = all_squares;
+}
+
+/* What is known of channel c of so many elements once its mean and the squares about it are: rstd, and the running
+ * statistics: mean, and the unbiased variance. */
+void batch_norm_finish(int c, int channels, int elements, float mean, float squares, float epsilon, float momentum,
+                       __global float *stats, __global float *running_mean, __global float *running_variance)
+{
+    float variance = squares / (float)elements, unbiased = squares / (float)max(elements - 1, 1);
+    stats[channels + c] = 1.0f / sqrt(variance + epsilon);
+    running_mean[c] = (1.0f - momentum) * running_mean[c] + momentum * mean;
+    running_variance[c] = (1.0f - momentum) * running_variance[c] + momentum * unbiased;
+}
+
+/* All of it from the moments of the parts. */
+__kernel void batch_norm_statistics(__global const float *partial, ulong partial_at, __global float *stats,
+                                    ulong stats_at, __global float *running_mean, ulong running_mean_at,
+                                    __global float *running_variance, ulong running_variance_at, int channels,
+                                    int parts, int elements, int run, float epsilon, float momentum, int lanes,
+                                    int step)
+{
+    GROUP_SCRATCH(scratch)
+    int c = line_number(lanes, step), lane = line_lane(lanes, step), last = c < channels ? parts : 0;
+    float mean = 0.0f, squares = 0.0f;
+    partial += partial_at + c;
+    for (int p = lane; p < last; p += line_lanes(lanes))
+        mean += partial[(ulong)p * channels] * (float)min(run, elements - p * run);
+    mean = line_sum(mean, lanes, step, scratch) / (float)elements;
+    for (int p = lane; p < last; p += line_lanes(lanes)) {
+        float away = partial[(ulong)p * channels] - mean;
+        squares += partial[(ulong)(parts + p) * channels] + (float)min(run, elements - p * run) * away * away;
+    }
+    squares = line_sum(squares, lanes, step, scratch);
+    if (c >= channels || lane != 0)
+        return;
+    stats[stats_at + c] = mean;
+    batch_norm_finish(c, channels, elements, mean, squares, epsilon, momentum, stats + stats_at,
+                      running_mean + running_mean_at, running_variance + running_variance_at);
+}
+
+/* The same for processors: the sum, the mean, and squares about it. */
+#define BATCH_NORM_SUM(N) CHANNEL_OF(N, sum) += CHANNEL_LOAD(N, x);
 
 __kernel void batch_norm_sum(__global const float *x, ulong x_at, __global float *partial, ulong partial_at,
                              int channels, int size, int elements, int run)
@@ -15,12 +89,12 @@ __kernel void batch_norm_sum(__global const float *x, ulong x_at, __global float
     GROUP_SCRATCH(scratch)
     int p = (int)get_group_id(0), c = (int)get_group_id(1);
     int first = p * run, last = first + min(run, elements - first);
-    float sum = 0.0f;
+    channel_vector sum = 0.0f;
     x += x_at;
-    CHANNEL_WALK(sum, channels, size, c, first, last, x[at], load8(0, x + at))
-    sum = group_sum(sum, scratch);
+    CHANNEL_EACH(channels, size, c, first, last, x_at, BATCH_NORM_SUM)
+    float total = group_sum(channel_total(sum), scratch);
     if (get_local_id(0) == 0)
-        partial[partial_at + (ulong)p * channels + c] = sum;
+        partial[partial_at + (ulong)p * channels + c] = total;
 }
 
 __kernel void batch_norm_mean(__global const float *partial, ulong partial_at, __global float *stats, ulong stats_at,
@@ -36,6 +110,9 @@ __kernel void batch_norm_mean(__global const float *partial, ulong partial_at, _
         stats[stats_at + c] = sum / (float)elements;
 }
 
+#define BATCH_NORM_SQUARES(N)                                                                                          \
+    CHANNEL_OF(N, sum) += (CHANNEL_LOAD(N, x) - mean) * (CHANNEL_LOAD(N, x) - mean);
+
 __kernel void batch_norm_squares(__global const float *x, ulong x_at, __global const float *stats, ulong stats_at,
                                  __global float *partial, ulong partial_at, int channels, int size, int elements,
                                  int run)
@@ -43,16 +120,15 @@ __kernel void batch_norm_squares(__global const float *x, ulong x_at, __global c
     GROUP_SCRATCH(scratch)
     int p = (int)get_group_id(0), c = (int)get_group_id(1);
     int first = p * run, last = first + min(run, elements - first);
-    float sum = 0.0f, mean = stats[stats_at + c];
+    float mean = stats[stats_at + c];
+    channel_vector sum = 0.0f;
     x += x_at;
-    CHANNEL_WALK(sum, channels, size, c, first, last, (x[at] - mean) * (x[at] - mean),
-                 (load8(0, x + at) - mean) * (load8(0, x + at) - mean))
-    sum = group_sum(sum, scratch);
+    CHANNEL_EACH(channels, size, c, first, last, x_at, BATCH_NORM_SQUARES)
+    float total = group_sum(channel_total(sum), scratch);
     if (get_local_id(0) == 0)
-        partial[partial_at + (ulong)p * channels + c] = sum;
+        partial[partial_at + (ulong)p * channels + c] = total;
 }
 
-/* rstd, and the running statistics: mean, and the unbiased variance. */
 __kernel void batch_norm_variance(__global const float *partial, ulong partial_at, __global float *stats,
                                   ulong stats_at, __global float *running_mean, ulong running_mean_at,
                                   __global float *running_variance, ulong running_variance_at, int channels, int parts,
@@ -66,12 +142,8 @@ __kernel void batch_norm_variance(__global const float *partial, ulong partial_a
     sum = line_sum(sum, lanes, step, scratch);
     if (c >= channels || lane != 0)
         return;
-    float mean = stats[stats_at + c];
-    float variance = sum / (float)elements, unbiased = sum / (float)max(elements - 1, 1);
-    stats[stats_at + channels + c] = 1.0f / sqrt(variance + epsilon);
-    running_mean[running_mean_at + c] = (1.0f - momentum) * running_mean[running_mean_at + c] + momentum * mean;
-    running_variance[running_variance_at + c] =
-        (1.0f - momentum) * running_variance[running_variance_at + c] + momentum * unbiased;
+    batch_norm_finish(c, channels, elements, stats[stats_at + c], sum, epsilon, momentum, stats + stats_at,
+                      running_mean + running_mean_at, running_variance + running_variance_at);
 }
 
 /* Evaluate: stats from the running statistics. */
@@ -86,32 +158,74 @@ __kernel void batch_norm_running(__global const float *running_mean, ulong runni
     stats[stats_at + channels + c] = 1.0f / sqrt(running_variance[running_variance_at + c] + epsilon);
 }
 
-/* A work-item has RUN elements of all count = N C S, one behind the other, in one access unless they are of two planes. */
-#define RUN 4
+/* The channel c and the place s in its plane of element i, number k of a work-item; given those of number k - 1, behind
+ * which it lies unless it is the first of a quad (elements.clh). */
+void batch_norm_place(int i, int k, int channels, int size, int *c, int *s)
+{
+    if ((k & 3) == 0) {
+        int plane = i / size;
+        *s = i - plane * size;
+        *c = plane % channels;
+        return;
+    }
+    *s = *s + 1 == size ? 0 : *s + 1;
+    *c = *s > 0 ? *c : *c + 1 == channels ? 0 : *c + 1;
+}
 
+/* For GPUs, elements shared out as in elements.clh. */
 __kernel void batch_norm_normalize(__global const float *x, ulong x_at, __global const float *stats, ulong stats_at,
                                    __global const float *weight, ulong weight_at, __global const float *bias,
                                    ulong bias_at, __global float *y, ulong y_at, int channels, int size, int count)
 {
-    int at = (int)get_global_id(0) * RUN;
-    if (at >= count)
-        return;
-    int plane = at / size, s = at - plane * size, c = plane % channels;
-    x += x_at + at;
-    y += y_at + at;
+    int first = elements_first();
+    x += x_at;
+    y += y_at;
     stats += stats_at;
     weight += weight_at;
     bias += bias_at;
-    if (s + RUN <= size) {
-        vstore4((vload4(0, x) - stats[c]) * stats[channels + c] * weight[c] + bias[c], 0, y);
+    if (elements_are_quads(first, count, x_at | y_at | (ulong)size)) {
+        float8 v = elements_load(x + first);
+        int c = first / size % channels, d = elements_at(first, 4) / size % channels;
+        v.lo = (v.lo - stats[c]) * (stats[channels + c] * weight[c]) + bias[c];
+        v.hi = (v.hi - stats[d]) * (stats[channels + d] * weight[d]) + bias[d];
+        elements_store(v, y + first);
         return;
     }
-    for (int k = 0; k < min(RUN, count - at); k++) {
-        y[k] = (x[k] - stats[c]) * stats[channels + c] * weight[c] + bias[c];
-        s = s + 1 == size ? 0 : s + 1;
-        c = s > 0 ? c : c + 1 == channels ? 0 : c + 1;
+    ROLLED for (int k = 0, c = 0, s = 0; k < ELEMENTS; k++) {
+        int i = elements_at(first, k);
+        batch_norm_place(i, k, channels, size, &c, &s);
+        if (i < count)
+            y[i] = (x[i] - stats[c]) * (stats[channels + c] * weight[c]) + bias[c];
     }
 }
+
+/* For processors, a work-item has `run` of the planes. */
+__kernel void batch_norm_normalize_planes(__global const float *x, ulong x_at, __global const float *stats,
+                                          ulong stats_at, __global const float *weight, ulong weight_at,
+                                          __global const float *bias, ulong bias_at, __global float *y, ulong y_at,
+                                          int channels, int size, int planes, int run)
+{
+    int plane = (int)get_global_id(0) * run, last = plane + min(run, planes - plane), c = plane % channels;
+    x += x_at + (ulong)plane * size;
+    y += y_at + (ulong)plane * size;
+    for (; plane < last; plane++, x += size, y += size) {
+        int s = 0;
+        float mean = stats[stats_at + c], rstd = stats[stats_at + channels + c];
+        float factor = weight[weight_at + c], shift = bias[bias_at + c];
+        for (; s + 8 <= size; s += 8)
+            store8((load8(0, x + s) - mean) * rstd * factor + shift, 0, y + s);
+        for (; s < size; s++)
+            y[s] = (x[s] - mean) * rstd * factor + shift;
+        c = c + 1 == channels ? 0 : c + 1;
+    }
+}
+
+#define BATCH_NORM_GRADIENT_SUMS(N)                                                                                    \
+    {                                                                                                                  \
+        channel_float##N gradient = CHANNEL_LOAD(N, dy);                                                               \
+        CHANNEL_OF(N, sum) += gradient;                                                                                \
+        CHANNEL_OF(N, product) += gradient * (CHANNEL_LOAD(N, x) - mean);                                              \
+    }
 
 /* Part p of sum dy in partial[p C + c], of sum dy xhat in partial[(parts + p) C + c], xhat = (x - mean) rstd. */
 __kernel void batch_norm_gradient_sums(__global const float *x, ulong x_at, __global const float *dy, ulong dy_at,
@@ -121,98 +235,121 @@ __kernel void batch_norm_gradient_sums(__global const float *x, ulong x_at, __gl
     GROUP_SCRATCH(scratch)
     int p = (int)get_group_id(0), c = (int)get_group_id(1);
     int first = p * run, last = first + min(run, elements - first);
-    float sum = 0.0f, product = 0.0f, mean = stats[stats_at + c], rstd = stats[stats_at + channels + c];
+    float mean = stats[stats_at + c], rstd = stats[stats_at + channels + c];
+    channel_vector sum = 0.0f, product = 0.0f;
     x += x_at;
     dy += dy_at;
-    float8 sum8 = 0.0f, product8 = 0.0f;
-    CHANNEL_EACH(channels, size, c, first, last, sum += dy[at]; product += dy[at] * (x[at] - mean) * rstd,
-                 sum8 += load8(0, dy + at); product8 += load8(0, dy + at) * (load8(0, x + at) - mean) * rstd)
-    sum += channel_sum8(sum8);
-    product += channel_sum8(product8);
-    sum = group_sum(sum, scratch);
-    product = group_sum(product, scratch);
+    CHANNEL_EACH(channels, size, c, first, last, x_at | dy_at, BATCH_NORM_GRADIENT_SUMS)
+    float all_sum = group_sum(channel_total(sum), scratch);
+    float all_product = group_sum(channel_total(product), scratch) * rstd;
     if (get_local_id(0) != 0)
         return;
-    partial[partial_at + (ulong)p * channels + c] = sum;
-    partial[partial_at + (ulong)(parts + p) * channels + c] = product;
+    partial[partial_at + (ulong)p * channels + c] = all_sum;
+    partial[partial_at + (ulong)(parts + p) * channels + c] = all_product;
 }
 
-/* The same for processors, one work-item a plane. */
-__kernel void batch_norm_normalize_planes(__global const float *x, ulong x_at, __global const float *stats,
-                                          ulong stats_at, __global const float *weight, ulong weight_at,
-                                          __global const float *bias, ulong bias_at, __global float *y, ulong y_at,
-                                          int channels, int size)
+/* The parts added up: sums is [2,C], sum dy and sum dy xhat. They are the gradients of bias and weight, too: for_bias and
+ * for_weight are 0 where these are not wanted, 1 where they are overwritten, 2 where they are added to. */
+__kernel void batch_norm_gradients(__global const float *partial, ulong partial_at, __global float *sums, ulong sums_at,
+                                   __global float *bias, ulong bias_at, __global float *weight, ulong weight_at,
+                                   int channels, int parts, int lanes, int step, int for_bias, int for_weight)
 {
-    ulong plane = get_global_id(0);
-    int c = (int)(plane % channels), s = 0;
-    float mean = stats[stats_at + c], rstd = stats[stats_at + channels + c];
-    float factor = weight[weight_at + c], shift = bias[bias_at + c];
-    x += x_at + plane * size;
-    y += y_at + plane * size;
-    for (; s + 8 <= size; s += 8)
-        store8((load8(0, x + s) - mean) * rstd * factor + shift, 0, y + s);
-    for (; s < size; s++)
-        y[s] = (x[s] - mean) * rstd * factor + shift;
+    GROUP_SCRATCH(scratch)
+    int c = line_number(lanes, step), lane = line_lane(lanes, step), last = c < channels ? parts : 0;
+    float sum = 0.0f, product = 0.0f;
+    partial += partial_at + c;
+    for (int p = lane; p < last; p += line_lanes(lanes)) {
+        sum += partial[(ulong)p * channels];
+        product += partial[(ulong)(parts + p) * channels];
+    }
+    sum = line_sum(sum, lanes, step, scratch);
+    product = line_sum(product, lanes, step, scratch);
+    if (c >= channels || lane != 0)
+        return;
+    sums[sums_at + c] = sum;
+    sums[sums_at + channels + c] = product;
+    if (for_bias)
+        bias[bias_at + c] = for_bias == 1 ? sum : bias[bias_at + c] + sum;
+    if (for_weight)
+        weight[weight_at + c] = for_weight == 1 ? product : weight[weight_at + c] + product;
 }
 
-/* sums is [2,C]: sum dy, sum dy xhat. train: the batch statistics depend on x. RUN elements a work-item. dx on dy is
- * allowed. */
+/* What dx has of channel c's element x, with a gradient dy of y: (dy - mean_dy - (x - mean) slope) factor. */
+typedef struct batch_norm_line {
+    float mean, mean_dy, slope, factor;
+} batch_norm_line;
+
+/* train: the batch statistics depend on x. */
+batch_norm_line batch_norm_line_of(int c, __global const float *stats, __global const float *weight,
+                                   __global const float *sums, int channels, int elements, int train)
+{
+    batch_norm_line line;
+    float rstd = stats[channels + c], scale = 1.0f / (float)elements;
+    line.mean = stats[c];
+    line.mean_dy = train ? sums[c] * scale : 0.0f;
+    line.slope = train ? sums[channels + c] * scale * rstd : 0.0f;
+    line.factor = rstd * weight[c];
+    return line;
+}
+
+/* For GPUs, elements shared out as in elements.clh. dx on dy is allowed. */
 __kernel void batch_norm_backward(__global const float *x, ulong x_at, __global const float *dy, ulong dy_at,
                                   __global const float *stats, ulong stats_at, __global const float *weight,
                                   ulong weight_at, __global const float *sums, ulong sums_at, __global float *dx,
                                   ulong dx_at, int channels, int size, int elements, int train, int count,
                                   int accumulate)
 {
-    int at = (int)get_global_id(0) * RUN;
-    if (at >= count)
-        return;
-    int plane = at / size, s = at - plane * size, c = plane % channels;
-    x += x_at + at;
-    dy += dy_at + at;
-    dx += dx_at + at;
+    int first = elements_first();
+    x += x_at;
+    dy += dy_at;
+    dx += dx_at;
     stats += stats_at;
     weight += weight_at;
     sums += sums_at;
-    if (s + RUN <= size) {
-        float mean = stats[c], rstd = stats[channels + c];
-        float4 gradient = vload4(0, dy);
-        if (train)
-            gradient -= (sums[c] + (vload4(0, x) - mean) * rstd * sums[channels + c]) / (float)elements;
-        gradient *= rstd * weight[c];
-        vstore4(accumulate ? vload4(0, dx) + gradient : gradient, 0, dx);
+    if (elements_are_quads(first, count, x_at | dy_at | dx_at | (ulong)size)) {
+        float8 value = elements_load(x + first), gradient = elements_load(dy + first);
+        int c = first / size % channels, d = elements_at(first, 4) / size % channels;
+        batch_norm_line at_c = batch_norm_line_of(c, stats, weight, sums, channels, elements, train);
+        batch_norm_line at_d = batch_norm_line_of(d, stats, weight, sums, channels, elements, train);
+        gradient.lo = (gradient.lo - at_c.mean_dy - (value.lo - at_c.mean) * at_c.slope) * at_c.factor;
+        gradient.hi = (gradient.hi - at_d.mean_dy - (value.hi - at_d.mean) * at_d.slope) * at_d.factor;
+        elements_store(accumulate ? elements_load(dx + first) + gradient : gradient, dx + first);
         return;
     }
-    for (int k = 0; k < min(RUN, count - at); k++) {
-        float mean = stats[c], rstd = stats[channels + c], gradient = dy[k];
-        if (train)
-            gradient -= (sums[c] + (x[k] - mean) * rstd * sums[channels + c]) / (float)elements;
-        gradient *= rstd * weight[c];
-        dx[k] = accumulate ? dx[k] + gradient : gradient;
-        s = s + 1 == size ? 0 : s + 1;
-        c = s > 0 ? c : c + 1 == channels ? 0 : c + 1;
+    ROLLED for (int k = 0, c = 0, s = 0; k < ELEMENTS; k++) {
+        int i = elements_at(first, k);
+        batch_norm_place(i, k, channels, size, &c, &s);
+        if (i >= count)
+            continue;
+        batch_norm_line line = batch_norm_line_of(c, stats, weight, sums, channels, elements, train);
+        float gradient = (dy[i] - line.mean_dy - (x[i] - line.mean) * line.slope) * line.factor;
+        dx[i] = accumulate ? dx[i] + gradient : gradient;
     }
 }
 
-/* The same for processors, one work-item a plane. */
+/* For processors, a work-item has `run` of the planes. */
 __kernel void batch_norm_backward_planes(__global const float *x, ulong x_at, __global const float *dy, ulong dy_at,
                                          __global const float *stats, ulong stats_at, __global const float *weight,
                                          ulong weight_at, __global const float *sums, ulong sums_at, __global float *dx,
-                                         ulong dx_at, int channels, int size, int elements, int train, int accumulate)
+                                         ulong dx_at, int channels, int size, int elements, int train, int planes,
+                                         int run, int accumulate)
 {
-    ulong plane = get_global_id(0);
-    int c = (int)(plane % channels), s = 0;
-    float mean = stats[stats_at + c], rstd = stats[stats_at + channels + c], factor = rstd * weight[weight_at + c];
-    float mean_dy = train ? sums[sums_at + c] / (float)elements : 0.0f;
-    float slope = train ? sums[sums_at + channels + c] / (float)elements * rstd : 0.0f;
-    x += x_at + plane * size;
-    dy += dy_at + plane * size;
-    dx += dx_at + plane * size;
-    for (; s + 8 <= size; s += 8) {
-        float8 gradient = (load8(0, dy + s) - mean_dy - (load8(0, x + s) - mean) * slope) * factor;
-        store8(accumulate ? load8(0, dx + s) + gradient : gradient, 0, dx + s);
-    }
-    for (; s < size; s++) {
-        float gradient = (dy[s] - mean_dy - (x[s] - mean) * slope) * factor;
-        dx[s] = accumulate ? dx[s] + gradient : gradient;
+    int plane = (int)get_global_id(0) * run, last = plane + min(run, planes - plane), c = plane % channels;
+    x += x_at + (ulong)plane * size;
+    dy += dy_at + (ulong)plane * size;
+    dx += dx_at + (ulong)plane * size;
+    for (; plane < last; plane++, x += size, dy += size, dx += size) {
+        int s = 0;
+        batch_norm_line line =
+            batch_norm_line_of(c, stats + stats_at, weight + weight_at, sums + sums_at, channels, elements, train);
+        for (; s + 8 <= size; s += 8) {
+            float8 gradient = (load8(0, dy + s) - line.mean_dy - (load8(0, x + s) - line.mean) * line.slope) * line.factor;
+            store8(accumulate ? load8(0, dx + s) + gradient : gradient, 0, dx + s);
+        }
+        for (; s < size; s++) {
+            float gradient = (dy[s] - line.mean_dy - (x[s] - line.mean) * line.slope) * line.factor;
+            dx[s] = accumulate ? dx[s] + gradient : gradient;
+        }
+        c = c + 1 == channels ? 0 : c + 1;
     }
 }

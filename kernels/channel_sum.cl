@@ -5,18 +5,20 @@
  */
 #include "channel.clh"
 
+#define CHANNEL_SUM(N) CHANNEL_OF(N, sum) += CHANNEL_LOAD(N, x);
+
 __kernel void channel_sum_parts(__global const float *x, ulong x_at, __global float *partial, ulong partial_at,
                                 int channels, int size, int elements, int run)
 {
     GROUP_SCRATCH(scratch)
     int p = (int)get_group_id(0), c = (int)get_group_id(1);
     int first = p * run, last = first + min(run, elements - first);
-    float sum = 0.0f;
+    channel_vector sum = 0.0f;
     x += x_at;
-    CHANNEL_WALK(sum, channels, size, c, first, last, x[at], load8(0, x + at))
-    sum = group_sum(sum, scratch);
+    CHANNEL_EACH(channels, size, c, first, last, x_at, CHANNEL_SUM)
+    float total = group_sum(channel_total(sum), scratch);
     if (get_local_id(0) == 0)
-        partial[partial_at + (ulong)p * channels + c] = sum;
+        partial[partial_at + (ulong)p * channels + c] = total;
 }
 
 /* The same of a block of 16 channels of x in nchw16c, whose elements lie 16 lanes apart. x: part, y: block. */

@@ -5,19 +5,24 @@
  */
 #include "channel.clh"
 
+#define MSE_SQUARES(N)                                                                                                 \
+    {                                                                                                                  \
+        channel_float##N apart = CHANNEL_LOAD(N, x) - CHANNEL_LOAD(N, target);                                         \
+        CHANNEL_OF(N, sum) += apart * apart;                                                                           \
+    }
+
 __kernel void mse_forward(__global const float *x, ulong x_at, __global const float *target, ulong target_at,
                           __global float *partial, ulong partial_at, int channels, int size, int elements, int run)
 {
     GROUP_SCRATCH(scratch)
     int p = (int)get_group_id(0), first = p * run, last = first + min(run, elements - first);
-    float sum = 0.0f;
+    channel_vector sum = 0.0f;
     x += x_at;
     target += target_at;
-    CHANNEL_WALK(sum, channels, size, 0, first, last, (x[at] - target[at]) * (x[at] - target[at]),
-                 (load8(0, x + at) - load8(0, target + at)) * (load8(0, x + at) - load8(0, target + at)))
-    sum = group_sum(sum, scratch);
+    CHANNEL_EACH(channels, size, 0, first, last, x_at | target_at, MSE_SQUARES)
+    float total = group_sum(channel_total(sum), scratch);
     if (get_local_id(0) == 0)
-        partial[partial_at + p] = sum;
+        partial[partial_at + p] = total;
 }
 
 /* d(first) = 2 dloss / count (first - second): of x with (x, target), of target with (target, x). */

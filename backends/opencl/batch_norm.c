@@ -2,19 +2,19 @@
 /*
  * batch_norm. Forward leaves [2,C] mean and rstd, in saved when a backward follows, else in the workspace. The
  * workspace holds, in floats: parts of sums [2,parts,C], then [2,C] for the statistics (forward) or the sums of the
- * gradients (backward).
+ * gradients (backward). Statistics take one pass over x on GPUs, two on processors, by other kernels.
  */
 #include "nchw16c.h"
-
-enum { RUN = 4 }; /* as in batch_norm.cl */
 
 typedef struct batch_norm_plan {
     linnet_backend_plan base;
     linnet_cl_channels shape;
     uint32_t behaviour;
-    bool blocked;                                                            /* in nchw16c */
-    linnet_cl_kernel *sum, *mean, *squares, *variance, *running, *normalize; /* forward */
-    linnet_cl_kernel *sums, *reduce, *dx;                                    /* backward; NULL where not needed */
+    bool blocked;                                      /* in nchw16c */
+    linnet_cl_kernel *moments, *statistics;            /* in one pass */
+    linnet_cl_kernel *sum, *mean, *squares, *variance; /* in two */
+    linnet_cl_kernel *running, *normalize;             /* forward */
+    linnet_cl_kernel *sums, *gradients, *dx;           /* backward; NULL where not needed */
 } batch_norm_plan;
 
 static linnet_cl_channels batch_norm_shape(const linnet_backend_device *device, const linnet_layer_desc *desc,
@@ -33,7 +33,8 @@ static uint64_t parts_bytes(linnet_cl_channels shape)
 static linnet_status batch_norm_candidate(linnet_backend_device *device, const linnet_layer_desc *desc, uint32_t index,
                                           linnet_candidate *out)
 {
-    linnet_status status = linnet_cl_only_candidate(desc, index, "two_pass", out);
+    linnet_status status =
+        linnet_cl_only_candidate(desc, index, device->prefers_vectors ? "two_pass" : "one_pass", out);
     bool blocked = linnet_cl_follow_nchw16c(device, desc, out);
     linnet_cl_channels shape = batch_norm_shape(device, desc, blocked);
     uint64_t stats_bytes = (uint64_t)(2 * shape.channels) * sizeof(float);
@@ -54,7 +55,10 @@ static linnet_status batch_norm_batch_statistics(batch_norm_plan *plan, linnet_b
                                                  const linnet_layer_args *args, linnet_view stats)
 {
     linnet_view x = args->inputs[LINNET_BATCH_NORM_X], partial = args->workspace;
-    linnet_status status = linnet_cl_launch(plan->sum, queue, x, partial);
+    linnet_status status = linnet_cl_launch(plan->moments ? plan->moments : plan->sum, queue, x, partial);
+    if (!status && plan->statistics)
+        return linnet_cl_launch(plan->statistics, queue, partial, stats, args->states[LINNET_BATCH_NORM_MEAN],
+                                args->states[LINNET_BATCH_NORM_VARIANCE]);
     if (!status)
         status = linnet_cl_launch(plan->mean, queue, partial, stats);
     if (!status)
@@ -82,6 +86,26 @@ static linnet_status batch_norm_run_forward(linnet_backend_plan *base, linnet_ba
                             args->outputs[LINNET_BATCH_NORM_Y]);
 }
 
+/* out_how: 0 where it is not wanted, 1 where it is overwritten, 2 where it is added to. */
+static linnet_view parameter_gradient(const linnet_layer_args *args, uint32_t index, cl_int *out_how)
+{
+    linnet_view gradient = args->parameter_gradients ? args->parameter_gradients[index] : linnet_cl_no_view;
+    *out_how = gradient.buffer ? 1 + linnet_cl_bit(args->accumulate_parameters, index) : 0;
+    return gradient;
+}
+
+/* sum dy is the gradient of the bias, sum dy xhat that of the weight. */
+static linnet_status batch_norm_gradients(batch_norm_plan *plan, linnet_backend_queue *queue,
+                                          const linnet_layer_args *args, linnet_view sums)
+{
+    cl_int for_bias, for_weight;
+    linnet_view bias = parameter_gradient(args, LINNET_BATCH_NORM_BIAS, &for_bias);
+    linnet_view weight = parameter_gradient(args, LINNET_BATCH_NORM_WEIGHT, &for_weight);
+    linnet_cl_run_int(plan->gradients, 0, for_bias);
+    linnet_cl_run_int(plan->gradients, 1, for_weight);
+    return linnet_cl_launch(plan->gradients, queue, args->workspace, sums, bias, weight);
+}
+
 static linnet_status batch_norm_run_backward(linnet_backend_plan *base, linnet_backend_queue *queue,
                                              const linnet_layer_args *args)
 {
@@ -89,20 +113,11 @@ static linnet_status batch_norm_run_backward(linnet_backend_plan *base, linnet_b
     linnet_view x = args->inputs[LINNET_BATCH_NORM_X], dy = args->output_gradients[LINNET_BATCH_NORM_Y],
                 stats = args->saved[0];
     linnet_view sums = linnet_cl_view_at(args->workspace, parts_bytes(plan->shape));
-    linnet_view parts[2] = {args->workspace, linnet_cl_view_at(args->workspace, parts_bytes(plan->shape) / 2)};
-    linnet_view totals[2] = {sums, linnet_cl_view_at(sums, (uint64_t)plan->shape.channels * sizeof(float))};
     linnet_status status = LINNET_OK;
     if (plan->sums)
         status = linnet_cl_launch(plan->sums, queue, x, dy, stats, args->workspace);
-    for (int i = 0; i < 2 && plan->dx && plan->sums && !status; i++)
-        status = linnet_cl_reduce(plan->reduce, queue, parts[i], totals[i], 0);
-    /* sum dy is the gradient of the bias, sum dy xhat that of the weight. */
-    if (!status && args->parameter_gradients && args->parameter_gradients[LINNET_BATCH_NORM_BIAS].buffer)
-        status = linnet_cl_reduce(plan->reduce, queue, parts[0], args->parameter_gradients[LINNET_BATCH_NORM_BIAS],
-                                  linnet_cl_bit(args->accumulate_parameters, LINNET_BATCH_NORM_BIAS));
-    if (!status && args->parameter_gradients && args->parameter_gradients[LINNET_BATCH_NORM_WEIGHT].buffer)
-        status = linnet_cl_reduce(plan->reduce, queue, parts[1], args->parameter_gradients[LINNET_BATCH_NORM_WEIGHT],
-                                  linnet_cl_bit(args->accumulate_parameters, LINNET_BATCH_NORM_WEIGHT));
+    if (plan->sums && !status)
+        status = batch_norm_gradients(plan, queue, args, sums);
     if (status || !plan->dx)
         return status;
     linnet_cl_run_int(plan->dx, 0, linnet_cl_bit(args->accumulate_inputs, LINNET_BATCH_NORM_X));
@@ -123,7 +138,7 @@ static linnet_cl_kernel *sum_kernel(batch_norm_plan *plan, const char *name, con
     return kernel;
 }
 
-static void batch_norm_statistics_kernels(batch_norm_plan *plan, const linnet_batch_norm_attributes *attributes)
+static void two_pass_kernels(batch_norm_plan *plan, const linnet_batch_norm_attributes *attributes)
 {
     linnet_backend_plan *base = &plan->base;
     linnet_cl_channels shape = plan->shape;
@@ -143,27 +158,48 @@ static void batch_norm_statistics_kernels(batch_norm_plan *plan, const linnet_ba
         linnet_cl_lines(finishers[i], shape.channels, shape.parts, shape.channels, 64);
 }
 
-/* Processors go plane by plane, unless planes are tiny. */
-static bool by_planes(const batch_norm_plan *plan)
+static void one_pass_kernels(batch_norm_plan *plan, const linnet_batch_norm_attributes *attributes)
 {
-    return plan->base.device->prefers_vectors && plan->shape.size >= 32;
+    linnet_cl_channels shape = plan->shape;
+    plan->moments = sum_kernel(plan, "batch_norm_moments", NULL, 2);
+    linnet_cl_int(plan->moments, shape.parts);
+    plan->statistics = linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_BATCH_NORM, "batch_norm_statistics", 4);
+    linnet_cl_int(plan->statistics, shape.channels);
+    linnet_cl_int(plan->statistics, shape.parts);
+    linnet_cl_int(plan->statistics, shape.elements);
+    linnet_cl_int(plan->statistics, shape.run);
+    linnet_cl_float(plan->statistics, attributes->epsilon);
+    linnet_cl_float(plan->statistics, attributes->momentum);
+    linnet_cl_lines(plan->statistics, shape.channels, shape.parts, shape.channels, 1);
 }
 
-/* Range of a kernel that visits every element, behind its other constants. */
+/* Constants and range of a kernel that visits every element, behind its other constants. */
 static void per_element(const batch_norm_plan *plan, linnet_cl_kernel *kernel)
 {
-    int64_t count = plan->shape.elements * plan->shape.channels;
+    enum { TINY = 32, ELEMENTS = 256 }; /* of a plane, and of a work-item that has several of them */
+    linnet_cl_channels shape = plan->shape;
+    int64_t images = shape.elements / shape.size, planes = images * shape.channels;
     if (plan->blocked) {
-        linnet_cl_range(kernel, plan->shape.elements / plan->shape.size * linnet_cl_blocks(plan->shape.channels), 1, 1,
-                        1);
-        return;
+        linnet_cl_range(kernel, images * linnet_cl_blocks(shape.channels), 1, 1, 1);
+    } else if (plan->base.device->prefers_vectors) {
+        int64_t run = shape.size < TINY ? ELEMENTS / shape.size : 1;
+        linnet_cl_int(kernel, planes);
+        linnet_cl_int(kernel, run);
+        linnet_cl_range(kernel, (planes + run - 1) / run, 1, 1, 1);
+    } else {
+        linnet_cl_int(kernel, planes * shape.size);
+        linnet_cl_elements(kernel, planes * shape.size, 1);
     }
-    if (by_planes(plan)) {
-        linnet_cl_range(kernel, count / plan->shape.size, 1, 1, 1);
-        return;
-    }
-    linnet_cl_int(kernel, count);
-    linnet_cl_range(kernel, (count + RUN - 1) / RUN, 1, 1, 0);
+}
+
+/* The kernel of that name for what the plan's x is in, and on. */
+static linnet_cl_kernel *element_kernel(batch_norm_plan *plan, const char *name, const char *planes_name,
+                                        const char *blocked_name, cl_uint views)
+{
+    if (plan->blocked)
+        return linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_BATCH_NORM_NCHW16C, blocked_name, views);
+    return linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_BATCH_NORM,
+                                plan->base.device->prefers_vectors ? planes_name : name, views);
 }
 
 static void batch_norm_forward_kernels(batch_norm_plan *plan, const linnet_layer_desc *desc)
@@ -171,7 +207,7 @@ static void batch_norm_forward_kernels(batch_norm_plan *plan, const linnet_layer
     const linnet_batch_norm_attributes *attributes = desc->attributes;
     linnet_cl_channels shape = plan->shape;
     if (plan->behaviour == LINNET_TRAIN) {
-        batch_norm_statistics_kernels(plan, attributes);
+        (plan->base.device->prefers_vectors ? two_pass_kernels : one_pass_kernels)(plan, attributes);
     } else {
         plan->running = linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_BATCH_NORM, "batch_norm_running", 3);
         linnet_cl_int(plan->running, shape.channels);
@@ -179,10 +215,7 @@ static void batch_norm_forward_kernels(batch_norm_plan *plan, const linnet_layer
         linnet_cl_range(plan->running, shape.channels, 1, 1, 64);
     }
     plan->normalize =
-        plan->blocked
-            ? linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_BATCH_NORM_NCHW16C, "batch_norm_nchw16c_normalize", 5)
-            : linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_BATCH_NORM,
-                                   by_planes(plan) ? "batch_norm_normalize_planes" : "batch_norm_normalize", 5);
+        element_kernel(plan, "batch_norm_normalize", "batch_norm_normalize_planes", "batch_norm_nchw16c_normalize", 5);
     linnet_cl_int(plan->normalize, shape.channels);
     linnet_cl_int(plan->normalize, shape.size);
     per_element(plan, plan->normalize);
@@ -197,14 +230,15 @@ static void batch_norm_backward_kernels(batch_norm_plan *plan, const linnet_laye
     if (desc->want_parameters || (wants_x && train)) {
         plan->sums = sum_kernel(plan, "batch_norm_gradient_sums", "batch_norm_nchw16c_gradient_sums", 4);
         linnet_cl_int(plan->sums, shape.parts);
-        plan->reduce = linnet_cl_reduce_kernel(base, shape.channels, shape.parts, 1.0f);
+        plan->gradients = linnet_cl_kernel_new(base, LINNET_CL_PROGRAM_BATCH_NORM, "batch_norm_gradients", 4);
+        linnet_cl_int(plan->gradients, shape.channels);
+        linnet_cl_int(plan->gradients, shape.parts);
+        linnet_cl_lines(plan->gradients, shape.channels, shape.parts, shape.channels, 64);
     }
     if (!wants_x)
         return;
-    plan->dx = plan->blocked
-                   ? linnet_cl_kernel_new(base, LINNET_CL_PROGRAM_BATCH_NORM_NCHW16C, "batch_norm_nchw16c_backward", 6)
-                   : linnet_cl_kernel_new(base, LINNET_CL_PROGRAM_BATCH_NORM,
-                                          by_planes(plan) ? "batch_norm_backward_planes" : "batch_norm_backward", 6);
+    plan->dx =
+        element_kernel(plan, "batch_norm_backward", "batch_norm_backward_planes", "batch_norm_nchw16c_backward", 6);
     linnet_cl_int(plan->dx, shape.channels);
     linnet_cl_int(plan->dx, shape.size);
     linnet_cl_int(plan->dx, shape.elements);

@@ -30,6 +30,9 @@ linnet_cl_channels linnet_cl_channels_of(const linnet_backend_device *device, in
     if (parts < 1)
         parts = 1;
     int64_t run = (elements + parts - 1) / parts;
+    /* In channel.clh, a group's work-items have four quads each of so many. */
+    if (!device->prefers_vectors)
+        run = (run + 1023) / 1024 * 1024;
     return (linnet_cl_channels){channels, size, elements, (elements + run - 1) / run, run};
 }
 

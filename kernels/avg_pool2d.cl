@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * avg_pool2d: x [planes,H,W] -> y [planes,OH,OW], planes = N C: the sum of a window over its size, or with
- * exclude_padding over its elements inside x. One work-item an element, of y forward and of x backward (a gather); x:
- * along the plane, y: the plane. The _planes kernels, for processors, have one work-item a plane, and backward
- * scatters.
+ * exclude_padding over its elements inside x. One work-item an element of y forward, and backward, which gathers, a quad
+ * of a row of x; x: along the plane, y: the plane. The _planes kernels, for processors, have one work-item a plane, and
+ * backward scatters.
  */
+#include "quad.clh"
 
 /* What the window's sum is divided by. */
 float avg_pool2d_divisor(int y0, int x0, int height, int width, int kernel_height, int kernel_width,
@@ -39,21 +40,25 @@ __kernel void avg_pool2d_backward(__global const float *dy, ulong dy_at, __globa
                                   int width, int out_height, int out_width, int kernel_height, int kernel_width,
                                   int stride_y, int stride_x, int top, int left, int exclude_padding, int accumulate)
 {
-    int at = (int)get_global_id(0), out_size = out_height * out_width;
-    if (at >= height * width)
+    int quads = (width + 3) / 4, quad = (int)get_global_id(0), row = quad / quads, column = (quad - row * quads) * 4;
+    if (row >= height)
         return;
-    int plane = (int)get_global_id(1), row = at / width, column = at - row * width;
-    int below = row + top - kernel_height, right = column + left - kernel_width;
-    int i_first = below < 0 ? 0 : below / stride_y + 1, i_last = min((row + top) / stride_y, out_height - 1);
-    int j_first = right < 0 ? 0 : right / stride_x + 1, j_last = min((column + left) / stride_x, out_width - 1);
-    dy += dy_at + (ulong)plane * out_size;
-    float sum = 0.0f;
-    for (int i = i_first; i <= i_last; i++)
-        for (int j = j_first; j <= j_last; j++)
-            sum += dy[i * out_width + j] / avg_pool2d_divisor(i * stride_y - top, j * stride_x - left, height, width,
-                                                              kernel_height, kernel_width, exclude_padding);
-    __global float *to = dx + dx_at + (ulong)plane * height * width + at;
-    *to = accumulate ? *to + sum : sum;
+    int plane = (int)get_global_id(1), count = min(4, width - column);
+    int4 here = column + left + (int4)(0, 1, 2, 3);
+    /* As in max_pool2d.cl. */
+    int i_last = min((row + top) / stride_y, out_height - 1);
+    int j_last = min((column + count - 1 + left) / stride_x, out_width - 1);
+    dy += dy_at + (ulong)plane * out_height * out_width;
+    float4 sum = 0.0f;
+    for (int i = i_last; i >= 0 && i * stride_y > row + top - kernel_height; i--)
+        for (int j = j_last; j >= 0 && j * stride_x > column + left - kernel_width; j--) {
+            int y0 = i * stride_y, x0 = j * stride_x;
+            float gradient = dy[i * out_width + j] / avg_pool2d_divisor(y0 - top, x0 - left, height, width, kernel_height,
+                                                                        kernel_width, exclude_padding);
+            sum += select((float4)0.0f, (float4)gradient, here >= x0 && here < x0 + kernel_width);
+        }
+    quad_write(sum, dx + dx_at + ((ulong)plane * height + row) * width + column, count,
+               ((dx_at | (ulong)width) & 3) == 0, accumulate);
 }
 
 __kernel void avg_pool2d_forward_planes(__global const float *restrict x, ulong x_at, __global float *restrict y,

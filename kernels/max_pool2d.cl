@@ -2,9 +2,11 @@
 /*
  * max_pool2d: x [planes,H,W] -> y [planes,OH,OW], planes = N C. The winner's index within its plane is kept for
  * backward, -1 where the window lies in the padding altogether. NaN wins over every number, the first of equals wins.
- * One work-item an element, of y forward and of x backward (a gather: no two work-items write one element); x: along
- * the plane, y: the plane. The _planes kernels, for processors, have one work-item a plane, and backward scatters.
+ * One work-item an element of y forward, and backward, which gathers (no two work-items write one element), a quad of
+ * a row of x: four elements, fewer at its end; x: along the plane, y: the plane. The _planes kernels, for processors,
+ * have one work-item a plane, and backward scatters.
  */
+#include "quad.clh"
 
 __kernel void max_pool2d_forward(__global const float *x, ulong x_at, __global float *y, ulong y_at,
                                  __global int *winner, ulong winner_at, int height, int width, int out_height,
@@ -24,7 +26,7 @@ __kernel void max_pool2d_forward(__global const float *x, ulong x_at, __global f
     for (int row = y_first; row < y_last; row++)
         for (int column = x_first; column < x_last; column++) {
             float value = x[row * width + column];
-            if (value > best || (isnan(value) && !isnan(best))) {
+            if (!(value <= best) && best == best) { /* greater, or the first NaN */
                 best = value;
                 best_at = row * width + column;
             }
@@ -39,23 +41,23 @@ __kernel void max_pool2d_backward(__global const float *dy, ulong dy_at, __globa
                                   int kernel_height, int kernel_width, int stride_y, int stride_x, int top, int left,
                                   int accumulate)
 {
-    int at = (int)get_global_id(0), out_size = out_height * out_width;
-    if (at >= height * width)
+    int quads = (width + 3) / 4, quad = (int)get_global_id(0), row = quad / quads, column = (quad - row * quads) * 4;
+    if (row >= height)
         return;
-    int plane = (int)get_global_id(1), row = at / width, column = at - row * width;
-    int below = row + top - kernel_height, right = column + left - kernel_width;
-    /* The windows over this element: those whose first row is in (below, row + top], columns alike. */
-    int i_first = below < 0 ? 0 : below / stride_y + 1, i_last = min((row + top) / stride_y, out_height - 1);
-    int j_first = right < 0 ? 0 : right / stride_x + 1, j_last = min((column + left) / stride_x, out_width - 1);
-    dy += dy_at + (ulong)plane * out_size;
-    winner += winner_at + (ulong)plane * out_size;
-    float sum = 0.0f;
-    for (int i = i_first; i <= i_last; i++)
-        for (int j = j_first; j <= j_last; j++)
-            if (winner[i * out_width + j] == at)
-                sum += dy[i * out_width + j];
-    __global float *to = dx + dx_at + (ulong)plane * height * width + at;
-    *to = accumulate ? *to + sum : sum;
+    int plane = (int)get_global_id(1), count = min(4, width - column), at = row * width + column;
+    int4 here = at + (int4)(0, 1, 2, 3);
+    /* The windows over these elements: those whose first row is in (row + top - kernel_height, row + top], columns
+     * alike. */
+    int i_last = min((row + top) / stride_y, out_height - 1);
+    int j_last = min((column + count - 1 + left) / stride_x, out_width - 1);
+    dy += dy_at + (ulong)plane * out_height * out_width;
+    winner += winner_at + (ulong)plane * out_height * out_width;
+    float4 sum = 0.0f;
+    for (int i = i_last; i >= 0 && i * stride_y > row + top - kernel_height; i--)
+        for (int j = j_last; j >= 0 && j * stride_x > column + left - kernel_width; j--)
+            sum += select((float4)0.0f, (float4)dy[i * out_width + j], (int4)winner[i * out_width + j] == here);
+    quad_write(sum, dx + dx_at + (ulong)plane * height * width + at, count, ((dx_at | (ulong)width) & 3) == 0,
+               accumulate);
 }
 
 /* Where the window at (y0, x0), clipped to the plane, has its maximum; -1: all padding. */

@@ -96,13 +96,14 @@ void linnet_cl_pool2d_constants(linnet_cl_kernel *kernel, const linnet_layer_des
                                  attributes->padding[0],
                                  attributes->padding[1]};
     linnet_cl_ints(kernel, constants);
-    const int64_t *plane = desc->direction == LINNET_FORWARD ? y : x;
     if (desc->inputs[0].format != LINNET_FORMAT_NCHW)
         linnet_cl_range(kernel, linnet_cl_planes(&desc->inputs[0]), 1, 1, 1);
     else if (kernel->device->prefers_vectors)
         linnet_cl_range(kernel, x[0] * x[1], 1, 1, 1);
+    else if (desc->direction == LINNET_FORWARD)
+        linnet_cl_range(kernel, y[2] * y[3], x[0] * x[1], 1, 0);
     else
-        linnet_cl_range(kernel, plane[2] * plane[3], x[0] * x[1], 1, 0);
+        linnet_cl_range(kernel, x[2] * ((x[3] + 3) / 4), x[0] * x[1], 1, 0);
 }
 
 int64_t linnet_cl_pool2d_rows(linnet_cl_kernel *kernel, const linnet_layer_desc *desc)

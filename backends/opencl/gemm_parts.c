@@ -3,30 +3,36 @@
 #include "gemm.h"
 
 enum {
-    GROUP_SUMS = 4096, /* of a group: 64 by 64, or 32 by 128 */
+    TILE_ROWS = 32, /* or 64 by 64 */
+    TILE_COLUMNS = 128,
     GROUPS_A_UNIT = 6, /* that hide one another's waiting */
     LEAST_RUN = 64,    /* of a part: eight steps of a tile */
     MOST_BYTES = 64 << 20
 };
 
+static int64_t ceil_div(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
+
 /* Elements of the depth of a part. */
 static int64_t run_of(const linnet_backend_device *device, const linnet_cl_gemm *gemm)
 {
-    int64_t count = gemm->m * gemm->n, groups = count / GROUP_SUMS + 1;
-    int64_t parts = GROUPS_A_UNIT * (int64_t)device->info.compute_units / groups;
+    int64_t count = gemm->m * gemm->n, groups = ceil_div(gemm->m, TILE_ROWS) * ceil_div(gemm->n, TILE_COLUMNS);
+    int64_t parts = groups > 0 ? GROUPS_A_UNIT * (int64_t)device->info.compute_units / groups : 1;
     int64_t deep = gemm->depth / LEAST_RUN, fit = MOST_BYTES / (int64_t)sizeof(float) / (count > 0 ? count : 1);
     parts = parts < deep ? parts : deep;
     parts = parts < fit ? parts : fit;
     if (parts < 2 || device->prefers_vectors || atomic_load(&device->tile_most) == 0)
         return gemm->depth;
-    int64_t run = (gemm->depth + parts - 1) / parts + 7;
+    int64_t run = ceil_div(gemm->depth, parts) + 7;
     return run - run % 8;
 }
 
 static int64_t parts_of(const linnet_backend_device *device, const linnet_cl_gemm *gemm)
 {
     int64_t run = run_of(device, gemm);
-    return run < gemm->depth ? (gemm->depth + run - 1) / run : 1;
+    return run < gemm->depth ? ceil_div(gemm->depth, run) : 1;
 }
 
 uint64_t linnet_cl_gemm_parts_bytes(const linnet_backend_device *device, const linnet_cl_gemm *gemm)

@@ -47,7 +47,7 @@ cases_of() {
 small_cases_of() {
     case $1 in
     conv2d) echo conv2d:n2c17h5w4_oc17k3p1 conv2d:n1c3h7w6_oc17k3s2p1 conv2d:n1c20h4w5_oc20k3p1g20 conv2d:n1c18h4w5_oc17k1 ;;
-    linear) echo linear:n9i20o33 linear:n3i17o5+relu ;;
+    linear) echo linear:n9i20o33 linear:n3i17o5+relu linear:n5i140o9+relu ;;
     gram) echo gram:n2c18h3w5 ;;
     softmax) echo softmax:n3c37 ;;
     local_conv2d) echo local_conv2d:n2c3h5w6_oc4k3p1 ;;

@@ -172,30 +172,38 @@ void batch_norm_place(int i, int k, int channels, int size, int *c, int *s)
     *c = *s > 0 ? *c : *c + 1 == channels ? 0 : *c + 1;
 }
 
-/* For GPUs, elements shared out as in elements.clh. */
+/* For GPUs, elements shared out as in elements.clh. On the way out: residual is added where there is one (adds), then y
+ * is kept within low..high. y on x or on residual is allowed. */
 __kernel void batch_norm_normalize(__global const float *x, ulong x_at, __global const float *stats, ulong stats_at,
                                    __global const float *weight, ulong weight_at, __global const float *bias,
-                                   ulong bias_at, __global float *y, ulong y_at, int channels, int size, int count)
+                                   ulong bias_at, __global const float *residual, ulong residual_at,
+                                   __global float *y, ulong y_at, int channels, int size, int adds, float low,
+                                   float high, int count)
 {
     int first = elements_first();
     x += x_at;
+    residual += residual_at;
     y += y_at;
     stats += stats_at;
     weight += weight_at;
     bias += bias_at;
-    if (elements_are_quads(first, count, x_at | y_at | (ulong)size)) {
-        float8 v = elements_load(x + first);
+    if (elements_are_quads(first, count, x_at | residual_at | y_at | (ulong)size)) {
+        float8 v = elements_load(x + first), more = adds ? elements_load(residual + first) : (float8)0.0f;
         int c = first / size % channels, d = elements_at(first, 4) / size % channels;
         v.lo = (v.lo - stats[c]) * (stats[channels + c] * weight[c]) + bias[c];
         v.hi = (v.hi - stats[d]) * (stats[channels + d] * weight[d]) + bias[d];
-        elements_store(v, y + first);
+        v += more;
+        v = select(v, (float8)high, v > high);
+        elements_store(select(v, (float8)low, v < low), y + first);
         return;
     }
     ROLLED for (int k = 0, c = 0, s = 0; k < ELEMENTS; k++) {
         int i = elements_at(first, k);
         batch_norm_place(i, k, channels, size, &c, &s);
-        if (i < count)
-            y[i] = (x[i] - stats[c]) * (stats[channels + c] * weight[c]) + bias[c];
+        if (i >= count)
+            continue;
+        float v = (x[i] - stats[c]) * (stats[channels + c] * weight[c]) + bias[c] + (adds ? residual[i] : 0.0f);
+        y[i] = v < low ? low : v > high ? high : v;
     }
 }
 

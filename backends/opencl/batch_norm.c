@@ -6,10 +6,20 @@
  */
 #include "nchw16c.h"
 
+#include <math.h>
+
+/* What GPUs do to y on the way out: a residual is added, then y is kept within low..high. */
+typedef struct batch_norm_epilogue {
+    bool adds;
+    float low, high;
+} batch_norm_epilogue;
+
 typedef struct batch_norm_plan {
     linnet_backend_plan base;
     linnet_cl_channels shape;
     uint32_t behaviour;
+    uint32_t residual; /* the input that is added, where one is */
+    batch_norm_epilogue epilogue;
     bool blocked;                                      /* in nchw16c */
     linnet_cl_kernel *moments, *statistics;            /* in one pass */
     linnet_cl_kernel *sum, *mean, *squares, *variance; /* in two */
@@ -25,6 +35,34 @@ static linnet_cl_channels batch_norm_shape(const linnet_backend_device *device, 
                                                                    linnet_cl_extent(x, 2, x->rank));
 }
 
+/* false: the desc wants something else. */
+static bool read_epilogue(const linnet_layer_desc *desc, batch_norm_epilogue *out)
+{
+    uint32_t at = 0;
+    *out = (batch_norm_epilogue){false, -INFINITY, INFINITY};
+    if (at < desc->epilogue_count && desc->epilogue[at].op == LINNET_EPILOGUE_ADD) {
+        out->adds = true;
+        at++;
+    }
+    if (at < desc->epilogue_count && desc->epilogue[at].op == LINNET_UNARY_RELU) {
+        out->low = 0;
+        at++;
+    } else if (at < desc->epilogue_count && desc->epilogue[at].op == LINNET_UNARY_CLIP) {
+        out->low = desc->epilogue[at].alpha;
+        out->high = desc->epilogue[at].beta;
+        at++;
+    }
+    return at == desc->epilogue_count;
+}
+
+static const char *epilogue_refusal(const linnet_backend_device *device, const linnet_layer_desc *desc)
+{
+    batch_norm_epilogue epilogue;
+    if (device->prefers_vectors)
+        return desc->epilogue_count > 0 ? "takes no epilogue" : NULL;
+    return read_epilogue(desc, &epilogue) ? NULL : "takes a sum, then a relu or a clip";
+}
+
 static uint64_t parts_bytes(linnet_cl_channels shape)
 {
     return (uint64_t)(2 * shape.parts * shape.channels) * sizeof(float);
@@ -35,6 +73,9 @@ static linnet_status batch_norm_candidate(linnet_backend_device *device, const l
 {
     linnet_status status =
         linnet_cl_only_candidate(desc, index, device->prefers_vectors ? "two_pass" : "one_pass", out);
+    out->refusal = linnet_cl_refusal(desc);
+    if (!out->refusal)
+        out->refusal = epilogue_refusal(device, desc);
     bool blocked = linnet_cl_follow_nchw16c(device, desc, out);
     linnet_cl_channels shape = batch_norm_shape(device, desc, blocked);
     uint64_t stats_bytes = (uint64_t)(2 * shape.channels) * sizeof(float);
@@ -43,6 +84,8 @@ static linnet_status batch_norm_candidate(linnet_backend_device *device, const l
     if (desc->direction == LINNET_FORWARD) {
         out->saved_count = desc->differentiate ? 1 : 0;
         out->saved_bytes[0] = desc->differentiate ? stats_bytes : 0;
+        if (linnet_epilogue_inputs(desc) > 0)
+            out->in_place |= 1u << (desc->input_count - 1);
         return status;
     }
     out->reads_inputs = 1u << LINNET_BATCH_NORM_X;
@@ -81,9 +124,12 @@ static linnet_status batch_norm_run_forward(linnet_backend_plan *base, linnet_ba
                                                   args->states[LINNET_BATCH_NORM_VARIANCE], stats);
     if (status)
         return status;
-    return linnet_cl_launch(plan->normalize, queue, args->inputs[LINNET_BATCH_NORM_X], stats,
-                            args->parameters[LINNET_BATCH_NORM_WEIGHT], args->parameters[LINNET_BATCH_NORM_BIAS],
-                            args->outputs[LINNET_BATCH_NORM_Y]);
+    linnet_view x = args->inputs[LINNET_BATCH_NORM_X], y = args->outputs[LINNET_BATCH_NORM_Y],
+                weight = args->parameters[LINNET_BATCH_NORM_WEIGHT], bias = args->parameters[LINNET_BATCH_NORM_BIAS];
+    if (base->device->prefers_vectors)
+        return linnet_cl_launch(plan->normalize, queue, x, stats, weight, bias, y);
+    return linnet_cl_launch(plan->normalize, queue, x, stats, weight, bias,
+                            plan->epilogue.adds ? args->inputs[plan->residual] : linnet_cl_no_view, y);
 }
 
 /* out_how: 0 where it is not wanted, 1 where it is overwritten, 2 where it is added to. */
@@ -214,10 +260,16 @@ static void batch_norm_forward_kernels(batch_norm_plan *plan, const linnet_layer
         linnet_cl_float(plan->running, attributes->epsilon);
         linnet_cl_range(plan->running, shape.channels, 1, 1, 64);
     }
-    plan->normalize =
-        element_kernel(plan, "batch_norm_normalize", "batch_norm_normalize_planes", "batch_norm_nchw16c_normalize", 5);
+    bool vectors = plan->base.device->prefers_vectors;
+    plan->normalize = element_kernel(plan, "batch_norm_normalize", "batch_norm_normalize_planes",
+                                     "batch_norm_nchw16c_normalize", vectors ? 5 : 6);
     linnet_cl_int(plan->normalize, shape.channels);
     linnet_cl_int(plan->normalize, shape.size);
+    if (!vectors) {
+        linnet_cl_int(plan->normalize, plan->epilogue.adds);
+        linnet_cl_float(plan->normalize, plan->epilogue.low);
+        linnet_cl_float(plan->normalize, plan->epilogue.high);
+    }
     per_element(plan, plan->normalize);
 }
 
@@ -260,6 +312,8 @@ static linnet_status batch_norm_plan_new(linnet_backend_device *device, const li
     plan->blocked = linnet_cl_is_nchw16c(&desc->inputs[LINNET_BATCH_NORM_X]);
     plan->shape = batch_norm_shape(device, desc, plan->blocked);
     plan->behaviour = desc->behaviour;
+    plan->residual = desc->input_count - 1;
+    read_epilogue(desc, &plan->epilogue);
     if (forward)
         batch_norm_forward_kernels(plan, desc);
     else

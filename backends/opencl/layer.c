@@ -30,7 +30,8 @@ const char *linnet_cl_refusal_but_strides(const linnet_layer_desc *desc)
         refusal = tensor_refusal(desc, &desc->parameters[i], false);
     for (uint32_t i = 0; i < desc->state_count && !refusal; i++)
         refusal = tensor_refusal(desc, &desc->states[i], false);
-    if (!refusal && linnet_epilogue_inputs(desc) > 0 && desc->kind != LINNET_LAYER_CONV2D)
+    if (!refusal && linnet_epilogue_inputs(desc) > 0 && desc->kind != LINNET_LAYER_CONV2D &&
+        desc->kind != LINNET_LAYER_BATCH_NORM)
         refusal = "adds nothing to its output";
     return refusal;
 }

@@ -210,10 +210,9 @@ static linnet_cl_kernel *vector_kernel(linnet_backend_plan *plan, const linnet_c
 
 enum { SMALL = 64, LARGE = 128, LEAST_PART = 64 };
 enum { START = 24, MOST_LANES = 512 }; /* of a unit: with as many registers as tiles take */
-/* Tiles of 64 read twice as much for a multiply-add. A launch, and a sum of a part written and read, in what a unit
-   multiplies and adds in that time (NVIDIA's H200: 2.5 microseconds at 250 a nanosecond, 4 bytes at 32 a nanosecond).
- */
-static const double SMALL_LOADS = 1.12, LAUNCH = 6e5, SUM = 48;
+/* Tiles of 64 read twice as much for a multiply-add. A sum of a part written and read, in what a unit multiplies and
+   adds in that time (NVIDIA's H200: 4 bytes at 32 a nanosecond, 250 multiply-adds). */
+static const double SMALL_LOADS = 1.12, SUM = 48;
 
 /* The tile of the kernel that is preferred, whatever there is to do; of both, the one that its sides fill; 0: none is.
  */
@@ -243,7 +242,24 @@ static double tiling_cost(const linnet_backend_device *device, const linnet_cl_t
 /* Of the parts' sums, each written and read by every unit alike, in multiply-adds that a unit could do instead. */
 static double parts_cost(const linnet_backend_device *device, const linnet_cl_tiling *tiling, double sums)
 {
-    return tiling->parts > 1 ? LAUNCH + (double)(tiling->parts + 1) * sums * SUM / device->info.compute_units : 0;
+    double moved = (double)(tiling->parts + 1) * sums * SUM / device->info.compute_units;
+    return tiling->parts > 1 ? LINNET_CL_LAUNCH_COST + moved : 0;
+}
+
+static double product_cost(const linnet_backend_device *device, const linnet_cl_tiling *tiling, int64_t rows,
+                           int64_t columns, int64_t batches, int64_t depth)
+{
+    int64_t groups = tiles(rows, tiling->tile) * tiles(columns, tiling->tile) * batches * tiling->parts;
+    return tiling_cost(device, tiling, groups, depth) +
+           parts_cost(device, tiling, (double)rows * (double)columns * (double)batches);
+}
+
+double linnet_cl_product_cost(const linnet_backend_device *device, int64_t rows, int64_t columns, int64_t batches,
+                              int64_t depth, int64_t parts)
+{
+    const linnet_cl_tiling small = {SMALL, parts}, large = {LARGE, parts};
+    return fmin(product_cost(device, &small, rows, columns, batches, depth),
+                product_cost(device, &large, rows, columns, batches, depth));
 }
 
 linnet_cl_tiling linnet_cl_tiling_of(const linnet_backend_device *device, const char *kernel, int64_t rows,
@@ -262,9 +278,7 @@ linnet_cl_tiling linnet_cl_tiling_of(const linnet_backend_device *device, const 
     for (int64_t tile = SMALL; tile <= most; tile *= 2)
         for (int64_t parts = 1; parts <= most_parts && (parts == 1 || depth / parts >= LEAST_PART); parts++) {
             const linnet_cl_tiling tiling = {.tile = tile, .parts = parts};
-            int64_t groups = tiles(rows, tile) * tiles(columns, tile) * batches * parts;
-            double cost = tiling_cost(device, &tiling, groups, depth) +
-                          parts_cost(device, &tiling, (double)rows * (double)columns * (double)batches);
+            double cost = product_cost(device, &tiling, rows, columns, batches, depth);
             bool allowed = !forced || tile == best.tile || forced > most;
             if (allowed && cost < least) {
                 best = tiling;

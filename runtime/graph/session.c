@@ -504,10 +504,10 @@ static linnet_status forward(linnet_session *session, const linnet_batch *batch)
         status = read_feeds(session, batch, &wanted, list);
     if (status == LINNET_OK)
         status = prepare_plan(session, &wanted, true, &plan);
+    if (status == LINNET_OK) /* before anything else, so that what is sent need not wait */
+        status = take_feeds(session, plan, list, &sent);
     if (status == LINNET_OK)
         status = update_derived(session, plan);
-    if (status == LINNET_OK)
-        status = take_feeds(session, plan, list, &sent);
     if (status == LINNET_OK && session->settings.behaviour == LINNET_TRAIN)
         begin_training_step(session);
     if (status == LINNET_OK)

@@ -75,6 +75,12 @@ static linnet_cl_mapped *mapped_of(linnet_backend_queue *queue)
     return mapped;
 }
 
+cl_command_queue linnet_cl_mapped_sender(linnet_backend_queue *queue)
+{
+    bool apart = queue->device->transfers == LINNET_CL_TRANSFERS_APART && !queue->timestamps;
+    return apart && mapped_of(queue) ? queue->mapped->sender : NULL;
+}
+
 /* ---- Uploads ---- */
 
 static void drop(upload_place *place)

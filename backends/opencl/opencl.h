@@ -186,6 +186,7 @@ typedef struct linnet_cl_staging linnet_cl_staging;
 typedef struct linnet_cl_mapped linnet_cl_mapped;
 typedef struct linnet_cl_read_place linnet_cl_read_place;
 typedef struct linnet_cl_pieces linnet_cl_pieces;
+typedef struct linnet_cl_landing linnet_cl_landing;
 typedef struct linnet_cl_commands linnet_cl_commands;
 typedef struct linnet_cl_optimizers linnet_cl_optimizers;
 typedef struct linnet_cl_converters linnet_cl_converters;
@@ -201,6 +202,7 @@ struct linnet_backend_queue {
     uint64_t staging_bytes;
     linnet_cl_mapped *mapped;         /* NULL until the first transfer that goes through it */
     linnet_cl_pieces *pieces;         /* NULL until the first upload that goes through them */
+    linnet_cl_landing *landing;       /* NULL until the first upload that goes by it */
     linnet_cl_optimizers *optimizers; /* NULL until the first step */
     linnet_cl_converters *converters; /* NULL until the first conversion */
 };
@@ -276,6 +278,16 @@ void linnet_cl_mapped_forget(linnet_backend_event *event);
 /* Before the queue's last clFinish, and behind it: is_done, it went well. */
 void linnet_cl_mapped_unmap(linnet_backend_queue *queue);
 void linnet_cl_mapped_free(linnet_backend_queue *queue, bool is_done);
+
+/* The queue for transfers beside its kernels; NULL: it has none. */
+cl_command_queue linnet_cl_mapped_sender(linnet_backend_queue *queue);
+
+/* landing.c: an upload with an event behind work, beside which it is sent. Where there is no place for it, *out_done is
+   false and nothing was done. */
+linnet_status linnet_cl_landing_upload(linnet_backend_queue *queue, linnet_view destination, const void *source,
+                                       uint64_t bytes, linnet_backend_event **out_event, bool *out_done);
+/* Behind the queue's last clFinish. */
+void linnet_cl_landing_free(linnet_backend_queue *queue);
 
 /* pieces.c: a large upload to a queue that has nothing to do. It waits for nothing but its own pieces; where it is too
    small or there is no memory for it, *out_done is false and nothing was done. */

@@ -62,6 +62,7 @@ void linnet_cl_queue_free(linnet_backend_queue *queue)
             linnet_cl_staging_settle(queue);
         }
     }
+    linnet_cl_landing_free(queue);
     linnet_cl_mapped_free(queue, is_done);
     linnet_cl_pieces_free(queue, is_done);
     linnet_cl_staging_reap(queue, true);

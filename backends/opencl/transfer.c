@@ -7,8 +7,8 @@
  * written as it lies, and copied once (on processors mapping it would copy as often), or goes in pieces (pieces.c).
  *
  * An upload with an event is from memory that the driver reads by itself (pinned.c). Where no work is before it, it is
- * sent from there and the event says when it has been read; else it is copied aside like any other, since its event
- * would be a wait for all that work.
+ * sent from there and the event says when it has been read. Else its event would be a wait for all that work: it is
+ * sent beside the work (landing.c), or copied aside like any other.
  */
 #include "opencl.h"
 
@@ -213,6 +213,8 @@ linnet_status linnet_cl_upload(linnet_backend_queue *queue, linnet_view destinat
         status = linnet_cl_pieces_upload(queue, destination, source, bytes, &done);
     if (idle && done)
         queue->is_busy = false;
+    if (!idle && out_event)
+        status = linnet_cl_landing_upload(queue, destination, source, bytes, out_event, &done);
     if (!status && !done && !direct && queue->device->transfers != LINNET_CL_TRANSFERS_PLAIN)
         status = linnet_cl_mapped_upload(queue, destination, source, bytes, &done);
     if (!status && !done && !idle)

@@ -184,6 +184,11 @@ LINNET_API void linnet_loader_free(linnet_loader **loader);
    while the next is made. */
 LINNET_API bool linnet_loader_next(linnet_loader *loader, linnet_batch *out_batch);
 
+/* From now on batches lie in memory pinned for the device (linnet_pinned_new), from which they are sent without being
+   copied first. What was delivered before is not there any more. LINNET_OUT_OF_MEMORY: nothing has changed. */
+struct linnet_device;
+LINNET_API linnet_status linnet_loader_pin(linnet_loader *loader, struct linnet_device *device);
+
 /* Samples and batches in an epoch. */
 LINNET_API int64_t linnet_loader_samples(const linnet_loader *loader);
 LINNET_API int64_t linnet_loader_batches(const linnet_loader *loader);

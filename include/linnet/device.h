@@ -66,9 +66,9 @@ LINNET_API linnet_status linnet_device_run_idle_jobs(linnet_device *device, uint
 /* ---- Memory for what is sent to a device again and again ---- */
 
 /* Memory of the host, contents undefined, as good as any other for everything else. Where the device has memory of its
-   own and its backend can, it is pinned (page-locked): while the device has nothing else to do, linnet_forward sends a
-   feed that lies there as it lies, instead of copying it first, and linnet_session_read fetches to there directly.
-   Where there is no such thing, or no more of it, it is usual memory. bytes > 0. NULL: no memory at all. It keeps the
+   own and its backend can, it is pinned (page-locked): linnet_forward sends a feed that lies there as it lies, beside
+   what the device is doing, instead of copying it first, and linnet_session_read fetches to there directly. Where there
+   is no such thing, or no more of it, it is usual memory. bytes > 0. NULL: no memory at all. It keeps the
    device open until it is freed. */
 LINNET_API void *linnet_pinned_new(linnet_device *device, size_t bytes);
 /* Of linnet_pinned_new alone; accepts NULL. No call that was given the memory is under way, and every reading to it has

@@ -4,6 +4,7 @@
 #include "augment.h"
 #include "dataset.h"
 #include "digits.h"
+#include "linnet/device.h"
 
 #include <math.h>
 #include <string.h>
@@ -29,6 +30,7 @@ struct linnet_loader {
     int slot; /* the one filled next */
     float *images[SLOTS];
     int32_t *labels[SLOTS];
+    bool is_pinned; /* images and labels are */
     float mean[MAX_MEANS], deviation[MAX_MEANS];
     float table[MAX_MEANS][256]; /* u8 -> f32 per channel; beyond the fourth channel all are like the first */
 };
@@ -137,14 +139,42 @@ linnet_loader *linnet_loader_new_with(linnet_context *context, const linnet_data
     return loader;
 }
 
+static void slots_release(linnet_loader *loader)
+{
+    void (*release)(void *memory) = loader->is_pinned ? linnet_pinned_free : linnet_release;
+    for (int i = 0; i < SLOTS; i++) {
+        release(loader->images[i]);
+        release(loader->labels[i]);
+    }
+}
+
+linnet_status linnet_loader_pin(linnet_loader *loader, linnet_device *device)
+{
+    linnet_loader pinned = {.is_pinned = true};
+    bool done = true;
+    if (!loader || !device)
+        return linnet_fail(loader ? loader->context : NULL, LINNET_INVALID, "linnet_loader_pin: a loader and a device");
+    for (int i = 0; i < SLOTS; i++) {
+        pinned.images[i] = linnet_pinned_new(device, (size_t)(loader->batch * loader->elements) * sizeof(float));
+        pinned.labels[i] = linnet_pinned_new(device, (size_t)loader->batch * sizeof(int32_t));
+        done = done && pinned.images[i] && pinned.labels[i];
+    }
+    if (!done) {
+        slots_release(&pinned);
+        return linnet_fail(loader->context, LINNET_OUT_OF_MEMORY, "loader: out of memory");
+    }
+    slots_release(loader);
+    memcpy(loader->images, pinned.images, sizeof pinned.images);
+    memcpy(loader->labels, pinned.labels, sizeof pinned.labels);
+    loader->is_pinned = true;
+    return LINNET_OK;
+}
+
 void linnet_loader_free(linnet_loader **loader)
 {
     if (!loader || !*loader)
         return;
-    for (int i = 0; i < SLOTS; i++) {
-        linnet_release((*loader)->images[i]);
-        linnet_release((*loader)->labels[i]);
-    }
+    slots_release(*loader);
     linnet_release((*loader)->order);
     linnet_release((*loader)->map);
     linnet_release((*loader)->image_name);

@@ -87,7 +87,7 @@ static linnet_status relus(linnet_context *context, linnet_device *device, outco
     return status;
 }
 
-/* 5 MB there and back, with nothing else to do: of the numbers that come back, some. */
+/* 5 MB there, with nothing else to do; the same from pinned memory behind that, and back: of the numbers, some. */
 static linnet_status large_relu(linnet_context *context, linnet_device *device, outcome *out)
 {
     enum { SIDE = 1100, COUNT = SIDE * SIDE, SOME = 20 };
@@ -95,19 +95,23 @@ static linnet_status large_relu(linnet_context *context, linnet_device *device, 
     linnet_net *net = linnet_net_new(context);
     linnet_value y = linnet_relu(net, linnet_input(net, "x", 1, SIDE, SIDE));
     linnet_session *session = values ? linnet_session_new(net, device) : NULL;
+    float *pinned = session ? linnet_pinned_new(device, COUNT * sizeof *pinned) : NULL;
     linnet_batch batch = {.struct_size = sizeof batch, .feed_count = 1, .size = 1};
     batch.feeds[0] = (linnet_feed){"x", {.type = LINNET_F32, .rank = 4, .dims = {1, 1, SIDE, SIDE}, .data = values}};
-    linnet_status status = session ? LINNET_OK : linnet_context_last_status(context);
-    for (int i = 0; values && i < COUNT; i++)
-        values[i] = (float)(i % 1009 - 500);
-    if (status == LINNET_OK)
+    linnet_status status = pinned ? LINNET_OK : linnet_context_last_status(context);
+    for (int i = 0; pinned && i < COUNT; i++)
+        pinned[i] = (float)(i % 1009 - 500);
+    for (int i = 0; i < 3 && status == LINNET_OK; i++) {
         status = linnet_forward(session, &batch);
+        batch.feeds[0].tensor.data = pinned;
+    }
     if (status == LINNET_OK)
         status = linnet_session_read(session, y, values, COUNT * sizeof *values);
     for (int i = 0; status == LINNET_OK && i < SOME; i++)
         out->values[out->count++] = values[(int64_t)i * (COUNT - 1) / (SOME - 1)];
     linnet_session_free(&session);
     linnet_net_free(&net);
+    linnet_pinned_free(pinned);
     free(values);
     return status;
 }

@@ -164,13 +164,42 @@ static void check_pinned(linnet_context *context, const char *selection)
         fail_msg("%s: %llu objects are left", selection, (unsigned long long)backend->live_objects());
 }
 
+/* A loader's batches are the same there, and outlive the caller's hold on the device. */
+static void check_pinned_loader(linnet_context *context, const char *selection)
+{
+    linnet_device *device = open_or_fail(context, selection);
+    const linnet_backend *backend = device->backend;
+    linnet_dataset *digits = linnet_dataset_digits(context, 1, 10);
+    linnet_loader *usual = linnet_loader_new(context, digits, .batch = 4, .shuffle = 1);
+    linnet_loader *pinned = linnet_loader_new(context, digits, .batch = 4, .shuffle = 1);
+    linnet_batch wanted, got;
+    assert_int_equal(linnet_loader_pin(pinned, device), LINNET_OK);
+    assert_int_equal(linnet_loader_pin(pinned, device), LINNET_OK);
+    assert_int_equal(linnet_loader_pin(pinned, NULL), LINNET_INVALID);
+    linnet_device_close(&device);
+    while (linnet_loader_next(usual, &wanted)) {
+        assert_true(linnet_loader_next(pinned, &got) && got.size == wanted.size);
+        for (uint32_t f = 0; f < wanted.feed_count; f++)
+            assert_memory_equal(got.feeds[f].tensor.data, wanted.feeds[f].tensor.data,
+                                (size_t)linnet_tensor_bytes(&wanted.feeds[f].tensor));
+    }
+    assert_false(linnet_loader_next(pinned, &got));
+    linnet_loader_free(&usual);
+    linnet_loader_free(&pinned);
+    linnet_dataset_free(&digits);
+    if (backend->live_objects && backend->live_objects() != 0)
+        fail_msg("%s: %llu objects are left", selection, (unsigned long long)backend->live_objects());
+}
+
 /* With OpenCL devices that pin some, and those that do not. */
 static void pinned_memory_is_memory(void **state)
 {
     (void)state;
     for_every_device(check_pinned);
+    for_every_device(check_pinned_loader);
     setenv("LINNET_OPENCL_VARIANT", "transfers=apart", 1);
     for_every_device(check_pinned);
+    for_every_device(check_pinned_loader);
     unsetenv("LINNET_OPENCL_VARIANT");
     assert_null(linnet_pinned_new(NULL, 1));
 }

@@ -39,7 +39,8 @@ __kernel __attribute__((reqd_work_group_size(LANES, 1, 1))) void
 gemm_small(__global const float *a, ulong a_at, __global const float *b, ulong b_at, __global const float *bias,
            ulong bias_at, __global float *c, ulong c_at, GEMM_ARGUMENTS)
 {
-    __local float4 panels[4 * STEP * LINE], *left = panels, *right = panels + 2 * STEP * LINE;
+    __local float4 panels[4 * STEP * LINE];
+    __local float4 *left = panels, *right = panels + 2 * STEP * LINE;
     int lane = (int)get_local_id(0), tile = lane % TILES, share = lane / TILES;
     int row0 = (int)get_group_id(1) * SIDE, column0 = (int)get_group_id(0) * SIDE;
     bool deep_a = a_col == 1, deep_b = b_row == 1 && b_col != 1;

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* global_avg_pool: x [planes,size] -> y [planes], planes = N C. A plane is a line of group.clh forward; backward is one
- * work-item an element. */
+/* global_avg_pool: x [planes,size] -> y [planes], planes = N C. A plane is a line of group.clh forward; backward is
+ * element-wise (elements.clh). */
+#include "elements.clh"
 #include "group.clh"
+#include "loops.clh"
 #include "vectors.clh"
 
 __kernel void global_avg_pool_forward(__global const float *x, ulong x_at, __global float *y, ulong y_at, int planes,
@@ -29,10 +31,22 @@ __kernel void global_avg_pool_forward(__global const float *x, ulong x_at, __glo
 __kernel void global_avg_pool_backward(__global const float *dy, ulong dy_at, __global float *dx, ulong dx_at, int size,
                                        int count, int accumulate)
 {
-    int i = (int)get_global_id(0);
-    if (i >= count)
+    int first = elements_first();
+    dy += dy_at;
+    dx += dx_at;
+    if (elements_are_quads(first, count, dx_at)) {
+        float gradient[8];
+        for (int k = 0; k < 8; k++)
+            gradient[k] = dy[elements_at(first, k) / size] / (float)size;
+        float8 v = load8(0, gradient);
+        elements_store(accumulate ? elements_load(dx + first) + v : v, dx + first);
         return;
-    float gradient = dy[dy_at + i / size] / (float)size;
-    __global float *to = dx + dx_at + i;
-    *to = accumulate ? *to + gradient : gradient;
+    }
+    ROLLED for (int k = 0; k < ELEMENTS; k++) {
+        int i = elements_at(first, k);
+        if (i >= count)
+            continue;
+        float gradient = dy[i / size] / (float)size;
+        dx[i] = accumulate ? dx[i] + gradient : gradient;
+    }
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * mse: loss = mean (x - target)^2 over count elements. A group adds up a part into partial[part] (channel.clh, with all
- * of x as one channel), which reduce_parts adds up. The gradient is one work-item an element.
+ * of x as one channel), which reduce_parts adds up. The gradient is element-wise (elements.clh).
  */
 #include "channel.clh"
+#include "elements.clh"
+#include "loops.clh"
 
 #define MSE_SQUARES(N)                                                                                                 \
     {                                                                                                                  \
@@ -30,9 +32,20 @@ __kernel void mse_backward(__global const float *first, ulong first_at, __global
                            __global const float *dloss, ulong dloss_at, __global float *dx, ulong dx_at, int count,
                            int accumulate)
 {
-    int i = (int)get_global_id(0);
-    if (i >= count)
+    int begin = elements_first();
+    float factor = 2.0f * dloss[dloss_at] / (float)count;
+    if (elements_are_quads(begin, count, first_at | second_at | dx_at)) {
+        float8 gradient =
+            factor * (elements_load(first + first_at + begin) - elements_load(second + second_at + begin));
+        __global float *to = dx + dx_at + begin;
+        elements_store(accumulate ? elements_load(to) + gradient : gradient, to);
         return;
-    float gradient = 2.0f * dloss[dloss_at] / (float)count * (first[first_at + i] - second[second_at + i]);
-    dx[dx_at + i] = accumulate ? dx[dx_at + i] + gradient : gradient;
+    }
+    ROLLED for (int k = 0; k < ELEMENTS; k++) {
+        int i = elements_at(begin, k);
+        if (i >= count)
+            continue;
+        float gradient = factor * (first[first_at + i] - second[second_at + i]);
+        dx[dx_at + i] = accumulate ? dx[dx_at + i] + gradient : gradient;
+    }
 }

@@ -55,7 +55,7 @@ static linnet_status global_avg_pool_plan(linnet_backend_device *device, const l
         linnet_cl_lines(kernel, planes, size, 1, 1);
     } else {
         linnet_cl_int(kernel, planes * size);
-        linnet_cl_range(kernel, planes * size, 1, 1, 0);
+        linnet_cl_elements(kernel, planes * size, 1);
     }
     return linnet_cl_plan_done(plan, out);
 }

@@ -62,7 +62,7 @@ static linnet_status mse_plan(linnet_backend_device *device, const linnet_layer_
     } else {
         linnet_cl_kernel *kernel = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_MSE, "mse_backward", 4);
         linnet_cl_int(kernel, count);
-        linnet_cl_range(kernel, count, 1, 1, 0);
+        linnet_cl_elements(kernel, count, 1);
     }
     return linnet_cl_plan_done(plan, out);
 }

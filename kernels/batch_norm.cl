@@ -6,21 +6,9 @@
  * cannot cancel: on GPUs each part's own, in one pass over x (Chan, Golub and LeVeque 1983), on processors the
  * channel's, in a second pass.
  */
-#include "channel.clh"
+#include "batch_norm.clh"
 #include "elements.clh"
 #include "loops.clh"
-
-/* Sums of values and of their squares, of both less the work-item's own first value, its shift. So nothing cancels that
- * counts: were the shift far from the others, its own square about their mean would be as large. */
-#define BATCH_NORM_MOMENTS(N)                                                                                          \
-    {                                                                                                                  \
-        channel_float##N value = CHANNEL_LOAD(N, x);                                                                   \
-        CHANNEL_OF(N, shift) = number.s0 == 0.0f ? value : CHANNEL_OF(N, shift);                                       \
-        value -= CHANNEL_OF(N, shift);                                                                                 \
-        CHANNEL_OF(N, number) += 1.0f;                                                                                 \
-        CHANNEL_OF(N, sum) += value;                                                                                   \
-        CHANNEL_OF(N, squares) += value * value;                                                                       \
-    }
 
 /* Mean of part p in partial[p C + c], squares about it in partial[(parts + p) C + c]. */
 __kernel void batch_norm_moments(__global const float *x, ulong x_at, __global float *partial, ulong partial_at,
@@ -32,29 +20,14 @@ __kernel void batch_norm_moments(__global const float *x, ulong x_at, __global f
     channel_vector number = 0.0f, shift = 0.0f, sum = 0.0f, squares = 0.0f;
     x += x_at;
     CHANNEL_EACH(channels, size, c, first, last, x_at, BATCH_NORM_MOMENTS)
-    channel_vector mean = sum / fmax(number, 1.0f), all = number * (shift + mean);
-    float all_mean = group_sum(channel_total(all), scratch) / (float)(last - first);
-    channel_vector away = shift + mean - all_mean;
-    all = squares - sum * mean + number * away * away;
-    float all_squares = group_sum(channel_total(all), scratch);
+    BATCH_NORM_GROUP_MOMENTS(last - first)
     if (get_local_id(0) != 0)
         return;
     partial[partial_at + (ulong)p * channels + c] = all_mean;
     partial[partial_at + (ulong)(parts + p) * channels + c] = all_squares;
 }
 
-/* What is known of channel c of so many elements once its mean and the squares about it are: rstd, and the running
- * statistics: mean, and the unbiased variance. */
-void batch_norm_finish(int c, int channels, int elements, float mean, float squares, float epsilon, float momentum,
-                       __global float *stats, __global float *running_mean, __global float *running_variance)
-{
-    float variance = squares / (float)elements, unbiased = squares / (float)max(elements - 1, 1);
-    stats[channels + c] = 1.0f / sqrt(variance + epsilon);
-    running_mean[c] = (1.0f - momentum) * running_mean[c] + momentum * mean;
-    running_variance[c] = (1.0f - momentum) * running_variance[c] + momentum * unbiased;
-}
-
-/* All of it from the moments of the parts. */
+/* Statistics from the moments of the parts. */
 __kernel void batch_norm_statistics(__global const float *partial, ulong partial_at, __global float *stats,
                                     ulong stats_at, __global float *running_mean, ulong running_mean_at,
                                     __global float *running_variance, ulong running_variance_at, int channels,
@@ -155,7 +128,7 @@ __kernel void batch_norm_running(__global const float *running_mean, ulong runni
     if (c >= channels)
         return;
     stats[stats_at + c] = running_mean[running_mean_at + c];
-    stats[stats_at + channels + c] = 1.0f / sqrt(running_variance[running_variance_at + c] + epsilon);
+    stats[stats_at + channels + c] = batch_norm_rstd(running_variance[running_variance_at + c], epsilon);
 }
 
 /* The channel c and the place s in its plane of element i, number k of a work-item; given those of number k - 1, behind
@@ -228,13 +201,6 @@ __kernel void batch_norm_normalize_planes(__global const float *x, ulong x_at, _
     }
 }
 
-#define BATCH_NORM_GRADIENT_SUMS(N)                                                                                    \
-    {                                                                                                                  \
-        channel_float##N gradient = CHANNEL_LOAD(N, dy);                                                               \
-        CHANNEL_OF(N, sum) += gradient;                                                                                \
-        CHANNEL_OF(N, product) += gradient * (CHANNEL_LOAD(N, x) - mean);                                              \
-    }
-
 /* Part p of sum dy in partial[p C + c], of sum dy xhat in partial[(parts + p) C + c], xhat = (x - mean) rstd. */
 __kernel void batch_norm_gradient_sums(__global const float *x, ulong x_at, __global const float *dy, ulong dy_at,
                                        __global const float *stats, ulong stats_at, __global float *partial,
@@ -257,7 +223,7 @@ __kernel void batch_norm_gradient_sums(__global const float *x, ulong x_at, __gl
 }
 
 /* The parts added up: sums is [2,C], sum dy and sum dy xhat. They are the gradients of bias and weight, too: for_bias and
- * for_weight are 0 where these are not wanted, 1 where they are overwritten, 2 where they are added to. */
+ * for_weight are what is done to these (batch_norm_parameter). */
 __kernel void batch_norm_gradients(__global const float *partial, ulong partial_at, __global float *sums, ulong sums_at,
                                    __global float *bias, ulong bias_at, __global float *weight, ulong weight_at,
                                    int channels, int parts, int lanes, int step, int for_bias, int for_weight)
@@ -276,28 +242,16 @@ __kernel void batch_norm_gradients(__global const float *partial, ulong partial_
         return;
     sums[sums_at + c] = sum;
     sums[sums_at + channels + c] = product;
-    if (for_bias)
-        bias[bias_at + c] = for_bias == 1 ? sum : bias[bias_at + c] + sum;
-    if (for_weight)
-        weight[weight_at + c] = for_weight == 1 ? product : weight[weight_at + c] + product;
+    batch_norm_parameter(bias + bias_at + c, sum, for_bias);
+    batch_norm_parameter(weight + weight_at + c, product, for_weight);
 }
 
-/* What dx has of channel c's element x, with a gradient dy of y: (dy - mean_dy - (x - mean) slope) factor. */
-typedef struct batch_norm_line {
-    float mean, mean_dy, slope, factor;
-} batch_norm_line;
-
 /* train: the batch statistics depend on x. */
-batch_norm_line batch_norm_line_of(int c, __global const float *stats, __global const float *weight,
+batch_norm_line batch_norm_line_at(int c, __global const float *stats, __global const float *weight,
                                    __global const float *sums, int channels, int elements, int train)
 {
-    batch_norm_line line;
-    float rstd = stats[channels + c], scale = 1.0f / (float)elements;
-    line.mean = stats[c];
-    line.mean_dy = train ? sums[c] * scale : 0.0f;
-    line.slope = train ? sums[channels + c] * scale * rstd : 0.0f;
-    line.factor = rstd * weight[c];
-    return line;
+    return batch_norm_line_of(stats[c], stats[channels + c], weight[c], train ? sums[c] : 0.0f,
+                              train ? sums[channels + c] : 0.0f, elements);
 }
 
 /* For GPUs, elements shared out as in elements.clh. dx on dy is allowed. */
@@ -317,8 +271,8 @@ __kernel void batch_norm_backward(__global const float *x, ulong x_at, __global 
     if (elements_are_quads(first, count, x_at | dy_at | dx_at | (ulong)size)) {
         float8 value = elements_load(x + first), gradient = elements_load(dy + first);
         int c = first / size % channels, d = elements_at(first, 4) / size % channels;
-        batch_norm_line at_c = batch_norm_line_of(c, stats, weight, sums, channels, elements, train);
-        batch_norm_line at_d = batch_norm_line_of(d, stats, weight, sums, channels, elements, train);
+        batch_norm_line at_c = batch_norm_line_at(c, stats, weight, sums, channels, elements, train);
+        batch_norm_line at_d = batch_norm_line_at(d, stats, weight, sums, channels, elements, train);
         gradient.lo = (gradient.lo - at_c.mean_dy - (value.lo - at_c.mean) * at_c.slope) * at_c.factor;
         gradient.hi = (gradient.hi - at_d.mean_dy - (value.hi - at_d.mean) * at_d.slope) * at_d.factor;
         elements_store(accumulate ? elements_load(dx + first) + gradient : gradient, dx + first);
@@ -329,7 +283,7 @@ __kernel void batch_norm_backward(__global const float *x, ulong x_at, __global 
         batch_norm_place(i, k, channels, size, &c, &s);
         if (i >= count)
             continue;
-        batch_norm_line line = batch_norm_line_of(c, stats, weight, sums, channels, elements, train);
+        batch_norm_line line = batch_norm_line_at(c, stats, weight, sums, channels, elements, train);
         float gradient = (dy[i] - line.mean_dy - (x[i] - line.mean) * line.slope) * line.factor;
         dx[i] = accumulate ? dx[i] + gradient : gradient;
     }
@@ -349,7 +303,7 @@ __kernel void batch_norm_backward_planes(__global const float *x, ulong x_at, __
     for (; plane < last; plane++, x += size, dy += size, dx += size) {
         int s = 0;
         batch_norm_line line =
-            batch_norm_line_of(c, stats + stats_at, weight + weight_at, sums + sums_at, channels, elements, train);
+            batch_norm_line_at(c, stats + stats_at, weight + weight_at, sums + sums_at, channels, elements, train);
         for (; s + 8 <= size; s += 8) {
             float8 gradient = (load8(0, dy + s) - line.mean_dy - (load8(0, x + s) - line.mean) * line.slope) * line.factor;
             store8(accumulate ? load8(0, dx + s) + gradient : gradient, 0, dx + s);

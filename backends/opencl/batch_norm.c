@@ -3,8 +3,10 @@
  * batch_norm. Forward leaves [2,C] mean and rstd, in saved when a backward follows, else in the workspace. The
  * workspace holds, in floats: parts of sums [2,parts,C], then [2,C] for the statistics (forward) or the sums of the
  * gradients (backward). Statistics take one pass over x on GPUs, two on processors, by other kernels.
+ * Where channels are many and small, GPUs have one kernel for all of it (batch_norm_channel.cl).
  */
 #include "nchw16c.h"
+#include "variants.h"
 
 #include <math.h>
 
@@ -21,6 +23,7 @@ typedef struct batch_norm_plan {
     uint32_t residual; /* the input that is added, where one is */
     batch_norm_epilogue epilogue;
     bool blocked;                                      /* in nchw16c */
+    linnet_cl_kernel *channel;                         /* all of training, forward or backward */
     linnet_cl_kernel *moments, *statistics;            /* in one pass */
     linnet_cl_kernel *sum, *mean, *squares, *variance; /* in two */
     linnet_cl_kernel *running, *normalize;             /* forward */
@@ -33,6 +36,24 @@ static linnet_cl_channels batch_norm_shape(const linnet_backend_device *device, 
     const linnet_tensor_desc *x = &desc->inputs[LINNET_BATCH_NORM_X];
     return (blocked ? linnet_cl_blocks_of : linnet_cl_channels_of)(device, x->dims[0], x->dims[1],
                                                                    linnet_cl_extent(x, 2, x->rank));
+}
+
+/* Is a channel a group's? */
+static bool has_group_channels(const linnet_backend_device *device, const linnet_layer_desc *desc,
+                               linnet_cl_channels shape)
+{
+    enum { MOST = 8192 }; /* elements: what is read twice is still near, and others have enough to do meanwhile */
+    bool forward = desc->direction == LINNET_FORWARD;
+    if (device->prefers_vectors || desc->behaviour != LINNET_TRAIN ||
+        (!forward && !linnet_cl_wants_input(desc, LINNET_BATCH_NORM_X)))
+        return false;
+    if (linnet_cl_forces(device, LINNET_CL_VARIANT_CHANNELS_WHOLE) ||
+        linnet_cl_prefers(forward ? "batch_norm_channel" : "batch_norm_channel_backward"))
+        return true;
+    if (linnet_cl_forces(device, LINNET_CL_VARIANT_CHANNELS_PARTS) ||
+        linnet_cl_prefers(forward ? "batch_norm_moments" : "batch_norm_gradient_sums"))
+        return false;
+    return shape.elements <= MOST && shape.channels >= device->info.compute_units;
 }
 
 /* false: the desc wants something else. */
@@ -118,38 +139,30 @@ static linnet_status batch_norm_run_forward(linnet_backend_plan *base, linnet_ba
     batch_norm_plan *plan = (batch_norm_plan *)base;
     linnet_view stats =
         args->saved_count ? args->saved[0] : linnet_cl_view_at(args->workspace, parts_bytes(plan->shape));
+    linnet_view x = args->inputs[LINNET_BATCH_NORM_X], y = args->outputs[LINNET_BATCH_NORM_Y],
+                weight = args->parameters[LINNET_BATCH_NORM_WEIGHT], bias = args->parameters[LINNET_BATCH_NORM_BIAS];
+    linnet_view residual = plan->epilogue.adds ? args->inputs[plan->residual] : linnet_cl_no_view;
+    if (plan->channel)
+        return linnet_cl_launch(plan->channel, queue, x, stats, args->states[LINNET_BATCH_NORM_MEAN],
+                                args->states[LINNET_BATCH_NORM_VARIANCE], weight, bias, residual, y);
     linnet_status status = plan->behaviour == LINNET_TRAIN
                                ? batch_norm_batch_statistics(plan, queue, args, stats)
                                : linnet_cl_launch(plan->running, queue, args->states[LINNET_BATCH_NORM_MEAN],
                                                   args->states[LINNET_BATCH_NORM_VARIANCE], stats);
     if (status)
         return status;
-    linnet_view x = args->inputs[LINNET_BATCH_NORM_X], y = args->outputs[LINNET_BATCH_NORM_Y],
-                weight = args->parameters[LINNET_BATCH_NORM_WEIGHT], bias = args->parameters[LINNET_BATCH_NORM_BIAS];
     if (base->device->prefers_vectors)
         return linnet_cl_launch(plan->normalize, queue, x, stats, weight, bias, y);
-    return linnet_cl_launch(plan->normalize, queue, x, stats, weight, bias,
-                            plan->epilogue.adds ? args->inputs[plan->residual] : linnet_cl_no_view, y);
+    return linnet_cl_launch(plan->normalize, queue, x, stats, weight, bias, residual, y);
 }
 
-/* out_how: 0 where it is not wanted, 1 where it is overwritten, 2 where it is added to. */
-static linnet_view parameter_gradient(const linnet_layer_args *args, uint32_t index, cl_int *out_how)
+/* The gradient of a parameter; what is done to it is scalar number `scalar` of the kernel's run (batch_norm.clh). */
+static linnet_view parameter_gradient(linnet_cl_kernel *kernel, cl_uint scalar, const linnet_layer_args *args,
+                                      uint32_t index)
 {
     linnet_view gradient = args->parameter_gradients ? args->parameter_gradients[index] : linnet_cl_no_view;
-    *out_how = gradient.buffer ? 1 + linnet_cl_bit(args->accumulate_parameters, index) : 0;
+    linnet_cl_run_int(kernel, scalar, gradient.buffer ? 1 + linnet_cl_bit(args->accumulate_parameters, index) : 0);
     return gradient;
-}
-
-/* sum dy is the gradient of the bias, sum dy xhat that of the weight. */
-static linnet_status batch_norm_gradients(batch_norm_plan *plan, linnet_backend_queue *queue,
-                                          const linnet_layer_args *args, linnet_view sums)
-{
-    cl_int for_bias, for_weight;
-    linnet_view bias = parameter_gradient(args, LINNET_BATCH_NORM_BIAS, &for_bias);
-    linnet_view weight = parameter_gradient(args, LINNET_BATCH_NORM_WEIGHT, &for_weight);
-    linnet_cl_run_int(plan->gradients, 0, for_bias);
-    linnet_cl_run_int(plan->gradients, 1, for_weight);
-    return linnet_cl_launch(plan->gradients, queue, args->workspace, sums, bias, weight);
 }
 
 static linnet_status batch_norm_run_backward(linnet_backend_plan *base, linnet_backend_queue *queue,
@@ -158,12 +171,24 @@ static linnet_status batch_norm_run_backward(linnet_backend_plan *base, linnet_b
     batch_norm_plan *plan = (batch_norm_plan *)base;
     linnet_view x = args->inputs[LINNET_BATCH_NORM_X], dy = args->output_gradients[LINNET_BATCH_NORM_Y],
                 stats = args->saved[0];
-    linnet_view sums = linnet_cl_view_at(args->workspace, parts_bytes(plan->shape));
+    linnet_view sums = linnet_cl_view_at(args->workspace, parts_bytes(plan->shape)), bias = linnet_cl_no_view,
+                weight = linnet_cl_no_view;
+    linnet_cl_kernel *gradients = plan->channel ? plan->channel : plan->gradients;
+    /* sum dy is the gradient of the bias, sum dy xhat that of the weight. */
+    if (gradients) {
+        bias = parameter_gradient(gradients, 0, args, LINNET_BATCH_NORM_BIAS);
+        weight = parameter_gradient(gradients, 1, args, LINNET_BATCH_NORM_WEIGHT);
+    }
+    if (plan->channel) {
+        linnet_cl_run_int(plan->channel, 2, linnet_cl_bit(args->accumulate_inputs, LINNET_BATCH_NORM_X));
+        return linnet_cl_launch(plan->channel, queue, x, dy, stats, args->parameters[LINNET_BATCH_NORM_WEIGHT],
+                                args->input_gradients[LINNET_BATCH_NORM_X], bias, weight);
+    }
     linnet_status status = LINNET_OK;
     if (plan->sums)
         status = linnet_cl_launch(plan->sums, queue, x, dy, stats, args->workspace);
     if (plan->sums && !status)
-        status = batch_norm_gradients(plan, queue, args, sums);
+        status = linnet_cl_launch(plan->gradients, queue, args->workspace, sums, bias, weight);
     if (status || !plan->dx)
         return status;
     linnet_cl_run_int(plan->dx, 0, linnet_cl_bit(args->accumulate_inputs, LINNET_BATCH_NORM_X));
@@ -248,10 +273,35 @@ static linnet_cl_kernel *element_kernel(batch_norm_plan *plan, const char *name,
                                 plan->base.device->prefers_vectors ? planes_name : name, views);
 }
 
+/* Constants that both channel kernels begin with, and their range. */
+static void channel_kernel(batch_norm_plan *plan, const char *name, cl_uint views)
+{
+    enum { GROUP = 256 }; /* GROUP_MOST in group.clh */
+    plan->channel = linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_BATCH_NORM_CHANNEL, name, views);
+    linnet_cl_int(plan->channel, plan->shape.channels);
+    linnet_cl_int(plan->channel, plan->shape.size);
+    linnet_cl_int(plan->channel, plan->shape.elements);
+    linnet_cl_range_groups(plan->channel, plan->shape.channels, 1, 1, GROUP);
+}
+
+static void epilogue_constants(linnet_cl_kernel *kernel, const batch_norm_epilogue *epilogue)
+{
+    linnet_cl_int(kernel, epilogue->adds);
+    linnet_cl_float(kernel, epilogue->low);
+    linnet_cl_float(kernel, epilogue->high);
+}
+
 static void batch_norm_forward_kernels(batch_norm_plan *plan, const linnet_layer_desc *desc)
 {
     const linnet_batch_norm_attributes *attributes = desc->attributes;
     linnet_cl_channels shape = plan->shape;
+    if (has_group_channels(plan->base.device, desc, shape)) {
+        channel_kernel(plan, "batch_norm_channel", 8);
+        linnet_cl_float(plan->channel, attributes->epsilon);
+        linnet_cl_float(plan->channel, attributes->momentum);
+        epilogue_constants(plan->channel, &plan->epilogue);
+        return;
+    }
     if (plan->behaviour == LINNET_TRAIN) {
         (plan->base.device->prefers_vectors ? two_pass_kernels : one_pass_kernels)(plan, attributes);
     } else {
@@ -265,11 +315,8 @@ static void batch_norm_forward_kernels(batch_norm_plan *plan, const linnet_layer
                                      "batch_norm_nchw16c_normalize", vectors ? 5 : 6);
     linnet_cl_int(plan->normalize, shape.channels);
     linnet_cl_int(plan->normalize, shape.size);
-    if (!vectors) {
-        linnet_cl_int(plan->normalize, plan->epilogue.adds);
-        linnet_cl_float(plan->normalize, plan->epilogue.low);
-        linnet_cl_float(plan->normalize, plan->epilogue.high);
-    }
+    if (!vectors)
+        epilogue_constants(plan->normalize, &plan->epilogue);
     per_element(plan, plan->normalize);
 }
 
@@ -279,6 +326,10 @@ static void batch_norm_backward_kernels(batch_norm_plan *plan, const linnet_laye
     linnet_cl_channels shape = plan->shape;
     bool train = plan->behaviour == LINNET_TRAIN;
     bool wants_x = linnet_cl_wants_input(desc, LINNET_BATCH_NORM_X);
+    if (has_group_channels(base->device, desc, shape)) {
+        channel_kernel(plan, "batch_norm_channel_backward", 7);
+        return;
+    }
     if (desc->want_parameters || (wants_x && train)) {
         plan->sums = sum_kernel(plan, "batch_norm_gradient_sums", "batch_norm_nchw16c_gradient_sums", 4);
         linnet_cl_int(plan->sums, shape.parts);

@@ -111,7 +111,7 @@ for program in $(sed -n 's/^LINNET_CL_PROGRAM(.*"\(.*\)")$/\1/p' "$source/backen
     join -a 1 "$base.amd" "$base.nvidia" | while read -r kernel vgprs sgprs scratch lds waves registers stack; do
         row "| $program | $kernel | $vgprs | $sgprs | $scratch | $lds | $waves | ${registers:--} | ${stack:--} |"
     done
-    if grep -qE '#include "(group|channel).clh"' "$source/kernels/$program"; then
+    if grep -qE '#include "(group|channel|batch_norm).clh"' "$source/kernels/$program"; then
         with_subgroups "$program" barriers
         with_subgroups "$program" shuffles -DSUBGROUP_XOR=sub_group_shuffle_xor
     fi

@@ -221,13 +221,12 @@ static void drop_read(linnet_cl_read_place *place)
     *place = (linnet_cl_read_place){.memory = NULL};
 }
 
-/* The place is free. Behind what reads from it, in order with what next writes to it. */
+/* The place is free. Behind what reads from it, in order with what next writes to it; it does not keep a queue busy. */
 static void let_go(linnet_cl_read_place *place)
 {
     linnet_backend_queue *queue = place->queue;
     place->reader->place = NULL;
     place->reader = NULL;
-    queue->is_busy = true;
     if (linnet_cl_fork_check() == LINNET_OK &&
         clEnqueueUnmapMemObject(queue->queue, place->memory, place->host, 0, NULL, NULL) != CL_SUCCESS)
         drop_read(place);

@@ -195,7 +195,7 @@ struct linnet_backend_queue {
     linnet_backend_device *device;
     cl_command_queue queue;
     bool timestamps;
-    bool is_busy;                  /* false: what was enqueued is done, that is known, or is an upload by itself */
+    bool is_busy; /* false: what was enqueued is done, that is known, or is transfers that others wait for */
     uint32_t launches, next_flush; /* kernels since it was not busy; with so many they are handed over (plan.c) */
     linnet_cl_commands *commands;  /* with timestamps: what was enqueued; NULL: nothing yet */
     linnet_cl_staging *staging;    /* copies of uploaded data that the device has not read yet */

@@ -6,8 +6,26 @@
  * a row of x: four elements, fewer at its end; x: along the plane, y: the plane. The _planes kernels, for processors,
  * have one work-item a plane, and backward scatters.
  */
+#include "loops.clh"
 #include "quad.clh"
 
+/* A window of so many rows and columns, those beyond an edge being the nearest inside: what is looked at again is no
+ * greater than itself. */
+#define MAX_POOL2D_WINDOW(HOW, rows, columns)                                                                          \
+    HOW for (int k = 0; k < (rows); k++)                                                                               \
+    {                                                                                                                  \
+        int line = clamp(y0 + k, y_first, y_last) * width;                                                             \
+        HOW for (int l = 0; l < (columns); l++)                                                                        \
+        {                                                                                                              \
+            int place = line + clamp(x0 + l, x_first, x_last);                                                         \
+            float value = x[place];                                                                                    \
+            bool wins = !(value <= best) && best == best; /* greater, or the first NaN */                              \
+            best = wins ? value : best;                                                                                \
+            best_at = wins ? place : best_at;                                                                          \
+        }                                                                                                              \
+    }
+
+/* The usual windows by constants, so that all of their loads are under way at once. */
 __kernel void max_pool2d_forward(__global const float *x, ulong x_at, __global float *y, ulong y_at,
                                  __global int *winner, ulong winner_at, int height, int width, int out_height,
                                  int out_width, int kernel_height, int kernel_width, int stride_y, int stride_x,
@@ -18,19 +36,20 @@ __kernel void max_pool2d_forward(__global const float *x, ulong x_at, __global f
         return;
     int plane = (int)get_global_id(1), i = at / out_width, j = at - i * out_width;
     int y0 = i * stride_y - top, x0 = j * stride_x - left;
-    int y_first = max(y0, 0), y_last = min(y0 + kernel_height, height), x_first = max(x0, 0),
-        x_last = min(x0 + kernel_width, width);
+    int y_first = max(y0, 0), y_last = min(y0 + kernel_height, height) - 1;
+    int x_first = max(x0, 0), x_last = min(x0 + kernel_width, width) - 1;
+    bool is_empty = y_first > y_last || x_first > x_last;
     x += x_at + (ulong)plane * height * width;
     float best = -INFINITY;
-    int best_at = y_first < y_last && x_first < x_last ? y_first * width + x_first : -1;
-    for (int row = y_first; row < y_last; row++)
-        for (int column = x_first; column < x_last; column++) {
-            float value = x[row * width + column];
-            if (!(value <= best) && best == best) { /* greater, or the first NaN */
-                best = value;
-                best_at = row * width + column;
-            }
-        }
+    int best_at = is_empty ? -1 : y_first * width + x_first;
+    if (!is_empty) {
+        if (kernel_height == 3 && kernel_width == 3)
+            MAX_POOL2D_WINDOW(UNROLL, 3, 3)
+        else if (kernel_height == 2 && kernel_width == 2)
+            MAX_POOL2D_WINDOW(UNROLL, 2, 2)
+        else
+            MAX_POOL2D_WINDOW(ROLLED, kernel_height, kernel_width)
+    }
     y[y_at + (ulong)plane * out_size + at] = best;
     if (keep)
         winner[winner_at + (ulong)plane * out_size + at] = best_at;

@@ -130,7 +130,7 @@ static int open_loader(evaluation *v, const eval_options *o)
         options.deviation[c] = (p->deviation[c] != 0 ? p->deviation[c] : 1) / scale;
     }
     v->loader = linnet_loader_new_with(NULL, v->data, &options);
-    return v->loader ? EXIT_GO_ON : cli_check_last();
+    return v->loader ? cli_check(linnet_loader_pin(v->loader, v->e.device)) : cli_check_last();
 }
 
 /* The data in the network's size, then the network for that data. */

@@ -150,6 +150,8 @@ int train_open(train_run *r, const char *checkpoint)
     if (code == EXIT_GO_ON)
         code = cli_check(linnet_loader_pin(r->train, r->e.device));
     if (code == EXIT_GO_ON)
+        code = cli_check(linnet_loader_pin(r->test, r->e.device));
+    if (code == EXIT_GO_ON)
         code = open_optimizer(r);
     if (code == EXIT_GO_ON)
         code = open_room(r);

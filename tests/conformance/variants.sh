@@ -40,6 +40,7 @@ cases_of() {
     gram) echo gram:n2c20h13w11 ;;
     softmax) echo softmax:n3c257 softmax:n64c10 softmax:n2c21h13w9 ;;
     local_conv2d) echo local_conv2d:n3c4h9w8_oc5k3p1 ;;
+    batch_norm) echo batch_norm:n64c6h14w14 batch_norm:n9c35h12w11 batch_norm:n3c33h7w5+add+relu ;;
     "") echo batch_norm:n64c6h14w14 batch_norm:n2c64h9w9 ;;
     esac
 }
@@ -51,6 +52,7 @@ small_cases_of() {
     gram) echo gram:n2c18h3w5 ;;
     softmax) echo softmax:n3c37 ;;
     local_conv2d) echo local_conv2d:n2c3h5w6_oc4k3p1 ;;
+    batch_norm) echo batch_norm:n3c5h4w6 batch_norm:n2c3h7w5+add+relu ;;
     queue) echo queue:memory queue:events ;;
     esac
 }

@@ -28,6 +28,7 @@ typedef struct implicit_plan {
     uint64_t bias_parts_at; /* bytes into the workspace */
     uint32_t product_count;
     linnet_cl_kernel *products[MOST_PHASES], *sum; /* sum: NULL where the products' depth is in one part */
+    bool clears; /* there are inputs that no output sees: the gradient is zero first, unless it is added to */
     linnet_cl_kernel *weight, *reduce;
     linnet_cl_channel_sum bias;
 } implicit_plan;
@@ -126,7 +127,7 @@ static const char *implicit_refusal(const linnet_backend_device *device, const l
     if (s->group_outputs < LEAST_SIDE || filter_of(s) < LEAST_SIDE)
         return "needs 16 outputs and 16 weights of each, or tiles stay empty";
     if (atomic_load(&device->tile_most) == 0)
-        return "needs groups of 64 work-items and 24 KiB of local memory";
+        return "needs groups of 128 work-items and 24 KiB of local memory";
     if (s->want_data && s->stride_y * s->stride_x > MOST_PHASES)
         return "the input's gradient needs strides whose product is at most 4";
     if (s->height > MOST_EDGE || s->width > MOST_EDGE || s->out_height * s->stride_y > MOST_EDGE ||
@@ -351,11 +352,15 @@ static linnet_status run_forward(linnet_backend_plan *base, linnet_backend_queue
 
 static linnet_status run_data(implicit_plan *plan, linnet_backend_queue *queue, const linnet_layer_args *args)
 {
-    if (plan->product_count == 0)
-        return LINNET_OK;
+    cl_int accumulate = linnet_cl_bit(args->accumulate_inputs, LINNET_CONV2D_X);
+    linnet_view out = args->input_gradients[LINNET_CONV2D_X];
+    linnet_status status = LINNET_OK;
+    if (plan->clears && !accumulate)
+        status = linnet_cl_fill(queue, out, 0, (uint64_t)product_elements(&plan->shape) * sizeof(float));
+    if (status || plan->product_count == 0)
+        return status;
     return run_products(plan, queue, args->output_gradients[LINNET_CONV2D_Y], args->parameters[LINNET_CONV2D_WEIGHT],
-                        linnet_cl_no_view, linnet_cl_no_view, args->input_gradients[LINNET_CONV2D_X], args->workspace,
-                        linnet_cl_bit(args->accumulate_inputs, LINNET_CONV2D_X));
+                        linnet_cl_no_view, linnet_cl_no_view, out, args->workspace, accumulate);
 }
 
 static linnet_status run_weight(implicit_plan *plan, linnet_backend_queue *queue, const linnet_layer_args *args)
@@ -390,7 +395,10 @@ static void data_kernels(implicit_plan *plan)
     for (int64_t i0 = 0; i0 < s->stride_y && i0 < s->height; i0++)
         for (int64_t j0 = 0; j0 < s->stride_x && j0 < s->width; j0++) {
             product p = data_product(s, i0, j0);
-            add_product(plan, &p, &tiling);
+            bool unseen = p.planes == 0 && tiling.parts == 1;
+            plan->clears = plan->clears || unseen;
+            if (!unseen)
+                add_product(plan, &p, &tiling);
         }
     sum_kernel(plan, &tiling);
 }

@@ -22,7 +22,7 @@ static linnet_status read_limits(linnet_backend_device *device)
         device->max_group = 1;
     device->local_memory = local;
     bool fits = local >= 24 << 10; /* what the larger ones take of it, and some */
-    atomic_init(&device->tile_most, fits && device->max_group >= 256 ? 128 : fits && device->max_group >= 64 ? 64 : 0);
+    atomic_init(&device->tile_most, fits && device->max_group >= 256 ? 128 : fits && device->max_group >= 128 ? 64 : 0);
     return LINNET_OK;
 }
 

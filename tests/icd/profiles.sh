@@ -66,8 +66,8 @@ many() {
 }
 # Winograd's weight gradient in parts, of several chunks of tiles.
 parts() {
-    LINNET_OPENCL_VARIANT=conv2d=winograd_f4 LINNET_OPENCL_PARAMETERS=chunk=1 "$conformance" --backend opencl \
-        --case conv2d:n5c16h32w32_oc16k3p1nb >"$WORK/out" 2>"$WORK/err" || fail "$LINNET_TEST_DEVICE: parts"
+    LINNET_OPENCL_VARIANT=conv2d=winograd_f4 LINNET_OPENCL_PARAMETERS=chunk=1400000 "$conformance" --backend opencl \
+        --case conv2d:n12c16h32w32_oc16k3p1nb >"$WORK/out" 2>"$WORK/err" || fail "$LINNET_TEST_DEVICE: parts"
     grep -q 'kernel reduce_parts' "$WORK/err" || fail "$LINNET_TEST_DEVICE: there are no parts"
 }
 right h100 "NVIDIA H100 80GB HBM3" apart "local memory"

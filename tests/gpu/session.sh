@@ -27,8 +27,8 @@ while [ $# -gt 0 ]; do
     --build) build=$2 ;;
     --libraries) libraries=$2 ;;
     --driver) driver=$2 ;;
-    --quick)
-        others="$others --quick"
+    --quick | --untuned)
+        others="$others $1"
         shift
         continue
         ;;

@@ -301,7 +301,7 @@ def one_network(session, number, network, mode, batch, bar, tuning):
     if number and what not in session.right or not session.has(10 if number == 0 else 5, '%s, round %d' % (what, number)):
         return
     arguments = linnet_arguments(network, mode, batch)
-    if tuning and number == 0:
+    if tuning and number == 0 and not session.options.untuned:
         tune(session, network, mode, batch, tuning)
     job = {'size': batch} if mode == 'style' else {'network': network, 'mode': mode, 'batch': batch}
     right = is_right(session, number, what, 'check_style' if mode == 'style' else 'check_network', **job)

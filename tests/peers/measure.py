@@ -263,6 +263,7 @@ def main():
     parser.add_argument('--only', metavar='NETWORK', help='to try it out: only this one')
     parser.add_argument('--peer-device', default='cuda', help="gpu: PyTorch's device (default: cuda; cpu: to try it out)")
     parser.add_argument('--minutes', type=float, default=10, help='gpu: how long to measure at most (default: 10)')
+    parser.add_argument('--untuned', action='store_true', help='gpu: no `linnet tune` before a network')
     parser.add_argument('parts', nargs='*', metavar='PART', help=', '.join(PARTS) + ' (default: all but gpu)')
     options = parser.parse_args()
     if set(options.parts) - set(PARTS):

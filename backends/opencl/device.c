@@ -104,20 +104,6 @@ static linnet_status make_context(linnet_backend_device *device, cl_platform_id 
     return LINNET_OK;
 }
 
-/* Processors have no use for any. */
-static linnet_status read_extensions(linnet_backend_device *device)
-{
-    char *extensions = NULL;
-    atomic_init(&device->subgroups, LINNET_CL_SUBGROUPS_NONE);
-    linnet_status status = device->prefers_vectors ? LINNET_OK : linnet_cl_extensions(device, &extensions);
-    if (!status && extensions) {
-        atomic_store(&device->subgroups, linnet_cl_subgroups_find(device, extensions));
-        device->takes_registers = linnet_cl_has_extension(extensions, "cl_nv_compiler_options");
-    }
-    linnet_cl_host->release(extensions);
-    return status;
-}
-
 linnet_status linnet_cl_device_new(linnet_cl_location at, linnet_backend_device **out)
 {
     *out = NULL;
@@ -136,8 +122,10 @@ linnet_status linnet_cl_device_new(linnet_cl_location at, linnet_backend_device 
     device->quirks = linnet_cl_quirks(device->info.platform, device->info.name, driver);
     if (!status)
         status = choose_kernels(device);
+    linnet_cl_subgroups subgroups = LINNET_CL_SUBGROUPS_NONE;
     if (!status)
-        status = read_extensions(device);
+        status = linnet_cl_subgroups_find(device, &subgroups);
+    atomic_init(&device->subgroups, subgroups);
     if (!status)
         status = choose_transfers(device);
     if (!status)

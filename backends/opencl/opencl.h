@@ -135,7 +135,6 @@ struct linnet_backend_device {
     uint64_t forced;      /* bit i: variant number i, by LINNET_OPENCL_VARIANT (variants.h) */
     bool prefers_vectors; /* few work-items with much work and explicit vectors; else many small ones, coalesced */
     atomic_int subgroups; /* linnet_cl_subgroups */
-    bool takes_registers; /* the compiler can be told how many registers a work-item may have (NVIDIA's) */
     int tile_rows, tile_columns; /* of products on processors: what their registers hold (conv2d_channels.cl) */
     linnet_cl_transfers transfers;
     size_t max_group;           /* work-items in a group, first dimension */
@@ -152,11 +151,8 @@ struct linnet_backend_device {
 linnet_status linnet_cl_open(uint32_t index, linnet_backend_device **out);
 /* Everything of a device but its context. */
 linnet_status linnet_cl_device_new(linnet_cl_location at, linnet_backend_device **out);
-/* extensions.c: *out is the blank-separated list, to be released also after an error; and whether a list has a name. */
-linnet_status linnet_cl_extensions(const linnet_backend_device *device, char **out);
-bool linnet_cl_has_extension(const char *list, const char *name);
-/* What the device has by its extensions; none where LINNET_OPENCL_VARIANT says so. */
-linnet_cl_subgroups linnet_cl_subgroups_find(const linnet_backend_device *device, const char *extensions);
+/* What the device says that it has; none on processors, and where LINNET_OPENCL_VARIANT says so. */
+linnet_status linnet_cl_subgroups_find(const linnet_backend_device *device, linnet_cl_subgroups *out);
 /* Options for building a program with them. */
 const char *linnet_cl_subgroups_options(const linnet_backend_device *device, linnet_cl_subgroups subgroups);
 /* For users: "sub-groups, by shuffles". */

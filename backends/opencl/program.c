@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { OPTIONS_LENGTH = 224 };
+enum { OPTIONS_LENGTH = 192 };
 
 static _Thread_local int plain; /* 1: this thread builds without the driver's optimisations */
 
@@ -18,13 +18,13 @@ double linnet_cl_now(void)
     return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
-/* Does a source that is built there have the word? */
-static bool has_word(const linnet_backend_device *device, linnet_cl_program_id place, const char *word)
+/* Does a source that is built there reduce over a group of work-items (group.clh)? */
+static bool has_reductions(const linnet_backend_device *device, linnet_cl_program_id place)
 {
     const char *sources[LINNET_CL_MOST_TOGETHER];
     cl_uint count = linnet_cl_program_sources(device, place, sources);
     for (cl_uint i = 0; i < count; i++)
-        if (strstr(sources[i], word))
+        if (strstr(sources[i], "SUBGROUPS"))
             return true;
     return false;
 }
@@ -33,25 +33,20 @@ static bool has_word(const linnet_backend_device *device, linnet_cl_program_id p
 static linnet_cl_subgroups subgroups_for(const linnet_backend_device *device, linnet_cl_program_id place, int way)
 {
     int subgroups = atomic_load(&device->subgroups);
-    /* Reductions over a group of work-items are group.clh's. */
-    bool wanted = subgroups != LINNET_CL_SUBGROUPS_NONE && !way && has_word(device, place, "SUBGROUPS");
+    bool wanted = subgroups != LINNET_CL_SUBGROUPS_NONE && !way && has_reductions(device, place);
     return wanted ? (linnet_cl_subgroups)subgroups : LINNET_CL_SUBGROUPS_NONE;
 }
 
 /* Tiles are as large as the device's registers, processors' work-items have nobody to share a sum with, and a driver
    may refuse a program for a kernel that requires groups which the device does not have: the rest that kernels need to
-   know are arguments. Two groups of the large tiles (tile.clh) share a unit of NVIDIA's if they have 128 registers a
-   work-item; left alone the compiler takes some more. */
-static void build_options_of(const linnet_backend_device *device, linnet_cl_program_id place,
-                             linnet_cl_subgroups subgroups, int way, char out[OPTIONS_LENGTH])
+   know are arguments. */
+static void build_options_of(const linnet_backend_device *device, linnet_cl_subgroups subgroups, int way,
+                             char out[OPTIONS_LENGTH])
 {
-    bool limited = device->takes_registers && has_word(device, place, "TILE_PANEL");
-    snprintf(out, OPTIONS_LENGTH, "%s%s%s%s%s%s",
-             subgroups ? linnet_cl_subgroups_options(device, subgroups) : "-cl-std=CL1.2",
-             device->prefers_vectors ? " -DALONE" : "",
-             device->tile_columns > 1 ? "" : " -DTILE_ROWS=6 -DTILE_COLUMNS=1",
-             device->max_group < 256 ? " -DTILE_MOST=64" : "", limited ? " -cl-nv-maxrregcount=128 -DTILE_WHOLE" : "",
-             way ? " -cl-opt-disable" : "");
+    snprintf(
+        out, OPTIONS_LENGTH, "%s%s%s%s%s", subgroups ? linnet_cl_subgroups_options(device, subgroups) : "-cl-std=CL1.2",
+        device->prefers_vectors ? " -DALONE" : "", device->tile_columns > 1 ? "" : " -DTILE_ROWS=6 -DTILE_COLUMNS=1",
+        device->max_group < 256 ? " -DTILE_MOST=64" : "", way ? " -cl-opt-disable" : "");
 }
 
 static linnet_status fail_with_log(linnet_backend_device *device, linnet_cl_program_id id, cl_program program,
@@ -144,7 +139,7 @@ cl_program linnet_cl_program_cached(linnet_backend_device *device, linnet_cl_pro
 {
     linnet_cl_cache_key key;
     char build_options[OPTIONS_LENGTH];
-    build_options_of(device, id, subgroups_for(device, id, way), way, build_options);
+    build_options_of(device, subgroups_for(device, id, way), way, build_options);
     key_of(device, id, build_options, &key);
     return program_from_cache(device, &key, build_options);
 }
@@ -155,7 +150,7 @@ linnet_status linnet_cl_program_build(linnet_backend_device *device, linnet_cl_p
     char build_options[OPTIONS_LENGTH];
     double start = linnet_cl_now();
     linnet_cl_subgroups subgroups = subgroups_for(device, id, way);
-    build_options_of(device, id, subgroups, way, build_options);
+    build_options_of(device, subgroups, way, build_options);
     linnet_status status = compile(device, device->context, id, build_options, out);
     if (status && subgroups) {
         linnet_cl_log(1,
@@ -164,7 +159,7 @@ linnet_status linnet_cl_program_build(linnet_backend_device *device, linnet_cl_p
                       device->info.name, linnet_cl_source_names[id]);
         subgroups = LINNET_CL_SUBGROUPS_NONE;
         atomic_store(&device->subgroups, subgroups);
-        build_options_of(device, id, subgroups, way, build_options);
+        build_options_of(device, subgroups, way, build_options);
         status = compile(device, device->context, id, build_options, out);
     }
     if (status)

@@ -108,13 +108,7 @@ static bool answer_memory(const icd_profile *p, cl_device_info what, answer *a)
 /* What not every driver knows: questions of 2.1 and of vendors. */
 static bool answer_newer(const icd_profile *p, cl_device_info what, answer *a)
 {
-    enum {
-        MAX_NUM_SUB_GROUPS = 0x105C,
-        NVIDIA_FIRST = 0x4000,
-        NVIDIA_MINOR,
-        AMD_BOARD = 0x4038,
-        VENDORS_LAST = 0x4FFF
-    };
+    enum { MAX_NUM_SUB_GROUPS = 0x105C, NVIDIA_FIRST = 0x4000, NVIDIA_MINOR, AMD_BOARD = 0x4038, VENDORS_LAST = 0x4FFF };
     if (what == MAX_NUM_SUB_GROUPS && strcmp(p->version, "OpenCL 2.1") >= 0)
         return give_uint(a, p->subgroups ? (cl_uint)(p->group / p->subgroups) : 0);
     if (what == MAX_NUM_SUB_GROUPS)
@@ -203,12 +197,6 @@ bool icd_profile_options(const icd_profile *p, const char *options, char *out, s
     char *two = strstr(out, "-cl-std=CL2.0");
     if (two)
         two[strlen("-cl-std=CL")] = '3';
-    /* For the driver that is played, not for the one that compiles. */
-    for (char *own; (own = strstr(out, "-cl-nv-")) != NULL;) {
-        if (!strstr(p->extensions, "cl_nv_compiler_options"))
-            return false;
-        memset(own, ' ', strcspn(own, " "));
-    }
     return true;
 }
 

@@ -45,8 +45,8 @@ def about(options):
     return {'bench': 'about', 'date': datetime.datetime.now().strftime('%Y-%m-%d %H:%M'), 'processor': processor(),
             'cores': os.cpu_count(), 'memory_gib': round(memory / 2**30, 1), 'kernel': platform.release(),
             'compiler': first(['gcc', '--version']),
-            'linnet': first(['git', '-C', ROOT, 'rev-parse', '--short', 'HEAD']) or
-                      first(['cat', os.path.join(options.build, 'revision')]),
+            'linnet': first(['cat', os.path.join(options.build, 'revision')]) or
+                      first(['git', '-C', ROOT, 'rev-parse', '--short', 'HEAD']),
             'torch': first([options.torch or 'false', '-c', version.format('torch')]),
             'onnxruntime': first([options.ort or 'false', '-c', version.format('onnxruntime')]),
             'onednn': first(['dpkg-query', '-Wf', '${Version}', 'libdnnl2']),

@@ -262,29 +262,37 @@ double linnet_cl_product_cost(const linnet_backend_device *device, int64_t rows,
                 product_cost(device, &large, rows, columns, batches, depth));
 }
 
+/* The tile that there has to be, and none larger than the device has; 0: any. */
+static int64_t forced_tile(const linnet_backend_device *device, const char *kernel, bool fills)
+{
+    int64_t most = atomic_load(&device->tile_most), tile = preferred_tile(kernel, fills);
+    if (linnet_cl_forces(device, LINNET_CL_VARIANT_TILE_128))
+        tile = LARGE;
+    if (linnet_cl_forces(device, LINNET_CL_VARIANT_TILE_64) || most == SMALL)
+        tile = SMALL;
+    return tile;
+}
+
+/* The parts are the same whatever becomes of tile_most in the meantime: a candidate's workspace has to do for its plan.
+ */
 linnet_cl_tiling linnet_cl_tiling_of(const linnet_backend_device *device, const char *kernel, int64_t rows,
                                      int64_t columns, int64_t batches, int64_t depth, int64_t most_parts)
 {
-    bool fills = rows > SMALL && columns > SMALL;
-    int64_t forced = preferred_tile(kernel, fills), most = atomic_load(&device->tile_most);
-    if (linnet_cl_forces(device, LINNET_CL_VARIANT_TILE_128))
-        forced = LARGE;
-    if (linnet_cl_forces(device, LINNET_CL_VARIANT_TILE_64))
-        forced = SMALL;
-    if (most == 0)
+    if (atomic_load(&device->tile_most) == 0)
         return (linnet_cl_tiling){.parts = 1};
-    linnet_cl_tiling best = {.tile = forced && forced < most ? forced : most < LARGE ? most : SMALL, .parts = 1};
+    linnet_cl_tiling best = {.tile = SMALL, .parts = 1};
     double least = INFINITY;
-    for (int64_t tile = SMALL; tile <= most; tile *= 2)
+    for (int64_t tile = SMALL; tile <= LARGE; tile *= 2)
         for (int64_t parts = 1; parts <= most_parts && (parts == 1 || depth / parts >= LEAST_PART); parts++) {
             const linnet_cl_tiling tiling = {.tile = tile, .parts = parts};
             double cost = product_cost(device, &tiling, rows, columns, batches, depth);
-            bool allowed = !forced || tile == best.tile || forced > most;
-            if (allowed && cost < least) {
+            if (cost < least) {
                 best = tiling;
                 least = cost;
             }
         }
+    int64_t forced = forced_tile(device, kernel, rows > SMALL && columns > SMALL);
+    best.tile = forced ? forced : best.tile;
     return best;
 }
 

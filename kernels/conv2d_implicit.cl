@@ -13,7 +13,7 @@
  * kept in local memory.
  *
  * A 1x1 kernel without padding or stride reads inputs as they lie, four at a time. Where tiles are fewer than the
- * device keeps busy the depth goes in parts, which conv2d_implicit_sum adds (weights: reduce.cl).
+ * device keeps busy the depth goes in parts, which gemm_parts.cl adds (weights: reduce.cl).
  *
  * Tunables: TILE, 64 or 128, and TILE_MOST, as in gemm_local.cl; parts of the depth are an argument (gemm.c chooses both).
  */
@@ -40,28 +40,6 @@ int edge_x(int edge)
 }
 
 #define EDGE_OUTSIDE (-32767 * 65536) /* no row of any plane */
-
-/* out[i] (+)= f(bias of i's channel + add[i] + the sum of its parts, in their order); x: element. */
-__kernel void conv2d_implicit_sum(__global const float *restrict partial, ulong partial_at,
-                                  __global const float *restrict bias, ulong bias_at,
-                                  __global const float *restrict add, ulong add_at, __global float *restrict out,
-                                  ulong out_at, int count, int parts, int channels, int plane, int has_bias,
-                                  int has_add, int op, float alpha, float beta, int accumulate)
-{
-    int i = (int)get_global_id(0);
-    if (i >= count)
-        return;
-    float sum = 0.0f;
-    partial += partial_at + i;
-    for (int p = 0; p < parts; p++)
-        sum += partial[(ulong)p * count];
-    if (has_bias)
-        sum += bias[bias_at + i / plane % channels];
-    if (has_add)
-        sum += add[add_at + i];
-    sum = unary_apply(op, sum, alpha, beta);
-    out[out_at + i] = accumulate ? out[out_at + i] + sum : sum;
-}
 
 #define TILE 64
 #define NAME(name) name##_64

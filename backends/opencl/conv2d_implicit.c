@@ -290,18 +290,14 @@ static void sum_kernel(implicit_plan *plan, const linnet_cl_tiling *tiling)
     const linnet_cl_conv2d *s = &plan->shape;
     if (tiling->parts == 1)
         return;
-    plan->sum = linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_CONV2D_IMPLICIT, "conv2d_implicit_sum", 4);
-    const int64_t constants[] = {product_elements(s),
-                                 tiling->parts,
-                                 s->forward ? s->outputs : s->channels,
-                                 s->forward ? s->out_height * s->out_width : s->height * s->width,
-                                 s->forward && s->has_bias,
-                                 s->forward && s->adds,
-                                 s->forward ? s->epilogue.op : 0};
-    linnet_cl_ints(plan->sum, constants);
-    linnet_cl_float(plan->sum, s->epilogue.alpha);
-    linnet_cl_float(plan->sum, s->epilogue.beta);
-    linnet_cl_range(plan->sum, product_elements(s), 1, 1, 0);
+    const linnet_cl_parts sum = {.count = product_elements(s),
+                                 .parts = tiling->parts,
+                                 .channels = s->forward ? s->outputs : s->channels,
+                                 .plane = s->forward ? s->out_height * s->out_width : s->height * s->width,
+                                 .has_bias = s->forward && s->has_bias,
+                                 .has_add = s->forward && s->adds,
+                                 .epilogue = s->forward ? s->epilogue : (linnet_epilogue){0}};
+    plan->sum = linnet_cl_parts_kernel(&plan->base, &sum);
 }
 
 static void weight_kernels(implicit_plan *plan)
@@ -335,10 +331,7 @@ static linnet_status run_products(implicit_plan *plan, linnet_backend_queue *que
         linnet_cl_run_int(plan->products[i], 0, plan->sum ? 0 : accumulate);
         status = linnet_cl_launch(plan->products[i], queue, in, weight, bias, add, plan->sum ? workspace : out);
     }
-    if (status || !plan->sum)
-        return status;
-    linnet_cl_run_int(plan->sum, 0, accumulate);
-    return linnet_cl_launch(plan->sum, queue, workspace, bias, add, out);
+    return status || !plan->sum ? status : linnet_cl_parts_run(plan->sum, queue, workspace, bias, add, out, accumulate);
 }
 
 static linnet_status run_forward(linnet_backend_plan *base, linnet_backend_queue *queue, const linnet_layer_args *args)

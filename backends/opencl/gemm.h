@@ -45,6 +45,17 @@ linnet_status linnet_cl_gemm_parts_run(const linnet_cl_gemm_parts *parts, linnet
                                        linnet_view b, linnet_view bias, linnet_view c, cl_int accumulate,
                                        linnet_view workspace);
 
+/* Adds up `parts` of `count` elements each, in order: out (+)= f(sum + bias[i / plane % channels] + add[i]). */
+typedef struct linnet_cl_parts {
+    int64_t count, parts, channels, plane;
+    bool has_bias, has_add;
+    linnet_epilogue epilogue; /* op 0: none */
+} linnet_cl_parts;
+
+linnet_cl_kernel *linnet_cl_parts_kernel(linnet_backend_plan *plan, const linnet_cl_parts *parts);
+linnet_status linnet_cl_parts_run(linnet_cl_kernel *kernel, linnet_backend_queue *queue, linnet_view parts,
+                                  linnet_view bias, linnet_view add, linnet_view out, cl_int accumulate);
+
 /* How `kernel`_64 or `kernel`_128 (tile.clh) cuts a product: into tiles of so many rows and columns, the depth into so
    many parts, whose sums are added afterwards. What the device is estimated to take the least time for; tile 0 where it
    has no such groups or too little local memory. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Matrix products whose tiles are too few for a GPU, in parts along their depth, and the kernel that adds those up. */
+/* Matrix products whose tiles are too few for a GPU, in parts along their depth ("split K"), and the kernel that adds
+ * those up. */
 #include "gemm.h"
 
 enum {
@@ -57,13 +58,33 @@ linnet_cl_gemm_parts linnet_cl_gemm_parts_kernels(linnet_backend_plan *plan, con
     part.epilogue = (linnet_epilogue){0};
     part.row_sums = false;
     out.product = linnet_cl_gemm_kernel(plan, &part, true);
-    out.sum = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_GEMM_PARTS, "gemm_parts", 3);
-    const int64_t constants[] = {count, gemm->n, parts, gemm->has_bias, gemm->epilogue.op};
-    linnet_cl_ints(out.sum, constants);
-    linnet_cl_float(out.sum, gemm->epilogue.alpha);
-    linnet_cl_float(out.sum, gemm->epilogue.beta);
-    linnet_cl_range(out.sum, count, 1, 1, 0);
+    const linnet_cl_parts sum = {.count = count,
+                                 .parts = parts,
+                                 .channels = gemm->n,
+                                 .plane = 1,
+                                 .has_bias = gemm->has_bias,
+                                 .epilogue = gemm->epilogue};
+    out.sum = linnet_cl_parts_kernel(plan, &sum);
     return out;
+}
+
+linnet_cl_kernel *linnet_cl_parts_kernel(linnet_backend_plan *plan, const linnet_cl_parts *parts)
+{
+    linnet_cl_kernel *kernel = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_GEMM_PARTS, "gemm_parts", 4);
+    const int64_t constants[] = {parts->count,    parts->parts,   parts->channels,   parts->plane,
+                                 parts->has_bias, parts->has_add, parts->epilogue.op};
+    linnet_cl_ints(kernel, constants);
+    linnet_cl_float(kernel, parts->epilogue.alpha);
+    linnet_cl_float(kernel, parts->epilogue.beta);
+    linnet_cl_range(kernel, parts->count, 1, 1, 0);
+    return kernel;
+}
+
+linnet_status linnet_cl_parts_run(linnet_cl_kernel *kernel, linnet_backend_queue *queue, linnet_view parts,
+                                  linnet_view bias, linnet_view add, linnet_view out, cl_int accumulate)
+{
+    linnet_cl_run_int(kernel, 0, accumulate);
+    return linnet_cl_launch(kernel, queue, parts, bias, add, out);
 }
 
 linnet_status linnet_cl_gemm_parts_run(const linnet_cl_gemm_parts *parts, linnet_backend_queue *queue, linnet_view a,
@@ -75,6 +96,5 @@ linnet_status linnet_cl_gemm_parts_run(const linnet_cl_gemm_parts *parts, linnet
     linnet_status status = linnet_cl_gemm_run(parts->product, queue, a, b, linnet_cl_no_view, workspace, 0);
     if (status)
         return status;
-    linnet_cl_run_int(parts->sum, 0, accumulate);
-    return linnet_cl_launch(parts->sum, queue, workspace, bias, c);
+    return linnet_cl_parts_run(parts->sum, queue, workspace, bias, linnet_cl_no_view, c, accumulate);
 }

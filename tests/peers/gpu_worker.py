@@ -188,8 +188,8 @@ def style(job):
 
 
 def prepare(job):
-    """(run, what it takes of the device's memory: bytes of tensors at most, and as the allocator holds them)"""
-    before = (torch.cuda.memory_allocated(), torch.cuda.memory_reserved()) if ON_GPU else (0, 0)
+    """(run, bytes of tensors that it has on the device at most)"""
+    before = torch.cuda.memory_allocated() if ON_GPU else 0
     run = {'train': training, 'infer': inference, 'style': style}[job['mode']](job)
     for _ in range(3):
         run()
@@ -199,8 +199,7 @@ def prepare(job):
     torch.cuda.reset_peak_memory_stats()
     run()
     finish()
-    return run, {'allocated_bytes': torch.cuda.max_memory_allocated() - before[0],
-                 'reserved_bytes': torch.cuda.max_memory_reserved() - before[1]}
+    return run, {'allocated_bytes': torch.cuda.max_memory_allocated() - before}
 
 
 def time_network(job):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tables of Linnet on a GPU beside PyTorch on it, for report.py. What was not found right has no time."""
+import re
 import statistics
 
 import gpu
@@ -106,11 +107,11 @@ def memory_row(records, network, mode, batch):
     theirs = [r for r in mine if 'allocated_bytes' in r and not r['engine'].endswith('-resident')]
     least = min(theirs, key=lambda r: r['allocated_bytes'], default={})
     name = 'VGG-19 style, %d x %d' % (batch, batch) if mode == 'style' else network + TITLES[mode]
-    return [name, mib(ours), mib(least.get('allocated_bytes')), mib(least.get('reserved_bytes')), mib(whole)]
+    return [name, mib(ours), mib(least.get('allocated_bytes')), mib(whole)]
 
 
 def memory(records):
-    head = ['device memory, MiB', 'Linnet', 'PyTorch, tensors', 'PyTorch, allocator', "Linnet's process"]
+    head = ['device memory, MiB', 'Linnet', 'PyTorch, tensors', "Linnet's process"]
     return head, [row for row in (memory_row(records, *n[:3]) for n in listed(records)) if row[1]]
 
 
@@ -153,7 +154,10 @@ def remarks(records):
             what = r.get('what') or r.get('layer') or r.get('network') or r['bench']
             lines.append('- %s%s: %s' % (what, ', ' + r['engine'] if 'engine' in r else '', r['error']))
     late = [r['what'] for r in records if r['bench'] == 'left out']
-    lines += ['- Left out, the time was over: ' + '; '.join(late)] if late else []
+    again = [what for what in late if re.search(r', round [1-9]', what)]
+    never = [what.removesuffix(', round 0') for what in late if what not in again]
+    lines += ['- Left out, the time was over: ' + '; '.join(never)] if never else []
+    lines += ['- Further rounds that the time did not suffice for: %d' % len(again)] if again else []
     errors = {}
     for r in records:
         for name, value in r['errors'].items() if r['bench'] == 'check' and r['right'] else ():

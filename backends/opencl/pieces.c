@@ -79,8 +79,9 @@ void linnet_cl_pieces_free(linnet_backend_queue *queue, bool is_done)
     linnet_cl_pieces *pieces = queue->pieces;
     if (!pieces)
         return;
+    bool may_wait = !is_done && linnet_cl_fork_check() == LINNET_OK; /* nobody answers a fork's child */
     for (int i = 0; i < PIECES; i++) {
-        if (pieces->sent[i] && !is_done && clWaitForEvents(1, &pieces->sent[i]) != CL_SUCCESS)
+        if (pieces->sent[i] && may_wait && clWaitForEvents(1, &pieces->sent[i]) != CL_SUCCESS)
             linnet_cl_log(1, "opencl: '%s' does not say whether it has read an upload", queue->device->info.name);
         linnet_cl_release_event(pieces->sent[i]);
     }

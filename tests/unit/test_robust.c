@@ -212,11 +212,27 @@ static void loading_runs_out_of_memory(void **state)
 
 /* ---- fork() ---- */
 
+/* A session of net, new here, with an upload of 4 MB and no work before that. */
+static linnet_session *large_session(linnet_device *device, linnet_net **net)
+{
+    enum { SIDE = 1024 };
+    static float weight[SIDE * SIDE];
+    *net = linnet_net_new(NULL);
+    linnet_linear(*net, linnet_input(*net, "x", SIDE, 1, 1), .out_features = SIDE);
+    linnet_session *session = linnet_session_new(*net, device);
+    assert_non_null(session);
+    assert_ok(linnet_session_finish(session));
+    assert_ok(linnet_session_set(session, "linear1.weight", weight, sizeof weight));
+    return session;
+}
+
 static void a_child_of_a_fork_is_refused_and_does_not_hang(void **state)
 {
     machine m;
     int status;
+    linnet_net *net;
     assert_ok(machine_new(*state, &m));
+    linnet_session *large = large_session(*state, &net);
     assert_ok(train(&m, N)); /* threads are running now */
     pid_t child = fork();
     assert_true(child >= 0);
@@ -229,6 +245,7 @@ static void a_child_of_a_fork_is_refused_and_does_not_hang(void **state)
         good = good && !linnet_session_new(m.net, *state) && linnet_context_last_status(NULL) == LINNET_FORKED;
         good = good && !linnet_net_new(NULL) && linnet_context_last_status(NULL) == LINNET_FORKED;
         machine_free(&m); /* gives back what it can, waits for nobody */
+        linnet_session_free(&large);
         _exit(good ? 0 : 1);
     }
     assert_int_equal(waitpid(child, &status, 0), child);
@@ -236,6 +253,8 @@ static void a_child_of_a_fork_is_refused_and_does_not_hang(void **state)
     assert_int_equal(WEXITSTATUS(status), 0);
     assert_ok(train(&m, N)); /* the parent goes on */
     machine_free(&m);
+    linnet_session_free(&large);
+    linnet_net_free(&net);
 }
 
 /* ---- Threads ---- */

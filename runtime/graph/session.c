@@ -628,11 +628,15 @@ linnet_status linnet_session_zero_gradients(linnet_session *session)
 
 linnet_status linnet_session_finish(linnet_session *session)
 {
+    if (!session)
+        return linnet_session_check(session);
     linnet_status status = linnet_session_check(session);
     for (uint32_t p = 0; status == LINNET_OK && p < session->place_count; p++) {
         const linnet_place *place = &session->places[p];
         status = linnet_device_check(session->context, place->device, place->device->backend->finish(place->queue),
                                      "waiting for the device");
     }
+    if (status != LINNET_OK)
+        session->arena_user = NULL;
     return status;
 }

@@ -221,6 +221,8 @@ linnet_status linnet_step(linnet_optimizer *optimizer)
         linnet_host_forget(session, false);
     for (uint32_t p = 0; p < session->place_count && status == LINNET_OK; p++)
         status = step_place(optimizer, p);
+    if (status != LINNET_OK)
+        session->arena_user = NULL;
     return status;
 }
 

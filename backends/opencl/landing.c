@@ -41,12 +41,17 @@ static void drop(landing_place *place)
     *place = (landing_place){.memory = NULL};
 }
 
-static bool is_free(const landing_place *place)
+/* A place from which copying failed is dropped. */
+static bool is_free(landing_place *place)
 {
     cl_int state = CL_QUEUED;
-    return !place->memory || (clGetEventInfo(place->copied, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof(state), &state,
-                                             NULL) == CL_SUCCESS &&
-                              state == CL_COMPLETE);
+    if (!place->memory)
+        return true;
+    if (clGetEventInfo(place->copied, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof(state), &state, NULL) != CL_SUCCESS)
+        return false;
+    if (state < CL_COMPLETE)
+        drop(place);
+    return state <= CL_COMPLETE;
 }
 
 /* For so many bytes; NULL: none is free, or there is no room. */
@@ -57,8 +62,9 @@ static landing_place *find_place(linnet_backend_queue *queue, uint64_t bytes)
     uint64_t used = 0;
     for (int i = 0; landing && i < PLACES; i++) {
         landing_place *place = &landing->places[i];
+        bool is_ready = is_free(place);
         used += place->bytes;
-        if (!is_free(place))
+        if (!is_ready)
             continue;
         if (place->bytes >= bytes && place->bytes / 2 <= bytes)
             return place;

@@ -299,9 +299,10 @@ typedef struct linnet_backend {
     void (*queue_free)(linnet_backend_queue *queue); /* accepts NULL; waits for what is under way */
     /* out_event: NULL, or where the event goes; a backend without events sets it to NULL and has finished when it
        returns. In order with everything else on the queue. upload may return before the copy, then the source must stay
-       as it is until its event, one behind it or finish; with out_event NULL, or where it was set to NULL, it has been
-       read when upload returns. A call that fails sets it to NULL, too, where nothing is under way; else the caller's
-       memory is the device's from then on. */
+       as it is until its event, that of a mark or read behind it, or finish. Its event says that the source has been
+       read, not that what was enqueued before is done. With out_event NULL, or where it was set to NULL, the source has
+       been read when upload returns. A call that fails sets it to NULL, too, where nothing is under way; else the
+       caller's memory is the device's from then on. */
     linnet_status (*upload)(linnet_backend_queue *queue, linnet_view destination, const void *source, uint64_t bytes,
                             linnet_backend_event **out_event);
     /* With out_event NULL: returns when the data is there. Else when the event has been waited for. */
@@ -321,10 +322,10 @@ typedef struct linnet_backend {
     void *(*host_pointer)(linnet_backend_buffer *buffer);
     /* Starts what has been enqueued, without waiting. */
     linnet_status (*flush)(linnet_backend_queue *queue);
-    /* An event that is done when everything enqueued before it is. */
+    /* An event that is done when everything enqueued before it is; an upload's (above) says less. */
     linnet_status (*mark)(linnet_backend_queue *queue, linnet_backend_event **out);
     linnet_status (*event_wait)(linnet_backend_event *event);
-    /* When the device reached the event, nanoseconds on the device's own clock; after event_wait, on a queue with
+    /* When the device reached a mark's event, nanoseconds on the device's own clock; after event_wait, on a queue with
      * timestamps. */
     linnet_status (*event_time)(linnet_backend_event *event, uint64_t *out_nanoseconds);
     void (*event_free)(linnet_backend_event *event); /* accepts NULL */

@@ -185,7 +185,10 @@ LINNET_API void linnet_loader_free(linnet_loader **loader);
 LINNET_API bool linnet_loader_next(linnet_loader *loader, linnet_batch *out_batch);
 
 /* From now on batches lie in memory pinned for the device (linnet_pinned_new), from which they are sent without being
-   copied first. What was delivered before is not there any more. LINNET_OUT_OF_MEMORY: nothing has changed. */
+   copied first where they can. Where nothing can be pinned it is usual memory, and that is LINNET_OK, too. The loader
+   keeps the device open until it is freed, or pinned for another. What was delivered before is not there any more: no
+   forward that was fed with it may be under way, or have failed (linnet_pinned_free); nor when the loader is freed.
+   LINNET_INVALID: no loader or no device. LINNET_OUT_OF_MEMORY: nothing has changed. */
 struct linnet_device;
 LINNET_API linnet_status linnet_loader_pin(linnet_loader *loader, struct linnet_device *device);
 

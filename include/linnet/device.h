@@ -66,13 +66,23 @@ LINNET_API linnet_status linnet_device_run_idle_jobs(linnet_device *device, uint
 /* ---- Memory for what is sent to a device again and again ---- */
 
 /* Memory of the host, contents undefined, as good as any other for everything else. Where the device has memory of its
-   own and its backend can, it is pinned (page-locked): linnet_forward sends a feed that lies there as it lies, beside
-   what the device is doing, instead of copying it first, and linnet_session_read fetches to there directly. Where there
-   is no such thing, or no more of it, it is usual memory. bytes > 0. NULL: no memory at all. It keeps the
-   device open until it is freed. */
+   own and its backend can, it is pinned (page-locked): linnet_forward sends a feed that lies there as it lies instead
+   of copying it first, and linnet_session_read fetches to there directly. Behind work that is under way the backend
+   opencl sends feeds of 256 KiB to 64 MiB so, beside the work, while it has places for them on the device; others it
+   copies aside, as from any memory. Where there is no such thing, or no more of it, it is usual memory. bytes > 0.
+   NULL: no memory at all (LINNET_OUT_OF_MEMORY), or an argument makes no sense (LINNET_INVALID).
+
+   It keeps the device open until it is freed. Where a session opened a lost device anew (LINNET_DEVICE_LOST,
+   session.h), what was pinned for the lost one stays memory and its contents stay, but for the new one it is memory
+   like any other.
+
+   Any thread may call both functions at any time, for one device, too. */
 LINNET_API void *linnet_pinned_new(linnet_device *device, size_t bytes);
 /* Of linnet_pinned_new alone; accepts NULL. No call that was given the memory is under way, and every reading to it has
-   been waited for. */
+   been waited for. Behind a linnet_forward that failed the driver may still read its feeds: they may be freed once
+   linnet_session_finish has returned LINNET_OK. Of a device that was lost nobody can tell, whether or not the session
+   opened it anew: what a forward that met the loss was fed with is kept until the process ends. In a fork's child
+   nothing that is pinned is given back. */
 LINNET_API void linnet_pinned_free(void *memory);
 
 /* ---- What is here: one report per plugin file that was looked at, for `linnet devices` and `linnet doctor`. ---- */

@@ -77,7 +77,8 @@ LINNET_API void linnet_session_set_lazy(linnet_session *session, int on);
 /* ---- Running ---- */
 
 /* Runs the net forward. Feeds are host tensors named as the net's inputs, dimension 0 the batch; read before it
-   returns. From pinned memory (linnet_pinned_new) they are sent without being copied first. */
+   returns, but for those of a forward that failed that lie in pinned memory (linnet_pinned_free). From there they are
+   sent without being copied first; behind work only where they can, else they are copied aside (linnet_pinned_new). */
 LINNET_API linnet_status linnet_forward(linnet_session *session, const linnet_batch *batch);
 /* Gradients of loss, a scalar of the last forward. Adds to parameter gradients (linnet_zero_grad clears them) and
    overwrites gradients of values. Once per loss and forward. Behind a forward that failed: the same status, and its

@@ -93,7 +93,7 @@ static linnet_cl_pinned *take(linnet_backend_device *device, const void *memory)
 static void unmap(const linnet_backend_device *device, const linnet_cl_pinned *pinned)
 {
     cl_command_queue queue = NULL;
-    if (linnet_cl_fork_check() != LINNET_OK || make_queue(device, &queue) != LINNET_OK)
+    if (make_queue(device, &queue) != LINNET_OK)
         return;
     if (clEnqueueUnmapMemObject(queue, pinned->memory, pinned->host, 0, NULL, NULL) != CL_SUCCESS ||
         clFinish(queue) != CL_SUCCESS)
@@ -103,7 +103,8 @@ static void unmap(const linnet_backend_device *device, const linnet_cl_pinned *p
 
 void linnet_cl_pinned_free(linnet_backend_device *device, void *memory)
 {
-    if (!memory)
+    /* In a fork's child a thread that is not there may have the lock. */
+    if (!memory || linnet_cl_fork_check() != LINNET_OK)
         return;
     linnet_cl_pinned *pinned = take(device, memory);
     unmap(device, pinned);

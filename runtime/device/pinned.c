@@ -78,6 +78,9 @@ void linnet_pinned_free(void *memory)
         return;
     linnet_pinned *pinned = (linnet_pinned *)((char *)memory - HEADER);
     linnet_device *device = pinned->device;
+    /* In a fork's child a thread that is not there may have the lock. */
+    if (!pinned->is_plain && linnet_context_check(device->context) == LINNET_FORKED)
+        return;
     if (pinned->is_plain) {
         linnet_release(pinned);
     } else {

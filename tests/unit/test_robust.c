@@ -233,6 +233,7 @@ static void a_child_of_a_fork_is_refused_and_does_not_hang(void **state)
     linnet_net *net;
     assert_ok(machine_new(*state, &m));
     linnet_session *large = large_session(*state, &net);
+    void *pinned = linnet_pinned_new(*state, 100);
     assert_ok(train(&m, N)); /* threads are running now */
     pid_t child = fork();
     assert_true(child >= 0);
@@ -246,6 +247,7 @@ static void a_child_of_a_fork_is_refused_and_does_not_hang(void **state)
         good = good && !linnet_net_new(NULL) && linnet_context_last_status(NULL) == LINNET_FORKED;
         machine_free(&m); /* gives back what it can, waits for nobody */
         linnet_session_free(&large);
+        linnet_pinned_free(pinned);
         _exit(good ? 0 : 1);
     }
     assert_int_equal(waitpid(child, &status, 0), child);
@@ -255,6 +257,7 @@ static void a_child_of_a_fork_is_refused_and_does_not_hang(void **state)
     machine_free(&m);
     linnet_session_free(&large);
     linnet_net_free(&net);
+    linnet_pinned_free(pinned);
 }
 
 /* ---- Threads ---- */

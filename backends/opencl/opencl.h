@@ -198,6 +198,7 @@ struct linnet_backend_queue {
     uint64_t staging_bytes;
     linnet_cl_mapped *mapped;         /* NULL until the first transfer that goes through it */
     linnet_cl_pieces *pieces;         /* NULL until the first upload that goes through them */
+    bool has_no_pieces;               /* there was no pinned memory for them: it is not asked for again */
     linnet_cl_landing *landing;       /* NULL until the first upload that goes by it */
     linnet_cl_optimizers *optimizers; /* NULL until the first step */
     linnet_cl_converters *converters; /* NULL until the first conversion */

@@ -20,14 +20,16 @@ struct linnet_cl_pieces {
 /* NULL: there is no memory for it. */
 static linnet_cl_pieces *pieces_of(linnet_backend_queue *queue)
 {
-    if (queue->pieces)
+    if (queue->pieces || queue->has_no_pieces)
         return queue->pieces;
     linnet_cl_pieces *pieces = linnet_cl_host->allocate(sizeof(*pieces));
     if (!pieces)
         return NULL;
     memset(pieces, 0, sizeof(*pieces));
     if (linnet_cl_pinned_new(queue->device, (uint64_t)PIECES * PIECE_BYTES, &pieces->memory) != LINNET_OK) {
+        linnet_cl_host->set_error(""); /* the upload goes another way */
         linnet_cl_host->release(pieces);
+        queue->has_no_pieces = true;
         return NULL;
     }
     queue->pieces = pieces;

@@ -3,6 +3,7 @@
 #include "profile.h"
 
 #include "../device/pinned.h"
+#include "../device/registry.h"
 
 #include <string.h>
 
@@ -425,6 +426,8 @@ static linnet_status await_sendings(linnet_session *session, const sendings *sen
         device->backend->event_free(sent->events[i]);
         if (status == LINNET_OK)
             status = linnet_device_check(session->context, device, end, "writing an input");
+        else
+            linnet_host_error_clear();
     }
     return status;
 }

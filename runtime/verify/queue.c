@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { BUFFERS = 2, BUFFER_BYTES = 9001, OPERATIONS = 400, EVENTS = 8 };
+enum { BUFFERS = 2, BUFFER_BYTES = 9001, LARGE_BYTES = (3 << 20) + 5, OPERATIONS = 400, EVENTS = 8 };
 
 /* Two device buffers and what must be in them. */
 typedef struct mirror {
@@ -15,6 +15,7 @@ typedef struct mirror {
     linnet_backend_queue *queue;
     linnet_backend_buffer *buffers[BUFFERS];
     uint8_t *wanted[BUFFERS], *scratch;
+    size_t bytes;                    /* of each */
     uint64_t alignment, draws, live; /* live: objects before anything was made */
 } mirror;
 
@@ -32,10 +33,10 @@ static uint64_t draw(mirror *m, uint64_t below)
 /* An aligned offset, and a size that is small, odd, zero or the whole rest. */
 static void draw_range(mirror *m, uint64_t *offset, uint64_t *bytes)
 {
-    *offset = draw(m, BUFFER_BYTES / m->alignment + 1) * m->alignment;
-    if (*offset >= BUFFER_BYTES)
+    *offset = draw(m, m->bytes / m->alignment + 1) * m->alignment;
+    if (*offset >= m->bytes)
         *offset = 0;
-    uint64_t room = BUFFER_BYTES - *offset, choice = draw(m, 8);
+    uint64_t room = m->bytes - *offset, choice = draw(m, 8);
     *bytes = choice == 0 ? 0 : choice == 1 ? room : choice < 5 ? 1 + draw(m, 70) : 1 + draw(m, room);
     *bytes = *bytes > room ? room : *bytes;
 }
@@ -43,7 +44,7 @@ static void draw_range(mirror *m, uint64_t *offset, uint64_t *bytes)
 static bool check_read(mirror *m, uint64_t which, uint64_t offset, uint64_t bytes, const char *after)
 {
     linnet_view view = {m->buffers[which], offset};
-    memset(m->scratch, 0xEE, BUFFER_BYTES + 1);
+    memset(m->scratch, 0xEE, m->bytes + 1);
     m->check->result->runs++;
     if (!ok(m, m->backend->read(m->queue, view, m->scratch, bytes, NULL), "read"))
         return false;
@@ -59,8 +60,9 @@ static bool check_read(mirror *m, uint64_t which, uint64_t offset, uint64_t byte
 
 static bool do_upload(mirror *m, uint64_t which, uint64_t offset, uint64_t bytes)
 {
+    m->draws++; /* others than those before */
     for (uint64_t i = 0; i < bytes; i++)
-        m->wanted[which][offset + i] = m->scratch[i] = (uint8_t)(m->draws * 31 + i * 7);
+        m->wanted[which][offset + i] = m->scratch[i] = (uint8_t)(m->draws * 31 + i * 7 + i / 251);
     bool done = ok(m, m->backend->upload(m->queue, (linnet_view){m->buffers[which], offset}, m->scratch, bytes, NULL),
                    "upload");
     memset(m->scratch, 0xEE, (size_t)bytes); /* without an event the source has been read */
@@ -71,8 +73,8 @@ static bool do_copy(mirror *m, uint64_t from, uint64_t offset, uint64_t bytes)
 {
     uint64_t to = draw(m, BUFFERS), target, ignored;
     draw_range(m, &target, &ignored);
-    if (bytes > BUFFER_BYTES - target)
-        bytes = BUFFER_BYTES - target;
+    if (bytes > m->bytes - target)
+        bytes = m->bytes - target;
     if (from == to && target < offset + bytes && offset < target + bytes)
         return true;
     memcpy(m->wanted[to] + target, m->wanted[from] + offset, (size_t)bytes);
@@ -95,7 +97,7 @@ static bool do_fill(mirror *m, uint64_t which, uint64_t offset, uint64_t bytes)
 static void check_memory(mirror *m)
 {
     static const char *const names[] = {"upload", "copy", "fill", "nothing"};
-    bool fine = do_upload(m, 0, 0, BUFFER_BYTES) && do_upload(m, 1, 0, BUFFER_BYTES);
+    bool fine = do_upload(m, 0, 0, m->bytes) && do_upload(m, 1, 0, m->bytes);
     for (uint32_t i = 0; i < OPERATIONS && fine; i++) {
         uint64_t what = draw(m, 4), which = draw(m, BUFFERS), offset, bytes;
         draw_range(m, &offset, &bytes);
@@ -108,7 +110,7 @@ static void check_memory(mirror *m)
         else
             fine = check_read(m, which, offset, bytes, names[what]);
         if (fine && i % 10 == 9)
-            fine = check_read(m, 0, 0, BUFFER_BYTES, names[what]) && check_read(m, 1, 0, BUFFER_BYTES, names[what]);
+            fine = check_read(m, 0, 0, m->bytes, names[what]) && check_read(m, 1, 0, m->bytes, names[what]);
     }
 }
 
@@ -123,7 +125,7 @@ static void check_host_pointer(mirror *m)
     if (!ok(m, m->backend->finish(m->queue), "finish"))
         return;
     const uint8_t *memory = m->backend->host_pointer(m->buffers[0]);
-    if (!memory || memcmp(memory, m->wanted[0], BUFFER_BYTES) != 0)
+    if (!memory || memcmp(memory, m->wanted[0], m->bytes) != 0)
         linnet_check_fail(m->check, "host_pointer does not show what read shows");
 }
 
@@ -151,7 +153,7 @@ static void check_transfers_with_events(mirror *m)
     linnet_view view = {m->buffers[0], m->alignment};
     uint64_t bytes = 1000;
     memset(m->wanted[0] + m->alignment, 0x5A, (size_t)bytes);
-    memset(m->scratch, 0, BUFFER_BYTES);
+    memset(m->scratch, 0, m->bytes);
     m->check->result->runs++;
     bool fine = ok(m, m->backend->upload(m->queue, view, m->wanted[0] + m->alignment, bytes, &uploaded), "upload") &&
                 ok(m, m->backend->read(m->queue, view, m->scratch, bytes, &read), "read") &&
@@ -166,28 +168,29 @@ static void check_transfers_with_events(mirror *m)
     free_event(m, NULL);
 }
 
-/* Memory that transfers go from and to without a copy: with work before them, and without. */
+/* Large uploads, and memory that transfers go from and to without a copy: with work before them, and without. */
 static void check_pinned(mirror *m)
 {
     void *memory = NULL;
-    if (!m->backend->pinned_new || m->backend->pinned_new(m->handle, BUFFER_BYTES, &memory) == LINNET_UNSUPPORTED)
+    if (m->backend->pinned_new(m->handle, m->bytes, &memory) == LINNET_UNSUPPORTED)
         return;
     if (!ok(m, memory ? LINNET_OK : LINNET_OUT_OF_MEMORY, "pinned_new"))
         return;
-    bool fine = true;
+    bool fine = do_upload(m, 1, 0, m->bytes) && do_upload(m, 0, 0, m->bytes) &&
+                check_read(m, 1, 0, m->bytes, "a large upload") && check_read(m, 0, 0, m->bytes, "a large upload");
     for (uint32_t i = 0; i < EVENTS && fine; i++) {
         linnet_backend_event *uploaded = NULL;
         linnet_view view = {m->buffers[0], i * m->alignment};
-        uint64_t bytes = BUFFER_BYTES - view.offset;
+        uint64_t bytes = (m->bytes - view.offset) >> i / 2 * 4; /* each size with work and without */
         m->check->result->runs++;
-        fine = i % 2 ? do_fill(m, 0, 0, BUFFER_BYTES) : ok(m, m->backend->finish(m->queue), "finish");
+        fine = i % 2 ? do_fill(m, 0, 0, m->bytes) : ok(m, m->backend->finish(m->queue), "finish");
         memset(m->wanted[0] + view.offset, (int)i + 1, (size_t)bytes);
         memset(memory, (int)i + 1, (size_t)bytes);
         fine = fine && ok(m, m->backend->upload(m->queue, view, memory, bytes, &uploaded), "upload") &&
                (!uploaded || ok(m, m->backend->event_wait(uploaded), "event_wait"));
         free_event(m, uploaded);
-        memset(memory, 0xEE, BUFFER_BYTES);
-        fine = fine && check_read(m, 0, 0, BUFFER_BYTES, "an upload from pinned memory") &&
+        memset(memory, 0xEE, m->bytes);
+        fine = fine && check_read(m, 0, 0, m->bytes, "an upload from pinned memory") &&
                ok(m, m->backend->read(m->queue, view, memory, bytes, NULL), "read");
         if (fine && memcmp(memory, m->wanted[0] + view.offset, (size_t)bytes) != 0)
             linnet_check_fail(m->check, "a read to pinned memory does not show what was written");
@@ -205,7 +208,7 @@ static void check_times(mirror *m)
     bool fine = true;
     for (uint32_t i = 0; i < EVENTS && fine; i++) {
         m->check->result->runs++;
-        fine = do_fill(m, 0, 0, BUFFER_BYTES) && ok(m, m->backend->mark(m->queue, &events[i]), "mark");
+        fine = do_fill(m, 0, 0, m->bytes) && ok(m, m->backend->mark(m->queue, &events[i]), "mark");
     }
     for (uint32_t i = 0; i < EVENTS && fine; i++) {
         fine = ok(m, m->backend->event_wait(events[i]), "event_wait") &&
@@ -240,8 +243,8 @@ static void check_commands(mirror *m)
     if (!m->backend->command_count || !(m->check->device->info.capabilities & LINNET_CAPABILITY_TIMESTAMPS))
         return;
     m->backend->forget_commands(m->queue);
-    bool fine = do_upload(m, 0, 0, BUFFER_BYTES) && do_fill(m, 1, 0, BUFFER_BYTES) && do_fill(m, 0, 0, BUFFER_BYTES) &&
-                check_read(m, 0, 0, BUFFER_BYTES, "a fill") && ok(m, m->backend->finish(m->queue), "finish");
+    bool fine = do_upload(m, 0, 0, m->bytes) && do_fill(m, 1, 0, m->bytes) && do_fill(m, 0, 0, m->bytes) &&
+                check_read(m, 0, 0, m->bytes, "a fill") && ok(m, m->backend->finish(m->queue), "finish");
     uint64_t count = m->backend->command_count(m->queue);
     if (fine && count < 4)
         linnet_check_fail(m->check, "an upload, two fills and a read are %llu commands", (unsigned long long)count);
@@ -258,26 +261,29 @@ static void check_events(mirror *m)
 {
     if (!m->backend->mark || !m->backend->event_wait || !m->backend->event_free)
         return;
-    if (do_upload(m, 0, 0, BUFFER_BYTES)) {
+    if (do_upload(m, 0, 0, m->bytes)) {
         check_transfers_with_events(m);
-        check_pinned(m);
         check_times(m);
         check_commands(m);
     }
 }
 
-static bool make(mirror *m)
+static uint32_t timestamps_of(const linnet_check *check)
 {
-    bool room = (m->scratch = linnet_allocate(BUFFER_BYTES + 1, 1)) != NULL;
+    return check->device->info.capabilities & LINNET_CAPABILITY_TIMESTAMPS ? LINNET_QUEUE_TIMESTAMPS : 0;
+}
+
+/* timestamps: LINNET_QUEUE_TIMESTAMPS or 0. */
+static bool make(mirror *m, uint32_t timestamps)
+{
+    bool room = (m->scratch = linnet_allocate(m->bytes + 1, 1)) != NULL;
     for (uint32_t i = 0; i < BUFFERS && room; i++)
-        room = (m->wanted[i] = linnet_allocate(BUFFER_BYTES, 1)) != NULL;
-    bool has_times = m->check->device->info.capabilities & LINNET_CAPABILITY_TIMESTAMPS;
-    uint32_t flags = LINNET_QUEUE_APART | (has_times ? LINNET_QUEUE_TIMESTAMPS : 0);
+        room = (m->wanted[i] = linnet_allocate(m->bytes, 1)) != NULL;
     if (!ok(m, room ? LINNET_OK : LINNET_OUT_OF_MEMORY, "host memory") ||
-        !ok(m, m->backend->queue_new(m->handle, flags, &m->queue), "queue_new"))
+        !ok(m, m->backend->queue_new(m->handle, LINNET_QUEUE_APART | timestamps, &m->queue), "queue_new"))
         return false;
     for (uint32_t i = 0; i < BUFFERS; i++)
-        if (!ok(m, m->backend->buffer_new(m->handle, BUFFER_BYTES, &m->buffers[i]), "buffer_new"))
+        if (!ok(m, m->backend->buffer_new(m->handle, m->bytes, &m->buffers[i]), "buffer_new"))
             return false;
     return true;
 }
@@ -296,14 +302,32 @@ static void unmake(mirror *m)
                           (unsigned long long)m->live, (unsigned long long)m->backend->live_objects());
 }
 
+/* Without timestamps, too: then transfers may go beside the work before them. nothing: has nothing yet. */
+static void check_large_transfers(const mirror *nothing)
+{
+    const linnet_backend *backend = nothing->backend;
+    if (!backend->pinned_new || !backend->pinned_free || !backend->event_wait || !backend->event_free)
+        return;
+    const uint32_t timestamps[] = {timestamps_of(nothing->check), 0};
+    for (uint32_t i = 0; i < 2; i++) {
+        mirror m = *nothing;
+        m.bytes = LARGE_BYTES;
+        if (make(&m, timestamps[i]))
+            check_pinned(&m);
+        unmake(&m);
+    }
+}
+
 linnet_status linnet_check_queue(linnet_check *check, const char *text)
 {
     const linnet_device *device = check->device;
-    mirror m = {.check = check,
-                .backend = device->backend,
-                .handle = device->handle,
-                .alignment = device->info.alignment_bytes,
-                .live = device->backend->live_objects ? device->backend->live_objects() : 0};
+    mirror nothing = {.check = check,
+                      .backend = device->backend,
+                      .handle = device->handle,
+                      .bytes = BUFFER_BYTES,
+                      .alignment = device->info.alignment_bytes,
+                      .live = device->backend->live_objects ? device->backend->live_objects() : 0};
+    mirror m = nothing;
     bool memory = strcmp(text, "memory") == 0, events = strcmp(text, "events") == 0;
     if (!memory && !events)
         return linnet_fail(check->context, LINNET_INVALID, "case '%s': wants queue:memory or queue:events",
@@ -313,7 +337,7 @@ linnet_status linnet_check_queue(linnet_check *check, const char *text)
         return LINNET_UNSUPPORTED;
     }
     snprintf(check->where, sizeof check->where, "%s", text);
-    if (make(&m)) {
+    if (make(&m, timestamps_of(check))) {
         if (memory) {
             check_memory(&m);
             check_host_pointer(&m);
@@ -323,5 +347,7 @@ linnet_status linnet_check_queue(linnet_check *check, const char *text)
         }
     }
     unmake(&m);
+    if (events)
+        check_large_transfers(&nothing);
     return LINNET_OK;
 }

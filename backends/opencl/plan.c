@@ -171,7 +171,11 @@ void linnet_cl_range(linnet_cl_kernel *kernel, int64_t x, int64_t y, int64_t z, 
 
 void linnet_cl_elements(linnet_cl_kernel *kernel, int64_t count, int64_t y)
 {
-    int64_t each = kernel->device->prefers_vectors ? 1 : 8; /* ELEMENTS in elements.clh */
+    enum { MOST_EACH = 8, MOST_GROUP = 4096 }; /* work-items beyond the last element have numbers, too, which are int */
+    int64_t each = kernel->device->prefers_vectors ? 1 : MOST_EACH; /* ELEMENTS in elements.clh */
+    if (count > INT32_MAX - MOST_EACH * MOST_GROUP && !*kernel->status)
+        *kernel->status = linnet_cl_fail(LINNET_LIMIT, "kernel %s: %lld elements are more than it can number",
+                                         kernel->name, (long long)count);
     linnet_cl_range(kernel, (count + each - 1) / each, y, 1, 0);
 }
 

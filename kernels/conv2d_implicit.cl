@@ -17,6 +17,7 @@
  *
  * Tunables: TILE, 64 or 128, and TILE_MOST, as in gemm_local.cl; parts of the depth are an argument (gemm.c chooses both).
  */
+#include "quad.clh"
 #include "unary_op.clh"
 
 #ifndef TILE_MOST

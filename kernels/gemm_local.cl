@@ -9,6 +9,7 @@
  * of 256, so that no kernel asks for them.
  */
 #include "gemm_arguments.clh"
+#include "quad.clh"
 #include "unary_op.clh"
 
 #ifndef TILE_MOST

@@ -19,6 +19,7 @@
  * Tunables: ROWS (default 32), COLUMNS (default 128), STEP (default 8); gemm.c knows the first two.
  */
 #include "gemm_arguments.clh"
+#include "quad.clh"
 
 #define ROWS        32
 #define COLUMNS     128
@@ -28,14 +29,10 @@
 #define RIGHT_LINE  (COLUMNS / 4 + 1)
 #define RIGHT_LOADS (COLUMNS * STEP / 4 / LANES)
 
-/* Four elements `next` apart from `from` on, the first `valid` of them, else 0; dense: they lie side by side at a
- * multiple of 16 bytes. */
-float4 quad_load(__global const float *from, int next, int valid, bool dense)
+/* Four elements `next` apart from `from` on, the first `valid` of them, else 0; dense: as in quad_read. */
+float4 quad_first(__global const float *from, int next, int valid, bool dense)
 {
-    if (dense && valid >= 4)
-        return *(__global const float4 *)from;
-    return (float4)(valid > 0 ? from[0] : 0.0f, valid > 1 ? from[next] : 0.0f, valid > 2 ? from[2 * next] : 0.0f,
-                    valid > 3 ? from[3 * next] : 0.0f);
+    return dense && valid >= 4 ? quad_read(from, 0, 1, 3, true) : quad_rest(from, 0, next, 3, valid);
 }
 
 /* Element i of a panel's line k and three more, along the depth or along the line; lines are `line` float4 long. */
@@ -82,12 +79,12 @@ gemm_low(__global const float *a, ulong a_at, __global const float *b, ulong b_a
     for (int s = 0, left_over = depth;; s ^= 1, left_over -= STEP) {
         if (left_over > 0) {
             int rest = left_over - a_k;
-            a_next = quad_load(a, next_a, deep_a ? rest : rest > 0 ? a_valid : 0, dense_a);
+            a_next = quad_first(a, next_a, deep_a ? rest : rest > 0 ? a_valid : 0, dense_a);
             a += STEP * a_col;
 #pragma unroll
             for (int t = 0; t < RIGHT_LOADS; t++) {
                 rest = left_over - b_k - (deep_b ? 0 : 2 * t);
-                b_next[t] = quad_load(b + b_from[t], next_b, deep_b ? rest : rest > 0 ? b_valid : 0, dense_b);
+                b_next[t] = quad_first(b + b_from[t], next_b, deep_b ? rest : rest > 0 ? b_valid : 0, dense_b);
             }
             b += STEP * b_row;
         }
@@ -128,20 +125,8 @@ gemm_low(__global const float *a, ulong a_at, __global const float *b, ulong b_a
 #pragma unroll
         for (int h = 0; h < 2; h++) {
             int j = column0 + 4 * x + h * (COLUMNS / 2);
-            __global float *to = c + i * c_row + j;
-            float4 value = sum[r][h];
-            if (aligned && j + 3 < n) {
-                *(__global float4 *)to = accumulate ? *(__global float4 *)to + value : value;
-                continue;
-            }
             if (j < n)
-                to[0] = accumulate ? to[0] + value.x : value.x;
-            if (j + 1 < n)
-                to[1] = accumulate ? to[1] + value.y : value.y;
-            if (j + 2 < n)
-                to[2] = accumulate ? to[2] + value.z : value.z;
-            if (j + 3 < n)
-                to[3] = accumulate ? to[3] + value.w : value.w;
+                quad_write(sum[r][h], c + i * c_row + j, n - j, aligned, accumulate);
         }
     }
 }

@@ -174,16 +174,24 @@ void linnet_cl_close(linnet_backend_device *device)
     linnet_cl_host->release(device);
 }
 
+linnet_status linnet_cl_check_bytes(const linnet_backend_device *device, const char *what, uint64_t bytes)
+{
+    uint64_t most = device->info.max_buffer_bytes;
+    if (bytes > 0 && bytes <= most)
+        return LINNET_OK;
+    return linnet_cl_fail(bytes ? LINNET_OUT_OF_MEMORY : LINNET_INVALID, "%s of %llu bytes: '%s' allows 1 to %llu",
+                          what, (unsigned long long)bytes, device->info.name, (unsigned long long)most);
+}
+
 linnet_status linnet_cl_buffer_new(linnet_backend_device *device, uint64_t bytes, linnet_backend_buffer **out)
 {
     *out = NULL;
     linnet_status status = linnet_cl_fork_check();
     if (status)
         return status;
-    if (bytes == 0 || bytes > device->info.max_buffer_bytes)
-        return linnet_cl_fail(bytes ? LINNET_OUT_OF_MEMORY : LINNET_INVALID,
-                              "a buffer of %llu bytes: '%s' allows 1 to %llu", (unsigned long long)bytes,
-                              device->info.name, (unsigned long long)device->info.max_buffer_bytes);
+    status = linnet_cl_check_bytes(device, "a buffer", bytes);
+    if (status)
+        return status;
     linnet_backend_buffer *buffer = linnet_cl_host->allocate(sizeof(*buffer));
     if (!buffer)
         return linnet_cl_fail(LINNET_OUT_OF_MEMORY, "out of memory making an OpenCL buffer");

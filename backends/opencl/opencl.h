@@ -175,6 +175,8 @@ struct linnet_backend_buffer {
 
 linnet_status linnet_cl_buffer_new(linnet_backend_device *device, uint64_t bytes, linnet_backend_buffer **out);
 void linnet_cl_buffer_free(linnet_backend_buffer *buffer);
+/* Are so many bytes one buffer? what: "a buffer", for the sentence. */
+linnet_status linnet_cl_check_bytes(const linnet_backend_device *device, const char *what, uint64_t bytes);
 
 /* ---- queue.c, transfer.c ---- */
 

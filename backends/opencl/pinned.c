@@ -57,10 +57,9 @@ linnet_status linnet_cl_pinned_new(linnet_backend_device *device, uint64_t bytes
         return status;
     if (device->transfers != LINNET_CL_TRANSFERS_APART)
         return linnet_cl_fail(LINNET_UNSUPPORTED, "the memory of '%s' is the host's", device->info.name);
-    if (bytes == 0 || bytes > device->info.max_buffer_bytes)
-        return linnet_cl_fail(bytes ? LINNET_OUT_OF_MEMORY : LINNET_INVALID,
-                              "%llu bytes of pinned memory: '%s' allows 1 to %llu", (unsigned long long)bytes,
-                              device->info.name, (unsigned long long)device->info.max_buffer_bytes);
+    status = linnet_cl_check_bytes(device, "pinned memory", bytes);
+    if (status)
+        return status;
     linnet_cl_pinned *pinned = linnet_cl_host->allocate(sizeof(*pinned));
     if (!pinned)
         return linnet_cl_fail(LINNET_OUT_OF_MEMORY, "out of memory making pinned memory");

@@ -12,7 +12,7 @@
  * tiles too. What an index along the depth means is worked out once for a whole chunk of it, an index a work-item, and
  * kept in local memory.
  *
- * A 1x1 kernel without padding or stride reads inputs as they lie, four at a time. Where tiles are fewer than the
+ * A 1x1 kernel without padding needs no table, and without a stride reads inputs as they lie, four at a time. Where tiles are fewer than the
  * device keeps busy the depth goes in parts, which gemm_parts.cl adds (weights: reduce.cl).
  *
  * Tunables: TILE, 64 or 128, and TILE_MOST, as in gemm_local.cl; parts of the depth are an argument (gemm.c chooses both).
@@ -41,6 +41,25 @@ int edge_x(int edge)
 }
 
 #define EDGE_OUTSIDE (-32767 * 65536) /* no row of any plane */
+
+/* The depth of a product: its first index and how many there are, and what planes, taps and weights they are of. */
+typedef struct implicit_depth {
+    int first, count, plane, width, taps_y, taps_x, step_y, step_x, weight_c, weight_u, weight_v;
+} implicit_depth;
+
+/* A pixel: where its window begins, in its image and in the planes. */
+typedef struct implicit_pixel {
+    int origin, y, x, height, width;
+} implicit_pixel;
+
+/* The pixels of a part of the weight's gradient, and how far apart images are. */
+typedef struct weight_depth {
+    int first, last, pixels, out_width, stride_y, stride_x, width, in_image, dy_image;
+} weight_depth;
+
+/* How inputs are read: each by itself, where a table says so; one a pixel and plane, none outside of planes; those of
+ * pixels side by side in quads. The host says what may be (conv2d_implicit.c). */
+enum { INPUTS_GATHERED, INPUTS_PIXELS, INPUTS_QUADS };
 
 #define TILE 64
 #define NAME(name) name##_64

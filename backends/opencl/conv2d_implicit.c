@@ -43,100 +43,6 @@ static int64_t gcd(int64_t a, int64_t b)
     return b ? gcd(b, a % b) : a;
 }
 
-/* ---- Which tile, and how many parts: by the shape and the device ---- */
-
-static int64_t filter_of(const linnet_cl_conv2d *s)
-{
-    return s->group_inputs * s->kernel_height * s->kernel_width;
-}
-
-static linnet_cl_tiling weight_tiling(const linnet_backend_device *device, const linnet_cl_conv2d *s)
-{
-    int64_t pixels = s->images * s->out_height * s->out_width;
-    int64_t most = MOST_PARTS_BYTES / (s->weights * (int64_t)sizeof(float));
-    return linnet_cl_tiling_of(device, "conv2d_implicit_weight", s->group_outputs, filter_of(s), s->groups, pixels,
-                               most < 1            ? 1
-                               : most > MOST_PARTS ? MOST_PARTS
-                                                   : most);
-}
-
-/* Pixels of a part: a multiple of four, so that quads lie within one. */
-static int64_t weight_run(const linnet_backend_device *device, const linnet_cl_conv2d *s)
-{
-    return ceil_div(ceil_div(s->images * s->out_height * s->out_width, weight_tiling(device, s).parts), 4) * 4;
-}
-
-static int64_t weight_parts(const linnet_backend_device *device, const linnet_cl_conv2d *s)
-{
-    return ceil_div(s->images * s->out_height * s->out_width, weight_run(device, s));
-}
-
-static uint64_t weight_parts_bytes(const linnet_backend_device *device, const linnet_cl_conv2d *s)
-{
-    int64_t parts = s->want_weight ? weight_parts(device, s) : 1;
-    return parts > 1 ? (uint64_t)(parts * s->weights) * sizeof(float) : 0;
-}
-
-/* Of the products forward or of the input's gradient, whose phases are cut alike. */
-static int64_t product_elements(const linnet_cl_conv2d *s)
-{
-    return s->images * (s->forward ? s->outputs * s->out_height * s->out_width : s->channels * s->height * s->width);
-}
-
-static linnet_cl_tiling product_tiling(const linnet_backend_device *device, const linnet_cl_conv2d *s)
-{
-    int64_t phases = s->forward ? 1 : s->stride_y * s->stride_x, rows = s->forward ? s->group_outputs : s->group_inputs;
-    int64_t pixels = product_elements(s) / (rows * s->groups * phases), taps = s->kernel_height * s->kernel_width;
-    int64_t depth = (s->forward ? s->group_inputs : s->group_outputs) * ceil_div(taps, phases);
-    int64_t most = MOST_PARTS_BYTES / (product_elements(s) * (int64_t)sizeof(float));
-    return linnet_cl_tiling_of(device, "conv2d_implicit", rows, pixels < 1 ? 1 : pixels, s->groups, depth,
-                               most < 1            ? 1
-                               : most > MOST_PARTS ? MOST_PARTS
-                                                   : most);
-}
-
-static uint64_t product_parts_bytes(const linnet_backend_device *device, const linnet_cl_conv2d *s)
-{
-    int64_t parts = s->forward || s->want_data ? product_tiling(device, s).parts : 1;
-    return parts > 1 ? (uint64_t)(parts * product_elements(s)) * sizeof(float) : 0;
-}
-
-/* The parts of the products, then in their place those of the weight's gradient, and behind both those of the bias. */
-static uint64_t parts_bytes(const linnet_backend_device *device, const linnet_cl_conv2d *s)
-{
-    uint64_t products = product_parts_bytes(device, s), weight = weight_parts_bytes(device, s);
-    return products > weight ? products : weight;
-}
-
-static linnet_cl_channels bias_shape(const linnet_backend_device *device, const linnet_cl_conv2d *s)
-{
-    return linnet_cl_channels_of(device, s->images, s->outputs, s->out_height * s->out_width);
-}
-
-static uint64_t implicit_workspace_bytes(const linnet_backend_device *device, const linnet_cl_conv2d *s)
-{
-    uint64_t bytes = parts_bytes(device, s);
-    return s->want_bias ? bytes + (uint64_t)(bias_shape(device, s).parts * s->outputs) * sizeof(float) : bytes;
-}
-
-static const char *implicit_refusal(const linnet_backend_device *device, const linnet_cl_conv2d *s)
-{
-    int64_t reach_y = (s->kernel_height - 1) * s->dilation_y, reach_x = (s->kernel_width - 1) * s->dilation_x;
-    if (device->prefers_vectors)
-        return "for GPUs";
-    if (s->group_outputs < LEAST_SIDE || filter_of(s) < LEAST_SIDE)
-        return "needs 16 outputs and 16 weights of each, or tiles stay empty";
-    if (atomic_load(&device->tile_most) == 0)
-        return "needs groups of 128 work-items and 24 KiB of local memory";
-    if (s->want_data && s->stride_y * s->stride_x > MOST_PHASES)
-        return "the input's gradient needs strides whose product is at most 4";
-    if (s->height > MOST_EDGE || s->width > MOST_EDGE || s->out_height * s->stride_y > MOST_EDGE ||
-        s->out_width * s->stride_x > MOST_EDGE || reach_y > MOST_EDGE || reach_x > MOST_EDGE || s->top > MOST_EDGE ||
-        s->left > MOST_EDGE)
-        return "needs planes of at most 16000 by 16000";
-    return NULL;
-}
-
 /* ---- Products ---- */
 
 static product forward_product(const linnet_cl_conv2d *s)
@@ -229,12 +135,128 @@ static int64_t weight_step(const product *p)
     return even && step == 1 && p->weight_c == taps ? 1 : 0;
 }
 
-/* Is a pixel's input in a plane the pixel itself, and do quads of pixels lie within planes? */
-static bool is_flat(const product *p)
+/* As in the kernel: pixels need one input of a plane, which is there, quads of them the same pixels of the plane. */
+typedef enum input_way { INPUTS_GATHERED, INPUTS_PIXELS, INPUTS_QUADS } input_way;
+
+static input_way inputs_of(const product *p)
 {
-    return p->taps_y * p->taps_x == 1 && p->stride_y * p->stride_x == 1 && p->top == 0 && p->left == 0 &&
-           p->rows == p->height && p->columns == p->width && p->rows * p->columns % 4 == 0;
+    bool whole = p->top == 0 && p->left == 0 && (p->rows - 1) * p->stride_y < p->height &&
+                 (p->columns - 1) * p->stride_x < p->width;
+    if (p->taps_y * p->taps_x > 1 || !whole)
+        return INPUTS_GATHERED;
+    bool same = p->stride_y * p->stride_x == 1 && p->rows == p->height && p->columns == p->width;
+    return same && p->rows * p->columns % 4 == 0 ? INPUTS_QUADS : INPUTS_PIXELS;
 }
+
+/* ---- Which tile, and how many parts: by the shape and the device ---- */
+
+static int64_t filter_of(const linnet_cl_conv2d *s)
+{
+    return s->group_inputs * s->kernel_height * s->kernel_width;
+}
+
+static int64_t most_parts(int64_t elements)
+{
+    int64_t most = MOST_PARTS_BYTES / (elements * (int64_t)sizeof(float));
+    return most < 1 ? 1 : most > MOST_PARTS ? MOST_PARTS : most;
+}
+
+/* Does a weight see the pixel itself? */
+static bool is_flat(const linnet_cl_conv2d *s)
+{
+    return s->kernel_height * s->kernel_width == 1 && s->stride_y * s->stride_x == 1 && s->top == 0 && s->left == 0 &&
+           s->out_height == s->height && s->out_width == s->width;
+}
+
+static linnet_cl_tiling weight_tiling(const linnet_backend_device *device, const linnet_cl_conv2d *s)
+{
+    const linnet_cl_tiled tiled = {.rows = s->group_outputs,
+                                   .columns = filter_of(s),
+                                   .batches = s->groups,
+                                   .depth = s->images * s->out_height * s->out_width,
+                                   .gathers = !is_flat(s) || s->out_height * s->out_width % 4 != 0};
+    return linnet_cl_tiling_of(device, "conv2d_implicit_weight", &tiled, most_parts(s->weights));
+}
+
+/* Pixels of a part: a multiple of four, so that quads lie within one. */
+static int64_t weight_run(const linnet_backend_device *device, const linnet_cl_conv2d *s)
+{
+    return ceil_div(ceil_div(s->images * s->out_height * s->out_width, weight_tiling(device, s).parts), 4) * 4;
+}
+
+static int64_t weight_parts(const linnet_backend_device *device, const linnet_cl_conv2d *s)
+{
+    return ceil_div(s->images * s->out_height * s->out_width, weight_run(device, s));
+}
+
+static uint64_t weight_parts_bytes(const linnet_backend_device *device, const linnet_cl_conv2d *s)
+{
+    int64_t parts = s->want_weight ? weight_parts(device, s) : 1;
+    return parts > 1 ? (uint64_t)(parts * s->weights) * sizeof(float) : 0;
+}
+
+/* Of the products forward or of the input's gradient, whose phases are cut alike. */
+static int64_t product_elements(const linnet_cl_conv2d *s)
+{
+    return s->images * (s->forward ? s->outputs * s->out_height * s->out_width : s->channels * s->height * s->width);
+}
+
+static linnet_cl_tiling product_tiling(const linnet_backend_device *device, const linnet_cl_conv2d *s)
+{
+    int64_t phases = s->forward ? 1 : s->stride_y * s->stride_x, taps = s->kernel_height * s->kernel_width;
+    const product p = s->forward ? forward_product(s) : data_product(s, 0, 0);
+    linnet_cl_tiled tiled = {.rows = p.outputs,
+                             .columns = product_elements(s) / (p.outputs * s->groups * phases),
+                             .batches = s->groups,
+                             .depth = (s->forward ? s->group_inputs : s->group_outputs) * ceil_div(taps, phases),
+                             .gathers = inputs_of(&p) != INPUTS_QUADS};
+    tiled.columns = tiled.columns < 1 ? 1 : tiled.columns;
+    return linnet_cl_tiling_of(device, "conv2d_implicit", &tiled, most_parts(product_elements(s)));
+}
+
+static uint64_t product_parts_bytes(const linnet_backend_device *device, const linnet_cl_conv2d *s)
+{
+    int64_t parts = s->forward || s->want_data ? product_tiling(device, s).parts : 1;
+    return parts > 1 ? (uint64_t)(parts * product_elements(s)) * sizeof(float) : 0;
+}
+
+/* The parts of the products, then in their place those of the weight's gradient, and behind both those of the bias. */
+static uint64_t parts_bytes(const linnet_backend_device *device, const linnet_cl_conv2d *s)
+{
+    uint64_t products = product_parts_bytes(device, s), weight = weight_parts_bytes(device, s);
+    return products > weight ? products : weight;
+}
+
+static linnet_cl_channels bias_shape(const linnet_backend_device *device, const linnet_cl_conv2d *s)
+{
+    return linnet_cl_channels_of(device, s->images, s->outputs, s->out_height * s->out_width);
+}
+
+static uint64_t implicit_workspace_bytes(const linnet_backend_device *device, const linnet_cl_conv2d *s)
+{
+    uint64_t bytes = parts_bytes(device, s);
+    return s->want_bias ? bytes + (uint64_t)(bias_shape(device, s).parts * s->outputs) * sizeof(float) : bytes;
+}
+
+static const char *implicit_refusal(const linnet_backend_device *device, const linnet_cl_conv2d *s)
+{
+    int64_t reach_y = (s->kernel_height - 1) * s->dilation_y, reach_x = (s->kernel_width - 1) * s->dilation_x;
+    if (device->prefers_vectors)
+        return "for GPUs";
+    if (s->group_outputs < LEAST_SIDE || filter_of(s) < LEAST_SIDE)
+        return "needs 16 outputs and 16 weights of each, or tiles stay empty";
+    if (atomic_load(&device->tile_most) == 0)
+        return "needs groups of 128 work-items and 24 KiB of local memory";
+    if (s->want_data && s->stride_y * s->stride_x > MOST_PHASES)
+        return "the input's gradient needs strides whose product is at most 4";
+    if (s->height > MOST_EDGE || s->width > MOST_EDGE || s->out_height * s->stride_y > MOST_EDGE ||
+        s->out_width * s->stride_x > MOST_EDGE || reach_y > MOST_EDGE || reach_x > MOST_EDGE || s->top > MOST_EDGE ||
+        s->left > MOST_EDGE)
+        return "needs planes of at most 16000 by 16000";
+    return NULL;
+}
+
+/* ---- Plans ---- */
 
 static void add_product(implicit_plan *plan, const product *p, const linnet_cl_tiling *tiling)
 {
@@ -266,7 +288,7 @@ static void add_product(implicit_plan *plan, const product *p, const linnet_cl_t
                                  p->weight_u,
                                  p->weight_v,
                                  weight_step(p),
-                                 is_flat(p),
+                                 inputs_of(p),
                                  p->out_size,
                                  p->out_first,
                                  p->out_m,
@@ -305,14 +327,12 @@ static void weight_kernels(implicit_plan *plan)
     const linnet_cl_conv2d *s = &plan->shape;
     linnet_backend_device *device = plan->base.device;
     int64_t tile = weight_tiling(device, s).tile, parts = weight_parts(device, s);
-    bool flat = s->kernel_height * s->kernel_width == 1 && s->stride_y * s->stride_x == 1 && s->top == 0 &&
-                s->left == 0 && s->out_height == s->height && s->out_width == s->width;
     plan->weight = linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_CONV2D_IMPLICIT,
                                         tile == 128 ? "conv2d_implicit_weight_128" : "conv2d_implicit_weight_64", 3);
     linnet_cl_conv2d_constants(plan->weight, s);
     linnet_cl_int(plan->weight, s->images);
     linnet_cl_int(plan->weight, weight_run(device, s));
-    linnet_cl_int(plan->weight, flat);
+    linnet_cl_int(plan->weight, is_flat(s));
     linnet_cl_range_required(plan->weight, ceil_div(filter_of(s), tile), ceil_div(s->group_outputs, tile),
                              parts * s->groups, (size_t)linnet_cl_tile_lanes(tile));
     if (parts > 1)

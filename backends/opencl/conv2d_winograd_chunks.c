@@ -49,8 +49,9 @@ static linnet_cl_winograd_tiles tiles_of(const linnet_cl_conv2d *s, int64_t heig
 static double chunks_cost(const linnet_backend_device *device, const linnet_cl_winograd_tiles *t, int64_t rows,
                           int64_t depth)
 {
-    double product = linnet_cl_product_cost(device, rows, t->chunk, t->positions, depth, 1);
-    return (double)ceil_div(t->all, t->chunk) * (product + LAUNCHES * (double)LINNET_CL_LAUNCH_COST);
+    const linnet_cl_tiled product = {rows, t->chunk, t->positions, depth, false};
+    return (double)ceil_div(t->all, t->chunk) *
+           (linnet_cl_product_cost(device, &product, 1) + LAUNCHES * (double)LINNET_CL_LAUNCH_COST);
 }
 
 /* The best of these, of one size each; more than twice as many as there have to be never pay. */
@@ -81,7 +82,8 @@ linnet_cl_winograd_tiles linnet_cl_winograd_gradient_tiles(const linnet_backend_
     for (int64_t parts = 1; parts == 1 || parts <= t.chunk / LEAST_DEPTH; parts++) {
         t.run = round_up(ceil_div(t.chunk, parts), STEP);
         t.parts = ceil_div(t.chunk, t.run);
-        double cost = linnet_cl_product_cost(device, s->outputs, s->channels, t.positions, t.run * t.parts, t.parts);
+        const linnet_cl_tiled product = {s->outputs, s->channels, t.positions, t.run * t.parts, false};
+        double cost = linnet_cl_product_cost(device, &product, t.parts);
         if (best.chunk == 0 || cost < least_cost) {
             best = t;
             least_cost = cost;

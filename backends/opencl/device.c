@@ -122,10 +122,8 @@ linnet_status linnet_cl_device_new(linnet_cl_location at, linnet_backend_device 
     device->quirks = linnet_cl_quirks(device->info.platform, device->info.name, driver);
     if (!status)
         status = choose_kernels(device);
-    linnet_cl_subgroups subgroups = LINNET_CL_SUBGROUPS_NONE;
     if (!status)
-        status = linnet_cl_subgroups_find(device, &subgroups);
-    atomic_init(&device->subgroups, subgroups);
+        status = linnet_cl_find_extensions(device);
     if (!status)
         status = choose_transfers(device);
     if (!status)

@@ -210,9 +210,10 @@ static linnet_cl_kernel *vector_kernel(linnet_backend_plan *plan, const linnet_c
 
 enum { SMALL = 64, LARGE = 128, LEAST_PART = 64 };
 enum { START = 24, MOST_LANES = 512 }; /* of a unit: with as many registers as tiles take */
-/* Tiles of 64 read twice as much for a multiply-add. A sum of a part written and read, in what a unit multiplies and
+/* Tiles of 64 read twice as much for a multiply-add (measured: 1.04 to 1.18 of the time in quads, 1.17 to 1.39 one by
+   one). A sum of a part written and read, in what a unit multiplies and
    adds in that time (NVIDIA's H200: 4 bytes at 32 a nanosecond, 250 multiply-adds). */
-static const double SMALL_LOADS = 1.12, SUM = 48;
+static const double SMALL_LOADS = 1.12, SMALL_GATHERS = 1.22, SUM = 48;
 
 /* The tile of the kernel that is preferred, whatever there is to do; of both, the one that its sides fill; 0: none is.
  */
@@ -229,13 +230,13 @@ static int64_t preferred_tile(const char *kernel, bool fills)
 /* How long the busiest unit takes, in multiply-adds. A unit's speed grows with the work-items that it has to switch
    between; what a tile and a part begin and end with is as much as START elements of its depth. */
 static double tiling_cost(const linnet_backend_device *device, const linnet_cl_tiling *tiling, int64_t groups,
-                          int64_t depth)
+                          const linnet_cl_tiled *product)
 {
     double latency = device->parameters.values[LINNET_CL_LATENCY], units = device->info.compute_units;
     double lanes = linnet_cl_tile_lanes(tiling->tile), each = ceil((double)groups / units);
     double resident = each * lanes < MOST_LANES ? each * lanes : MOST_LANES;
-    double loads = tiling->tile == LARGE ? 1 : SMALL_LOADS;
-    double part = (double)tiles(depth, tiling->parts) + START;
+    double loads = tiling->tile == LARGE ? 1 : product->gathers ? SMALL_GATHERS : SMALL_LOADS;
+    double part = (double)tiles(product->depth, tiling->parts) + START;
     return each * (double)(tiling->tile * tiling->tile) * part * loads * (1 + latency / resident);
 }
 
@@ -246,20 +247,18 @@ static double parts_cost(const linnet_backend_device *device, const linnet_cl_ti
     return tiling->parts > 1 ? LINNET_CL_LAUNCH_COST + moved : 0;
 }
 
-static double product_cost(const linnet_backend_device *device, const linnet_cl_tiling *tiling, int64_t rows,
-                           int64_t columns, int64_t batches, int64_t depth)
+static double product_cost(const linnet_backend_device *device, const linnet_cl_tiling *tiling,
+                           const linnet_cl_tiled *p)
 {
-    int64_t groups = tiles(rows, tiling->tile) * tiles(columns, tiling->tile) * batches * tiling->parts;
-    return tiling_cost(device, tiling, groups, depth) +
-           parts_cost(device, tiling, (double)rows * (double)columns * (double)batches);
+    int64_t groups = tiles(p->rows, tiling->tile) * tiles(p->columns, tiling->tile) * p->batches * tiling->parts;
+    return tiling_cost(device, tiling, groups, p) +
+           parts_cost(device, tiling, (double)p->rows * (double)p->columns * (double)p->batches);
 }
 
-double linnet_cl_product_cost(const linnet_backend_device *device, int64_t rows, int64_t columns, int64_t batches,
-                              int64_t depth, int64_t parts)
+double linnet_cl_product_cost(const linnet_backend_device *device, const linnet_cl_tiled *product, int64_t parts)
 {
     const linnet_cl_tiling small = {SMALL, parts}, large = {LARGE, parts};
-    return fmin(product_cost(device, &small, rows, columns, batches, depth),
-                product_cost(device, &large, rows, columns, batches, depth));
+    return fmin(product_cost(device, &small, product), product_cost(device, &large, product));
 }
 
 /* The tile that there has to be, and none larger than the device has; 0: any. */
@@ -275,23 +274,23 @@ static int64_t forced_tile(const linnet_backend_device *device, const char *kern
 
 /* The parts are the same whatever becomes of tile_most in the meantime: a candidate's workspace has to do for its plan.
  */
-linnet_cl_tiling linnet_cl_tiling_of(const linnet_backend_device *device, const char *kernel, int64_t rows,
-                                     int64_t columns, int64_t batches, int64_t depth, int64_t most_parts)
+linnet_cl_tiling linnet_cl_tiling_of(const linnet_backend_device *device, const char *kernel,
+                                     const linnet_cl_tiled *product, int64_t most_parts)
 {
     if (atomic_load(&device->tile_most) == 0)
         return (linnet_cl_tiling){.parts = 1};
     linnet_cl_tiling best = {.tile = SMALL, .parts = 1};
     double least = INFINITY;
     for (int64_t tile = SMALL; tile <= LARGE; tile *= 2)
-        for (int64_t parts = 1; parts <= most_parts && (parts == 1 || depth / parts >= LEAST_PART); parts++) {
+        for (int64_t parts = 1; parts <= most_parts && (parts == 1 || product->depth / parts >= LEAST_PART); parts++) {
             const linnet_cl_tiling tiling = {.tile = tile, .parts = parts};
-            double cost = product_cost(device, &tiling, rows, columns, batches, depth);
+            double cost = product_cost(device, &tiling, product);
             if (cost < least) {
                 best = tiling;
                 least = cost;
             }
         }
-    int64_t forced = forced_tile(device, kernel, rows > SMALL && columns > SMALL);
+    int64_t forced = forced_tile(device, kernel, product->rows > SMALL && product->columns > SMALL);
     best.tile = forced ? forced : best.tile;
     return best;
 }
@@ -299,8 +298,8 @@ linnet_cl_tiling linnet_cl_tiling_of(const linnet_backend_device *device, const 
 /* NULL, and no kernel in the plan, where the device has no tiles. */
 static linnet_cl_kernel *local_kernel(linnet_backend_plan *plan, const linnet_cl_gemm *gemm)
 {
-    int64_t tile =
-        linnet_cl_tiling_of(plan->device, "gemm_local", gemm->m, gemm->n, products(gemm), run_of(gemm), 1).tile;
+    const linnet_cl_tiled product = {gemm->m, gemm->n, products(gemm), run_of(gemm), false};
+    int64_t tile = linnet_cl_tiling_of(plan->device, "gemm_local", &product, 1).tile;
     if (tile == 0)
         return NULL;
     linnet_cl_kernel *kernel =

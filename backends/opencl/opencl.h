@@ -135,7 +135,8 @@ struct linnet_backend_device {
     uint64_t forced;      /* bit i: variant number i, by LINNET_OPENCL_VARIANT (variants.h) */
     bool prefers_vectors; /* few work-items with much work and explicit vectors; else many small ones, coalesced */
     atomic_int subgroups; /* linnet_cl_subgroups */
-    int tile_rows, tile_columns; /* of products on processors: what their registers hold (conv2d_channels.cl) */
+    atomic_bool limits_registers; /* its compiler can be told how many a work-item may have (tile.clh) */
+    int tile_rows, tile_columns;  /* of products on processors: what their registers hold (conv2d_channels.cl) */
     linnet_cl_transfers transfers;
     size_t max_group;           /* work-items in a group, first dimension */
     uint64_t local_memory;      /* bytes */
@@ -151,8 +152,12 @@ struct linnet_backend_device {
 linnet_status linnet_cl_open(uint32_t index, linnet_backend_device **out);
 /* Everything of a device but its context. */
 linnet_status linnet_cl_device_new(linnet_cl_location at, linnet_backend_device **out);
+/* extensions.c: sets what of the device its extensions decide. */
+linnet_status linnet_cl_find_extensions(linnet_backend_device *device);
+/* Is name one of the blank-separated words of list? */
+bool linnet_cl_has_word(const char *list, const char *name);
 /* What the device says that it has; none on processors, and where LINNET_OPENCL_VARIANT says so. */
-linnet_status linnet_cl_subgroups_find(const linnet_backend_device *device, linnet_cl_subgroups *out);
+linnet_cl_subgroups linnet_cl_subgroups_find(const linnet_backend_device *device, const char *extensions);
 /* Options for building a program with them. */
 const char *linnet_cl_subgroups_options(const linnet_backend_device *device, linnet_cl_subgroups subgroups);
 /* For users: "sub-groups, by shuffles". */

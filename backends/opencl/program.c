@@ -18,13 +18,13 @@ double linnet_cl_now(void)
     return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
-/* Does a source that is built there reduce over a group of work-items (group.clh)? */
-static bool has_reductions(const linnet_backend_device *device, linnet_cl_program_id place)
+/* Does a source that is built there ask for that macro? */
+static bool knows(const linnet_backend_device *device, linnet_cl_program_id place, const char *macro)
 {
     const char *sources[LINNET_CL_MOST_TOGETHER];
     cl_uint count = linnet_cl_program_sources(device, place, sources);
     for (cl_uint i = 0; i < count; i++)
-        if (strstr(sources[i], "SUBGROUPS"))
+        if (strstr(sources[i], macro))
             return true;
     return false;
 }
@@ -33,20 +33,30 @@ static bool has_reductions(const linnet_backend_device *device, linnet_cl_progra
 static linnet_cl_subgroups subgroups_for(const linnet_backend_device *device, linnet_cl_program_id place, int way)
 {
     int subgroups = atomic_load(&device->subgroups);
-    bool wanted = subgroups != LINNET_CL_SUBGROUPS_NONE && !way && has_reductions(device, place);
+    bool wanted = subgroups != LINNET_CL_SUBGROUPS_NONE && !way && knows(device, place, "SUBGROUPS");
     return wanted ? (linnet_cl_subgroups)subgroups : LINNET_CL_SUBGROUPS_NONE;
+}
+
+/* Do its compiler's registers have a limit there (tile.clh)? */
+static bool limits_registers(const linnet_backend_device *device, linnet_cl_program_id place, int way)
+{
+    return atomic_load(&device->limits_registers) && !way && knows(device, place, "TILE_REGISTERS_LIMITED");
 }
 
 /* Tiles are as large as the device's registers, processors' work-items have nobody to share a sum with, and a driver
    may refuse a program for a kernel that requires groups which the device does not have: the rest that kernels need to
    know are arguments. */
-static void build_options_of(const linnet_backend_device *device, linnet_cl_subgroups subgroups, int way,
+static void build_options_of(const linnet_backend_device *device, linnet_cl_program_id place, int way,
                              char out[OPTIONS_LENGTH])
 {
-    snprintf(
-        out, OPTIONS_LENGTH, "%s%s%s%s%s", subgroups ? linnet_cl_subgroups_options(device, subgroups) : "-cl-std=CL1.2",
-        device->prefers_vectors ? " -DALONE" : "", device->tile_columns > 1 ? "" : " -DTILE_ROWS=6 -DTILE_COLUMNS=1",
-        device->max_group < 256 ? " -DTILE_MOST=64" : "", way ? " -cl-opt-disable" : "");
+    linnet_cl_subgroups subgroups = subgroups_for(device, place, way);
+    snprintf(out, OPTIONS_LENGTH, "%s%s%s%s%s%s",
+             subgroups ? linnet_cl_subgroups_options(device, subgroups) : "-cl-std=CL1.2",
+             device->prefers_vectors ? " -DALONE" : "",
+             device->tile_columns > 1 ? "" : " -DTILE_ROWS=6 -DTILE_COLUMNS=1",
+             device->max_group < 256 ? " -DTILE_MOST=64" : "",
+             limits_registers(device, place, way) ? " -cl-nv-maxrregcount=128 -DTILE_REGISTERS_LIMITED" : "",
+             way ? " -cl-opt-disable" : "");
 }
 
 static linnet_status fail_with_log(linnet_backend_device *device, linnet_cl_program_id id, cl_program program,
@@ -139,9 +149,30 @@ cl_program linnet_cl_program_cached(linnet_backend_device *device, linnet_cl_pro
 {
     linnet_cl_cache_key key;
     char build_options[OPTIONS_LENGTH];
-    build_options_of(device, subgroups_for(device, id, way), way, build_options);
+    build_options_of(device, id, way, build_options);
     key_of(device, id, build_options, &key);
     return program_from_cache(device, &key, build_options);
+}
+
+/* Where a program did not build with what a device offers, the device goes on without; false: there was nothing. */
+static bool go_on_without(linnet_backend_device *device, linnet_cl_program_id id, int way)
+{
+    const char *name = device->info.name, *source = linnet_cl_source_names[id];
+    if (subgroups_for(device, id, way)) {
+        linnet_cl_log(1,
+                      "opencl: '%s' says that it has sub-groups, but could not build %s with them: reductions go on "
+                      "without",
+                      name, source);
+        atomic_store(&device->subgroups, LINNET_CL_SUBGROUPS_NONE);
+        return true;
+    }
+    if (limits_registers(device, id, way)) {
+        linnet_cl_log(2, "opencl: '%s' says that its registers can be limited, but could not build %s so", name,
+                      source);
+        atomic_store(&device->limits_registers, false);
+        return true;
+    }
+    return false;
 }
 
 linnet_status linnet_cl_program_build(linnet_backend_device *device, linnet_cl_program_id id, int way, cl_program *out)
@@ -149,21 +180,14 @@ linnet_status linnet_cl_program_build(linnet_backend_device *device, linnet_cl_p
     linnet_cl_cache_key key;
     char build_options[OPTIONS_LENGTH];
     double start = linnet_cl_now();
-    linnet_cl_subgroups subgroups = subgroups_for(device, id, way);
-    build_options_of(device, subgroups, way, build_options);
-    linnet_status status = compile(device, device->context, id, build_options, out);
-    if (status && subgroups) {
-        linnet_cl_log(1,
-                      "opencl: '%s' says that it has sub-groups, but could not build %s with them: reductions go on "
-                      "without",
-                      device->info.name, linnet_cl_source_names[id]);
-        subgroups = LINNET_CL_SUBGROUPS_NONE;
-        atomic_store(&device->subgroups, subgroups);
-        build_options_of(device, subgroups, way, build_options);
+    linnet_status status;
+    do {
+        build_options_of(device, id, way, build_options);
         status = compile(device, device->context, id, build_options, out);
-    }
+    } while (status && go_on_without(device, id, way));
     if (status)
         return status;
+    linnet_cl_subgroups subgroups = subgroups_for(device, id, way);
     linnet_cl_log(3, "opencl: built %s%s%s%s for '%s' in %.3f s", linnet_cl_source_names[id],
                   linnet_cl_program_is_many(device, id) ? " and what goes with it" : "", subgroups ? " with " : "",
                   subgroups ? linnet_cl_subgroups_name(subgroups) : "", device->info.name, linnet_cl_now() - start);

@@ -9,54 +9,30 @@
 #include "variants.h"
 
 #include <stdio.h>
-#include <string.h>
 
 enum { MAX_NUM_SUB_GROUPS = 0x105C }; /* CL_DEVICE_MAX_NUM_SUB_GROUPS, of OpenCL 2.1 */
-
-/* Is name one of the blank-separated words of list? */
-static bool has_word(const char *list, const char *name)
-{
-    size_t length = strlen(name);
-    for (const char *at = list; (at = strstr(at, name)) != NULL; at += length)
-        if ((at == list || at[-1] == ' ') && (at[length] == ' ' || at[length] == '\0'))
-            return true;
-    return false;
-}
 
 static linnet_cl_subgroups subgroups_of(const linnet_backend_device *device, const char *extensions)
 {
     cl_uint count = 0;
-    if (has_word(extensions, "cl_khr_subgroup_shuffle"))
+    if (linnet_cl_has_word(extensions, "cl_khr_subgroup_shuffle"))
         return LINNET_CL_SUBGROUPS_SHUFFLES;
-    if (has_word(extensions, "cl_intel_subgroups"))
+    if (linnet_cl_has_word(extensions, "cl_intel_subgroups"))
         return LINNET_CL_SUBGROUPS_INTEL;
-    if (has_word(extensions, "cl_khr_subgroups"))
+    if (linnet_cl_has_word(extensions, "cl_khr_subgroups"))
         return LINNET_CL_SUBGROUPS_BARRIERS;
     if (clGetDeviceInfo(device->id, MAX_NUM_SUB_GROUPS, sizeof(count), &count, NULL) != CL_SUCCESS)
         count = 0; /* older than 2.1: it does not know the question */
     return count > 0 ? LINNET_CL_SUBGROUPS_BARRIERS : LINNET_CL_SUBGROUPS_NONE;
 }
 
-linnet_status linnet_cl_subgroups_find(const linnet_backend_device *device, linnet_cl_subgroups *out)
+linnet_cl_subgroups linnet_cl_subgroups_find(const linnet_backend_device *device, const char *extensions)
 {
-    size_t bytes = 0;
-    *out = LINNET_CL_SUBGROUPS_NONE;
     if (device->prefers_vectors || linnet_cl_forces(device, LINNET_CL_VARIANT_REDUCE_LOCAL))
-        return LINNET_OK;
-    cl_int error = clGetDeviceInfo(device->id, CL_DEVICE_EXTENSIONS, 0, NULL, &bytes);
-    char *extensions = error == CL_SUCCESS && bytes > 0 ? linnet_cl_host->allocate(bytes + 1) : NULL;
-    if (error == CL_SUCCESS && bytes > 0 && !extensions)
-        return linnet_cl_fail(LINNET_OUT_OF_MEMORY, "out of memory opening an OpenCL device");
-    if (extensions) {
-        memset(extensions, 0, bytes + 1);
-        error = clGetDeviceInfo(device->id, CL_DEVICE_EXTENSIONS, bytes, extensions, NULL);
-        if (error == CL_SUCCESS)
-            *out = subgroups_of(device, extensions);
-        linnet_cl_host->release(extensions);
-    }
-    if (linnet_cl_forces(device, LINNET_CL_VARIANT_REDUCE_BARRIERS) && *out == LINNET_CL_SUBGROUPS_SHUFFLES)
-        *out = LINNET_CL_SUBGROUPS_BARRIERS;
-    return linnet_cl_check(device, "clGetDeviceInfo", error);
+        return LINNET_CL_SUBGROUPS_NONE;
+    linnet_cl_subgroups found = subgroups_of(device, extensions);
+    bool barriers = linnet_cl_forces(device, LINNET_CL_VARIANT_REDUCE_BARRIERS);
+    return barriers && found == LINNET_CL_SUBGROUPS_SHUFFLES ? LINNET_CL_SUBGROUPS_BARRIERS : found;
 }
 
 const char *linnet_cl_subgroups_options(const linnet_backend_device *device, linnet_cl_subgroups subgroups)

@@ -108,7 +108,13 @@ static bool answer_memory(const icd_profile *p, cl_device_info what, answer *a)
 /* What not every driver knows: questions of 2.1 and of vendors. */
 static bool answer_newer(const icd_profile *p, cl_device_info what, answer *a)
 {
-    enum { MAX_NUM_SUB_GROUPS = 0x105C, NVIDIA_FIRST = 0x4000, NVIDIA_MINOR, AMD_BOARD = 0x4038, VENDORS_LAST = 0x4FFF };
+    enum {
+        MAX_NUM_SUB_GROUPS = 0x105C,
+        NVIDIA_FIRST = 0x4000,
+        NVIDIA_MINOR,
+        AMD_BOARD = 0x4038,
+        VENDORS_LAST = 0x4FFF
+    };
     if (what == MAX_NUM_SUB_GROUPS && strcmp(p->version, "OpenCL 2.1") >= 0)
         return give_uint(a, p->subgroups ? (cl_uint)(p->group / p->subgroups) : 0);
     if (what == MAX_NUM_SUB_GROUPS)
@@ -193,6 +199,11 @@ bool icd_profile_options(const icd_profile *p, const char *options, char *out, s
     if (standard && strtod(standard + strlen("-cl-std=CL"), NULL) > p->newest_c)
         return false;
     snprintf(out, size, "%s", options ? options : "");
+    /* What only NVIDIA's compiler knows is for it alone. */
+    for (char *own; strstr(p->extensions, "cl_nv_compiler_options") && (own = strstr(out, " -cl-nv-")) != NULL;) {
+        char *next = strchr(own + 1, ' ');
+        memmove(own, next ? next : "", next ? strlen(next) + 1 : 1);
+    }
     /* OpenCL C 3.0 is 2.0 without what not every device has. */
     char *two = strstr(out, "-cl-std=CL2.0");
     if (two)

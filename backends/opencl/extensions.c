@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a device says that it can do beyond OpenCL, and what kernels make of it. Nothing needs any of it. */
+#include "opencl.h"
+
+#include <string.h>
+
+bool linnet_cl_has_word(const char *list, const char *name)
+{
+    size_t length = strlen(name);
+    for (const char *at = list; (at = strstr(at, name)) != NULL; at += length)
+        if ((at == list || at[-1] == ' ') && (at[length] == ' ' || at[length] == '\0'))
+            return true;
+    return false;
+}
+
+/* "" where the device has none; to be released. */
+static linnet_status extensions_of(const linnet_backend_device *device, char **out)
+{
+    size_t bytes = 0;
+    cl_int error = clGetDeviceInfo(device->id, CL_DEVICE_EXTENSIONS, 0, NULL, &bytes);
+    *out = linnet_cl_host->allocate(bytes + 1);
+    if (!*out)
+        return linnet_cl_fail(LINNET_OUT_OF_MEMORY, "out of memory opening an OpenCL device");
+    memset(*out, 0, bytes + 1);
+    if (error == CL_SUCCESS && bytes > 0)
+        error = clGetDeviceInfo(device->id, CL_DEVICE_EXTENSIONS, bytes, *out, NULL);
+    return linnet_cl_check(device, "clGetDeviceInfo", error);
+}
+
+linnet_status linnet_cl_find_extensions(linnet_backend_device *device)
+{
+    char *extensions = NULL;
+    linnet_status status = extensions_of(device, &extensions);
+    bool known = !status;
+    atomic_init(&device->subgroups, known ? linnet_cl_subgroups_find(device, extensions) : LINNET_CL_SUBGROUPS_NONE);
+    atomic_init(&device->limits_registers, known && linnet_cl_has_word(extensions, "cl_nv_compiler_options"));
+    linnet_cl_host->release(extensions);
+    return status;
+}

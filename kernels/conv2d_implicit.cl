@@ -12,8 +12,8 @@
  * tiles too. What an index along the depth means is worked out once for a whole chunk of it, an index a work-item, and
  * kept in local memory.
  *
- * A 1x1 kernel without padding needs no table, and without a stride reads inputs as they lie, four at a time. Where tiles are fewer than the
- * device keeps busy the depth goes in parts, which gemm_parts.cl adds (weights: reduce.cl).
+ * What needs one input of a plane, which is always there, is conv2d_pointwise.cl's. Where tiles are fewer than the device
+ * keeps busy the depth goes in parts, which gemm_parts.cl adds (weights: reduce.cl).
  *
  * Tunables: TILE, 64 or 128, and TILE_MOST, as in gemm_local.cl; parts of the depth are an argument (gemm.c chooses both).
  */
@@ -24,46 +24,40 @@
 #define TILE_MOST 128
 #endif
 
-/* Two small offsets, -32768..32767, in an int. */
-int edge_pack(int y, int x)
+/* A tap, of at most 15 rows and 15 columns, as two bits: its row's in the upper half, its column's in the lower one. */
+uint tap_bits(int u, int v)
 {
-    return y * 65536 + (x & 0xffff);
+    return 1u << (16 + u) | 1u << v;
 }
 
-int edge_y(int edge)
-{
-    return edge >> 16;
-}
+#define TAP_NONE (1u << 31)
 
-int edge_x(int edge)
+/* Those of the taps (u, v) that lie within the plane, from (y, x) on: tap_bits of each are all among these. */
+uint taps_within(int y, int x, int taps_y, int taps_x, int step_y, int step_x, int height, int width)
 {
-    return (int)(short)(edge & 0xffff);
+    uint within = 0;
+    for (int u = 0; u < taps_y; u++)
+        within |= (uint)(y + u * step_y) < (uint)height ? 1u << (16 + u) : 0;
+    for (int v = 0; v < taps_x; v++)
+        within |= (uint)(x + v * step_x) < (uint)width ? 1u << v : 0;
+    return within;
 }
-
-#define EDGE_OUTSIDE (-32767 * 65536) /* no row of any plane */
 
 /* The depth of a product: its first index and how many there are, and what planes, taps and weights they are of. */
 typedef struct implicit_depth {
     int first, count, plane, width, taps_y, taps_x, step_y, step_x, weight_c, weight_u, weight_v;
 } implicit_depth;
 
-/* A pixel: where its window begins, in its image and in the planes. */
-typedef struct implicit_pixel {
-    int origin, y, x, height, width;
-} implicit_pixel;
-
-/* The pixels of a part of the weight's gradient, and how far apart images are. */
+/* The pixels of a part of the weight's gradient, their windows, and how far apart images are. */
 typedef struct weight_depth {
-    int first, last, pixels, out_width, stride_y, stride_x, width, in_image, dy_image;
+    int first, last, pixels, out_width, stride_y, stride_x, top, left, taps_y, taps_x, step_y, step_x, height, width;
+    int in_image, dy_image;
 } weight_depth;
-
-/* How inputs are read: each by itself, where a table says so; one a pixel and plane, none outside of planes; those of
- * pixels side by side in quads. The host says what may be (conv2d_implicit.c). */
-enum { INPUTS_GATHERED, INPUTS_PIXELS, INPUTS_QUADS };
 
 #define TILE 64
 #define NAME(name) name##_64
 #include "tile.clh"
+#include "conv2d_result.clh"
 #include "conv2d_implicit.clh"
 #undef TILE
 #undef NAME
@@ -72,5 +66,6 @@ enum { INPUTS_GATHERED, INPUTS_PIXELS, INPUTS_QUADS };
 #define TILE 128
 #define NAME(name) name##_128
 #include "tile.clh"
+#include "conv2d_result.clh"
 #include "conv2d_implicit.clh"
 #endif

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * conv2d on GPUs as an implicit matrix product (conv2d_implicit.cl). The input's gradient is the same product once for
- * each phase of the stride, so that no product with a zero between outputs is made. The weight's gradient goes in parts
- * along its long sum where its tiles are too few for the device; the workspace holds them [parts,weights], then those
- * of the bias.
+ * conv2d on GPUs as an implicit matrix product (conv2d_implicit.cl, conv2d_pointwise.cl). The input's gradient is the
+ * same product once for each phase of the stride, so that no product with a zero between outputs is made. The weight's
+ * gradient goes in parts along its long sum where its tiles are too few for the device; the workspace holds them
+ * [parts,weights], then those of the bias.
  */
 #include "conv2d.h"
 
 enum {
-    MOST_PHASES = 4,   /* more strides are rare, and a plan has few kernels */
-    MOST_EDGE = 16000, /* rows, columns and reaches of windows: two of them are packed into an int */
+    MOST_PHASES = 4, /* more strides are rare, and a plan has few kernels */
+    MOST_TAPS = 15,  /* of a window along each side: bits of half an int */
     LEAST_SIDE = 16,
     MOST_PARTS = 512,
     MOST_PARTS_BYTES = 64 << 20
@@ -135,17 +135,18 @@ static int64_t weight_step(const product *p)
     return even && step == 1 && p->weight_c == taps ? 1 : 0;
 }
 
-/* As in the kernel: pixels need one input of a plane, which is there, quads of them the same pixels of the plane. */
-typedef enum input_way { INPUTS_GATHERED, INPUTS_PIXELS, INPUTS_QUADS } input_way;
-
-static input_way inputs_of(const product *p)
+/* Does an output need one input of a plane, which is always there (conv2d_pointwise.cl)? */
+static bool is_pointwise(const product *p)
 {
-    bool whole = p->top == 0 && p->left == 0 && (p->rows - 1) * p->stride_y < p->height &&
-                 (p->columns - 1) * p->stride_x < p->width;
-    if (p->taps_y * p->taps_x > 1 || !whole)
-        return INPUTS_GATHERED;
-    bool same = p->stride_y * p->stride_x == 1 && p->rows == p->height && p->columns == p->width;
-    return same && p->rows * p->columns % 4 == 0 ? INPUTS_QUADS : INPUTS_PIXELS;
+    return p->taps_y * p->taps_x == 1 && p->top == 0 && p->left == 0 && (p->rows - 1) * p->stride_y < p->height &&
+           (p->columns - 1) * p->stride_x < p->width;
+}
+
+/* And are planes as they lie rows of whole quads? */
+static bool is_whole(const product *p)
+{
+    return is_pointwise(p) && p->stride_y * p->stride_x == 1 && p->rows == p->height && p->columns == p->width &&
+           p->rows * p->columns % 4 == 0;
 }
 
 /* ---- Which tile, and how many parts: by the shape and the device ---- */
@@ -209,7 +210,7 @@ static linnet_cl_tiling product_tiling(const linnet_backend_device *device, cons
                              .columns = product_elements(s) / (p.outputs * s->groups * phases),
                              .batches = s->groups,
                              .depth = (s->forward ? s->group_inputs : s->group_outputs) * ceil_div(taps, phases),
-                             .gathers = inputs_of(&p) != INPUTS_QUADS};
+                             .gathers = !is_whole(&p)};
     tiled.columns = tiled.columns < 1 ? 1 : tiled.columns;
     return linnet_cl_tiling_of(device, "conv2d_implicit", &tiled, most_parts(product_elements(s)));
 }
@@ -240,7 +241,6 @@ static uint64_t implicit_workspace_bytes(const linnet_backend_device *device, co
 
 static const char *implicit_refusal(const linnet_backend_device *device, const linnet_cl_conv2d *s)
 {
-    int64_t reach_y = (s->kernel_height - 1) * s->dilation_y, reach_x = (s->kernel_width - 1) * s->dilation_x;
     if (device->prefers_vectors)
         return "for GPUs";
     if (s->group_outputs < LEAST_SIDE || filter_of(s) < LEAST_SIDE)
@@ -249,59 +249,57 @@ static const char *implicit_refusal(const linnet_backend_device *device, const l
         return "needs groups of 128 work-items and 24 KiB of local memory";
     if (s->want_data && s->stride_y * s->stride_x > MOST_PHASES)
         return "the input's gradient needs strides whose product is at most 4";
-    if (s->height > MOST_EDGE || s->width > MOST_EDGE || s->out_height * s->stride_y > MOST_EDGE ||
-        s->out_width * s->stride_x > MOST_EDGE || reach_y > MOST_EDGE || reach_x > MOST_EDGE || s->top > MOST_EDGE ||
-        s->left > MOST_EDGE)
-        return "needs planes of at most 16000 by 16000";
+    if (s->kernel_height > MOST_TAPS || s->kernel_width > MOST_TAPS)
+        return "needs kernels of at most 15 by 15";
     return NULL;
 }
 
 /* ---- Plans ---- */
 
+static linnet_cl_kernel *product_kernel(linnet_backend_plan *plan, bool pointwise, int64_t tile)
+{
+    if (pointwise)
+        return linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_CONV2D_POINTWISE,
+                                    tile == 128 ? "conv2d_pointwise_128" : "conv2d_pointwise_64", 5);
+    return linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_CONV2D_IMPLICIT,
+                                tile == 128 ? "conv2d_implicit_128" : "conv2d_implicit_64", 5);
+}
+
 static void add_product(implicit_plan *plan, const product *p, const linnet_cl_tiling *tiling)
 {
     const linnet_cl_conv2d *s = &plan->shape;
     int64_t pixels = s->images * p->rows * p->columns, tile = tiling->tile, depth = p->planes * p->taps_y * p->taps_x;
-    bool whole = tiling->parts == 1;
-    linnet_cl_kernel *kernel = linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_CONV2D_IMPLICIT,
-                                                    tile == 128 ? "conv2d_implicit_128" : "conv2d_implicit_64", 5);
-    const int64_t constants[] = {s->images,
-                                 s->groups,
-                                 p->planes,
-                                 p->height,
-                                 p->width,
-                                 p->outputs,
-                                 p->rows,
-                                 p->columns,
-                                 p->taps_y,
-                                 p->taps_x,
-                                 p->stride_y,
-                                 p->stride_x,
-                                 p->top,
-                                 p->left,
-                                 p->step_y,
-                                 p->step_x,
-                                 p->weight_first,
-                                 p->weight_group,
-                                 p->weight_m,
-                                 p->weight_c,
-                                 p->weight_u,
-                                 p->weight_v,
-                                 weight_step(p),
-                                 inputs_of(p),
-                                 p->out_size,
-                                 p->out_first,
-                                 p->out_m,
-                                 p->out_i,
-                                 p->out_j,
-                                 ceil_div(ceil_div(depth, tiling->parts), 4) * 4,
-                                 whole ? 0 : product_elements(s),
-                                 whole && s->forward && s->has_bias,
-                                 whole && s->forward && s->adds,
-                                 whole && s->forward ? s->epilogue.op : 0};
-    linnet_cl_ints(kernel, constants);
+    bool whole = tiling->parts == 1, pointwise = is_pointwise(p);
+    linnet_cl_kernel *kernel = product_kernel(&plan->base, pointwise, tile);
+    const int64_t result[] = {s->images,
+                              s->groups,
+                              p->planes,
+                              p->outputs,
+                              p->rows,
+                              p->columns,
+                              p->out_size,
+                              p->out_first,
+                              p->out_m,
+                              p->out_i,
+                              p->out_j,
+                              ceil_div(ceil_div(depth, tiling->parts), 4) * 4,
+                              whole ? 0 : product_elements(s),
+                              whole && s->forward && s->has_bias,
+                              whole && s->forward && s->adds,
+                              whole && s->forward ? s->epilogue.op : 0};
+    const int64_t operands[] = {p->height,       p->width,        p->stride_y, p->stride_x,
+                                p->weight_first, p->weight_group, p->weight_m, weight_step(p)};
+    linnet_cl_ints(kernel, result);
     linnet_cl_float(kernel, s->epilogue.alpha);
     linnet_cl_float(kernel, s->epilogue.beta);
+    linnet_cl_ints(kernel, operands);
+    if (pointwise) {
+        linnet_cl_int(kernel, is_whole(p));
+    } else {
+        const int64_t window[] = {p->taps_y, p->taps_x,   p->top,      p->left,    p->step_y,
+                                  p->step_x, p->weight_c, p->weight_u, p->weight_v};
+        linnet_cl_ints(kernel, window);
+    }
     linnet_cl_range_required(kernel, ceil_div(pixels, tile) * ceil_div(p->outputs, tile), 1, s->groups * tiling->parts,
                              (size_t)linnet_cl_tile_lanes(tile));
     plan->products[plan->product_count++] = kernel;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * conv2d for GPUs as an implicit matrix product (Chetlur et al. 2014, "cuDNN: efficient primitives for deep learning"):
- * the columns of im2col are made tile by tile in local memory and never lie in global memory. Any kernel, stride,
- * dilation, padding and groups; NCHW.
+ * the columns of im2col are made tile by tile in local memory and never lie in global memory. Kernels of at most 15 by
+ * 15 (of larger ones conv2d_direct.cl and im2col take over), any stride, dilation, padding and groups; NCHW.
  *
  *     conv2d_implicit         y[o][pixel]  = sum over (c, u, v) of weight[o][(c, u, v)] x[c][pixel + (u, v)], and the
  *                             same for dx, which gathers dy; a launch for each phase of the stride
@@ -12,10 +12,11 @@
  * tiles too. What an index along the depth means is worked out once for a whole chunk of it, an index a work-item, and
  * kept in local memory.
  *
- * What needs one input of a plane, which is always there, is conv2d_pointwise.cl's. Where tiles are fewer than the device
- * keeps busy the depth goes in parts, which gemm_parts.cl adds (weights: reduce.cl).
+ * What needs one input of a plane, which is always there, is conv2d_pointwise.cl's. Where tiles are fewer than the
+ * device keeps busy the depth goes in parts, which gemm_parts.cl adds (weights: reduce.cl).
  *
- * Tunables: TILE, 64 or 128, and TILE_MOST, as in gemm_local.cl; parts of the depth are an argument (gemm.c chooses both).
+ * Tunables: TILE, 64 or 128, and TILE_MOST, as in gemm_local.cl; parts of the depth are an argument (gemm.c chooses
+ * both).
  */
 #include "quad.clh"
 #include "unary_op.clh"
@@ -37,9 +38,9 @@ uint taps_within(int y, int x, int taps_y, int taps_x, int step_y, int step_x, i
 {
     uint within = 0;
     for (int u = 0; u < taps_y; u++)
-        within |= (uint)(y + u * step_y) < (uint)height ? 1u << (16 + u) : 0;
+        within |= (uint)y + (uint)u * (uint)step_y < (uint)height ? 1u << (16 + u) : 0;
     for (int v = 0; v < taps_x; v++)
-        within |= (uint)(x + v * step_x) < (uint)width ? 1u << v : 0;
+        within |= (uint)x + (uint)v * (uint)step_x < (uint)width ? 1u << v : 0;
     return within;
 }
 
@@ -54,7 +55,7 @@ typedef struct weight_depth {
     int in_image, dy_image;
 } weight_depth;
 
-#define TILE 64
+#define TILE       64
 #define NAME(name) name##_64
 #include "tile.clh"
 #include "conv2d_result.clh"
@@ -63,7 +64,7 @@ typedef struct weight_depth {
 #undef NAME
 
 #if TILE_MOST >= 128
-#define TILE 128
+#define TILE       128
 #define NAME(name) name##_128
 #include "tile.clh"
 #include "conv2d_result.clh"

@@ -5,15 +5,17 @@
  *
  *     y[o][pixel] = sum over c of weight[o][c] x[c][pixel stride], and the same for dx, which reads dy
  *
- * A matrix product, made by tiles (tile.clh draws it) as gemm_local.cl does; pixels of all images are one row of columns,
- * so that small planes fill tiles too. Without a stride, and with planes of whole quads, these are read in one access.
+ * A matrix product, made by tiles (tile.clh draws it) as gemm_local.cl does; pixels of all images are one row of
+ * columns, so that small planes fill tiles too. Without a stride, and with planes of whole quads, these are read in one
+ * access.
  *
  *        x [images][C][H][W]                  panel of inputs [TILE_STEP][TILE]
  *      c +--------+ +--------+              k +---------------------------+
  *        | image 0| | image 1|  ...    ->     | image 0   | image 1   | . |   a step's planes, a tile's pixels
  *        +--------+ +--------+                +---------------------------+
  *
- * Tunables: TILE, 64 or 128, and TILE_MOST, as in gemm_local.cl; parts of the depth are an argument (gemm.c chooses both).
+ * Tunables: TILE, 64 or 128, and TILE_MOST, as in gemm_local.cl; parts of the depth are an argument (gemm.c chooses
+ * both).
  */
 #include "quad.clh"
 #include "unary_op.clh"
@@ -22,7 +24,7 @@
 #define TILE_MOST 128
 #endif
 
-#define TILE 64
+#define TILE       64
 #define NAME(name) name##_64
 #include "tile.clh"
 #include "conv2d_result.clh"
@@ -31,7 +33,7 @@
 #undef NAME
 
 #if TILE_MOST >= 128
-#define TILE 128
+#define TILE       128
 #define NAME(name) name##_128
 #include "tile.clh"
 #include "conv2d_result.clh"

@@ -5,8 +5,8 @@
  * strides. x: tile, along the shorter side first, so that what groups share is read at the same time; z: product.
  *
  * Tunables: TILE, 64 or 128: 128 reads half as much for a multiply-add, 64 gives four times as many groups, which the
- * host weighs (gemm.c, parameter latency); `tile=64` forces one. TILE_MOST (default 128): 64 where a device has no groups
- * of 256, so that no kernel asks for them.
+ * host weighs (gemm.c, parameter latency); `tile=64` forces one. TILE_MOST (default 128): 64 where a device has no
+ * groups of 256, so that no kernel asks for them.
  */
 #include "gemm_arguments.clh"
 #include "quad.clh"
@@ -16,7 +16,7 @@
 #define TILE_MOST 128
 #endif
 
-#define TILE 64
+#define TILE       64
 #define NAME(name) name##_64
 #include "tile.clh"
 #include "gemm_local.clh"
@@ -24,7 +24,7 @@
 #undef NAME
 
 #if TILE_MOST >= 128
-#define TILE 128
+#define TILE       128
 #define NAME(name) name##_128
 #include "tile.clh"
 #include "gemm_local.clh"

@@ -175,8 +175,9 @@ static linnet_cl_tiling weight_tiling(const linnet_backend_device *device, const
                                    .columns = filter_of(s),
                                    .batches = s->groups,
                                    .depth = s->images * s->out_height * s->out_width,
-                                   .gathers = !is_flat(s) || s->out_height * s->out_width % 4 != 0};
-    return linnet_cl_tiling_of(device, "conv2d_implicit_weight", &tiled, most_parts(s->weights));
+                                   .gathers = !is_flat(s) || s->out_height * s->out_width % 4 != 0,
+                                   .kernels = {"conv2d_implicit_weight"}};
+    return linnet_cl_tiling_of(device, &tiled, most_parts(s->weights));
 }
 
 /* Pixels of a part: a multiple of four, so that quads lie within one. */
@@ -210,9 +211,10 @@ static linnet_cl_tiling product_tiling(const linnet_backend_device *device, cons
                              .columns = product_elements(s) / (p.outputs * s->groups * phases),
                              .batches = s->groups,
                              .depth = (s->forward ? s->group_inputs : s->group_outputs) * ceil_div(taps, phases),
-                             .gathers = !is_whole(&p)};
+                             .gathers = !is_whole(&p),
+                             .kernels = {"conv2d_implicit", "conv2d_pointwise"}};
     tiled.columns = tiled.columns < 1 ? 1 : tiled.columns;
-    return linnet_cl_tiling_of(device, "conv2d_implicit", &tiled, most_parts(product_elements(s)));
+    return linnet_cl_tiling_of(device, &tiled, most_parts(product_elements(s)));
 }
 
 static uint64_t product_parts_bytes(const linnet_backend_device *device, const linnet_cl_conv2d *s)
@@ -254,7 +256,7 @@ static const char *implicit_refusal(const linnet_backend_device *device, const l
     return NULL;
 }
 
-/* ---- Plans ---- */
+/* ---- Kernels ---- */
 
 static linnet_cl_kernel *product_kernel(linnet_backend_plan *plan, bool pointwise, int64_t tile)
 {
@@ -269,7 +271,7 @@ static void add_product(implicit_plan *plan, const product *p, const linnet_cl_t
 {
     const linnet_cl_conv2d *s = &plan->shape;
     int64_t pixels = s->images * p->rows * p->columns, tile = tiling->tile, depth = p->planes * p->taps_y * p->taps_x;
-    bool whole = tiling->parts == 1, pointwise = is_pointwise(p);
+    bool once = tiling->parts == 1, pointwise = is_pointwise(p);
     linnet_cl_kernel *kernel = product_kernel(&plan->base, pointwise, tile);
     const int64_t result[] = {s->images,
                               s->groups,
@@ -283,10 +285,10 @@ static void add_product(implicit_plan *plan, const product *p, const linnet_cl_t
                               p->out_i,
                               p->out_j,
                               ceil_div(ceil_div(depth, tiling->parts), 4) * 4,
-                              whole ? 0 : product_elements(s),
-                              whole && s->forward && s->has_bias,
-                              whole && s->forward && s->adds,
-                              whole && s->forward ? s->epilogue.op : 0};
+                              once ? 0 : product_elements(s),
+                              once && s->forward && s->has_bias,
+                              once && s->forward && s->adds,
+                              once && s->forward ? s->epilogue.op : 0};
     const int64_t operands[] = {p->height,       p->width,        p->stride_y, p->stride_x,
                                 p->weight_first, p->weight_group, p->weight_m, weight_step(p)};
     linnet_cl_ints(kernel, result);

@@ -49,7 +49,7 @@ static linnet_cl_winograd_tiles tiles_of(const linnet_cl_conv2d *s, int64_t heig
 static double chunks_cost(const linnet_backend_device *device, const linnet_cl_winograd_tiles *t, int64_t rows,
                           int64_t depth)
 {
-    const linnet_cl_tiled product = {rows, t->chunk, t->positions, depth, false};
+    const linnet_cl_tiled product = {rows, t->chunk, t->positions, depth, false, {NULL}};
     return (double)ceil_div(t->all, t->chunk) *
            (linnet_cl_product_cost(device, &product, 1) + LAUNCHES * (double)LINNET_CL_LAUNCH_COST);
 }
@@ -82,7 +82,7 @@ linnet_cl_winograd_tiles linnet_cl_winograd_gradient_tiles(const linnet_backend_
     for (int64_t parts = 1; parts == 1 || parts <= t.chunk / LEAST_DEPTH; parts++) {
         t.run = round_up(ceil_div(t.chunk, parts), STEP);
         t.parts = ceil_div(t.chunk, t.run);
-        const linnet_cl_tiled product = {s->outputs, s->channels, t.positions, t.run * t.parts, false};
+        const linnet_cl_tiled product = {s->outputs, s->channels, t.positions, t.run * t.parts, false, {NULL}};
         double cost = linnet_cl_product_cost(device, &product, t.parts);
         if (best.chunk == 0 || cost < least_cost) {
             best = t;

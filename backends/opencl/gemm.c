@@ -210,20 +210,29 @@ static linnet_cl_kernel *vector_kernel(linnet_backend_plan *plan, const linnet_c
 
 enum { SMALL = 64, LARGE = 128, LEAST_PART = 64 };
 enum { START = 24, MOST_LANES = 512 }; /* of a unit: with as many registers as tiles take */
-/* Tiles of 64 read twice as much for a multiply-add (measured: 1.04 to 1.18 of the time in quads, 1.17 to 1.39 one by
-   one). A sum of a part written and read, in what a unit multiplies and
-   adds in that time (NVIDIA's H200: 4 bytes at 32 a nanosecond, 250 multiply-adds). */
+/* Tiles of 64 read twice as much for a multiply-add: in quads they took 1.04 to 1.18 of the time, one by one 1.17
+   to 1.39 (NVIDIA's H200). A sum of a part written and read, in what a unit multiplies and adds in that time (there: 4
+   bytes at 32 a nanosecond, 250 multiply-adds). */
 static const double SMALL_LOADS = 1.12, SMALL_GATHERS = 1.22, SUM = 48;
 
-/* The tile of the kernel that is preferred, whatever there is to do; of both, the one that its sides fill; 0: none is.
- */
-static int64_t preferred_tile(const char *kernel, bool fills)
+static bool prefers(const linnet_cl_tiled *product, int64_t tile)
 {
     char name[64];
-    snprintf(name, sizeof(name), "%s_%d", kernel, SMALL);
-    bool small = linnet_cl_prefers(name);
-    snprintf(name, sizeof(name), "%s_%d", kernel, LARGE);
-    bool large = linnet_cl_prefers(name);
+    for (int i = 0; i < 2 && product->kernels[i]; i++) {
+        snprintf(name, sizeof(name), "%s_%d", product->kernels[i], (int)tile);
+        if (linnet_cl_prefers(name))
+            return true;
+    }
+    return false;
+}
+
+/* The tile of the kernels that are preferred, whatever there is to do; of both, the one that the sides fill; 0: none
+ * is.
+ */
+static int64_t preferred_tile(const linnet_cl_tiled *product)
+{
+    bool small = prefers(product, SMALL), large = prefers(product, LARGE);
+    bool fills = product->rows > SMALL && product->columns > SMALL;
     return large && (fills || !small) ? LARGE : small ? SMALL : 0;
 }
 
@@ -262,9 +271,9 @@ double linnet_cl_product_cost(const linnet_backend_device *device, const linnet_
 }
 
 /* The tile that there has to be, and none larger than the device has; 0: any. */
-static int64_t forced_tile(const linnet_backend_device *device, const char *kernel, bool fills)
+static int64_t forced_tile(const linnet_backend_device *device, const linnet_cl_tiled *product)
 {
-    int64_t most = atomic_load(&device->tile_most), tile = preferred_tile(kernel, fills);
+    int64_t most = atomic_load(&device->tile_most), tile = preferred_tile(product);
     if (linnet_cl_forces(device, LINNET_CL_VARIANT_TILE_128))
         tile = LARGE;
     if (linnet_cl_forces(device, LINNET_CL_VARIANT_TILE_64) || most == SMALL)
@@ -274,8 +283,8 @@ static int64_t forced_tile(const linnet_backend_device *device, const char *kern
 
 /* The parts are the same whatever becomes of tile_most in the meantime: a candidate's workspace has to do for its plan.
  */
-linnet_cl_tiling linnet_cl_tiling_of(const linnet_backend_device *device, const char *kernel,
-                                     const linnet_cl_tiled *product, int64_t most_parts)
+linnet_cl_tiling linnet_cl_tiling_of(const linnet_backend_device *device, const linnet_cl_tiled *product,
+                                     int64_t most_parts)
 {
     if (atomic_load(&device->tile_most) == 0)
         return (linnet_cl_tiling){.parts = 1};
@@ -290,7 +299,7 @@ linnet_cl_tiling linnet_cl_tiling_of(const linnet_backend_device *device, const 
                 least = cost;
             }
         }
-    int64_t forced = forced_tile(device, kernel, product->rows > SMALL && product->columns > SMALL);
+    int64_t forced = forced_tile(device, product);
     best.tile = forced ? forced : best.tile;
     return best;
 }
@@ -298,8 +307,8 @@ linnet_cl_tiling linnet_cl_tiling_of(const linnet_backend_device *device, const 
 /* NULL, and no kernel in the plan, where the device has no tiles. */
 static linnet_cl_kernel *local_kernel(linnet_backend_plan *plan, const linnet_cl_gemm *gemm)
 {
-    const linnet_cl_tiled product = {gemm->m, gemm->n, products(gemm), run_of(gemm), false};
-    int64_t tile = linnet_cl_tiling_of(plan->device, "gemm_local", &product, 1).tile;
+    const linnet_cl_tiled product = {gemm->m, gemm->n, products(gemm), run_of(gemm), false, {"gemm_local"}};
+    int64_t tile = linnet_cl_tiling_of(plan->device, &product, 1).tile;
     if (tile == 0)
         return NULL;
     linnet_cl_kernel *kernel =

@@ -29,34 +29,35 @@ static bool knows(const linnet_backend_device *device, linnet_cl_program_id plac
     return false;
 }
 
-/* How the reductions of a program are built; without optimisation, as simply as can be. */
-static linnet_cl_subgroups subgroups_for(const linnet_backend_device *device, linnet_cl_program_id place, int way)
-{
-    int subgroups = atomic_load(&device->subgroups);
-    bool wanted = subgroups != LINNET_CL_SUBGROUPS_NONE && !way && knows(device, place, "SUBGROUPS");
-    return wanted ? (linnet_cl_subgroups)subgroups : LINNET_CL_SUBGROUPS_NONE;
-}
+/* What of a device a program is built with. */
+typedef struct build_form {
+    linnet_cl_subgroups subgroups; /* its reductions */
+    bool limits_registers;         /* its tiles (tile.clh) */
+    int plain;                     /* 1: without optimisation, and as simply as can be */
+} build_form;
 
-/* Do its compiler's registers have a limit there (tile.clh)? */
-static bool limits_registers(const linnet_backend_device *device, linnet_cl_program_id place, int way)
+static build_form form_for(const linnet_backend_device *device, linnet_cl_program_id place, int way)
 {
-    return atomic_load(&device->limits_registers) && !way && knows(device, place, "TILE_REGISTERS_LIMITED");
+    build_form form = {LINNET_CL_SUBGROUPS_NONE, false, way};
+    if (!way && knows(device, place, "SUBGROUPS"))
+        form.subgroups = (linnet_cl_subgroups)atomic_load(&device->subgroups);
+    if (!way && knows(device, place, "TILE_REGISTERS_LIMITED"))
+        form.limits_registers = atomic_load(&device->limits_registers);
+    return form;
 }
 
 /* Tiles are as large as the device's registers, processors' work-items have nobody to share a sum with, and a driver
    may refuse a program for a kernel that requires groups which the device does not have: the rest that kernels need to
    know are arguments. */
-static void build_options_of(const linnet_backend_device *device, linnet_cl_program_id place, int way,
-                             char out[OPTIONS_LENGTH])
+static void build_options_of(const linnet_backend_device *device, const build_form *form, char out[OPTIONS_LENGTH])
 {
-    linnet_cl_subgroups subgroups = subgroups_for(device, place, way);
     snprintf(out, OPTIONS_LENGTH, "%s%s%s%s%s%s",
-             subgroups ? linnet_cl_subgroups_options(device, subgroups) : "-cl-std=CL1.2",
+             form->subgroups ? linnet_cl_subgroups_options(device, form->subgroups) : "-cl-std=CL1.2",
              device->prefers_vectors ? " -DALONE" : "",
              device->tile_columns > 1 ? "" : " -DTILE_ROWS=6 -DTILE_COLUMNS=1",
              device->max_group < 256 ? " -DTILE_MOST=64" : "",
-             limits_registers(device, place, way) ? " -cl-nv-maxrregcount=128 -DTILE_REGISTERS_LIMITED" : "",
-             way ? " -cl-opt-disable" : "");
+             form->limits_registers ? " -cl-nv-maxrregcount=128 -DTILE_REGISTERS_LIMITED" : "",
+             form->plain ? " -cl-opt-disable" : "");
 }
 
 static linnet_status fail_with_log(linnet_backend_device *device, linnet_cl_program_id id, cl_program program,
@@ -145,52 +146,73 @@ static void key_of(const linnet_backend_device *device, linnet_cl_program_id id,
     linnet_cl_cache_key_make(device, sources, count, build_options, out);
 }
 
-cl_program linnet_cl_program_cached(linnet_backend_device *device, linnet_cl_program_id id, int way)
+static cl_program cached(linnet_backend_device *device, linnet_cl_program_id id, const char *build_options)
 {
     linnet_cl_cache_key key;
-    char build_options[OPTIONS_LENGTH];
-    build_options_of(device, id, way, build_options);
     key_of(device, id, build_options, &key);
     return program_from_cache(device, &key, build_options);
 }
 
-/* Where a program did not build with what a device offers, the device goes on without; false: there was nothing. */
-static bool go_on_without(linnet_backend_device *device, linnet_cl_program_id id, int way)
+cl_program linnet_cl_program_cached(linnet_backend_device *device, linnet_cl_program_id id, int way)
+{
+    char build_options[OPTIONS_LENGTH];
+    const build_form form = form_for(device, id, way);
+    build_options_of(device, &form, build_options);
+    return cached(device, id, build_options);
+}
+
+/* As the device says; where that does not build, without sub-groups, then without limited registers, once again from
+   the cache. */
+static linnet_status build_somehow(linnet_backend_device *device, linnet_cl_program_id id, build_form *form,
+                                   char build_options[OPTIONS_LENGTH], cl_program *out)
+{
+    build_options_of(device, form, build_options);
+    linnet_status status = compile(device, device->context, id, build_options, out);
+    while (status == LINNET_BUILD_FAILED && (form->subgroups || form->limits_registers)) {
+        if (form->subgroups)
+            form->subgroups = LINNET_CL_SUBGROUPS_NONE;
+        else
+            form->limits_registers = false;
+        build_options_of(device, form, build_options);
+        *out = cached(device, id, build_options);
+        status = *out ? LINNET_OK : compile(device, device->context, id, build_options, out);
+    }
+    return status;
+}
+
+/* What did not build there is not asked for again, and said once. */
+static void go_on_without(linnet_backend_device *device, linnet_cl_program_id id, const build_form *tried,
+                          const build_form *built)
 {
     const char *name = device->info.name, *source = linnet_cl_source_names[id];
-    if (subgroups_for(device, id, way)) {
+    if (tried->subgroups != built->subgroups &&
+        atomic_exchange(&device->subgroups, LINNET_CL_SUBGROUPS_NONE) != LINNET_CL_SUBGROUPS_NONE)
         linnet_cl_log(1,
                       "opencl: '%s' says that it has sub-groups, but could not build %s with them: reductions go on "
                       "without",
                       name, source);
-        atomic_store(&device->subgroups, LINNET_CL_SUBGROUPS_NONE);
-        return true;
-    }
-    if (limits_registers(device, id, way)) {
-        linnet_cl_log(2, "opencl: '%s' says that its registers can be limited, but could not build %s so", name,
-                      source);
-        atomic_store(&device->limits_registers, false);
-        return true;
-    }
-    return false;
+    if (tried->limits_registers != built->limits_registers && atomic_exchange(&device->limits_registers, false))
+        linnet_cl_log(1,
+                      "opencl: '%s' says that registers can be limited, but could not build %s so: tiles go on without",
+                      name, source);
 }
 
-linnet_status linnet_cl_program_build(linnet_backend_device *device, linnet_cl_program_id id, int way, cl_program *out)
+linnet_status linnet_cl_program_build(linnet_backend_device *device, linnet_cl_program_id id, int way,
+                                      cl_program *out)
 {
     linnet_cl_cache_key key;
     char build_options[OPTIONS_LENGTH];
     double start = linnet_cl_now();
-    linnet_status status;
-    do {
-        build_options_of(device, id, way, build_options);
-        status = compile(device, device->context, id, build_options, out);
-    } while (status && go_on_without(device, id, way));
+    const build_form tried = form_for(device, id, way);
+    build_form form = tried;
+    linnet_status status = build_somehow(device, id, &form, build_options, out);
     if (status)
         return status;
-    linnet_cl_subgroups subgroups = subgroups_for(device, id, way);
+    go_on_without(device, id, &tried, &form);
     linnet_cl_log(3, "opencl: built %s%s%s%s for '%s' in %.3f s", linnet_cl_source_names[id],
-                  linnet_cl_program_is_many(device, id) ? " and what goes with it" : "", subgroups ? " with " : "",
-                  subgroups ? linnet_cl_subgroups_name(subgroups) : "", device->info.name, linnet_cl_now() - start);
+                  linnet_cl_program_is_many(device, id) ? " and what goes with it" : "", form.subgroups ? " with " : "",
+                  form.subgroups ? linnet_cl_subgroups_name(form.subgroups) : "", device->info.name,
+                  linnet_cl_now() - start);
     key_of(device, id, build_options, &key);
     program_to_cache(device, *out, &key);
     return LINNET_OK;

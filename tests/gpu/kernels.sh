@@ -84,9 +84,16 @@ for program in $(sed -n 's/^LINNET_CL_PROGRAM(.*"\(.*\)")$/\1/p' "$source/backen
     base=$work/${program%.cl}
     : >"$base.nvidia"
     compiled "$program" "$base.s" "$amd_library" -target amdgcn-mesa-mesa3d -mcpu=gfx906 || continue
-    compiled "$program" "$base.ptx" "$nvidia_library" -target nvptx64--nvidiacl -Xclang -target-cpu -Xclang sm_60 || continue
+    limited='' registers=''
+    if grep -q '#include "tile.clh"' "$source/kernels/$program"; then # as backends/opencl/program.c has it compiled there
+        limited=-DTILE_REGISTERS_LIMITED registers=--maxrregcount=128
+    fi
+    # shellcheck disable=SC2086 # none or one
+    compiled "$program" "$base.ptx" "$nvidia_library" -target nvptx64--nvidiacl -Xclang -target-cpu -Xclang sm_60 $limited ||
+        continue
     if [ -n "$PTXAS" ]; then
-        if "$PTXAS" -v -arch=sm_90 "$base.ptx" -o "$base.cubin" >"$work/log" 2>&1; then
+        # shellcheck disable=SC2086
+        if "$PTXAS" -v -arch=sm_90 $registers "$base.ptx" -o "$base.cubin" >"$work/log" 2>&1; then
             nvidia_numbers "$work/log" >"$base.nvidia"
         else
             echo "$program: ptxas refuses it"

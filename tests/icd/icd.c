@@ -31,7 +31,7 @@ static void take_profile(const char *id)
  * LINNET_TEST_SUBGROUPS=N emulates sub-groups of N, LINNET_TEST_SHUFFLES=N such with shuffles;
  * LINNET_TEST_MISCOMPILED=KERNEL is one that does nothing, with LINNET_TEST_PLAINLY=1 even when built plainly;
  * LINNET_TEST_LARGEST=BYTES is the largest buffer that devices say they take, and take; LINNET_TEST_MEMORY=BYTES is the
- * memory that they say they have;
+ * memory that they say they have; LINNET_TEST_UNLIMITED=1 refuses options that only NVIDIA's compiler knows;
  * LINNET_TEST_DEVICE=NAME is a device of profiles.def. */
 __attribute__((constructor)) static void read_environment(void)
 {
@@ -46,6 +46,7 @@ __attribute__((constructor)) static void read_environment(void)
     linnet_icd.largest = linnet_icd.most_bytes = largest ? strtoull(largest, NULL, 10) : 0;
     linnet_icd.memory = memory ? strtoull(memory, NULL, 10) : 0;
     linnet_icd.plainly = getenv("LINNET_TEST_PLAINLY") != NULL;
+    linnet_icd.unlimited = getenv("LINNET_TEST_UNLIMITED") != NULL;
     if (getenv("LINNET_TEST_DEVICE"))
         take_profile(getenv("LINNET_TEST_DEVICE"));
 }
@@ -309,6 +310,8 @@ EXPORT cl_int CL_API_CALL clBuildProgram(cl_program program, cl_uint count, cons
     char told[2048];
     cl_int failure = before("clBuildProgram");
     if (!failure && profile && !icd_profile_options(profile, options, told, sizeof(told)))
+        failure = CL_INVALID_BUILD_OPTIONS;
+    if (!failure && linnet_icd.unlimited && options && strstr(options, " -cl-nv-"))
         failure = CL_INVALID_BUILD_OPTIONS;
     if (failure)
         return failure;

@@ -37,6 +37,7 @@ typedef struct icd_control {
     bool shuffles;                 /* and shuffles in them */
     const char *miscompiled;       /* the kernel of this name does nothing unless built plainly (-cl-opt-disable); */
     bool plainly;                  /* even then */
+    bool unlimited;                /* options that only NVIDIA's compiler knows are refused where it is played, too */
     /* Counted. */
     int64_t calls, failed;
     bool lost;

@@ -15,7 +15,7 @@ LINNET_CHECK=first-use LINNET_VERBOSE=3
 POCL_CACHE_DIR=$WORK/pocl # what is compiled is the same for all of them
 MESA_SHADER_CACHE_DIR=$WORK/mesa
 mkdir "$POCL_CACHE_DIR" "$MESA_SHADER_CACHE_DIR"
-net="conv 20 k3 s2 p1; bn; relu; maxpool 2; conv 32 k3 p1; relu; globalpool; linear 10"
+net="conv 20 k3 s2 p1; bn; relu; maxpool 2; conv 32 k3 p1; relu; conv 64 k1; relu; globalpool; linear 10"
 
 # train SELECTION: its loss into $loss.
 train() {
@@ -71,6 +71,11 @@ parts() {
     grep -q 'kernel reduce_parts' "$WORK/err" || fail "$LINNET_TEST_DEVICE: there are no parts"
 }
 right h100 "NVIDIA H100 80GB HBM3" apart "local memory"
+grep -q '^registers of a work-item: 128 in tiles$' "$WORK/report" || fail "h100: registers are not limited"
+# 1x1 large enough for tiles of 128: all that its plan has is compared.
+must bench conv2d:n32c64h56w56_oc256k1nb --train --repeat 1 --planned --backend opencl
+! grep 'no case reaches' "$WORK/err" || fail "h100: a 1x1 convolution is not compared at first use"
+grep -q 'conv2d_pointwise_128' "$WORK/err" || fail "h100: a 1x1 convolution takes no tiles of 128"
 many
 parts
 [ "$whole" ] || LINNET_CHECK=never # it takes its time
@@ -88,7 +93,17 @@ LINNET_OPENCL_VARIANT=conv2d=implicit,linear=small
 conform
 unset LINNET_OPENCL_VARIANT
 
-LINNET_CHECK=first-use
+# A driver that refuses what its extension promises is asked once.
+LINNET_TEST_UNLIMITED=1 LINNET_VERBOSE=1
+export LINNET_TEST_UNLIMITED
+for run in 1 2; do
+    LINNET_TEST_DEVICE=h100 LINNET_CACHE_DIR=$WORK/cache-unlimited
+    train opencl
+    like "$right" || fail "unlimited: loss $loss instead of $right"
+    [ "$(grep -c 'registers can be limited, but could not' "$WORK/err")" = 1 ] || fail "unlimited: not said once"
+done
+unset LINNET_TEST_UNLIMITED
+LINNET_CHECK=first-use LINNET_VERBOSE=3
 # Kernels that require larger groups than theirs may be: others take their place, and it is said what would not run.
 device registers "QUALCOMM Adreno(TM)" mapped "local memory"
 grep -q 'conv2d by implicit cannot be run now .*CL_INVALID_WORK_GROUP_SIZE' "$WORK/err" ||

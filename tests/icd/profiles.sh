@@ -73,7 +73,8 @@ parts() {
 right h100 "NVIDIA H100 80GB HBM3" apart "local memory"
 grep -q '^registers of a work-item: 128 in tiles$' "$WORK/report" || fail "h100: registers are not limited"
 # 1x1 large enough for tiles of 128: all that its plan has is compared.
-must bench conv2d:n32c64h56w56_oc256k1nb --train --repeat 1 --planned --backend opencl
+must train "conv 64 k1; relu; conv 256 k1; globalpool; linear 10" --backend opencl --limit 32 --test-limit 32 --batch 32 \
+    --epochs 1
 ! grep 'no case reaches' "$WORK/err" || fail "h100: a 1x1 convolution is not compared at first use"
 grep -q 'conv2d_pointwise_128' "$WORK/err" || fail "h100: a 1x1 convolution takes no tiles of 128"
 many

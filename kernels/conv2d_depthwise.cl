@@ -20,10 +20,12 @@
  *       x[pixel + tap 2]        x |   sum[2]    |
  *
  * Rows of TILE_ROWS pixels or more are read where they lie (direct): rows of taps outside are left out, and the first
- * and last two pixels of a tile leave out the taps that lie outside for them.
+ * and last two pixels of a tile leave out the taps that lie outside for them. There, three taps of a row take each
+ * input from one register, and the sums of 3 x 3 weights stay in registers over a whole chunk.
  *
- * Tunables: TILE_ROWS pixels of a tile at most (default 14; 6 for 16 registers of 8 floats), MOST_PHASES of a
- * stride (default 16; larger ones are refused); rows of a task and planes of a task are arguments.
+ * Tunables: TILE_ROWS pixels of a tile at most (default 14; 6 for 16 registers of 8 floats), with it NINE_ROWS pixels
+ * of dy of a tile of 3 x 3 weights (7, 4), MOST_PHASES of a stride (default 16; larger ones are refused); rows of a task
+ * and planes of a task are arguments.
  */
 #include "channels_window.clh"
 #include "loops.clh"
@@ -35,9 +37,11 @@
 #if TILE_ROWS == 14
 #define ROWS_2 8
 #define ROWS_3 4
+#define NINE_ROWS 7
 #else
 #define ROWS_2 4
 #define ROWS_3 2
+#define NINE_ROWS 4
 #endif
 #define MOST_PHASES 16
 
@@ -153,9 +157,35 @@ void depthwise_run(const depthwise_job *job, int pixels, __local const float *re
         STORE(R)                                                                                                       \
     }
 
+/* The same for rows (lines) of three neighbouring taps, each input loaded once for all of them: in_row floats from one
+   to the next, whose weights are w_row apart, and w_step from a tap to the next. */
+#define THREE(R, S)                                                                                                    \
+    void depthwise_three_##R##_##S(const depthwise_job *job, int lines, __global const float *restrict x, int in_row,  \
+                                   int column, int width, __global const float *restrict weight, int w_row,            \
+                                   int w_step, int skip, __global float *restrict out)                                 \
+    {                                                                                                                  \
+        float16 sum[R];                                                                                                \
+        UNROLL for (int r = 0; r < R; r++) sum[r] = job->bias;                                                         \
+        ROLLED for (int i = 0; i < lines; i++, x += in_row, weight += w_row) {                                         \
+            float16 w[3] = {load16(0, weight), load16(0, weight + w_step), load16(0, weight + 2 * w_step)};            \
+            UNROLL for (int q = 0; q < (R - 1) * S + 3; q++)                                                           \
+            {                                                                                                          \
+                bool is_edge = q < 2 || q > (R - 1) * S;                                                               \
+                if (!is_edge || LIKELY((uint)(column + q) < (uint)width)) {                                            \
+                    float16 v = load16(q, x);                                                                          \
+                    UNROLL for (int t = 0; t < 3; t++) if (q >= t && (q - t) % S == 0 && (q - t) / S < R)              \
+                        sum[(q - t) / S] += w[t] * v;                                                                  \
+                }                                                                                                      \
+            }                                                                                                          \
+        }                                                                                                              \
+        STORE(R)                                                                                                       \
+    }
+
 #define EACH_LINE(X, R, S) X(R, S)
 EACH_LINE(LINE, TILE_ROWS, 1)
 EACH_LINE(LINE, TILE_ROWS, 2)
+EACH_LINE(THREE, TILE_ROWS, 1)
+EACH_LINE(THREE, TILE_ROWS, 2)
 
 #define LINE_CALL(R, S)                                                                                                \
     depthwise_line_##R##_##S(job, taps, a + begin * S * LANES, column + begin * S, width, weight, tap, shift,          \
@@ -179,13 +209,15 @@ void depthwise_lines(const depthwise_job *job, int taps, int stride, int pixels,
 /* The taps of output i, from .x to before .y, that lie inside. */
 int2 depthwise_taps(channels_axis axis, int size, int i)
 {
-    int2 taps = (int2)(axis.count, 0);
-    for (int t = 0; t < axis.count; t++) {
+    int first = axis.count, end = 0;
+    ROLLED for (int t = 0; t < axis.count; t++) {
         int at = i * axis.stride + axis.low + axis.start + t * axis.pitch;
-        if (at >= 0 && at < size)
-            taps = (int2)(min(taps.x, t), t + 1);
+        if (at >= 0 && at < size) {
+            first = min(first, t);
+            end = t + 1;
+        }
     }
-    return taps.x < taps.y ? taps : (int2)(0, 0);
+    return (int2)(min(first, end), end);
 }
 
 /* A phase of the stride backward, or the whole of an output: its taps follow first_tap, out_at is its first pixel. */
@@ -194,6 +226,41 @@ typedef struct depthwise_phase {
     channels_window window;
     int rows, taps, first_tap, out_at;
 } depthwise_phase;
+
+#define THREE_CALL(R, S)                                                                                               \
+    depthwise_three_##R##_##S(job, lines, in + begin * S * LANES, in_row, column + begin * S, width, weight, w_row,    \
+                              w_step, done - begin, to)
+
+/* Three neighbouring taps, of which at most two lie outside at either end? */
+bool depthwise_is_three(channels_axis x, int width)
+{
+    return x.count == 3 && x.span == 3 && x.step == 1 && x.low >= -2 && (x.outputs - 1) * x.stride + x.low <= width - 1;
+}
+
+/* Rows first_row.. of a plane, three taps at a time. */
+void depthwise_plane_three(const depthwise_job *job, const depthwise_phase *phase, int height, int width,
+                           int kernel_width, int first_row, __global const float *restrict plane,
+                           __global const float *restrict weights, __global float *restrict plane_out, int out_row)
+{
+    channels_axis y = phase->y, x = phase->x;
+    int in_row = y.pitch * width * LANES, w_row = y.step * kernel_width * LANES, column = x.low, pixels = x.outputs;
+    int w_step = x.pitch * LANES; /* from the leftmost tap on: backward, weights go the other way */
+    ROLLED for (int i = 0; i < phase->rows; i++) {
+        int2 taps = depthwise_taps(y, height, first_row + i);
+        int lines = taps.y - taps.x, row = (first_row + i) * y.stride + y.low + y.start + taps.x * y.pitch;
+        __global const float *in = plane + ((long)row * width + column) * LANES;
+        __global const float *weight =
+            weights + ((y.first + taps.x * y.step) * kernel_width + x.first + (x.pitch < 0 ? 2 : 0)) * LANES;
+        ROLLED for (int done = 0; done < pixels; done += TILE_ROWS) {
+            int begin = min(done, pixels - TILE_ROWS);
+            __global float *to = plane_out + (long)i * out_row + begin * job->out_pixel;
+            if (x.stride == 1)
+                EACH_LINE(THREE_CALL, TILE_ROWS, 1);
+            else
+                EACH_LINE(THREE_CALL, TILE_ROWS, 2);
+        }
+    }
+}
 
 /* Rows first_row.. of a plane, read as it lies; tap and shift: all of the phase, relative to (low, low). */
 void depthwise_plane(const depthwise_job *job, const depthwise_phase *phase, int height, int width, int first_row,
@@ -283,7 +350,10 @@ conv2d_depthwise(__global const float *restrict in, ulong in_at, __global const 
             const int2 *own_tap = tap + own->first_tap;
             int out_row = phase_rows * out_width * LANES;
             job.taps = own->taps;
-            if (own->rows > 0 && direct)
+            if (own->rows > 0 && direct && depthwise_is_three(own->x, in_width))
+                depthwise_plane_three(&job, own, in_height, in_width, kernel_width, first_row, from, w,
+                                      to + own->out_at, out_row);
+            else if (own->rows > 0 && direct)
                 depthwise_plane(&job, own, in_height, in_width, first_row, from, w, own_tap, shift + own->first_tap,
                                 to + own->out_at, out_row);
             else if (own->rows > 0)
@@ -386,12 +456,59 @@ SUMS(3, 1, __local)
 ROW_SUMS(1)
 ROW_SUMS(3)
 
+/* R pixels of dy from column p on, stride S: sum[u][v] += dy x for the rows of taps that are there. */
+#define NINE_TILE(R, S)                                                                                                \
+    {                                                                                                                  \
+        float16 g[R];                                                                                                  \
+        int column = low_x + p * S;                                                                                    \
+        UNROLL for (int r = 0; r < R; r++) g[r] = load16(p + r, dy);                                                   \
+        UNROLL for (int u = 0; u < 3; u++) if ((uint)(row + u) < (uint)height)                                         \
+        {                                                                                                              \
+            __global const float *line = plane + ((long)(row + u) * width + column) * LANES;                           \
+            UNROLL for (int q = 0; q < (R - 1) * S + 3; q++)                                                           \
+            {                                                                                                          \
+                bool is_edge = q < 2 || q > (R - 1) * S;                                                               \
+                if (!is_edge || LIKELY((uint)(column + q) < (uint)width)) {                                            \
+                    float16 v = load16(q, line);                                                                       \
+                    UNROLL for (int t = 0; t < 3; t++) if (q >= t && (q - t) % S == 0 && (q - t) / S < R)              \
+                        sum[u][t] += g[(q - t) / S] * v;                                                               \
+                }                                                                                                      \
+            }                                                                                                          \
+        }                                                                                                              \
+    }
+
+/* Three rows of three neighbouring taps, over a chunk of rows of x as it lies: sums [9][16] (load: +)= . */
+#define NINE(R, S)                                                                                                     \
+    APART void depthwise_nine_##S(int stride_y, int low_y, int low_x, int height, int width, int out_width,            \
+                                  int first_row, int rows, __global const float *restrict plane,                       \
+                                  __global const float *restrict dy, __global float *restrict sums, int load)          \
+    {                                                                                                                  \
+        float16 sum[3][3];                                                                                             \
+        UNROLL for (int t = 0; t < 9; t++) sum[t / 3][t % 3] = load ? load16(t, sums) : (float16)0.0f;                 \
+        ROLLED for (int i = 0; i < rows; i++, dy += out_width * LANES) {                                               \
+            int row = (first_row + i) * stride_y + low_y, p = 0;                                                       \
+            ROLLED for (; p + R <= out_width; p += R) NINE_TILE(R, S)                                                  \
+            ROLLED for (; p < out_width; p++) NINE_TILE(1, S)                                                          \
+        }                                                                                                              \
+        UNROLL for (int t = 0; t < 9; t++) store16(sum[t / 3][t % 3], t, sums);                                        \
+    }
+
+NINE(NINE_ROWS, 1)
+NINE(NINE_ROWS, 2)
+
 /* A chunk of rows, x as it lies: sums [taps][16] (load: +)= . */
 void depthwise_weight_plane(channels_axis y, channels_axis x, int height, int width, int out_width, int first_row,
                             int rows, __global const float *restrict plane, __global const float *restrict dy,
                             __global float *restrict sums, int load)
 {
     int dy_step = out_width * LANES, x_step = y.stride * width * LANES;
+    if (y.count == 3 && y.span == 3 && depthwise_is_three(x, width)) {
+        if (x.stride == 1)
+            depthwise_nine_1(y.stride, y.low, x.low, height, width, out_width, first_row, rows, plane, dy, sums, load);
+        else
+            depthwise_nine_2(y.stride, y.low, x.low, height, width, out_width, first_row, rows, plane, dy, sums, load);
+        return;
+    }
     ROLLED for (int m = 0; m < y.count; m++) {
         int row = first_row * y.stride + y.low + m * y.pitch, before = row < 0 ? (y.stride - 1 - row) / y.stride : 0;
         int runs = (height > row ? min(rows, (height - row + y.stride - 1) / y.stride) : 0) - before;

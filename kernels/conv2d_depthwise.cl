@@ -291,74 +291,79 @@ void depthwise_copied(const depthwise_job *job, const depthwise_phase *phase, in
                       out + (long)i * out_row);
 }
 
+/* The constants of a plan, one argument: drivers may take a while for each (PoCL, a tenth of a microsecond). */
+typedef struct depthwise_sizes {
+    int backward, in_height, in_width, out_height, out_width, channels, planes;
+    int kernel_height, kernel_width, stride_y, stride_x, dilation_y, dilation_x, top, left;
+    int rows_per_task, planes_per_task, spread, direct, has_bias;
+    float low, high;
+} depthwise_sizes;
+
 /* x: rows of every phase, y: some planes (planes_per_task; of item and block). in_.. and out_.. are of what this
    direction reads and writes. */
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 conv2d_depthwise(__global const float *restrict in, ulong in_at, __global const float *restrict weight, ulong weight_at,
                  __global const float *restrict bias, ulong bias_at, __global float *restrict out, ulong out_at,
-                 int backward, int in_height, int in_width, int out_height, int out_width, int channels, int planes,
-                 int kernel_height, int kernel_width, int stride_y, int stride_x, int dilation_y, int dilation_x,
-                 int top, int left, int rows_per_task, int planes_per_task, int spread, int direct,
-                 __local float *copies, int has_bias, float low, float high, int accumulate)
+                 depthwise_sizes s, __local float *copies, int accumulate)
 {
-    int phase_rows = backward ? stride_y : 1, phase_columns = backward ? stride_x : 1;
+    int phase_rows = s.backward ? s.stride_y : 1, phase_columns = s.backward ? s.stride_x : 1;
     int phases = phase_rows * phase_columns, taps = 0, shift[MOST_TAPS];
-    int blocks = (channels + LANES - 1) / LANES, first_row = (int)get_global_id(0) * rows_per_task;
+    int blocks = (s.channels + LANES - 1) / LANES, first_row = (int)get_global_id(0) * s.rows_per_task;
     int2 tap[MOST_TAPS];
     depthwise_phase phase[MOST_PHASES];
     ROLLED for (int q = 0; q < phases; q++) {
         int i0 = q / phase_columns, j0 = q - i0 * phase_columns;
-        channels_axis y = channels_forward_axis(out_height, kernel_height, stride_y, dilation_y, top);
-        channels_axis x = channels_forward_axis(out_width, kernel_width, stride_x, dilation_x, left);
-        if (backward) {
-            y = channels_backward_axis(out_height, kernel_height, stride_y, dilation_y, top, i0);
-            x = channels_backward_axis(out_width, kernel_width, stride_x, dilation_x, left, j0);
+        channels_axis y = channels_forward_axis(s.out_height, s.kernel_height, s.stride_y, s.dilation_y, s.top);
+        channels_axis x = channels_forward_axis(s.out_width, s.kernel_width, s.stride_x, s.dilation_x, s.left);
+        if (s.backward) {
+            y = channels_backward_axis(s.out_height, s.kernel_height, s.stride_y, s.dilation_y, s.top, i0);
+            x = channels_backward_axis(s.out_width, s.kernel_width, s.stride_x, s.dilation_x, s.left, j0);
         }
-        int rows = min(rows_per_task, y.outputs - first_row);
-        channels_window window = channels_window_of(y, x, max(rows, 0), spread);
+        int rows = min(s.rows_per_task, y.outputs - first_row);
+        channels_window window = channels_window_of(y, x, max(rows, 0), s.spread);
         phase[q].y = y;
         phase[q].x = x;
         phase[q].window = window;
         phase[q].rows = x.outputs > 0 ? rows : 0;
         phase[q].taps = y.count * x.count;
         phase[q].first_tap = taps;
-        phase[q].out_at = ((first_row * phase_rows + i0) * out_width + j0) * LANES;
+        phase[q].out_at = ((first_row * phase_rows + i0) * s.out_width + j0) * LANES;
         ROLLED for (int m = 0; m < y.count; m++)
             ROLLED for (int n = 0; n < x.count; n++) {
                 shift[taps] = x.start + n * x.pitch;
-                tap[taps] = (int2)(direct ? ((y.start + m * y.pitch) * in_width + shift[taps]) * LANES
+                tap[taps] = (int2)(s.direct ? ((y.start + m * y.pitch) * s.in_width + shift[taps]) * LANES
                                           : channels_window_place(window, y, x, m, n),
-                                   ((y.first + m * y.step) * kernel_width + x.first + n * x.step) * LANES);
+                                   ((y.first + m * y.step) * s.kernel_width + x.first + n * x.step) * LANES);
                 taps++;
             }
     }
-    depthwise_job job = {0, phase_columns * LANES, accumulate, low, high, 0.0f};
-    int first = (int)get_global_id(1) * planes_per_task, last = min(first + planes_per_task, planes);
+    depthwise_job job = {0, phase_columns * LANES, accumulate, s.low, s.high, 0.0f};
+    int first = (int)get_global_id(1) * s.planes_per_task, last = min(first + s.planes_per_task, s.planes);
     ROLLED for (int plane = first; plane < last; plane++) {
         int block = plane % blocks;
-        __global const float *from = in + in_at + (ulong)plane * in_height * in_width * LANES;
-        __global const float *w = weight + weight_at + (ulong)block * kernel_height * kernel_width * LANES;
-        __global float *to = out + out_at + (ulong)plane * out_height * out_width * LANES;
-        if (has_bias) {
+        __global const float *from = in + in_at + (ulong)plane * s.in_height * s.in_width * LANES;
+        __global const float *w = weight + weight_at + (ulong)block * s.kernel_height * s.kernel_width * LANES;
+        __global float *to = out + out_at + (ulong)plane * s.out_height * s.out_width * LANES;
+        if (s.has_bias) {
             float lane[LANES];
             ROLLED for (int l = 0; l < LANES; l++)
-                lane[l] = block * LANES + l < channels ? bias[bias_at + block * LANES + l] : 0.0f;
+                lane[l] = block * LANES + l < s.channels ? bias[bias_at + block * LANES + l] : 0.0f;
             job.bias = load16(0, lane);
         }
         ROLLED for (int q = 0; q < phases; q++) {
             const depthwise_phase *own = phase + q;
             const int2 *own_tap = tap + own->first_tap;
-            int out_row = phase_rows * out_width * LANES;
+            int out_row = phase_rows * s.out_width * LANES;
             job.taps = own->taps;
-            if (own->rows > 0 && direct && depthwise_is_three(own->x, in_width))
-                depthwise_plane_three(&job, own, in_height, in_width, kernel_width, first_row, from, w,
+            if (own->rows > 0 && s.direct && depthwise_is_three(own->x, s.in_width))
+                depthwise_plane_three(&job, own, s.in_height, s.in_width, s.kernel_width, first_row, from, w,
                                       to + own->out_at, out_row);
-            else if (own->rows > 0 && direct)
-                depthwise_plane(&job, own, in_height, in_width, first_row, from, w, own_tap, shift + own->first_tap,
+            else if (own->rows > 0 && s.direct)
+                depthwise_plane(&job, own, s.in_height, s.in_width, first_row, from, w, own_tap, shift + own->first_tap,
                                 to + own->out_at, out_row);
             else if (own->rows > 0)
-                depthwise_copied(&job, own, in_height, in_width, first_row, from, w, own_tap, to + own->out_at, out_row,
-                                 copies);
+                depthwise_copied(&job, own, s.in_height, s.in_width, first_row, from, w, own_tap, to + own->out_at,
+                                 out_row, copies);
         }
     }
 }
@@ -554,6 +559,12 @@ void depthwise_store_sum(__global const float *restrict partial, int parts, ulon
         gradient[l * step] = accumulate ? gradient[l * step] + lane[l] : lane[l];
 }
 
+typedef struct depthwise_weight_sizes {
+    int channels, height, width, out_height, out_width;
+    int kernel_height, kernel_width, stride_y, stride_x, dilation_y, dilation_x, top, left;
+    int chunks, chunks_per_part, row_chunks, rows_per_chunk, spread, direct, with_bias;
+} depthwise_weight_sizes;
+
 /* Part p of the sums, [CB][taps and the bias][16], at partial + p * all of them; the only part is stored as the
    gradients, too. x: part (chunks_per_part chunks of some rows of an image), y: block. bias_way: 0 not at all, 1 =, 2
    += . */
@@ -561,35 +572,34 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 conv2d_depthwise_weight(__global const float *restrict x_all, ulong x_at, __global const float *restrict dy,
                         ulong dy_at, __global float *restrict partial, ulong partial_at,
                         __global float *restrict dweight, ulong dweight_at, __global float *restrict dbias,
-                        ulong dbias_at, int channels, int height, int width, int out_height, int out_width, int kernel_height, int kernel_width, int stride_y, int stride_x,
-                        int dilation_y, int dilation_x, int top, int left, int chunks, int chunks_per_part,
-                        int row_chunks, int rows_per_chunk, int spread, int direct, int with_bias,
-                        __local float *copies, int accumulate, int bias_way)
+                        ulong dbias_at, depthwise_weight_sizes s, __local float *copies, int accumulate, int bias_way)
 {
     int part = (int)get_global_id(0), block = (int)get_global_id(1), blocks = (int)get_global_size(1);
-    int taps = kernel_height * kernel_width, first = part * chunks_per_part;
-    channels_axis y = channels_forward_axis(out_height, kernel_height, stride_y, dilation_y, top);
-    channels_axis x = channels_forward_axis(out_width, kernel_width, stride_x, dilation_x, left);
+    int taps = s.kernel_height * s.kernel_width, first = part * s.chunks_per_part;
+    channels_axis y = channels_forward_axis(s.out_height, s.kernel_height, s.stride_y, s.dilation_y, s.top);
+    channels_axis x = channels_forward_axis(s.out_width, s.kernel_width, s.stride_x, s.dilation_x, s.left);
     int tap[MOST_TAPS];
     partial += partial_at + ((ulong)part * blocks + block) * (taps + 1) * LANES;
-    for (int chunk = first; chunk < min(first + chunks_per_part, chunks); chunk++) {
-        int item = chunk / row_chunks, first_row = (chunk - item * row_chunks) * rows_per_chunk;
-        int rows = min(rows_per_chunk, out_height - first_row), load = chunk > first;
-        channels_window window = channels_window_of(y, x, rows, spread);
-        bool joined = window.columns == out_width;
-        int runs = joined ? 1 : rows, run = joined ? rows * out_width : out_width, step = window.columns * LANES;
+    for (int chunk = first; chunk < min(first + s.chunks_per_part, s.chunks); chunk++) {
+        int item = chunk / s.row_chunks, first_row = (chunk - item * s.row_chunks) * s.rows_per_chunk;
+        int rows = min(s.rows_per_chunk, s.out_height - first_row), load = chunk > first;
+        channels_window window = channels_window_of(y, x, rows, s.spread);
+        bool joined = window.columns == s.out_width;
+        int runs = joined ? 1 : rows, run = joined ? rows * s.out_width : s.out_width;
+        int step = window.columns * LANES;
         ulong plane = (ulong)item * blocks + block;
-        __global const float *gradient = dy + dy_at + (plane * out_height + first_row) * out_width * LANES;
-        if (with_bias)
-            depthwise_bias_sum(gradient, rows * out_width, partial + taps * LANES, load);
-        if (direct) {
-            depthwise_weight_plane(y, x, height, width, out_width, first_row, rows,
-                                   x_all + x_at + plane * height * width * LANES, gradient, partial, load);
+        __global const float *gradient = dy + dy_at + (plane * s.out_height + first_row) * s.out_width * LANES;
+        if (s.with_bias)
+            depthwise_bias_sum(gradient, rows * s.out_width, partial + taps * LANES, load);
+        if (s.direct) {
+            depthwise_weight_plane(y, x, s.height, s.width, s.out_width, first_row, rows,
+                                   x_all + x_at + plane * s.height * s.width * LANES, gradient, partial, load);
             continue;
         }
         for (int t = 0; t < taps; t++)
-            tap[t] = channels_window_place(window, y, x, t / kernel_width, t % kernel_width);
-        channels_copy(x_all + x_at + plane * height * width * LANES, height, width, window, y, x, first_row, copies);
+            tap[t] = channels_window_place(window, y, x, t / s.kernel_width, t % s.kernel_width);
+        channels_copy(x_all + x_at + plane * s.height * s.width * LANES, s.height, s.width, window, y, x, first_row,
+                      copies);
         int t = 0;
         for (; t + 3 <= taps; t += 3)
             depthwise_sums_31__local(gradient, copies, tap + t, runs, run, run * LANES, step, partial + t * LANES,
@@ -598,9 +608,9 @@ conv2d_depthwise_weight(__global const float *restrict x_all, ulong x_at, __glob
             depthwise_sums_11__local(gradient, copies, tap + t, runs, run, run * LANES, step, partial + t * LANES,
                                      load);
     }
-    if (chunks_per_part < chunks)
+    if (s.chunks_per_part < s.chunks)
         return;
-    int count = channels - block * LANES;
+    int count = s.channels - block * LANES;
     ROLLED for (int t = 0; t < taps; t++)
         depthwise_store_sum(partial + t * LANES, 1, 0, count, taps, accumulate,
                             dweight + dweight_at + (ulong)block * LANES * taps + t);

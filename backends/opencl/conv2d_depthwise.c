@@ -202,16 +202,18 @@ static void product_kernel(depthwise_plan *plan)
     planes_per_task = planes_per_task < 1 ? 1 : planes_per_task;
     const int64_t constants[] = {rows_per_task, planes_per_task, linnet_cl_channels_spread(device, s), direct};
     plan->product = linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_CONV2D_DEPTHWISE, "conv2d_depthwise", 4);
+    linnet_cl_struct(plan->product);
     linnet_cl_int(plan->product, !forward);
     linnet_cl_conv2d_sizes(plan->product, s, !forward);
     linnet_cl_int(plan->product, s->channels);
     linnet_cl_int(plan->product, planes);
     linnet_cl_conv2d_window(plan->product, s);
     linnet_cl_ints(plan->product, constants);
-    linnet_cl_local(plan->product, copy_bytes(device, s, direct ? 1 : rows_per_task));
     linnet_cl_int(plan->product, forward && s->has_bias);
     linnet_cl_float(plan->product, forward ? s->low : -INFINITY);
     linnet_cl_float(plan->product, forward ? s->high : INFINITY);
+    linnet_cl_struct_end(plan->product);
+    linnet_cl_local(plan->product, copy_bytes(device, s, direct ? 1 : rows_per_task));
     linnet_cl_range(plan->product, row_tasks, ceil_div(planes, planes_per_task), 1, 1);
 }
 
@@ -229,10 +231,12 @@ static void weight_kernels(depthwise_plan *plan)
                                  is_direct(plan->base.device, &forward),
                                  s->want_bias};
     plan->sums = linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_CONV2D_DEPTHWISE, "conv2d_depthwise_weight", 5);
+    linnet_cl_struct(plan->sums);
     linnet_cl_int(plan->sums, s->channels);
     linnet_cl_conv2d_sizes(plan->sums, s, false);
     linnet_cl_conv2d_window(plan->sums, s);
     linnet_cl_ints(plan->sums, constants);
+    linnet_cl_struct_end(plan->sums);
     linnet_cl_local(plan->sums, copy_bytes(plan->base.device, &forward, split.rows_per_chunk));
     linnet_cl_range(plan->sums, split.parts, blocks, 1, 1);
     if (split.parts == 1)

@@ -105,13 +105,35 @@ static void set_constant(linnet_cl_kernel *kernel, size_t bytes, const void *val
         *kernel->status = check_kernel(kernel, "clSetKernelArg", clSetKernelArg(kernel->kernel, index, bytes, value));
 }
 
+static void set_number(linnet_cl_kernel *kernel, const void *value)
+{
+    if (!kernel->is_struct)
+        set_constant(kernel, sizeof(cl_uint), value);
+    else if (kernel->member_count < LINNET_CL_MOST_MEMBERS)
+        memcpy(&kernel->members[kernel->member_count++], value, sizeof(cl_uint));
+    else if (!*kernel->status)
+        *kernel->status = linnet_cl_fail(LINNET_INTERNAL, "kernel %s: a struct of more than %d members", kernel->name,
+                                         LINNET_CL_MOST_MEMBERS);
+}
+
+void linnet_cl_struct(linnet_cl_kernel *kernel)
+{
+    kernel->is_struct = true;
+}
+
+void linnet_cl_struct_end(linnet_cl_kernel *kernel)
+{
+    kernel->is_struct = false;
+    set_constant(kernel, kernel->member_count * sizeof(cl_uint), kernel->members);
+}
+
 void linnet_cl_int(linnet_cl_kernel *kernel, int64_t value)
 {
     cl_int narrow = (cl_int)value;
     if (narrow != value && !*kernel->status)
         *kernel->status =
             linnet_cl_fail(LINNET_LIMIT, "kernel %s: %lld is over 31 bits", kernel->name, (long long)value);
-    set_constant(kernel, sizeof(narrow), &narrow);
+    set_number(kernel, &narrow);
 }
 
 void linnet_cl_int_list(linnet_cl_kernel *kernel, const int64_t *values, size_t count)
@@ -123,7 +145,7 @@ void linnet_cl_int_list(linnet_cl_kernel *kernel, const int64_t *values, size_t 
 void linnet_cl_float(linnet_cl_kernel *kernel, float value)
 {
     cl_float narrow = value;
-    set_constant(kernel, sizeof(narrow), &narrow);
+    set_number(kernel, &narrow);
 }
 
 void linnet_cl_local(linnet_cl_kernel *kernel, uint64_t bytes)

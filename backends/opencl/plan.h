@@ -11,7 +11,8 @@
 
 #include "opencl.h"
 
-#define LINNET_CL_MAX_KERNELS 12
+#define LINNET_CL_MAX_KERNELS  12
+#define LINNET_CL_MOST_MEMBERS 32
 /* Kernels index with int, also the work-items that a last group has too many. */
 #define LINNET_CL_MOST_ELEMENTS (INT32_MAX - 65536)
 
@@ -21,6 +22,9 @@ typedef struct linnet_cl_kernel {
     const char *name;
     cl_uint view_count;
     cl_uint constant_count;
+    bool is_struct; /* constants become members, so many by now */
+    cl_uint member_count;
+    cl_uint members[LINNET_CL_MOST_MEMBERS];
     cl_uint dimensions;
     size_t global[3], local[3];
     cl_int error; /* of a run's scalars, reported by the launch */
@@ -57,6 +61,10 @@ void linnet_cl_int_list(linnet_cl_kernel *kernel, const int64_t *values, size_t 
 /* linnet_cl_ints(kernel, array): all of an array of int64_t. */
 #define linnet_cl_ints(kernel, array) linnet_cl_int_list(kernel, array, sizeof(array) / sizeof((array)[0]))
 void linnet_cl_float(linnet_cl_kernel *kernel, float value);
+/* The constants between these two are the members of one, a struct: a driver may take as long for an argument as for
+   its part of a small launch. Once for a kernel. */
+void linnet_cl_struct(linnet_cl_kernel *kernel);
+void linnet_cl_struct_end(linnet_cl_kernel *kernel);
 /* Local memory of a group, as a constant. */
 void linnet_cl_local(linnet_cl_kernel *kernel, uint64_t bytes);
 /* Work-items in x, y, z. x is rounded up to whole groups of about group_x (0: the device's usual) items, so the kernel

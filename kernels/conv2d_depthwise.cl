@@ -562,60 +562,64 @@ void depthwise_store_sum(__global const float *restrict partial, int parts, ulon
 typedef struct depthwise_weight_sizes {
     int channels, height, width, out_height, out_width;
     int kernel_height, kernel_width, stride_y, stride_x, dilation_y, dilation_x, top, left;
-    int chunks, chunks_per_part, row_chunks, rows_per_chunk, spread, direct, with_bias;
+    int chunks, chunks_per_part, row_chunks, rows_per_chunk, blocks_per_task, spread, direct, with_bias;
 } depthwise_weight_sizes;
 
 /* Part p of the sums, [CB][taps and the bias][16], at partial + p * all of them; the only part is stored as the
-   gradients, too. x: part (chunks_per_part chunks of some rows of an image), y: block. bias_way: 0 not at all, 1 =, 2
-   += . */
+   gradients, too. x: part (chunks_per_part chunks of some rows of an image), y: some blocks. bias_way: 0 not at all,
+   1 =, 2 += . */
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 conv2d_depthwise_weight(__global const float *restrict x_all, ulong x_at, __global const float *restrict dy,
                         ulong dy_at, __global float *restrict partial, ulong partial_at,
                         __global float *restrict dweight, ulong dweight_at, __global float *restrict dbias,
                         ulong dbias_at, depthwise_weight_sizes s, __local float *copies, int accumulate, int bias_way)
 {
-    int part = (int)get_global_id(0), block = (int)get_global_id(1), blocks = (int)get_global_size(1);
+    int part = (int)get_global_id(0), blocks = (s.channels + LANES - 1) / LANES;
+    int first_block = (int)get_global_id(1) * s.blocks_per_task;
+    int last_block = min(first_block + s.blocks_per_task, blocks);
     int taps = s.kernel_height * s.kernel_width, first = part * s.chunks_per_part;
     channels_axis y = channels_forward_axis(s.out_height, s.kernel_height, s.stride_y, s.dilation_y, s.top);
     channels_axis x = channels_forward_axis(s.out_width, s.kernel_width, s.stride_x, s.dilation_x, s.left);
     int tap[MOST_TAPS];
-    partial += partial_at + ((ulong)part * blocks + block) * (taps + 1) * LANES;
-    for (int chunk = first; chunk < min(first + s.chunks_per_part, s.chunks); chunk++) {
-        int item = chunk / s.row_chunks, first_row = (chunk - item * s.row_chunks) * s.rows_per_chunk;
-        int rows = min(s.rows_per_chunk, s.out_height - first_row), load = chunk > first;
-        channels_window window = channels_window_of(y, x, rows, s.spread);
-        bool joined = window.columns == s.out_width;
-        int runs = joined ? 1 : rows, run = joined ? rows * s.out_width : s.out_width;
-        int step = window.columns * LANES;
-        ulong plane = (ulong)item * blocks + block;
-        __global const float *gradient = dy + dy_at + (plane * s.out_height + first_row) * s.out_width * LANES;
-        if (s.with_bias)
-            depthwise_bias_sum(gradient, rows * s.out_width, partial + taps * LANES, load);
-        if (s.direct) {
-            depthwise_weight_plane(y, x, s.height, s.width, s.out_width, first_row, rows,
-                                   x_all + x_at + plane * s.height * s.width * LANES, gradient, partial, load);
-            continue;
+    ROLLED for (int block = first_block; block < last_block; block++) {
+        __global float *sums = partial + partial_at + ((ulong)part * blocks + block) * (taps + 1) * LANES;
+        for (int chunk = first; chunk < min(first + s.chunks_per_part, s.chunks); chunk++) {
+            int item = chunk / s.row_chunks, first_row = (chunk - item * s.row_chunks) * s.rows_per_chunk;
+            int rows = min(s.rows_per_chunk, s.out_height - first_row), load = chunk > first;
+            channels_window window = channels_window_of(y, x, rows, s.spread);
+            bool joined = window.columns == s.out_width;
+            int runs = joined ? 1 : rows, run = joined ? rows * s.out_width : s.out_width;
+            int step = window.columns * LANES;
+            ulong plane = (ulong)item * blocks + block;
+            __global const float *gradient = dy + dy_at + (plane * s.out_height + first_row) * s.out_width * LANES;
+            if (s.with_bias)
+                depthwise_bias_sum(gradient, rows * s.out_width, sums + taps * LANES, load);
+            if (s.direct) {
+                depthwise_weight_plane(y, x, s.height, s.width, s.out_width, first_row, rows,
+                                       x_all + x_at + plane * s.height * s.width * LANES, gradient, sums, load);
+                continue;
+            }
+            for (int t = 0; t < taps; t++)
+                tap[t] = channels_window_place(window, y, x, t / s.kernel_width, t % s.kernel_width);
+            channels_copy(x_all + x_at + plane * s.height * s.width * LANES, s.height, s.width, window, y, x, first_row,
+                          copies);
+            int t = 0;
+            for (; t + 3 <= taps; t += 3)
+                depthwise_sums_31__local(gradient, copies, tap + t, runs, run, run * LANES, step, sums + t * LANES,
+                                         load);
+            for (; t < taps; t++)
+                depthwise_sums_11__local(gradient, copies, tap + t, runs, run, run * LANES, step, sums + t * LANES,
+                                         load);
         }
-        for (int t = 0; t < taps; t++)
-            tap[t] = channels_window_place(window, y, x, t / s.kernel_width, t % s.kernel_width);
-        channels_copy(x_all + x_at + plane * s.height * s.width * LANES, s.height, s.width, window, y, x, first_row,
-                      copies);
-        int t = 0;
-        for (; t + 3 <= taps; t += 3)
-            depthwise_sums_31__local(gradient, copies, tap + t, runs, run, run * LANES, step, partial + t * LANES,
-                                     load);
-        for (; t < taps; t++)
-            depthwise_sums_11__local(gradient, copies, tap + t, runs, run, run * LANES, step, partial + t * LANES,
-                                     load);
+        if (s.chunks_per_part < s.chunks)
+            continue;
+        int count = s.channels - block * LANES;
+        ROLLED for (int t = 0; t < taps; t++)
+            depthwise_store_sum(sums + t * LANES, 1, 0, count, taps, accumulate,
+                                dweight + dweight_at + (ulong)block * LANES * taps + t);
+        if (bias_way)
+            depthwise_store_sum(sums + taps * LANES, 1, 0, count, 1, bias_way == 2, dbias + dbias_at + block * LANES);
     }
-    if (s.chunks_per_part < s.chunks)
-        return;
-    int count = s.channels - block * LANES;
-    ROLLED for (int t = 0; t < taps; t++)
-        depthwise_store_sum(partial + t * LANES, 1, 0, count, taps, accumulate,
-                            dweight + dweight_at + (ulong)block * LANES * taps + t);
-    if (bias_way)
-        depthwise_store_sum(partial + taps * LANES, 1, 0, count, 1, bias_way == 2, dbias + dbias_at + block * LANES);
 }
 
 /* dweight [C][taps] (+)= the sum of the parts, in their order, and dbias [C]; bias_way: 0 not at all, 1 =, 2 +=. x:

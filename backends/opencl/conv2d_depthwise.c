@@ -11,6 +11,7 @@
 
 enum {
     TASKS_A_UNIT = 8,
+    ALONE = 1 << 20,       /* multiply-adds, and less, that one thread has done before it could wake others */
     COPY_FLOATS = 1 << 14, /* of a task: a part of a second-level cache */
     LONG_ROW = 14,         /* columns; shorter rows are copied first */
     MOST_OUTSIDE = 2,      /* pixels of a long row, at either end, of which a tap lies outside */
@@ -27,12 +28,18 @@ typedef struct depthwise_plan {
 
 /* How the sums of the weight's gradient are split: into chunks of output rows. */
 typedef struct weight_split {
-    int64_t rows_per_chunk, row_chunks, chunks, chunks_per_part, parts;
+    int64_t rows_per_chunk, row_chunks, chunks, chunks_per_part, parts, blocks_per_task;
 } weight_split;
 
 static int64_t ceil_div(int64_t a, int64_t b)
 {
     return (a + b - 1) / b;
+}
+
+static int64_t tasks_wanted(const linnet_backend_device *device, const linnet_cl_conv2d *s)
+{
+    int64_t work = s->images * s->channels * s->out_height * s->out_width * s->kernel_height * s->kernel_width;
+    return work <= ALONE ? 1 : TASKS_A_UNIT * (int64_t)device->info.compute_units;
 }
 
 /* As many of `rows` as have copies that fit a task; one at least. */
@@ -75,7 +82,7 @@ static bool is_direct(const linnet_backend_device *device, const linnet_cl_conv2
 static weight_split split_of(const linnet_backend_device *device, const linnet_cl_conv2d *s)
 {
     linnet_cl_conv2d forward = linnet_cl_conv2d_forward(s);
-    int64_t wanted = ceil_div(TASKS_A_UNIT * (int64_t)device->info.compute_units, linnet_cl_blocks(s->channels));
+    int64_t tasks = tasks_wanted(device, s), blocks = linnet_cl_blocks(s->channels), wanted = ceil_div(tasks, blocks);
     weight_split split = {.rows_per_chunk = rows_that_fit(device, &forward, s->out_height)};
     while (split.rows_per_chunk > 4 && s->images * ceil_div(s->out_height, split.rows_per_chunk) < wanted)
         split.rows_per_chunk = ceil_div(split.rows_per_chunk, 2);
@@ -83,6 +90,7 @@ static weight_split split_of(const linnet_backend_device *device, const linnet_c
     split.chunks = s->images * split.row_chunks;
     split.chunks_per_part = ceil_div(split.chunks, wanted < split.chunks ? wanted : split.chunks);
     split.parts = ceil_div(split.chunks, split.chunks_per_part);
+    split.blocks_per_task = split.parts * blocks / tasks > 1 ? split.parts * blocks / tasks : 1;
     return split;
 }
 
@@ -189,7 +197,7 @@ static void product_kernel(depthwise_plan *plan)
     const linnet_backend_device *device = plan->base.device;
     bool forward = s->forward;
     int64_t rows = forward ? s->out_height : ceil_div(s->height, s->stride_y), blocks = linnet_cl_blocks(s->channels);
-    int64_t planes = s->images * blocks, wanted = TASKS_A_UNIT * (int64_t)device->info.compute_units;
+    int64_t planes = s->images * blocks, wanted = tasks_wanted(device, s);
     int64_t rows_per_task = rows;
     bool direct = is_direct(device, s);
     if (!direct)
@@ -227,6 +235,7 @@ static void weight_kernels(depthwise_plan *plan)
                                  split.chunks_per_part,
                                  split.row_chunks,
                                  split.rows_per_chunk,
+                                 split.blocks_per_task,
                                  linnet_cl_channels_spread(plan->base.device, &forward),
                                  is_direct(plan->base.device, &forward),
                                  s->want_bias};
@@ -238,7 +247,7 @@ static void weight_kernels(depthwise_plan *plan)
     linnet_cl_ints(plan->sums, constants);
     linnet_cl_struct_end(plan->sums);
     linnet_cl_local(plan->sums, copy_bytes(plan->base.device, &forward, split.rows_per_chunk));
-    linnet_cl_range(plan->sums, split.parts, blocks, 1, 1);
+    linnet_cl_range(plan->sums, split.parts, ceil_div(blocks, split.blocks_per_task), 1, 1);
     if (split.parts == 1)
         return;
     plan->store =

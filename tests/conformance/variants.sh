@@ -31,11 +31,12 @@ complain() {
     status=1
 }
 
-# More than the small table has: whole tiles and their edges, joined rows, groups, few and many channels.
+# More than the small table has: whole tiles and their edges, joined rows, groups, few and many channels, several parts.
 cases_of() {
     case $1 in
     conv2d) echo conv2d:n2c32h14w14_oc48k3p1 conv2d:n1c3h23w31_oc64k7s2p3 conv2d:n1c20h31w40_oc33k3s2p1 \
-        conv2d:n3c24h12w12_oc24k3p1g24 conv2d:n2c64h7w7_oc72k1+relu conv2d:n1c64h9w7_oc64k1 conv2d:n1c16h20w20_oc80k3d2p2 ;;
+        conv2d:n3c24h12w12_oc24k3p1g24 conv2d:n1c16h96w96_oc16k3p1g16 conv2d:n2c64h7w7_oc72k1+relu \
+        conv2d:n1c64h9w7_oc64k1 conv2d:n1c72h9w9_oc100k3p1 conv2d:n1c16h20w20_oc80k3d2p2 ;;
     linear) echo linear:n64i400o120 linear:n3i65o130+relu linear:n130i129o257 ;;
     gram) echo gram:n2c20h13w11 ;;
     softmax) echo softmax:n3c257 softmax:n64c10 softmax:n2c21h13w9 ;;

@@ -126,6 +126,7 @@ linnet_cl_kernel *linnet_cl_planes_data_kernel(linnet_backend_plan *plan, const 
 /* conv2d_channels_winograd_weight.c: the gradient of the weight, and the bias' with it. */
 typedef struct linnet_cl_winograd_weight {
     linnet_cl_kernel *tiles, *sums, *store; /* the first two run once a chunk of tiles */
+    linnet_cl_kernel *whole;                /* instead of sums and store, where there is one chunk */
     int64_t chunk, tile_count;
     uint64_t w_at, sums_at; /* bytes into the workspace */
     bool wants_bias;

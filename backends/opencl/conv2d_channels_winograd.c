@@ -280,7 +280,7 @@ static linnet_status winograd_run(linnet_backend_plan *base, linnet_backend_queu
 {
     winograd_plan *plan = (winograd_plan *)base;
     linnet_status status = plan->product ? run_product(plan, queue, args) : LINNET_OK;
-    return status || !plan->weight.sums ? status : linnet_cl_winograd_weight_run(&plan->weight, queue, args);
+    return status || !plan->weight.tiles ? status : linnet_cl_winograd_weight_run(&plan->weight, queue, args);
 }
 
 static linnet_status winograd_plan_new(linnet_backend_device *device, const linnet_cl_conv2d *shape,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The gradients of weight and bias by Winograd's algorithm in nchw16c (conv2d_channels_winograd_weight.clh). The
- * workspace holds V and W of a chunk of tiles, and the sums.
+ * workspace holds V and W of a chunk of tiles, and the sums where there are several chunks.
  */
 #include "conv2d.h"
 #include "nchw16c.h"
@@ -18,12 +18,19 @@ typedef struct weight_split {
     int64_t chunk, chunks, capacity; /* tiles of a chunk, and those that its blocks have room for */
     int64_t v_position, w_position;  /* floats from a position to the next */
     int64_t out_set;
+    bool is_whole;                 /* one chunk: the sums of a pair of blocks stay in local memory */
     int64_t w_at, sums_at, floats; /* of the workspace */
 } weight_split;
 
 static int64_t ceil_div(int64_t a, int64_t b)
 {
     return (a + b - 1) / b;
+}
+
+/* Of local memory, of a task that has all positions of a pair. */
+static int64_t pair_floats(const linnet_backend_device *device, const weight_split *w)
+{
+    return w->positions * (device->tile_columns * PAIR + LINNET_CL_LANES);
 }
 
 static weight_split split_of(const linnet_backend_device *device, const linnet_cl_conv2d *s)
@@ -43,13 +50,18 @@ static weight_split split_of(const linnet_backend_device *device, const linnet_c
     w.capacity = w.chunk | 1;
     w.v_position = (w.in_blocks * w.capacity | 1) * LINNET_CL_LANES;
     w.w_position = (w.out_blocks * w.capacity | 1) * LINNET_CL_LANES;
+    w.is_whole = w.chunks == 1 && pair_floats(device, &w) <= linnet_cl_channels_limit(device) &&
+                 w.out_blocks * ceil_div(w.in_blocks, device->tile_columns) >=
+                     TASKS_A_UNIT * (int64_t)device->info.compute_units;
     w.out_set = w.out_blocks;
     while (w.out_set > 1 &&
            w.positions * ceil_div(w.out_blocks, w.out_set) < TASKS_A_UNIT * (int64_t)device->info.compute_units)
         w.out_set = ceil_div(w.out_set, 2);
     w.w_at = w.positions * w.v_position;
     w.sums_at = w.w_at + w.positions * w.w_position;
-    w.floats = w.sums_at + w.positions * w.out_blocks * w.in_blocks * PAIR + w.out_blocks * LINNET_CL_LANES;
+    w.floats = w.sums_at;
+    if (!w.is_whole)
+        w.floats += w.positions * w.out_blocks * w.in_blocks * PAIR + w.out_blocks * LINNET_CL_LANES;
     return w;
 }
 
@@ -91,6 +103,16 @@ void linnet_cl_winograd_weight_kernels(linnet_backend_plan *plan, const linnet_c
         4);
     linnet_cl_ints(out->tiles, tiles);
     linnet_cl_range(out->tiles, ceil_div(w.chunk, RUN), w.in_blocks + w.out_blocks, 1, 1);
+    if (w.is_whole) {
+        const int64_t whole[] = {s->outputs, s->channels, w.capacity, w.v_position, w.w_position, w.tiles};
+        out->whole = linnet_cl_kernel_new(
+            plan, program,
+            large ? "conv2d_channels_winograd_weight_whole_f4" : "conv2d_channels_winograd_weight_whole_f2", 4);
+        linnet_cl_ints(out->whole, whole);
+        linnet_cl_local(out->whole, (uint64_t)pair_floats(plan->device, &w) * sizeof(float));
+        linnet_cl_range(out->whole, w.out_blocks, ceil_div(w.in_blocks, plan->device->tile_columns), 1, 1);
+        return;
+    }
     const int64_t sums[] = {w.in_blocks, w.out_blocks, w.out_set, w.capacity, w.v_position, w.w_position};
     out->sums = linnet_cl_kernel_new(
         plan, program, large ? "conv2d_channels_winograd_weight_f4" : "conv2d_channels_winograd_weight_f2", 3);
@@ -113,7 +135,7 @@ static linnet_status run_chunk(linnet_cl_winograd_weight *weight, linnet_backend
     linnet_cl_run_int(weight->tiles, 1, count);
     linnet_status status = linnet_cl_launch(weight->tiles, queue, args->inputs[LINNET_CONV2D_X],
                                             args->output_gradients[LINNET_CONV2D_Y], v, w);
-    if (status)
+    if (status || weight->whole)
         return status;
     linnet_cl_run_int(weight->sums, 0, count);
     linnet_cl_run_int(weight->sums, 1, first > 0);
@@ -123,15 +145,18 @@ static linnet_status run_chunk(linnet_cl_winograd_weight *weight, linnet_backend
 linnet_status linnet_cl_winograd_weight_run(linnet_cl_winograd_weight *weight, linnet_backend_queue *queue,
                                             const linnet_layer_args *args)
 {
+    linnet_cl_kernel *last = weight->whole ? weight->whole : weight->store;
     linnet_status status = LINNET_OK;
     for (int64_t first = 0; first < weight->tile_count && !status; first += weight->chunk)
         status = run_chunk(weight, queue, args, first);
     if (status)
         return status;
+    linnet_view dweight = args->parameter_gradients[LINNET_CONV2D_WEIGHT];
     linnet_view dbias = weight->wants_bias ? args->parameter_gradients[LINNET_CONV2D_BIAS] : linnet_cl_no_view;
-    linnet_cl_run_int(weight->store, 0, linnet_cl_bit(args->accumulate_parameters, LINNET_CONV2D_WEIGHT));
-    linnet_cl_run_int(weight->store, 1,
-                      dbias.buffer ? 1 + linnet_cl_bit(args->accumulate_parameters, LINNET_CONV2D_BIAS) : 0);
-    return linnet_cl_launch(weight->store, queue, linnet_cl_view_at(args->workspace, weight->sums_at),
-                            args->parameter_gradients[LINNET_CONV2D_WEIGHT], dbias);
+    linnet_cl_run_int(last, 0, linnet_cl_bit(args->accumulate_parameters, LINNET_CONV2D_WEIGHT));
+    linnet_cl_run_int(last, 1, dbias.buffer ? 1 + linnet_cl_bit(args->accumulate_parameters, LINNET_CONV2D_BIAS) : 0);
+    if (weight->whole)
+        return linnet_cl_launch(last, queue, args->workspace, linnet_cl_view_at(args->workspace, weight->w_at), dweight,
+                                dbias);
+    return linnet_cl_launch(last, queue, linnet_cl_view_at(args->workspace, weight->sums_at), dweight, dbias);
 }

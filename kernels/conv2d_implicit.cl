@@ -21,10 +21,6 @@
 #include "quad.clh"
 #include "unary_op.clh"
 
-#ifndef TILE_MOST
-#define TILE_MOST 128
-#endif
-
 /* A tap, of at most 15 rows and 15 columns, as two bits: its row's in the upper half, its column's in the lower one. */
 uint tap_bits(int u, int v)
 {

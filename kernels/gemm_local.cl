@@ -12,10 +12,6 @@
 #include "quad.clh"
 #include "unary_op.clh"
 
-#ifndef TILE_MOST
-#define TILE_MOST 128
-#endif
-
 #define TILE       64
 #define NAME(name) name##_64
 #include "tile.clh"

@@ -202,11 +202,8 @@ uint32_t linnet_emit_variable(linnet_compiler *c, uint32_t index, uint32_t forma
                                  .place = variable->place,
                                  .home = LINNET_HOME_VARIABLE,
                                  .variable = index};
-    if (format == LINNET_FORMAT_NCHW) {
-        if (variable->is_transient)
-            linnet_fold_keep(session, index);
+    if (format == LINNET_FORMAT_NCHW)
         return add_tensor(c, &tensor);
-    }
     tensor.desc.format = format;
     tensor.home = LINNET_HOME_PACKED;
     if (linnet_emit_tensor_bytes(c, variable->place, &tensor.desc, &tensor.bytes) != LINNET_OK)

@@ -47,7 +47,7 @@ static uint32_t find_norm(const linnet_compiler *c, uint32_t n)
     return LINNET_NO_NODE;
 }
 
-linnet_status linnet_fold_allocate(linnet_session *session, linnet_variable *variable)
+static linnet_status allocate(linnet_session *session, linnet_variable *variable)
 {
     const linnet_device *device = session->places[variable->place].device;
     if (variable->own)
@@ -57,12 +57,19 @@ linnet_status linnet_fold_allocate(linnet_session *session, linnet_variable *var
                                "allocating folded weights");
 }
 
-void linnet_fold_keep(linnet_session *session, uint32_t index)
+linnet_status linnet_fold_keep(linnet_session *session, uint32_t index)
 {
-    for (size_t i = 0; i < session->fold_count; i++)
+    linnet_variable *variable = &session->variables[index];
+    for (size_t i = 0; i < session->fold_count && variable->is_transient; i++)
         if (session->folds[i].weight == index || session->folds[i].bias == index)
             session->folds[i].version = 0; /* to be computed again */
-    session->variables[index].is_transient = false;
+    variable->is_transient = false;
+    return allocate(session, variable);
+}
+
+bool linnet_tensor_is_folded(const linnet_session *session, const linnet_plan_tensor *tensor)
+{
+    return tensor->home == LINNET_HOME_VARIABLE && tensor->variable >= session->variable_count;
 }
 
 /* A new variable that belongs to the fold. */
@@ -144,7 +151,7 @@ static linnet_status write_variable(linnet_session *session, uint32_t index, con
     linnet_variable *variable = &session->variables[index];
     const linnet_place *place = &session->places[variable->place];
     variable->version++;
-    linnet_status status = linnet_fold_allocate(session, variable);
+    linnet_status status = allocate(session, variable);
     if (status != LINNET_OK)
         return status;
     return linnet_device_check(session->context, place->device,

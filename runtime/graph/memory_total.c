@@ -22,6 +22,14 @@ static bool reads_packed(const linnet_plan *plan, size_t packed)
     return false;
 }
 
+static bool reads_folded(const linnet_session *session, const linnet_plan *plan, size_t variable)
+{
+    for (size_t i = 0; i < plan->tensor_count; i++)
+        if (linnet_tensor_is_folded(session, &plan->tensors[i]) && plan->tensors[i].variable == variable)
+            return true;
+    return false;
+}
+
 /* Packed copies and folded weights: those that the plan is to have, with others those there are, too. */
 static uint64_t derived_bytes(const linnet_session *session, const linnet_plan *plan, uint32_t place, bool others)
 {
@@ -32,7 +40,8 @@ static uint64_t derived_bytes(const linnet_session *session, const linnet_plan *
     }
     for (size_t i = session->variable_count; i < session->variable_total; i++) {
         const linnet_variable *folded = &session->variables[i];
-        sum += folded->place == place && (folded->own || !folded->is_transient) ? folded->bytes : 0;
+        sum +=
+            folded->place == place && ((others && folded->own) || reads_folded(session, plan, i)) ? folded->bytes : 0;
     }
     return sum;
 }

@@ -38,12 +38,9 @@ linnet_status linnet_derived_allocate(linnet_session *session, const linnet_plan
     linnet_status status = LINNET_OK;
     for (size_t i = 0; i < plan->packed_count && status == LINNET_OK; i++)
         status = allocate_packed(session, &session->packed[plan->packed[i]]);
-    for (size_t i = 0; i < plan->fold_count; i++) {
-        const linnet_fold *fold = &session->folds[plan->folds[i]];
-        linnet_variable *const folded[] = {&session->variables[fold->weight], &session->variables[fold->bias]};
-        for (int k = 0; k < 2 && status == LINNET_OK; k++)
-            status = folded[k]->is_transient ? LINNET_OK : linnet_fold_allocate(session, folded[k]);
-    }
+    for (size_t i = 0; i < plan->tensor_count && plan->fold_count && status == LINNET_OK; i++)
+        if (linnet_tensor_is_folded(session, &plan->tensors[i]))
+            status = linnet_fold_keep(session, plan->tensors[i].variable);
     return status;
 }
 

@@ -221,10 +221,10 @@ linnet_status linnet_session_rebuild(linnet_session *session);
 /* ---- fold.c ---- */
 /* Brings folded weights and their packed copies up to date. */
 linnet_status linnet_fold_update(linnet_session *session, linnet_fold *fold);
-/* A plan reads this transient variable as it is: from now on it stays. */
-void linnet_fold_keep(linnet_session *session, uint32_t variable);
-/* The buffer of a folded variable, if it has none. */
-linnet_status linnet_fold_allocate(linnet_session *session, linnet_variable *variable);
+/* Does a plan that has this tensor read folded weights as they are? */
+bool linnet_tensor_is_folded(const linnet_session *session, const linnet_plan_tensor *tensor);
+/* A plan that does is run: from now on this folded variable stays, in a buffer of its own. */
+linnet_status linnet_fold_keep(linnet_session *session, uint32_t variable);
 
 /* ---- places.c ---- */
 /* Opens a queue on the device (taking a hold of it) as a new place; UINT32_MAX with the error said. */

@@ -63,7 +63,8 @@ static uint64_t bytes_of(const learner *l, uint64_t *out_arena)
     linnet_session_stats stats = {.struct_size = sizeof stats};
     assert_ok(linnet_session_get_stats(l->session, &stats));
     *out_arena = stats.arena_bytes;
-    return stats.arena_bytes + stats.parameter_bytes + stats.gradient_bytes + stats.packed_bytes;
+    return stats.arena_bytes + stats.parameter_bytes + stats.gradient_bytes + stats.optimizer_bytes +
+           stats.packed_bytes;
 }
 
 static uint64_t largest_workspace(const learner *l)
@@ -321,6 +322,79 @@ static void a_parameter_that_is_too_large_is_said(void **state)
     linnet_net_free(&net);
 }
 
+/* ---- A plan that is described and never run ---- */
+
+static linnet_status describe(learner *l, char **out_text)
+{
+    static const float pixels[BATCH * SIDE * SIDE];
+    linnet_batch batch = {.feed_count = 0};
+    FEED(&batch, "image", pixels, BATCH, 1, SIDE, SIDE);
+    return linnet_session_describe(l->session, &batch, 0, out_text);
+}
+
+static void evaluate(learner *l, bool on)
+{
+    linnet_session_set_behaviour(l->session, on ? LINNET_EVALUATE : LINNET_TRAIN);
+    linnet_session_set_gradients(l->session, !on);
+}
+
+/* The batch norm folded into the layer before it does not count against those plans that are run. */
+static void what_is_only_described_takes_no_memory(void **state)
+{
+    linnet_device *device = DEVICE(state);
+    linnet_device_info usual = device->info;
+    float losses[2];
+    uint64_t arena;
+    char *text = NULL;
+    learner alone = wide_new(device, false), after = wide_new(device, false);
+    assert_ok(step(&alone, &losses[0]));
+    evaluate(&after, true);
+    assert_ok(describe(&after, &text));
+    linnet_text_free(&text);
+    evaluate(&after, false);
+    device->info.memory_bytes = bytes_of(&alone, &arena);
+    assert_ok(step(&after, &losses[1]));
+    assert_true(losses[0] == losses[1]);
+    device->info = usual;
+    learner_free(&alone);
+    learner_free(&after);
+}
+
+/* Describing makes the plan that running takes: with too little memory there is none, with enough it then runs. */
+static void a_plan_is_described_as_it_will_run(void **state)
+{
+    linnet_device *device = DEVICE(state);
+    linnet_device_info usual = device->info;
+    float loss;
+    uint64_t arena;
+    char *before = NULL, *after = NULL;
+    learner l = learner_new(device);
+    assert_ok(step(&l, &loss));
+    uint64_t bytes = bytes_of(&l, &arena);
+    learner_free(&l);
+    for (uint64_t tight = bytes; tight > 0; tight = tight > bytes / 4 ? tight - bytes / 4 : 0) {
+        l = learner_new(device);
+        device->info.memory_bytes = tight;
+        linnet_status status = describe(&l, &before);
+        if (status != LINNET_OK) {
+            assert_fails(status, LINNET_OUT_OF_MEMORY, " bytes are needed");
+            assert_null(before);
+        } else {
+            static const float pixels[BATCH * SIDE * SIDE];
+            linnet_batch batch = {.feed_count = 0};
+            FEED(&batch, "image", pixels, BATCH, 1, SIDE, SIDE);
+            assert_ok(linnet_forward(l.session, &batch));
+            assert_ok(describe(&l, &after));
+            assert_string_equal(before, after);
+            assert_true(bytes_of(&l, &arena) <= tight);
+        }
+        linnet_text_free(&before);
+        linnet_text_free(&after);
+        learner_free(&l);
+        device->info = usual;
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const device_test tests[] = {
@@ -333,6 +407,8 @@ int main(int argc, char **argv)
         DEVICE_TEST(more_memory_never_hurts),
         DEVICE_TEST(memory_of_other_plans_is_given_back),
         DEVICE_TEST(a_format_that_is_too_large_gives_way),
+        DEVICE_TEST(what_is_only_described_takes_no_memory),
+        DEVICE_TEST(a_plan_is_described_as_it_will_run),
     };
     return run_on_devices("memory", tests, sizeof tests / sizeof *tests, argc, argv);
 }

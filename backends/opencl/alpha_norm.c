@@ -2,6 +2,7 @@
 /* alpha_norm: the loss in two stages, all of x being one channel of channel.clh; the gradient of x. Spare lanes of
    nchw16c are 0 and add nothing. */
 #include "nchw16c.h"
+#include "sizes.h"
 
 enum { RUN = 2048, MOST_FACTORS = 16 }; /* elements of a work-item on processors; factors of a power */
 
@@ -51,7 +52,7 @@ static void alpha_norm_backward(linnet_backend_plan *plan, const linnet_layer_de
     linnet_cl_float(kernel, alpha);
     if (vectors)
         linnet_cl_int(kernel, RUN);
-    linnet_cl_range(kernel, vectors ? (count + RUN - 1) / RUN : count, 1, 1, vectors ? 1 : 0);
+    linnet_cl_range(kernel, vectors ? ceil_div(count, RUN) : count, 1, 1, vectors ? 1 : 0);
 }
 
 static linnet_status alpha_norm_plan(linnet_backend_device *device, const linnet_layer_desc *desc,

@@ -6,6 +6,7 @@
  * Where channels are many and small, GPUs have one kernel for all of it (batch_norm_channel.cl).
  */
 #include "nchw16c.h"
+#include "sizes.h"
 #include "variants.h"
 
 #include <math.h>
@@ -256,7 +257,7 @@ static void per_element(const batch_norm_plan *plan, linnet_cl_kernel *kernel)
         int64_t run = shape.size < TINY ? ELEMENTS / shape.size : 1;
         linnet_cl_int(kernel, planes);
         linnet_cl_int(kernel, run);
-        linnet_cl_range(kernel, (planes + run - 1) / run, 1, 1, 1);
+        linnet_cl_range(kernel, ceil_div(planes, run), 1, 1, 1);
     } else {
         linnet_cl_int(kernel, planes * shape.size);
         linnet_cl_elements(kernel, planes * shape.size, 1);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sums that several layers need: over the parts of a two-stage sum, and over N and S of [N,C,S], a bias gradient. */
 #include "plan.h"
+#include "sizes.h"
 
 linnet_cl_kernel *linnet_cl_reduce_kernel(linnet_backend_plan *plan, int64_t count, int64_t parts, float scale)
 {
@@ -29,11 +30,11 @@ linnet_cl_channels linnet_cl_channels_of(const linnet_backend_device *device, in
     int64_t parts = wanted < most ? wanted : most;
     if (parts < 1)
         parts = 1;
-    int64_t run = (elements + parts - 1) / parts;
+    int64_t run = ceil_div(elements, parts);
     /* In channel.clh, a group's work-items have four quads each of so many. */
     if (!device->prefers_vectors)
-        run = (run + 1023) / 1024 * 1024;
-    return (linnet_cl_channels){channels, size, elements, (elements + run - 1) / run, run};
+        run = round_up(run, 1024);
+    return (linnet_cl_channels){channels, size, elements, ceil_div(elements, run), run};
 }
 
 void linnet_cl_channels_walk(linnet_cl_kernel *kernel, linnet_cl_channels shape)
@@ -49,13 +50,13 @@ void linnet_cl_channels_walk(linnet_cl_kernel *kernel, linnet_cl_channels shape)
 linnet_cl_channels linnet_cl_blocks_of(const linnet_backend_device *device, int64_t images, int64_t channels,
                                        int64_t size)
 {
-    int64_t elements = images * size, blocks = (channels + 15) / 16;
-    int64_t wanted = (8 * (int64_t)device->info.compute_units + blocks - 1) / blocks, most = elements / 256;
+    int64_t elements = images * size, blocks = ceil_div(channels, 16);
+    int64_t wanted = ceil_div(8 * (int64_t)device->info.compute_units, blocks), most = elements / 256;
     int64_t parts = wanted < most ? wanted : most;
     if (parts < 1)
         parts = 1;
-    int64_t run = (elements + parts - 1) / parts;
-    return (linnet_cl_channels){channels, size, elements, (elements + run - 1) / run, run};
+    int64_t run = ceil_div(elements, parts);
+    return (linnet_cl_channels){channels, size, elements, ceil_div(elements, run), run};
 }
 
 void linnet_cl_block_sum_kernels(linnet_backend_plan *plan, linnet_cl_channels shape, linnet_cl_channel_sum *out)
@@ -65,7 +66,7 @@ void linnet_cl_block_sum_kernels(linnet_backend_plan *plan, linnet_cl_channels s
     linnet_cl_int(out->parts, shape.size);
     linnet_cl_int(out->parts, shape.elements);
     linnet_cl_int(out->parts, shape.run);
-    linnet_cl_range(out->parts, shape.parts, (shape.channels + 15) / 16, 1, 1);
+    linnet_cl_range(out->parts, shape.parts, ceil_div(shape.channels, 16), 1, 1);
     out->reduce = linnet_cl_reduce_kernel(plan, shape.channels, shape.parts, 1.0f);
 }
 

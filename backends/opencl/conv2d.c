@@ -2,6 +2,7 @@
 /* conv2d: its candidates in order of preference, by shape and kind of device. */
 #include "conv2d.h"
 #include "nchw16c.h"
+#include "sizes.h"
 
 #include <math.h>
 #include <string.h>
@@ -97,7 +98,7 @@ linnet_cl_conv2d linnet_cl_conv2d_of(const linnet_layer_desc *desc)
 /* From an item to the next, `groups` of `channels` in blocks of `lanes`. */
 static int64_t item_of(int64_t stride, int64_t groups, int64_t channels, int64_t lanes, int64_t pixels)
 {
-    return stride ? stride : groups * ((channels + lanes - 1) / lanes) * lanes * pixels;
+    return stride ? stride : groups * round_up(channels, lanes) * pixels;
 }
 
 int64_t linnet_cl_conv2d_x_item(const linnet_cl_conv2d *s)
@@ -152,11 +153,8 @@ static float conv2d_cost(const linnet_backend_device *device, const linnet_layer
     if (way->microseconds)
         return (float)(way->microseconds(device, shape) / speed) + linnet_cl_memory_cost(device, desc);
     int64_t lanes = way->blocked ? LINNET_CL_LANES : 1;
-    double inputs = (double)(way->planes      ? shape->channels
-                             : way->depthwise ? 1
-                                              : (shape->group_inputs + lanes - 1) / lanes * lanes);
-    double outputs =
-        (double)(way->depthwise ? shape->outputs : (shape->group_outputs + lanes - 1) / lanes * lanes * shape->groups);
+    double inputs = (double)(way->planes ? shape->channels : way->depthwise ? 1 : round_up(shape->group_inputs, lanes));
+    double outputs = (double)(way->depthwise ? shape->outputs : round_up(shape->group_outputs, lanes) * shape->groups);
     double pixels = (double)(shape->images * shape->out_height * shape->out_width);
     double products = inputs * outputs * pixels * (double)(shape->kernel_height * shape->kernel_width);
     double parts = shape->forward ? 1 : shape->want_data + shape->want_weight;

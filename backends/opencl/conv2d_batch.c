@@ -6,6 +6,7 @@
  */
 #include "conv2d.h"
 #include "nchw16c.h"
+#include "sizes.h"
 
 #include <math.h>
 
@@ -44,16 +45,6 @@ typedef struct batch_plan {
     linnet_cl_kernel *product, *sums, *store; /* store: of several parts */
     uint64_t parts_at;                        /* bytes into the workspace */
 } batch_plan;
-
-static int64_t ceil_div(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
-
-static int64_t gcd(int64_t a, int64_t b)
-{
-    return b ? gcd(b, a % b) : a;
-}
 
 /* Inputs that `outputs` along an axis need. Backward: of the largest phase. */
 static int64_t window_of(bool forward, int64_t outputs, int64_t kernel, int64_t stride, int64_t dilation)

@@ -5,6 +5,7 @@
  */
 #include "conv2d.h"
 #include "nchw16c.h"
+#include "sizes.h"
 #include "variants.h"
 
 #include <math.h>
@@ -36,16 +37,6 @@ typedef struct channels_plan {
     linnet_cl_kernel *product; /* forward, or backward with respect to the input */
     linnet_cl_channels_weight weight;
 } channels_plan;
-
-static int64_t ceil_div(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
-
-static int64_t gcd(int64_t a, int64_t b)
-{
-    return b ? gcd(b, a % b) : a;
-}
 
 static axis axis_of(bool forward, int64_t inputs, int64_t outputs, int64_t kernel, int64_t stride, int64_t dilation)
 {

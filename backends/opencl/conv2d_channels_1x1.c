@@ -6,6 +6,7 @@
  */
 #include "conv2d.h"
 #include "nchw16c.h"
+#include "sizes.h"
 
 #include <math.h>
 
@@ -23,11 +24,6 @@ typedef struct pixels_split {
     int64_t in_planes, out_blocks; /* of a group */
     int64_t pixels, pixels_per_task, pixel_chunks, blocks_per_task, block_chunks, planes_at_once;
 } pixels_split;
-
-static int64_t ceil_div(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
 
 static pixels_split split_of(const linnet_backend_device *device, const linnet_cl_conv2d *s)
 {

@@ -5,6 +5,7 @@
  */
 #include "conv2d.h"
 #include "nchw16c.h"
+#include "sizes.h"
 
 enum {
     CHUNK_PIXELS = 192,
@@ -21,21 +22,6 @@ typedef struct weight_split {
     int64_t part_floats; /* of all groups */
 } weight_split;
 
-static int64_t ceil_div(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
-
-static int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static int64_t most(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
 static weight_split split_of(const linnet_backend_device *device, const linnet_cl_conv2d *s)
 {
     weight_split split = {.in_blocks = linnet_cl_blocks(s->group_inputs),
@@ -45,7 +31,7 @@ static weight_split split_of(const linnet_backend_device *device, const linnet_c
     int64_t area = s->kernel_height * s->kernel_width, columns = device->tile_columns;
     int64_t limit = linnet_cl_channels_limit(device);
     split.pairs = ceil_div(split.in_blocks, columns);
-    split.rows_per_chunk = ceil_div(s->out_height, most(1, s->out_height * s->out_width / CHUNK_PIXELS));
+    split.rows_per_chunk = ceil_div(s->out_height, larger(1, s->out_height * s->out_width / CHUNK_PIXELS));
     while (split.rows_per_chunk > 1 &&
            columns * linnet_cl_channels_copy_floats(&forward, spread, split.rows_per_chunk) > limit)
         split.rows_per_chunk = ceil_div(split.rows_per_chunk, 2);
@@ -59,8 +45,8 @@ static weight_split split_of(const linnet_backend_device *device, const linnet_c
     split.part_floats = s->groups * split.out_blocks * (split.in_blocks * area * PAIR + LINNET_CL_LANES);
     int64_t units = s->groups * split.pairs * split.out_units;
     int64_t wanted =
-        least(ceil_div(8 * (int64_t)device->info.compute_units, units), most(1, PARTS_FLOATS / split.part_floats));
-    split.chunks_per_part = ceil_div(split.chunks, least(split.chunks, wanted));
+        smaller(ceil_div(8 * (int64_t)device->info.compute_units, units), larger(1, PARTS_FLOATS / split.part_floats));
+    split.chunks_per_part = ceil_div(split.chunks, smaller(split.chunks, wanted));
     split.parts = ceil_div(split.chunks, split.chunks_per_part);
     return split;
 }

@@ -6,6 +6,7 @@
  */
 #include "conv2d.h"
 #include "nchw16c.h"
+#include "sizes.h"
 #include "variants.h"
 
 #include <math.h>
@@ -45,21 +46,6 @@ typedef struct winograd_plan {
     linnet_cl_winograd_weight weight;
 } winograd_plan;
 
-static int64_t ceil_div(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
-
-static int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static int64_t most(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
 static void read_sizes(const linnet_cl_conv2d *s, winograd_split *out)
 {
     bool forward = s->forward;
@@ -81,7 +67,7 @@ static void read_sizes(const linnet_cl_conv2d *s, winograd_split *out)
 static int64_t rows_of(const linnet_backend_device *device, int64_t tiles)
 {
     int64_t many = device->tile_rows, few = many == 14 ? 8 : 4;
-    return ceil_div(tiles, few) * few * 10 < ceil_div(tiles, many) * many * 9 ? few : many;
+    return round_up(tiles, few) * 10 < round_up(tiles, many) * 9 ? few : many;
 }
 
 /* Whose V it is. Tasks of the same tiles and of other steps share one, which takes a launch of its own, unless it takes
@@ -89,10 +75,10 @@ static int64_t rows_of(const linnet_backend_device *device, int64_t tiles)
 static void split_steps(const linnet_backend_device *device, bool large, winograd_split *w)
 {
     int64_t units = (int64_t)device->info.compute_units;
-    int64_t most = least(w->steps, ceil_div(TASKS_SHARED * units, w->blocks));
+    int64_t most = smaller(w->steps, ceil_div(TASKS_SHARED * units, w->blocks));
     double again = (double)(w->blocks * w->groups * w->rows * w->in_blocks) * input_microseconds[large] / (double)units;
     bool many = w->blocks >= FEW_BLOCKS * units;
-    int64_t parts = many ? 1 : least(most, 1 + (int64_t)(most_again / again));
+    int64_t parts = many ? 1 : smaller(most, 1 + (int64_t)(most_again / again));
     int64_t pairs = w->in_blocks * w->step * ceil_div(w->steps, parts);
     double task = (double)(w->groups * w->rows * w->positions * pairs) * 256 / products;
     w->own = many || parts == most || (w->blocks * parts >= units && task <= short_task);
@@ -101,7 +87,7 @@ static void split_steps(const linnet_backend_device *device, bool large, winogra
         w->own = linnet_cl_forces(device, LINNET_CL_VARIANT_INPUTS_OWN);
         parts = most;
     }
-    w->blocks_per_task = w->own ? ceil_div(w->blocks, least(w->blocks, TASKS_A_UNIT * units)) : 1;
+    w->blocks_per_task = w->own ? ceil_div(w->blocks, smaller(w->blocks, TASKS_A_UNIT * units)) : 1;
     w->tasks = ceil_div(w->blocks, w->blocks_per_task);
     w->steps_per_task = ceil_div(w->steps, w->own ? parts : most);
     w->step_tasks = ceil_div(w->steps, w->steps_per_task);
@@ -114,16 +100,16 @@ static winograd_split split_of(const linnet_backend_device *device, const linnet
     int64_t units = (int64_t)device->info.compute_units;
     int64_t bytes = w.positions * LINNET_CL_LANES * (int64_t)sizeof(float); /* of one tile and 16 channels */
     int64_t columns = device->tile_columns;
-    int64_t block = least(SUMS_BYTES / (bytes * columns), most(V_BYTES / (bytes * w.in_blocks), LEAST_TILES));
-    w.rows = rows_of(device, least(w.tiles, block));
-    w.groups = most(1, least(block / w.rows, ceil_div(w.tiles, w.rows)));
+    int64_t block = smaller(SUMS_BYTES / (bytes * columns), larger(V_BYTES / (bytes * w.in_blocks), LEAST_TILES));
+    w.rows = rows_of(device, smaller(w.tiles, block));
+    w.groups = larger(1, smaller(block / w.rows, ceil_div(w.tiles, w.rows)));
     w.blocks = ceil_div(w.tiles, w.groups * w.rows);
-    w.blocks = w.blocks > units ? ceil_div(w.blocks, units) * units : w.blocks; /* everyone has as many */
+    w.blocks = w.blocks > units ? round_up(w.blocks, units) : w.blocks; /* everyone has as many */
     w.groups = ceil_div(ceil_div(w.tiles, w.blocks), w.rows);
     w.blocks = ceil_div(w.tiles, w.groups * w.rows);
     w.step = w.out_blocks % MOST_STEP == 0 && w.groups * w.rows * bytes * MOST_STEP <= SUMS_BYTES ? MOST_STEP : columns;
     w.steps = ceil_div(w.out_blocks, w.step);
-    w.chunk = least(CHUNK, w.in_blocks);
+    w.chunk = smaller(CHUNK, w.in_blocks);
     w.tile_position = (w.rows | 1) * LINNET_CL_LANES;
     w.tile_block = w.positions * w.tile_position + LINNET_CL_LANES;
     w.weight_block = w.positions * (LINNET_CL_LANES + 1) * LINNET_CL_LANES + LINNET_CL_LANES;
@@ -155,7 +141,7 @@ static int64_t all_floats(const linnet_backend_device *device, const linnet_cl_c
     if (!s->forward && !s->want_data)
         return weight;
     winograd_split w = split_of(device, s);
-    return most(workspace_floats(&w), weight);
+    return larger(workspace_floats(&w), weight);
 }
 
 static const char *winograd_refusal(const linnet_backend_device *device, const linnet_cl_conv2d *s)

@@ -5,6 +5,7 @@
  */
 #include "conv2d.h"
 #include "nchw16c.h"
+#include "sizes.h"
 
 enum {
     CHUNK_BYTES = 8 << 20, /* of V and W: what a third-level cache gives */
@@ -21,11 +22,6 @@ typedef struct weight_split {
     bool is_whole;                 /* one chunk: the sums of a pair of blocks stay in local memory */
     int64_t w_at, sums_at, floats; /* of the workspace */
 } weight_split;
-
-static int64_t ceil_div(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
 
 /* Of local memory, of a task that has all positions of a pair. */
 static int64_t pair_floats(const linnet_backend_device *device, const weight_split *w)

@@ -5,6 +5,7 @@
  */
 #include "conv2d.h"
 #include "nchw16c.h"
+#include "sizes.h"
 #include "variants.h"
 
 #include <math.h>
@@ -30,11 +31,6 @@ typedef struct depthwise_plan {
 typedef struct weight_split {
     int64_t rows_per_chunk, row_chunks, chunks, chunks_per_part, parts, blocks_per_task;
 } weight_split;
-
-static int64_t ceil_div(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
 
 static int64_t tasks_wanted(const linnet_backend_device *device, const linnet_cl_conv2d *s)
 {

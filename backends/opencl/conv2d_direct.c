@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* conv2d by one work-item a pixel and four channels: any shape, workspace only for the parts of gradients. */
 #include "conv2d.h"
+#include "sizes.h"
 
 enum {
     TILE = 4,       /* as in conv2d_direct.cl */
@@ -12,17 +13,17 @@ enum {
 static int64_t weight_run(const linnet_backend_device *device, const linnet_cl_conv2d *shape)
 {
     int64_t parts = (device->prefers_vectors ? 4096 : 65536) / shape->weights + 1;
-    int64_t rows = shape->images * shape->out_height, least = (LEAST_PART + shape->out_width - 1) / shape->out_width;
+    int64_t rows = shape->images * shape->out_height, least = ceil_div(LEAST_PART, shape->out_width);
     if (device->prefers_vectors || parts <= shape->images)
-        return (parts > shape->images ? 1 : (shape->images + parts - 1) / parts) * shape->out_height;
-    int64_t run = (rows + parts - 1) / parts;
+        return ceil_div(shape->images, parts) * shape->out_height;
+    int64_t run = ceil_div(rows, parts);
     return run > least ? run : least;
 }
 
 static int64_t weight_parts(const linnet_backend_device *device, const linnet_cl_conv2d *shape)
 {
     int64_t run = weight_run(device, shape);
-    return (shape->images * shape->out_height + run - 1) / run;
+    return ceil_div(shape->images * shape->out_height, run);
 }
 
 static uint64_t direct_workspace_bytes(const linnet_backend_device *device, const linnet_cl_conv2d *shape)
@@ -39,7 +40,7 @@ static const char *direct_refusal(const linnet_backend_device *device, const lin
 
 static int64_t tiles(int64_t groups, int64_t channels)
 {
-    return groups * ((channels + TILE - 1) / TILE);
+    return groups * ceil_div(channels, TILE);
 }
 
 static void direct_forward_kernel(linnet_cl_conv2d_nchw *plan)

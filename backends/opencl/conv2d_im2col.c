@@ -6,6 +6,7 @@
  * products: the implicit one (conv2d_implicit.c) has as many rows as there are channels, this one has their weights.
  */
 #include "conv2d.h"
+#include "sizes.h"
 
 #include <math.h>
 
@@ -299,11 +300,6 @@ static image_product product_of(im2col_plan *plan, linnet_cl_gemm gemm, bool own
     return product;
 }
 
-static int64_t gcd(int64_t a, int64_t b)
-{
-    return b ? gcd(b, a % b) : a;
-}
-
 static void col2im_kernel(im2col_plan *plan)
 {
     const linnet_cl_conv2d *shape = &plan->shape;
@@ -312,7 +308,7 @@ static void col2im_kernel(im2col_plan *plan)
     linnet_cl_int(plan->col2im, shape->group_inputs);
     linnet_cl_int(plan->col2im, shape->stride_y / gcd(shape->stride_y, shape->dilation_y));
     linnet_cl_int(plan->col2im, shape->stride_x / gcd(shape->stride_x, shape->dilation_x));
-    linnet_cl_range(plan->col2im, shape->height * shape->width, (shape->group_inputs + CHANNELS - 1) / CHANNELS, 1, 0);
+    linnet_cl_range(plan->col2im, shape->height * shape->width, ceil_div(shape->group_inputs, CHANNELS), 1, 0);
 }
 
 static void im2col_kernels(im2col_plan *plan, bool own)
@@ -368,11 +364,6 @@ static linnet_status gemm_plan_new(linnet_backend_device *device, const linnet_c
 }
 
 /* ---- Does it pay? ---- */
-
-static int64_t round_up(int64_t length, int64_t unit)
-{
-    return (length + unit - 1) / unit * unit;
-}
 
 /* Microseconds. Each chunk's columns are written and read, by a launch for each. */
 static double columns_cost(const linnet_backend_device *device, const linnet_cl_conv2d *shape)

@@ -6,6 +6,7 @@
  * [parts,weights], then those of the bias.
  */
 #include "conv2d.h"
+#include "sizes.h"
 
 enum {
     MOST_PHASES = 4, /* more strides are rare, and a plan has few kernels */
@@ -32,16 +33,6 @@ typedef struct implicit_plan {
     linnet_cl_kernel *weight, *reduce;
     linnet_cl_channel_sum bias;
 } implicit_plan;
-
-static int64_t ceil_div(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
-
-static int64_t gcd(int64_t a, int64_t b)
-{
-    return b ? gcd(b, a % b) : a;
-}
 
 /* ---- Products ---- */
 
@@ -183,7 +174,7 @@ static linnet_cl_tiling weight_tiling(const linnet_backend_device *device, const
 /* Pixels of a part: a multiple of four, so that quads lie within one. */
 static int64_t weight_run(const linnet_backend_device *device, const linnet_cl_conv2d *s)
 {
-    return ceil_div(ceil_div(s->images * s->out_height * s->out_width, weight_tiling(device, s).parts), 4) * 4;
+    return round_up(ceil_div(s->images * s->out_height * s->out_width, weight_tiling(device, s).parts), 4);
 }
 
 static int64_t weight_parts(const linnet_backend_device *device, const linnet_cl_conv2d *s)
@@ -284,7 +275,7 @@ static void add_product(implicit_plan *plan, const product *p, const linnet_cl_t
                               p->out_m,
                               p->out_i,
                               p->out_j,
-                              ceil_div(ceil_div(depth, tiling->parts), 4) * 4,
+                              round_up(ceil_div(depth, tiling->parts), 4),
                               once ? 0 : product_elements(s),
                               once && s->forward && s->has_bias,
                               once && s->forward && s->adds,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* conv2d for processors: patches of a tile of pixels in local memory, multiplied there (conv2d_panel.cl). */
 #include "conv2d.h"
+#include "sizes.h"
 
 /* Bytes of a tile: what a core's second-level cache holds easily; a single row of pixels may take up to the limit. */
 #define TILE_BYTES ((int64_t)128 << 10)
@@ -23,7 +24,7 @@ static int64_t depth_of(const linnet_cl_conv2d *shape)
 /* A row in units of 16 floats, an odd number of them: neighbouring rows must not fall on the same lines of a cache. */
 static int64_t pitch_of(int64_t length)
 {
-    return ((length + 15) / 16 | 1) * 16;
+    return (ceil_div(length, 16) | 1) * 16;
 }
 
 static int64_t tile_bytes(int64_t length, int64_t local_rows)
@@ -71,13 +72,13 @@ static int64_t weight_run(const linnet_cl_conv2d *shape)
 {
     int64_t parts = PARTS_FLOATS / shape->weights;
     parts = parts < 1 ? 1 : parts > MOST_PARTS ? MOST_PARTS : parts;
-    return (shape->images + parts - 1) / parts;
+    return ceil_div(shape->images, parts);
 }
 
 static int64_t weight_parts(const linnet_cl_conv2d *shape)
 {
     int64_t run = weight_run(shape);
-    return (shape->images + run - 1) / run;
+    return ceil_div(shape->images, run);
 }
 
 static uint64_t panel_workspace_bytes(const linnet_backend_device *device, const linnet_cl_conv2d *shape)
@@ -101,7 +102,7 @@ static void panel_forward_kernel(linnet_cl_conv2d_nchw *plan)
     panel_tile tile = panel_tile_of(shape, local_limit(plan->base.device), local_rows(shape), 1);
     plan->forward = panel_kernel(plan, "conv2d_panel_forward", 4, tile);
     linnet_cl_conv2d_nchw_epilogue(plan->forward, shape);
-    linnet_cl_range(plan->forward, (shape->out_height + tile.rows - 1) / tile.rows, shape->groups, shape->images, 1);
+    linnet_cl_range(plan->forward, ceil_div(shape->out_height, tile.rows), shape->groups, shape->images, 1);
 }
 
 static void panel_backward_kernels(linnet_cl_conv2d_nchw *plan)

@@ -5,6 +5,7 @@
  */
 #include "conv2d.h"
 #include "nchw16c.h"
+#include "sizes.h"
 
 enum { MOST_CHANNELS = 15, CHUNK_PIXELS = 512, PARTS_A_UNIT = 8 };
 
@@ -19,11 +20,6 @@ typedef struct planes_plan {
     linnet_cl_kernel *forward, *data;
     linnet_cl_channels_weight weight;
 } planes_plan;
-
-static int64_t ceil_div(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
 
 static linnet_cl_conv2d planes_shape(const linnet_cl_conv2d *shape, bool forward)
 {

@@ -2,22 +2,13 @@
 /* The gradient of few input channels in NCHW, for processors (conv2d_planes_data.cl): how the work is split. */
 #include "conv2d.h"
 #include "nchw16c.h"
+#include "sizes.h"
 
 enum { MOST_TILE = 4 /* channels */ };
 
 typedef struct data_split {
     int64_t rows_per_task, row_chunks, copy_floats, sum_floats, packed_floats;
 } data_split;
-
-static int64_t ceil_div(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
-
-static int64_t gcd(int64_t a, int64_t b)
-{
-    return b ? gcd(b, a % b) : a;
-}
 
 /* Columns that tiles make of so many (planes_data_vectors). */
 static int64_t tiled_columns(const linnet_backend_device *device, int64_t columns)

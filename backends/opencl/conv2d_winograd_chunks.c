@@ -6,6 +6,7 @@
  * the device's units and its parameters.
  */
 #include "conv2d_winograd.h"
+#include "sizes.h"
 
 enum {
     LINE = 32,                   /* tiles: rows of a chunk begin on lines of a cache */
@@ -14,16 +15,6 @@ enum {
     LAUNCHES = 3,                /* of a chunk */
     MOST_CHUNK_BYTES = 256 << 20 /* unless the parameter says more */
 };
-
-static int64_t ceil_div(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
-
-static int64_t round_up(int64_t a, int64_t unit)
-{
-    return ceil_div(a, unit) * unit;
-}
 
 /* Tiles of a chunk, at most: as many bytes as the parameter says, or `times` those of the weights, transformed, which
    every chunk goes through once more. */

@@ -2,6 +2,7 @@
 /* cross_entropy of logits and integer labels: the loss in two stages, or in one where it is soon done, the gradient
    from the logits again. */
 #include "plan.h"
+#include "sizes.h"
 
 /* Parts of the loss: on processors runs of rows, on GPUs single rows while there are not too many. */
 enum { ROWS_A_PART = 16, MOST_PARTS = 1024, MOST_ROWS = 8192 };
@@ -14,7 +15,7 @@ static int64_t rows_a_part(const linnet_backend_device *device, int64_t rows, in
     if (device->prefers_vectors && rows > 1 && rows * classes <= FEW_SCORES)
         return rows;
     int64_t most = device->prefers_vectors ? MOST_PARTS : MOST_ROWS, least = device->prefers_vectors ? ROWS_A_PART : 1;
-    int64_t run = (rows + most - 1) / most;
+    int64_t run = ceil_div(rows, most);
     return run < least ? least : run;
 }
 
@@ -25,7 +26,7 @@ static linnet_status cross_entropy_candidate(linnet_backend_device *device, cons
     const int64_t *logits = desc->inputs[LINNET_CROSS_ENTROPY_LOGITS].dims;
     int64_t rows = logits[0], run = rows_a_part(device, rows, logits[1]);
     if (desc->direction == LINNET_FORWARD)
-        out->workspace_bytes = (uint64_t)((rows + run - 1) / run) * sizeof(float);
+        out->workspace_bytes = (uint64_t)ceil_div(rows, run) * sizeof(float);
     else
         out->reads_inputs = 1u << LINNET_CROSS_ENTROPY_LOGITS | 1u << LINNET_CROSS_ENTROPY_LABELS;
     return status;
@@ -52,7 +53,7 @@ static linnet_status cross_entropy_run_backward(linnet_backend_plan *plan, linne
 
 static void cross_entropy_forward(linnet_backend_plan *plan, int64_t rows, int64_t classes)
 {
-    int64_t run = rows_a_part(plan->device, rows, classes), parts = (rows + run - 1) / run;
+    int64_t run = rows_a_part(plan->device, rows, classes), parts = ceil_div(rows, run);
     float scale = 1.0f / (float)rows;
     linnet_cl_kernel *kernel = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_CROSS_ENTROPY, "cross_entropy_forward", 3);
     linnet_cl_int(kernel, rows);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dropout: drawn from Philox in training, nothing at all when evaluating. */
 #include "nchw16c.h"
+#include "sizes.h"
 
 enum { RUN = 256 }; /* pixels of a work-item in nchw16c */
 
@@ -65,9 +66,9 @@ static void dropout_kernel(linnet_backend_plan *plan, const linnet_layer_desc *d
     if (blocked) {
         linnet_cl_int(kernel, y->dims[1]);
         linnet_cl_int(kernel, RUN);
-        linnet_cl_range(kernel, (count + RUN - 1) / RUN, linnet_cl_blocks(y->dims[1]), y->dims[0], 1);
+        linnet_cl_range(kernel, ceil_div(count, RUN), linnet_cl_blocks(y->dims[1]), y->dims[0], 1);
     } else {
-        linnet_cl_range(kernel, (count + 3) / 4, 1, 1, 0);
+        linnet_cl_range(kernel, ceil_div(count, 4), 1, 1, 0);
     }
 }
 

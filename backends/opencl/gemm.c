@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Matrix products by our own kernels. */
 #include "gemm.h"
+#include "sizes.h"
 #include "variants.h"
 
 #include <math.h>
@@ -14,7 +15,7 @@ enum { FEW_ROWS = 7, FEW_DEPTH = 7 }; /* rows and depth up to which packing does
 
 static int64_t tiles(int64_t length, int64_t tile)
 {
-    return (length + tile - 1) / tile;
+    return ceil_div(length, tile);
 }
 
 static int64_t batches_of(const linnet_cl_gemm *gemm)
@@ -57,11 +58,6 @@ static bool clamp_of(const linnet_epilogue *epilogue, float *out_low, float *out
     *out_low = epilogue->op == LINNET_UNARY_RELU ? 0 : epilogue->op == LINNET_UNARY_CLIP ? epilogue->alpha : -INFINITY;
     *out_high = epilogue->op == LINNET_UNARY_CLIP ? epilogue->beta : INFINITY;
     return epilogue->op == 0 || epilogue->op == LINNET_UNARY_RELU || epilogue->op == LINNET_UNARY_CLIP;
-}
-
-static int64_t round_up(int64_t length, int64_t unit)
-{
-    return tiles(length, unit) * unit;
 }
 
 static uint64_t split_bytes(const panel_split *split)

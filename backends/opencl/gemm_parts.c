@@ -2,6 +2,7 @@
 /* Matrix products whose tiles are too few for a GPU, in parts along their depth ("split K"), and the kernel that adds
  * those up. */
 #include "gemm.h"
+#include "sizes.h"
 
 enum {
     TILE_ROWS = 32, /* or 64 by 64 */
@@ -10,11 +11,6 @@ enum {
     LEAST_RUN = 64,    /* of a part: eight steps of a tile */
     MOST_BYTES = 64 << 20
 };
-
-static int64_t ceil_div(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
 
 /* Elements of the depth of a part. */
 static int64_t run_of(const linnet_backend_device *device, const linnet_cl_gemm *gemm)
@@ -26,8 +22,7 @@ static int64_t run_of(const linnet_backend_device *device, const linnet_cl_gemm 
     parts = parts < fit ? parts : fit;
     if (parts < 2 || device->prefers_vectors || atomic_load(&device->tile_most) == 0)
         return gemm->depth;
-    int64_t run = ceil_div(gemm->depth, parts) + 7;
-    return run - run % 8;
+    return round_up(ceil_div(gemm->depth, parts), 8);
 }
 
 static int64_t parts_of(const linnet_backend_device *device, const linnet_cl_gemm *gemm)

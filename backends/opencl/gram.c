@@ -7,6 +7,7 @@
 #include "gram.h"
 #include "gemm.h"
 #include "nchw16c.h"
+#include "sizes.h"
 
 #include <string.h>
 
@@ -40,11 +41,6 @@ static int64_t between(int64_t value, int64_t least, int64_t most)
     return value < least ? least : value > most ? most : value;
 }
 
-static int64_t ceil_div(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
-
 /* On processors a part of x that stays in the cache while all pairs of channels are multiplied; on GPUs enough groups.
  */
 static int64_t gram_run(const linnet_backend_device *device, const gram_shape *shape)
@@ -60,8 +56,7 @@ static int64_t gram_run(const linnet_backend_device *device, const gram_shape *s
         run = between(ceil_div(shape->pixels, parts), LEAST_RUN_GPU, MOST_RUN_GPU);
     }
     int64_t least = ceil_div(shape->pixels, most_parts);
-    run = (run > least ? run : least) + 15;
-    return run - run % 16;
+    return round_up(larger(run, least), 16);
 }
 
 static gram_shape gram_shape_of(const linnet_backend_device *device, const linnet_layer_desc *desc)

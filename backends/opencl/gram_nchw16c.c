@@ -5,6 +5,7 @@
  */
 #include "gram.h"
 #include "nchw16c.h"
+#include "sizes.h"
 
 enum { GROUP = 4, DEPTH = 128 /* as in gram_nchw16c.cl */, LEAST_PIXELS = 256, MOST_PIXELS = 112, TASKS_A_UNIT = 4 };
 enum { PAIR = LINNET_CL_LANES * LINNET_CL_LANES };
@@ -21,16 +22,6 @@ typedef struct gram_plan {
     linnet_cl_kernel *product, *other; /* other: adds the parts up; backward: makes the weights */
 } gram_plan;
 
-static int64_t ceil_div(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
-
-static int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 static gram_split split_of(const linnet_backend_device *device, const linnet_layer_desc *desc)
 {
     const int64_t *x = desc->inputs[LINNET_GRAM_X].dims;
@@ -38,8 +29,8 @@ static gram_split split_of(const linnet_backend_device *device, const linnet_lay
     s.pairs = ceil_div(ceil_div(s.blocks, GROUP), 2);
     int64_t wanted = ceil_div(TASKS_A_UNIT * (int64_t)device->info.compute_units, s.images * s.pairs);
     int64_t most = PARTS_FLOATS / (s.images * s.blocks * s.blocks * PAIR);
-    int64_t parts = least(least(wanted, ceil_div(s.pixels, LEAST_PIXELS)), most > 0 ? most : 1);
-    s.run = ceil_div(ceil_div(s.pixels, parts), DEPTH) * DEPTH;
+    int64_t parts = smaller(smaller(wanted, ceil_div(s.pixels, LEAST_PIXELS)), most > 0 ? most : 1);
+    s.run = round_up(ceil_div(s.pixels, parts), DEPTH);
     s.parts = ceil_div(s.pixels, s.run);
     return s;
 }
@@ -110,8 +101,8 @@ static void backward_kernels(gram_plan *plan, float scale)
     const gram_split *s = &plan->split;
     plan->product = linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_GRAM_NCHW16C, "gram_nchw16c_gradient", 3);
     int64_t units = (int64_t)plan->base.device->info.compute_units;
-    int64_t wanted = ceil_div(TASKS_A_UNIT * units, s->images), run = least(ceil_div(s->pixels, wanted), MOST_PIXELS);
-    run = ceil_div(run, plan->base.device->tile_rows) * plan->base.device->tile_rows;
+    int64_t wanted = ceil_div(TASKS_A_UNIT * units, s->images), run = smaller(ceil_div(s->pixels, wanted), MOST_PIXELS);
+    run = round_up(run, plan->base.device->tile_rows);
     linnet_cl_int(plan->product, s->blocks);
     linnet_cl_int(plan->product, s->pixels);
     linnet_cl_int(plan->product, run);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How the work-items of a group are shared out between lines (group.clh): a function of the shape and the device. */
 #include "plan.h"
+#include "sizes.h"
 
 /* GROUP_MOST in group.clh; a smaller group where lines are short; neighbours that read one line of a cache; lanes
    beyond which more would only make reductions longer. */
@@ -13,11 +14,6 @@ static int64_t power_of_two(int64_t limit)
     while (power * 2 <= limit)
         power *= 2;
     return power;
-}
-
-static int64_t smaller(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
 }
 
 void linnet_cl_lines(linnet_cl_kernel *kernel, int64_t lines, int64_t length, int64_t inner, size_t alone)
@@ -34,7 +30,7 @@ void linnet_cl_lines(linnet_cl_kernel *kernel, int64_t lines, int64_t length, in
         while (lanes > (inner > 1 ? 1 : NEIGHBOURS) && lanes * lines > ENOUGH)
             lanes /= 2;
         step = inner > 1 ? group / lanes : 1;
-        linnet_cl_range_groups(kernel, (lines + group / lanes - 1) / (group / lanes), 1, 1, (size_t)group);
+        linnet_cl_range_groups(kernel, ceil_div(lines, group / lanes), 1, 1, (size_t)group);
     }
     linnet_cl_int(kernel, lanes);
     linnet_cl_int(kernel, step);

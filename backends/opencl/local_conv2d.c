@@ -4,6 +4,7 @@
  * a few outputs. The bias' gradient is a sum over the images of dy.
  */
 #include "plan.h"
+#include "sizes.h"
 #include "variants.h"
 
 typedef struct local_shape {
@@ -96,11 +97,6 @@ static linnet_status local_run_backward(linnet_backend_plan *base, linnet_backen
     return status;
 }
 
-static int64_t tiles(int64_t length, int64_t tile)
-{
-    return (length + tile - 1) / tile;
-}
-
 static bool patches_fit(const linnet_backend_device *device, int64_t floats)
 {
     uint64_t reserve = 1024; /* the driver may need a little itself */
@@ -120,18 +116,18 @@ static void local_forward_kernel(local_plan *plan, const local_shape *shape)
     linnet_cl_int(plan->forward, plan->has_bias);
     if (patches) {
         linnet_cl_local(plan->forward, (uint64_t)floats * sizeof(float));
-        linnet_cl_range(plan->forward, pixels, tiles(shape->images, FORWARD_IMAGES), 1, 1);
+        linnet_cl_range(plan->forward, pixels, ceil_div(shape->images, FORWARD_IMAGES), 1, 1);
     } else {
-        linnet_cl_range_groups(plan->forward, 1, tiles(shape->images, IMAGES), 1, ROWS);
-        linnet_cl_range_groups(plan->forward, tiles(pixels * shape->outputs, (int64_t)plan->forward->local[0]),
-                               tiles(shape->images, IMAGES), 1, plan->forward->local[0]);
+        linnet_cl_range_groups(plan->forward, 1, ceil_div(shape->images, IMAGES), 1, ROWS);
+        linnet_cl_range_groups(plan->forward, ceil_div(pixels * shape->outputs, (int64_t)plan->forward->local[0]),
+                               ceil_div(shape->images, IMAGES), 1, plan->forward->local[0]);
     }
 }
 
 static void local_data_kernel(local_plan *plan, const local_shape *shape)
 {
-    int64_t parts = tiles(DATA_ITEMS, shape->images);
-    int64_t run = tiles(shape->channels, parts), floats = run * shape->kernel[0] * shape->kernel[1];
+    int64_t parts = ceil_div(DATA_ITEMS, shape->images);
+    int64_t run = ceil_div(shape->channels, parts), floats = run * shape->kernel[0] * shape->kernel[1];
     bool patches = patches_fit(plan->base.device, floats);
     plan->data = linnet_cl_kernel_new(&plan->base,
                                       patches ? LINNET_CL_PROGRAM_LOCAL_CONV2D_PATCH : LINNET_CL_PROGRAM_LOCAL_CONV2D,
@@ -140,9 +136,9 @@ static void local_data_kernel(local_plan *plan, const local_shape *shape)
     if (patches) {
         linnet_cl_int(plan->data, run);
         linnet_cl_local(plan->data, (uint64_t)floats * sizeof(float));
-        linnet_cl_range(plan->data, tiles(shape->channels, run), shape->images, 1, 1);
+        linnet_cl_range(plan->data, ceil_div(shape->channels, run), shape->images, 1, 1);
     } else {
-        linnet_cl_range(plan->data, shape->height * shape->width, shape->channels, tiles(shape->images, IMAGES), 64);
+        linnet_cl_range(plan->data, shape->height * shape->width, shape->channels, ceil_div(shape->images, IMAGES), 64);
     }
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* max_pool2d: keeps the winner of every window for backward, which then gathers. */
 #include "nchw16c.h"
+#include "sizes.h"
 
 static linnet_status max_pool2d_candidate(linnet_backend_device *device, const linnet_layer_desc *desc, uint32_t index,
                                           linnet_candidate *out)
@@ -103,15 +104,15 @@ void linnet_cl_pool2d_constants(linnet_cl_kernel *kernel, const linnet_layer_des
     else if (desc->direction == LINNET_FORWARD)
         linnet_cl_range(kernel, y[2] * y[3], x[0] * x[1], 1, 0);
     else
-        linnet_cl_range(kernel, x[2] * ((x[3] + 3) / 4), x[0] * x[1], 1, 0);
+        linnet_cl_range(kernel, x[2] * ceil_div(x[3], 4), x[0] * x[1], 1, 0);
 }
 
 int64_t linnet_cl_pool2d_rows(linnet_cl_kernel *kernel, const linnet_layer_desc *desc)
 {
     enum { TASKS = 16 };
     int64_t height = desc->outputs[0].dims[2], planes = linnet_cl_planes(&desc->inputs[0]);
-    int64_t chunks = planes < TASKS ? (TASKS + planes - 1) / planes : 1;
-    int64_t rows = (height + chunks - 1) / chunks;
-    linnet_cl_range(kernel, (height + rows - 1) / rows, planes, 1, 1);
+    int64_t chunks = ceil_div(TASKS, planes);
+    int64_t rows = ceil_div(height, chunks);
+    linnet_cl_range(kernel, ceil_div(height, rows), planes, 1, 1);
     return rows;
 }

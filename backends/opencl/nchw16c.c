@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The formats of processors: sizes, conversions, and what a layer asks for. */
 #include "nchw16c.h"
+#include "sizes.h"
 
 #include <string.h>
 
@@ -178,7 +179,7 @@ static linnet_status convert_tensor(linnet_backend_queue *queue, linnet_cl_kerne
     linnet_cl_run_int(kernel, 1, (cl_int)size);
     linnet_cl_run_int(kernel, 2, (cl_int)blocks);
     linnet_cl_run_int(kernel, 3, RUN);
-    linnet_cl_range(kernel, (size + RUN - 1) / RUN, blocks, lanes ? desc->dims[0] : 1, 1);
+    linnet_cl_range(kernel, ceil_div(size, RUN), blocks, lanes ? desc->dims[0] : 1, 1);
     return linnet_cl_launch(kernel, queue, from, to);
 }
 

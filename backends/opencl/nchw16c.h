@@ -12,6 +12,7 @@
 #define LINNET_OPENCL_NCHW16C_H
 
 #include "plan.h"
+#include "sizes.h"
 
 enum {
     LINNET_CL_LANES = 16,
@@ -34,7 +35,7 @@ static inline bool linnet_cl_is_nchw16n(const linnet_tensor_desc *desc)
 
 static inline int64_t linnet_cl_blocks(int64_t channels)
 {
-    return (channels + LINNET_CL_LANES - 1) / LINNET_CL_LANES;
+    return ceil_div(channels, LINNET_CL_LANES);
 }
 
 /* Can the device keep the tensor so? */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Plans and kernels: making them, their arguments and sizes, and launching. */
 #include "plan.h"
+#include "sizes.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -198,7 +199,7 @@ void linnet_cl_elements(linnet_cl_kernel *kernel, int64_t count, int64_t y)
     if (count > INT32_MAX - MOST_EACH * MOST_GROUP && !*kernel->status)
         *kernel->status = linnet_cl_fail(LINNET_LIMIT, "kernel %s: %lld elements are more than it can number",
                                          kernel->name, (long long)count);
-    linnet_cl_range(kernel, (count + each - 1) / each, y, 1, 0);
+    linnet_cl_range(kernel, ceil_div(count, each), y, 1, 0);
 }
 
 /* Of a kernel that asks for the numbers of its groups, which pieces of a launch would all count from 0. */

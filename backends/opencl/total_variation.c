@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* total_variation: the loss in two stages; the gradient of x, which gathers. */
 #include "plan.h"
+#include "sizes.h"
 
 #include <math.h>
 
@@ -18,11 +19,11 @@ static variation_parts parts_of(const linnet_backend_device *device, const linne
         linnet_cl_channels all = linnet_cl_channels_of(device, 1, 1, x[0] * x[1] * x[2] * x[3]);
         return (variation_parts){all.elements, all.run, all.parts};
     }
-    int64_t count = x[0] * x[1] * x[2], run = (count + MOST_PARTS - 1) / MOST_PARTS;
-    int64_t least = (PIXELS_A_PART + x[3] - 1) / x[3];
+    int64_t count = x[0] * x[1] * x[2], run = ceil_div(count, MOST_PARTS);
+    int64_t least = ceil_div(PIXELS_A_PART, x[3]);
     if (run < least)
         run = least;
-    return (variation_parts){count, run, (count + run - 1) / run};
+    return (variation_parts){count, run, ceil_div(count, run)};
 }
 
 static linnet_status total_variation_candidate(linnet_backend_device *device, const linnet_layer_desc *desc,

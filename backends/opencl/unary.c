@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* unary: y = f(x), and its gradient from y. */
 #include "nchw16c.h"
+#include "sizes.h"
 
 enum { RUN = 2048 }; /* elements of a work-item on processors */
 
@@ -76,7 +77,7 @@ static linnet_status unary_plan(linnet_backend_device *device, const linnet_laye
     linnet_cl_int(kernel, items > 1 ? linnet_cl_item(y) : 0);
     if (device->prefers_vectors) {
         linnet_cl_int(kernel, RUN);
-        linnet_cl_range(kernel, (count + RUN - 1) / RUN, items, 1, 1);
+        linnet_cl_range(kernel, ceil_div(count, RUN), items, 1, 1);
     } else {
         linnet_cl_elements(kernel, count, items);
     }

@@ -4,7 +4,7 @@
  * a function of the shape and the device, so results are the same at every run. The workspace holds V: each task's own,
  * or, where there are few blocks of tiles, everybody's.
  */
-#include "conv2d.h"
+#include "conv2d_winograd.h"
 #include "nchw16c.h"
 #include "sizes.h"
 #include "variants.h"
@@ -19,7 +19,6 @@ enum {
     LEAST_TILES = 98,       /* of a block: for each the weights are transformed anew */
     TASKS_SHARED = 4,       /* a unit, that share a V */
     TASKS_A_UNIT = 2,       /* that have a V of their own */
-    LEAST_TERMS = 32,       /* of a sum of the weight's gradient */
     FEW_BLOCKS = 2          /* a unit: fewer blocks of tiles may share a V */
 };
 
@@ -29,7 +28,8 @@ enum {
 static const double input_microseconds[2] = {0.03, 0.1}, most_again = 30, short_task = 400, products = 55e3;
 
 typedef struct winograd_split {
-    int64_t in_blocks, out_blocks, in_height, in_width, out_height, out_width, top, left, tiles_y, tiles_x, tiles;
+    linnet_cl_winograd_sizes sizes;
+    int64_t in_blocks, out_blocks, tiles_y, tiles_x, tiles;
     int64_t positions, rows, groups, blocks;         /* tiles of a group, groups of a block, blocks of tiles */
     int64_t tile_position, tile_block, weight_block; /* floats, as in the kernel */
     int64_t step, steps, chunk;
@@ -48,17 +48,11 @@ typedef struct winograd_plan {
 
 static void read_sizes(const linnet_cl_conv2d *s, winograd_split *out)
 {
-    bool forward = s->forward;
-    out->in_blocks = linnet_cl_blocks(forward ? s->channels : s->outputs);
-    out->out_blocks = linnet_cl_blocks(forward ? s->outputs : s->channels);
-    out->in_height = forward ? s->height : s->out_height;
-    out->in_width = forward ? s->width : s->out_width;
-    out->out_height = forward ? s->out_height : s->height;
-    out->out_width = forward ? s->out_width : s->width;
-    out->top = forward ? s->top : 2 - s->top;
-    out->left = forward ? s->left : 2 - s->left;
-    out->tiles_y = ceil_div(out->out_height, s->winograd);
-    out->tiles_x = ceil_div(out->out_width, s->winograd);
+    out->sizes = linnet_cl_winograd_sizes_of(s);
+    out->in_blocks = linnet_cl_blocks(out->sizes.channels);
+    out->out_blocks = linnet_cl_blocks(out->sizes.outputs);
+    out->tiles_y = ceil_div(out->sizes.out_height, s->winograd);
+    out->tiles_x = ceil_div(out->sizes.out_width, s->winograd);
     out->tiles = s->images * out->tiles_y * out->tiles_x;
     out->positions = (s->winograd + 2) * (s->winograd + 2);
 }
@@ -148,21 +142,9 @@ static const char *winograd_refusal(const linnet_backend_device *device, const l
 {
     if (!device->prefers_vectors)
         return "for devices with vectors";
-    if (s->kernel_height != 3 || s->kernel_width != 3 || s->stride_y * s->stride_x != 1 ||
-        s->dilation_y * s->dilation_x != 1 || s->groups != 1)
-        return "needs a 3x3 kernel, stride, dilation and groups of 1";
-    if (s->want_bias && !s->want_weight)
-        return "computes no gradient of the bias alone";
-    /* With more there are outputs that see padding only: they are 0, exactly. */
-    if (s->top > 2 || s->left > 2 || s->out_height + 2 - s->height - s->top > 2 ||
-        s->out_width + 2 - s->width - s->left > 2)
-        return "needs padding of at most 2";
-    if (s->channels < LINNET_CL_LANES || s->outputs < LINNET_CL_LANES)
-        return "needs 16 channels";
-    /* The transforms mix what an element of the gradient adds up with its neighbours: few terms drown in their
-       roundings. */
-    if (s->want_weight && s->images * s->out_height * s->out_width < LEAST_TERMS)
-        return "needs more outputs for the gradient of the weight";
+    const char *refusal = linnet_cl_winograd_refusal(s);
+    if (refusal)
+        return refusal;
     if (!(s->low <= 0 && s->high >= 0) && s->outputs % LINNET_CL_LANES != 0)
         return "needs an operator that keeps 0 in spare lanes";
     if ((s->forward || s->want_data) && split_of(device, s).out_blocks < device->tile_columns)
@@ -200,12 +182,12 @@ static void shape_constants(linnet_cl_kernel *kernel, const linnet_cl_conv2d *s,
     int64_t x_item = linnet_cl_conv2d_x_item(s), y_item = linnet_cl_conv2d_y_item(s);
     const int64_t constants[] = {w->in_blocks,
                                  w->out_blocks,
-                                 w->in_height,
-                                 w->in_width,
-                                 w->out_height,
-                                 w->out_width,
-                                 w->top,
-                                 w->left,
+                                 w->sizes.in_height,
+                                 w->sizes.in_width,
+                                 w->sizes.out_height,
+                                 w->sizes.out_width,
+                                 w->sizes.top,
+                                 w->sizes.left,
                                  w->tiles_y,
                                  w->tiles_x,
                                  w->tiles,

@@ -9,16 +9,14 @@
 enum {
     LEAST_CHANNELS = 64, /* fewer: the transforms move more than the products save */
     LEAST_TILES = 64,
-    LEAST_TERMS = 32,    /* of a sum of the weight's gradient: few drown in the roundings of their neighbours */
     MOST_BYTES = 1 << 30 /* of the workspace */
 };
 
-/* Of the direction: its inputs are y's gradient where that is the input's. */
-typedef struct winograd_sizes {
-    int64_t channels, outputs, in_height, in_width, out_height, out_width, top, left;
+typedef struct winograd_layout {
+    linnet_cl_winograd_sizes sizes;
     linnet_cl_winograd_tiles tiles;
     int64_t v, u, s; /* floats of each */
-} winograd_sizes;
+} winograd_layout;
 
 typedef struct winograd_plan {
     linnet_backend_plan base;
@@ -30,21 +28,14 @@ typedef struct winograd_plan {
     linnet_cl_winograd_gradient weight;
 } winograd_plan;
 
-static winograd_sizes sizes_of(const linnet_backend_device *device, const linnet_cl_conv2d *s)
+static winograd_layout layout_of(const linnet_backend_device *device, const linnet_cl_conv2d *s)
 {
-    bool forward = s->forward;
-    winograd_sizes w = {.channels = forward ? s->channels : s->outputs,
-                        .outputs = forward ? s->outputs : s->channels,
-                        .in_height = forward ? s->height : s->out_height,
-                        .in_width = forward ? s->width : s->out_width,
-                        .out_height = forward ? s->out_height : s->height,
-                        .out_width = forward ? s->out_width : s->width,
-                        .top = forward ? s->top : 2 - s->top,
-                        .left = forward ? s->left : 2 - s->left};
-    w.tiles = linnet_cl_winograd_tiles_of(device, s, w.out_height, w.out_width, w.outputs, w.channels);
-    w.v = w.tiles.positions * w.channels * w.tiles.chunk;
-    w.s = w.tiles.positions * w.outputs * w.tiles.chunk;
-    w.u = w.tiles.positions * w.channels * w.outputs;
+    linnet_cl_winograd_sizes size = linnet_cl_winograd_sizes_of(s);
+    winograd_layout w = {.sizes = size};
+    w.tiles = linnet_cl_winograd_tiles_of(device, s, size.out_height, size.out_width, size.outputs, size.channels);
+    w.v = w.tiles.positions * size.channels * w.tiles.chunk;
+    w.s = w.tiles.positions * size.outputs * w.tiles.chunk;
+    w.u = w.tiles.positions * size.channels * size.outputs;
     return w;
 }
 
@@ -59,7 +50,7 @@ static uint64_t winograd_workspace_bytes(const linnet_backend_device *device, co
 {
     uint64_t product = 0;
     if (s->forward || s->want_data) {
-        winograd_sizes w = sizes_of(device, s);
+        winograd_layout w = layout_of(device, s);
         product = (uint64_t)(w.v + w.s + w.u) * sizeof(float);
     }
     uint64_t weight = s->want_weight ? linnet_cl_winograd_gradient_bytes(device, s) : 0;
@@ -70,27 +61,18 @@ static const char *winograd_refusal(const linnet_backend_device *device, const l
 {
     if (device->prefers_vectors)
         return "for GPUs";
-    if (s->kernel_height != 3 || s->kernel_width != 3 || s->stride_y * s->stride_x != 1 ||
-        s->dilation_y * s->dilation_x != 1 || s->groups != 1)
-        return "needs a 3x3 kernel, stride, dilation and groups of 1";
-    if (s->want_bias && !s->want_weight)
-        return "computes no gradient of the bias alone";
-    /* With more there are outputs that see padding only: they are 0, exactly. */
-    if (s->top > 2 || s->left > 2 || s->out_height + 2 - s->height - s->top > 2 ||
-        s->out_width + 2 - s->width - s->left > 2)
-        return "needs padding of at most 2";
-    if (s->channels < 16 || s->outputs < 16)
-        return "needs 16 channels";
-    if (s->want_weight && s->images * s->out_height * s->out_width < LEAST_TERMS)
-        return "needs more outputs for the gradient of the weight";
+    const char *refusal = linnet_cl_winograd_refusal(s);
+    if (refusal)
+        return refusal;
     if (winograd_workspace_bytes(device, s) > MOST_BYTES)
         return "needs fewer channels";
     return NULL;
 }
 
-static void transform_kernels(winograd_plan *plan, const winograd_sizes *w)
+static void transform_kernels(winograd_plan *plan, const winograd_layout *w)
 {
     const linnet_cl_conv2d *s = &plan->shape;
+    const linnet_cl_winograd_sizes *size = &w->sizes;
     const linnet_cl_winograd_tiles *t = &w->tiles;
     bool large = s->winograd == 4;
     linnet_cl_program_id program = large ? LINNET_CL_PROGRAM_CONV2D_WINOGRAD_F4 : LINNET_CL_PROGRAM_CONV2D_WINOGRAD_F2;
@@ -99,15 +81,15 @@ static void transform_kernels(winograd_plan *plan, const winograd_sizes *w)
                                          large ? "conv2d_winograd_weights_f4" : "conv2d_winograd_weights_f2", 2);
     linnet_cl_ints(plan->weights, weights);
     linnet_cl_range(plan->weights, s->channels, s->outputs, 1, 0);
-    const int64_t input[] = {w->channels, w->in_height, w->in_width, w->top, w->left,
-                             t->down,     t->across,    t->chunk,    t->all};
+    const int64_t input[] = {size->channels, size->in_height, size->in_width, size->top, size->left,
+                             t->down,        t->across,       t->chunk,       t->all};
     plan->input =
         linnet_cl_kernel_new(&plan->base, program, large ? "conv2d_winograd_input_f4" : "conv2d_winograd_input_f2", 2);
     linnet_cl_ints(plan->input, input);
-    linnet_cl_range(plan->input, t->chunk, w->channels, 1, 0);
-    const int64_t output[] = {w->outputs,
-                              w->out_height,
-                              w->out_width,
+    linnet_cl_range(plan->input, t->chunk, size->channels, 1, 0);
+    const int64_t output[] = {size->outputs,
+                              size->out_height,
+                              size->out_width,
                               t->down,
                               t->across,
                               t->chunk,
@@ -120,7 +102,7 @@ static void transform_kernels(winograd_plan *plan, const winograd_sizes *w)
     linnet_cl_ints(plan->output, output);
     linnet_cl_float(plan->output, s->epilogue.alpha);
     linnet_cl_float(plan->output, s->epilogue.beta);
-    linnet_cl_range(plan->output, t->chunk, w->outputs, 1, 0);
+    linnet_cl_range(plan->output, t->chunk, size->outputs, 1, 0);
 }
 
 static linnet_status run_chunk(winograd_plan *plan, linnet_backend_queue *queue, const linnet_layer_args *args,
@@ -162,15 +144,16 @@ static linnet_status winograd_run(linnet_backend_plan *base, linnet_backend_queu
 static void product_kernels(winograd_plan *plan)
 {
     const linnet_cl_conv2d *s = &plan->shape;
-    winograd_sizes w = sizes_of(plan->base.device, s);
+    winograd_layout w = layout_of(plan->base.device, s);
+    int64_t channels = w.sizes.channels, outputs = w.sizes.outputs;
     plan->chunk = w.tiles.chunk;
     plan->tile_count = w.tiles.all;
     plan->s_at = (uint64_t)w.v * sizeof(float);
     plan->u_at = (uint64_t)(w.v + w.s) * sizeof(float);
     transform_kernels(plan, &w);
-    const linnet_cl_gemm product = {.m = w.outputs,
+    const linnet_cl_gemm product = {.m = outputs,
                                     .n = w.tiles.chunk,
-                                    .depth = w.channels,
+                                    .depth = channels,
                                     .a_row = s->forward ? s->channels : 1,
                                     .a_col = s->forward ? 1 : s->channels,
                                     .b_row = w.tiles.chunk,
@@ -178,8 +161,8 @@ static void product_kernels(winograd_plan *plan)
                                     .c_row = w.tiles.chunk,
                                     .batches = w.tiles.positions,
                                     .a_batch = s->outputs * s->channels,
-                                    .b_batch = w.channels * w.tiles.chunk,
-                                    .c_batch = w.outputs * w.tiles.chunk};
+                                    .b_batch = channels * w.tiles.chunk,
+                                    .c_batch = outputs * w.tiles.chunk};
     plan->product = linnet_cl_gemm_kernel(&plan->base, &product, true);
 }
 

@@ -1,11 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Winograd's convolution on GPUs: what its files share. */
+/* Winograd's convolution: what its files share. */
 #ifndef LINNET_OPENCL_CONV2D_WINOGRAD_H
 #define LINNET_OPENCL_CONV2D_WINOGRAD_H
 
 #include "conv2d.h"
 
-/* ---- conv2d_winograd_chunks.c ---- */
+/* ---- conv2d_winograd_shape.c: on any device ---- */
+
+/* What Winograd's algorithm has to refuse; NULL: nothing. */
+const char *linnet_cl_winograd_refusal(const linnet_cl_conv2d *shape);
+
+/* Of the forward direction, or of that with respect to the input, which convolves y's gradient. */
+typedef struct linnet_cl_winograd_sizes {
+    int64_t channels, outputs, in_height, in_width, out_height, out_width, top, left;
+} linnet_cl_winograd_sizes;
+
+linnet_cl_winograd_sizes linnet_cl_winograd_sizes_of(const linnet_cl_conv2d *shape);
+
+/* ---- conv2d_winograd_chunks.c: on GPUs, as what follows ---- */
 
 typedef struct linnet_cl_winograd_tiles {
     int64_t down, across, all; /* of a plane, and of all images' */

@@ -51,18 +51,12 @@ typedef struct weight_depth {
     int in_image, dy_image;
 } weight_depth;
 
-#define TILE       64
-#define NAME(name) name##_64
-#include "tile.clh"
+#include "tile_64.clh"
 #include "conv2d_result.clh"
 #include "conv2d_implicit.clh"
-#undef TILE
-#undef NAME
 
 #if TILE_MOST >= 128
-#define TILE       128
-#define NAME(name) name##_128
-#include "tile.clh"
+#include "tile_128.clh"
 #include "conv2d_result.clh"
 #include "conv2d_implicit.clh"
 #endif

@@ -12,16 +12,10 @@
 #include "quad.clh"
 #include "unary_op.clh"
 
-#define TILE       64
-#define NAME(name) name##_64
-#include "tile.clh"
+#include "tile_64.clh"
 #include "gemm_local.clh"
-#undef TILE
-#undef NAME
 
 #if TILE_MOST >= 128
-#define TILE       128
-#define NAME(name) name##_128
-#include "tile.clh"
+#include "tile_128.clh"
 #include "gemm_local.clh"
 #endif

@@ -85,7 +85,7 @@ for program in $(sed -n 's/^LINNET_CL_PROGRAM(.*"\(.*\)")$/\1/p' "$source/backen
     : >"$base.nvidia"
     compiled "$program" "$base.s" "$amd_library" -target amdgcn-mesa-mesa3d -mcpu=gfx906 || continue
     limited='' registers=''
-    if grep -q '#include "tile.clh"' "$source/kernels/$program"; then # as backends/opencl/program.c has it compiled there
+    if grep -q '#include "tile_64.clh"' "$source/kernels/$program"; then # as backends/opencl/program.c has it compiled there
         limited=-DTILE_REGISTERS_LIMITED registers=--maxrregcount=128
     fi
     # shellcheck disable=SC2086 # none or one

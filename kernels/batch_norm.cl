@@ -53,23 +53,7 @@ __kernel void batch_norm_statistics(__global const float *partial, ulong partial
                       running_mean + running_mean_at, running_variance + running_variance_at);
 }
 
-/* The same for processors: the sum, the mean, and squares about it. */
-#define BATCH_NORM_SUM(N) CHANNEL_OF(N, sum) += CHANNEL_LOAD(N, x);
-
-__kernel void batch_norm_sum(__global const float *x, ulong x_at, __global float *partial, ulong partial_at,
-                             int channels, int size, int elements, int run)
-{
-    GROUP_SCRATCH(scratch)
-    int p = (int)get_group_id(0), c = (int)get_group_id(1);
-    int first = p * run, last = first + min(run, elements - first);
-    channel_vector sum = 0.0f;
-    x += x_at;
-    CHANNEL_EACH(channels, size, c, first, last, x_at, BATCH_NORM_SUM)
-    float total = group_sum(channel_total(sum), scratch);
-    if (get_local_id(0) == 0)
-        partial[partial_at + (ulong)p * channels + c] = total;
-}
-
+/* The same for processors: the mean, from the parts of the sum that channel_sum.cl makes, and squares about it. */
 __kernel void batch_norm_mean(__global const float *partial, ulong partial_at, __global float *stats, ulong stats_at,
                               int channels, int parts, int elements, int lanes, int step)
 {

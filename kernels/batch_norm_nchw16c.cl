@@ -23,15 +23,6 @@
     int first = p * run, last = first + min(run, elements - first), count = channels - block * LANES;                  \
     int c0 = block * LANES;
 
-__kernel void batch_norm_nchw16c_sum(__global const float *restrict x, ulong x_at, __global float *restrict partial,
-                                     ulong partial_at, int channels, int size, int elements, int run)
-{
-    PART float16 sum = 0.0f;
-    x += x_at;
-    BLOCK_WALK(sum += load16(0, x + at))
-    lanes_store(sum, partial + partial_at + (ulong)p * channels + c0, count);
-}
-
 __kernel void batch_norm_nchw16c_squares(__global const float *restrict x, ulong x_at,
                                          __global const float *restrict stats, ulong stats_at,
                                          __global float *restrict partial, ulong partial_at, int channels, int size,

@@ -214,7 +214,7 @@ static void two_pass_kernels(batch_norm_plan *plan, const linnet_batch_norm_attr
 {
     linnet_backend_plan *base = &plan->base;
     linnet_cl_channels shape = plan->shape;
-    plan->sum = sum_kernel(plan, "batch_norm_sum", "batch_norm_nchw16c_sum", 2);
+    plan->sum = (plan->blocked ? linnet_cl_block_parts_kernel : linnet_cl_channel_parts_kernel)(base, shape);
     plan->mean = linnet_cl_kernel_new(base, LINNET_CL_PROGRAM_BATCH_NORM, "batch_norm_mean", 2);
     plan->squares = sum_kernel(plan, "batch_norm_squares", "batch_norm_nchw16c_squares", 3);
     plan->variance = linnet_cl_kernel_new(base, LINNET_CL_PROGRAM_BATCH_NORM, "batch_norm_variance", 4);

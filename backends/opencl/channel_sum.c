@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sums that several layers need: over the parts of a two-stage sum, and over N and S of [N,C,S], a bias gradient. */
-#include "plan.h"
+#include "nchw16c.h"
 #include "sizes.h"
 
 linnet_cl_kernel *linnet_cl_reduce_kernel(linnet_backend_plan *plan, int64_t count, int64_t parts, float scale)
@@ -50,7 +50,7 @@ void linnet_cl_channels_walk(linnet_cl_kernel *kernel, linnet_cl_channels shape)
 linnet_cl_channels linnet_cl_blocks_of(const linnet_backend_device *device, int64_t images, int64_t channels,
                                        int64_t size)
 {
-    int64_t elements = images * size, blocks = ceil_div(channels, 16);
+    int64_t elements = images * size, blocks = linnet_cl_blocks(channels);
     int64_t wanted = ceil_div(8 * (int64_t)device->info.compute_units, blocks), most = elements / 256;
     int64_t parts = wanted < most ? wanted : most;
     if (parts < 1)
@@ -59,21 +59,33 @@ linnet_cl_channels linnet_cl_blocks_of(const linnet_backend_device *device, int6
     return (linnet_cl_channels){channels, size, elements, ceil_div(elements, run), run};
 }
 
-void linnet_cl_block_sum_kernels(linnet_backend_plan *plan, linnet_cl_channels shape, linnet_cl_channel_sum *out)
+linnet_cl_kernel *linnet_cl_channel_parts_kernel(linnet_backend_plan *plan, linnet_cl_channels shape)
 {
-    out->parts = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_CHANNEL_SUM, "channel_sum_nchw16c", 2);
-    linnet_cl_int(out->parts, shape.channels);
-    linnet_cl_int(out->parts, shape.size);
-    linnet_cl_int(out->parts, shape.elements);
-    linnet_cl_int(out->parts, shape.run);
-    linnet_cl_range(out->parts, shape.parts, ceil_div(shape.channels, 16), 1, 1);
-    out->reduce = linnet_cl_reduce_kernel(plan, shape.channels, shape.parts, 1.0f);
+    linnet_cl_kernel *kernel = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_CHANNEL_SUM, "channel_sum_parts", 2);
+    linnet_cl_channels_walk(kernel, shape);
+    return kernel;
+}
+
+linnet_cl_kernel *linnet_cl_block_parts_kernel(linnet_backend_plan *plan, linnet_cl_channels shape)
+{
+    linnet_cl_kernel *kernel = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_CHANNEL_SUM, "channel_sum_nchw16c", 2);
+    linnet_cl_int(kernel, shape.channels);
+    linnet_cl_int(kernel, shape.size);
+    linnet_cl_int(kernel, shape.elements);
+    linnet_cl_int(kernel, shape.run);
+    linnet_cl_range(kernel, shape.parts, linnet_cl_blocks(shape.channels), 1, 1);
+    return kernel;
 }
 
 void linnet_cl_channel_sum_kernels(linnet_backend_plan *plan, linnet_cl_channels shape, linnet_cl_channel_sum *out)
 {
-    out->parts = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_CHANNEL_SUM, "channel_sum_parts", 2);
-    linnet_cl_channels_walk(out->parts, shape);
+    out->parts = linnet_cl_channel_parts_kernel(plan, shape);
+    out->reduce = linnet_cl_reduce_kernel(plan, shape.channels, shape.parts, 1.0f);
+}
+
+void linnet_cl_block_sum_kernels(linnet_backend_plan *plan, linnet_cl_channels shape, linnet_cl_channel_sum *out)
+{
+    out->parts = linnet_cl_block_parts_kernel(plan, shape);
     out->reduce = linnet_cl_reduce_kernel(plan, shape.channels, shape.parts, 1.0f);
 }
 

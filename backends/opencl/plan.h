@@ -165,17 +165,22 @@ linnet_cl_channels linnet_cl_channels_of(const linnet_backend_device *device, in
 /* Constants channels, size, elements, run and the range of a kernel that uses channel.clh. */
 void linnet_cl_channels_walk(linnet_cl_kernel *kernel, linnet_cl_channels shape);
 
+/* The same for x in nchw16c: parts are of blocks of 16 channels. */
+linnet_cl_channels linnet_cl_blocks_of(const linnet_backend_device *device, int64_t images, int64_t channels,
+                                       int64_t size);
+
+/* partial[parts][C] = the sums of the parts of x, or of x in nchw16c; views: x, partial. */
+linnet_cl_kernel *linnet_cl_channel_parts_kernel(linnet_backend_plan *plan, linnet_cl_channels shape);
+linnet_cl_kernel *linnet_cl_block_parts_kernel(linnet_backend_plan *plan, linnet_cl_channels shape);
+
 /* out[C] (+)= sum of x [N,C,S] over N and S; workspace: channels * parts floats. */
 typedef struct linnet_cl_channel_sum {
     linnet_cl_kernel *parts, *reduce;
 } linnet_cl_channel_sum;
 
-/* The same for x in nchw16c: parts are of blocks of 16 channels, and channel_sum_run runs it. */
-linnet_cl_channels linnet_cl_blocks_of(const linnet_backend_device *device, int64_t images, int64_t channels,
-                                       int64_t size);
-void linnet_cl_block_sum_kernels(linnet_backend_plan *plan, linnet_cl_channels shape, linnet_cl_channel_sum *out);
-
 void linnet_cl_channel_sum_kernels(linnet_backend_plan *plan, linnet_cl_channels shape, linnet_cl_channel_sum *out);
+/* The same for x in nchw16c. */
+void linnet_cl_block_sum_kernels(linnet_backend_plan *plan, linnet_cl_channels shape, linnet_cl_channel_sum *out);
 linnet_status linnet_cl_channel_sum_run(linnet_cl_channel_sum *sum, linnet_backend_queue *queue, linnet_view x,
                                         linnet_view workspace, linnet_view out, cl_int accumulate);
 

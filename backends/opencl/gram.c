@@ -19,7 +19,6 @@ typedef struct gram_shape {
 typedef struct gram_plan {
     linnet_backend_plan base;
     gram_shape shape;
-    bool clblast;
     linnet_cl_gemm product;
     linnet_cl_kernel *gemm;  /* ours; NULL with CLBlast */
     linnet_cl_kernel *other; /* forward: adds the parts up; backward: makes the symmetric matrix */
@@ -176,52 +175,52 @@ static linnet_status gram_run_backward(linnet_backend_plan *base, linnet_backend
 }
 
 /* y = x x^T in parts */
-static void gram_forward(gram_plan *plan, float scale)
+static linnet_cl_gemm forward_product(const gram_shape *shape)
 {
-    const gram_shape *shape = &plan->shape;
     int64_t c = shape->channels, pixels = shape->pixels;
-    plan->product = (linnet_cl_gemm){.m = c,
-                                     .n = c,
-                                     .depth = pixels,
-                                     .a_row = pixels,
-                                     .a_col = 1,
-                                     .b_row = 1,
-                                     .b_col = pixels,
-                                     .c_row = c,
-                                     .batches = shape->images,
-                                     .a_batch = c * pixels,
-                                     .b_batch = c * pixels,
-                                     .c_batch = c * c,
-                                     .run = shape->run};
-    if (!plan->clblast)
-        plan->gemm = linnet_cl_gemm_kernel(&plan->base, &plan->product, true);
-    plan->other = linnet_cl_reduce_kernel(&plan->base, shape->images * c * c, shape->parts, scale);
+    return (linnet_cl_gemm){.m = c,
+                            .n = c,
+                            .depth = pixels,
+                            .a_row = pixels,
+                            .a_col = 1,
+                            .b_row = 1,
+                            .b_col = pixels,
+                            .c_row = c,
+                            .batches = shape->images,
+                            .a_batch = c * pixels,
+                            .b_batch = c * pixels,
+                            .c_batch = c * c,
+                            .run = shape->run};
 }
 
 /* dx = s x */
-static void gram_backward(gram_plan *plan, float scale)
+static linnet_cl_gemm backward_product(const gram_shape *shape)
 {
-    const gram_shape *shape = &plan->shape;
     int64_t c = shape->channels, pixels = shape->pixels;
-    plan->product = (linnet_cl_gemm){.m = c,
-                                     .n = pixels,
-                                     .depth = c,
-                                     .a_row = c,
-                                     .a_col = 1,
-                                     .b_row = pixels,
-                                     .b_col = 1,
-                                     .c_row = pixels,
-                                     .batches = shape->images,
-                                     .a_batch = c * c,
-                                     .b_batch = c * pixels,
-                                     .c_batch = c * pixels};
-    if (!plan->clblast)
-        plan->gemm = linnet_cl_gemm_kernel(&plan->base, &plan->product, true);
-    plan->other = linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_GRAM, "gram_symmetric", 2);
-    linnet_cl_int(plan->other, c);
-    linnet_cl_int(plan->other, shape->images * c * c);
-    linnet_cl_float(plan->other, scale);
-    linnet_cl_range(plan->other, shape->images * c * c, 1, 1, 0);
+    return (linnet_cl_gemm){.m = c,
+                            .n = pixels,
+                            .depth = c,
+                            .a_row = c,
+                            .a_col = 1,
+                            .b_row = pixels,
+                            .b_col = 1,
+                            .c_row = pixels,
+                            .batches = shape->images,
+                            .a_batch = c * c,
+                            .b_batch = c * pixels,
+                            .c_batch = c * pixels};
+}
+
+/* s of dy */
+static linnet_cl_kernel *symmetric_kernel(linnet_backend_plan *plan, const gram_shape *shape, float scale)
+{
+    int64_t c = shape->channels, count = shape->images * c * c;
+    linnet_cl_kernel *kernel = linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_GRAM, "gram_symmetric", 2);
+    linnet_cl_int(kernel, c);
+    linnet_cl_int(kernel, count);
+    linnet_cl_float(kernel, scale);
+    linnet_cl_range(kernel, count, 1, 1, 0);
+    return kernel;
 }
 
 static linnet_status gram_plan_new(linnet_backend_device *device, const linnet_layer_desc *desc, const char *candidate,
@@ -238,13 +237,16 @@ static linnet_status gram_plan_new(linnet_backend_device *device, const linnet_l
         return status;
     gram_plan *plan = (gram_plan *)base;
     plan->shape = gram_shape_of(device, desc);
-    plan->clblast = strcmp(candidate, way_names[CLBLAST]) == 0;
-    if (plan->clblast)
+    plan->product = forward ? forward_product(&plan->shape) : backward_product(&plan->shape);
+    if (strcmp(candidate, way_names[CLBLAST]) == 0)
         base->status = linnet_cl_clblast_check(device);
-    if (forward)
-        gram_forward(plan, attributes->scale);
     else
-        gram_backward(plan, attributes->scale);
+        plan->gemm = linnet_cl_gemm_kernel(base, &plan->product, true);
+    if (forward)
+        plan->other = linnet_cl_reduce_kernel(base, plan->shape.images * plan->product.c_batch, plan->shape.parts,
+                                              attributes->scale);
+    else
+        plan->other = symmetric_kernel(base, &plan->shape, attributes->scale);
     return linnet_cl_plan_done(base, out);
 }
 

@@ -138,6 +138,13 @@ void linnet_cl_conv2d_constants(linnet_cl_kernel *kernel, const linnet_cl_conv2d
     linnet_cl_conv2d_window(kernel, shape);
 }
 
+void linnet_cl_conv2d_clamp(linnet_cl_kernel *kernel, const linnet_cl_conv2d *s)
+{
+    linnet_cl_float(kernel, s->forward ? s->low : -INFINITY);
+    linnet_cl_float(kernel, s->forward ? s->high : INFINITY);
+    linnet_cl_int(kernel, s->forward && s->adds);
+}
+
 linnet_cl_conv2d linnet_cl_conv2d_forward(const linnet_cl_conv2d *shape)
 {
     linnet_cl_conv2d forward = *shape;

@@ -31,6 +31,8 @@ void linnet_cl_conv2d_sizes(linnet_cl_kernel *kernel, const linnet_cl_conv2d *sh
 void linnet_cl_conv2d_window(linnet_cl_kernel *kernel, const linnet_cl_conv2d *shape);
 /* Sizes, then group_inputs, group_outputs, groups, then the window. */
 void linnet_cl_conv2d_constants(linnet_cl_kernel *kernel, const linnet_cl_conv2d *shape);
+/* Constants low, high, adds of epilogues that clamp; of a gradient those that do nothing. */
+void linnet_cl_conv2d_clamp(linnet_cl_kernel *kernel, const linnet_cl_conv2d *shape);
 
 /* One way to do it. workspace_bytes and plan get a shape whose direction and wishes are set. */
 typedef struct linnet_cl_conv2d_way {
@@ -82,6 +84,8 @@ bool linnet_cl_channels_spread(const linnet_backend_device *device, const linnet
 /* Floats of local memory that a task may take. */
 int64_t linnet_cl_channels_limit(const linnet_backend_device *device);
 
+/* What tasks of processors that note a window's taps (channels_window.clh) have to refuse; NULL: nothing. */
+const char *linnet_cl_window_refusal(const linnet_backend_device *device, const linnet_cl_conv2d *shape);
 /* What all that is in nchw16c has to refuse; NULL: nothing. */
 const char *linnet_cl_channels_refusal(const linnet_backend_device *device, const linnet_cl_conv2d *shape);
 /* Does the forward direction, or that with respect to the input, fit? */
@@ -157,9 +161,10 @@ typedef struct linnet_cl_conv2d_nchw {
 
 uint64_t linnet_cl_conv2d_nchw_workspace(const linnet_backend_device *device, const linnet_cl_conv2d *shape,
                                          int64_t parts);
-/* A plan that runs the kernels which the way then sets. */
-linnet_status linnet_cl_conv2d_nchw_new(linnet_backend_device *device, const linnet_cl_conv2d *shape,
-                                        linnet_cl_conv2d_nchw **out);
+/* A plan of the kernels that forward or backward sets. */
+linnet_status linnet_cl_conv2d_nchw_plan(linnet_backend_device *device, const linnet_cl_conv2d *shape,
+                                         void (*forward)(linnet_cl_conv2d_nchw *),
+                                         void (*backward)(linnet_cl_conv2d_nchw *), linnet_backend_plan **out);
 /* Constants of a forward kernel: has_bias, op, alpha, beta. */
 void linnet_cl_conv2d_nchw_epilogue(linnet_cl_kernel *kernel, const linnet_cl_conv2d *shape);
 /* The kernels that add up the parts, of what is wanted. */

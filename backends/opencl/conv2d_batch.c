@@ -11,8 +11,6 @@
 #include <math.h>
 
 enum {
-    MOST_TAPS = 256, /* as in channels_window.clh */
-    MOST_PHASES = 16,
     TILE_OUTPUTS = 6,
     TILE_PLACES = 4,
     TASKS_A_UNIT = 8,
@@ -207,12 +205,9 @@ static batch_weight_split weight_split_of(const linnet_backend_device *device, c
 
 static const char *batch_refusal(const linnet_backend_device *device, const linnet_cl_conv2d *s)
 {
-    if (!device->prefers_vectors)
-        return "for devices with vectors";
-    if (s->kernel_height * s->kernel_width > MOST_TAPS)
-        return "needs a kernel of at most 256 taps";
-    if (s->stride_y * s->stride_x > MOST_PHASES)
-        return "needs strides whose product is at most 16";
+    const char *refusal = linnet_cl_window_refusal(device, s);
+    if (refusal)
+        return refusal;
     if ((s->want_weight || s->want_bias) && weight_split_of(device, s).outputs_per_task == 0)
         return "the sums of a tile do not fit local memory";
     return NULL;
@@ -314,9 +309,7 @@ static linnet_cl_kernel *product_kernel(linnet_backend_plan *plan, const linnet_
     linnet_cl_conv2d_window(kernel, s);
     linnet_cl_ints(kernel, constants);
     linnet_cl_int(kernel, forward && s->has_bias);
-    linnet_cl_float(kernel, forward ? s->low : -INFINITY);
-    linnet_cl_float(kernel, forward ? s->high : INFINITY);
-    linnet_cl_int(kernel, forward && s->adds);
+    linnet_cl_conv2d_clamp(kernel, s);
     linnet_cl_range(kernel, split.row_chunks, s->groups, split.block_sets * split.phases, 1);
     return kernel;
 }

@@ -8,8 +8,6 @@
 #include "sizes.h"
 #include "variants.h"
 
-#include <math.h>
-
 enum {
     SHORT_ROW = 14,        /* columns; shorter output rows are joined to one run */
     TASK_FLOATS = 1 << 16, /* of copies: what a second-level cache holds beside weights and outputs */
@@ -116,7 +114,7 @@ bool linnet_cl_channels_fits(const linnet_backend_device *device, const linnet_c
     return linnet_cl_channels_is_1x1(s) || split_of(device, s).planes_at_once >= 1;
 }
 
-const char *linnet_cl_channels_refusal(const linnet_backend_device *device, const linnet_cl_conv2d *s)
+const char *linnet_cl_window_refusal(const linnet_backend_device *device, const linnet_cl_conv2d *s)
 {
     if (!device->prefers_vectors)
         return "for devices with vectors";
@@ -124,6 +122,14 @@ const char *linnet_cl_channels_refusal(const linnet_backend_device *device, cons
         return "needs a kernel of at most 256 taps";
     if (s->stride_y * s->stride_x > MOST_PHASES)
         return "needs strides whose product is at most 16";
+    return NULL;
+}
+
+const char *linnet_cl_channels_refusal(const linnet_backend_device *device, const linnet_cl_conv2d *s)
+{
+    const char *refusal = linnet_cl_window_refusal(device, s);
+    if (refusal)
+        return refusal;
     if (s->groups > 1 && (s->group_inputs % LINNET_CL_LANES != 0 || s->group_outputs % LINNET_CL_LANES != 0))
         return "needs groups of whole blocks of 16 channels";
     if (!(s->low <= 0 && s->high >= 0) && s->outputs % LINNET_CL_LANES != 0)
@@ -219,9 +225,7 @@ linnet_cl_kernel *linnet_cl_channels_kernel(linnet_backend_plan *plan, const lin
     linnet_cl_ints(kernel, before);
     linnet_cl_local(kernel, (uint64_t)(split.planes_at_once * split.plane_floats) * sizeof(float));
     linnet_cl_int(kernel, forward && s->has_bias ? s->outputs : 0);
-    linnet_cl_float(kernel, forward ? s->low : -INFINITY);
-    linnet_cl_float(kernel, forward ? s->high : INFINITY);
-    linnet_cl_int(kernel, forward && s->adds);
+    linnet_cl_conv2d_clamp(kernel, s);
     linnet_cl_range(kernel, split.row_chunks, s->groups * split.block_chunks, s->images * split.phases, 1);
     return kernel;
 }

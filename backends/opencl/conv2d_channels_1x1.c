@@ -8,8 +8,6 @@
 #include "nchw16c.h"
 #include "sizes.h"
 
-#include <math.h>
-
 enum {
     TASK_FLOATS = 1 << 17,   /* of inputs: what a second cache holds beside weights and outputs */
     CHUNK_WEIGHTS = 1 << 13, /* floats that serve a task's pixels in turn: of the first cache */
@@ -79,9 +77,7 @@ linnet_cl_kernel *linnet_cl_channels_1x1_kernel(linnet_backend_plan *plan, const
                                  linnet_cl_conv2d_added_item(s)};
     linnet_cl_ints(kernel, constants);
     linnet_cl_int(kernel, forward && s->has_bias ? s->outputs : 0);
-    linnet_cl_float(kernel, forward ? s->low : -INFINITY);
-    linnet_cl_float(kernel, forward ? s->high : INFINITY);
-    linnet_cl_int(kernel, forward && s->adds);
+    linnet_cl_conv2d_clamp(kernel, s);
     linnet_cl_range(kernel, split.pixel_chunks, s->groups * split.block_chunks, s->images, 1);
     return kernel;
 }

@@ -9,8 +9,6 @@
 #include "sizes.h"
 #include "variants.h"
 
-#include <math.h>
-
 enum {
     CHUNK = 4,              /* blocks of 16 inputs of U */
     MOST_STEP = 4,          /* blocks of 16 outputs of U and sums */
@@ -221,9 +219,7 @@ static void add_kernels(winograd_plan *plan)
     shape_constants(product, s, &w);
     linnet_cl_ints(product, constants);
     linnet_cl_int(product, forward && s->has_bias ? s->outputs : 0);
-    linnet_cl_float(product, forward ? s->low : -INFINITY);
-    linnet_cl_float(product, forward ? s->high : INFINITY);
-    linnet_cl_int(product, forward && s->adds);
+    linnet_cl_conv2d_clamp(product, s);
     linnet_cl_range(product, w.tasks, w.step_tasks, 1, 1);
     plan->product = product;
     plan->scratch_at = (uint64_t)v_floats(&w) * sizeof(float);

@@ -77,15 +77,7 @@ static void direct_backward_kernels(linnet_cl_conv2d_nchw *plan)
 static linnet_status direct_plan_new(linnet_backend_device *device, const linnet_cl_conv2d *shape,
                                      linnet_backend_plan **out)
 {
-    linnet_cl_conv2d_nchw *plan;
-    linnet_status status = linnet_cl_conv2d_nchw_new(device, shape, &plan);
-    if (status)
-        return status;
-    if (shape->forward)
-        direct_forward_kernel(plan);
-    else
-        direct_backward_kernels(plan);
-    return linnet_cl_plan_done(&plan->base, out);
+    return linnet_cl_conv2d_nchw_plan(device, shape, direct_forward_kernel, direct_backward_kernels, out);
 }
 
 const linnet_cl_conv2d_way linnet_cl_conv2d_direct = {.name = "direct",

@@ -52,17 +52,19 @@ static linnet_status run_backward(linnet_backend_plan *base, linnet_backend_queu
     return status;
 }
 
-linnet_status linnet_cl_conv2d_nchw_new(linnet_backend_device *device, const linnet_cl_conv2d *shape,
-                                        linnet_cl_conv2d_nchw **out)
+linnet_status linnet_cl_conv2d_nchw_plan(linnet_backend_device *device, const linnet_cl_conv2d *shape,
+                                         void (*forward)(linnet_cl_conv2d_nchw *),
+                                         void (*backward)(linnet_cl_conv2d_nchw *), linnet_backend_plan **out)
 {
     linnet_backend_plan *base;
     linnet_status status =
         linnet_cl_plan_new(device, sizeof(linnet_cl_conv2d_nchw), shape->forward ? run_forward : run_backward, &base);
     if (status)
         return status;
-    *out = (linnet_cl_conv2d_nchw *)base;
-    (*out)->shape = *shape;
-    return LINNET_OK;
+    linnet_cl_conv2d_nchw *plan = (linnet_cl_conv2d_nchw *)base;
+    plan->shape = *shape;
+    (shape->forward ? forward : backward)(plan);
+    return linnet_cl_plan_done(base, out);
 }
 
 void linnet_cl_conv2d_nchw_epilogue(linnet_cl_kernel *kernel, const linnet_cl_conv2d *shape)

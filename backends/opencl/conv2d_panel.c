@@ -129,15 +129,7 @@ static void panel_backward_kernels(linnet_cl_conv2d_nchw *plan)
 static linnet_status panel_plan_new(linnet_backend_device *device, const linnet_cl_conv2d *shape,
                                     linnet_backend_plan **out)
 {
-    linnet_cl_conv2d_nchw *plan;
-    linnet_status status = linnet_cl_conv2d_nchw_new(device, shape, &plan);
-    if (status)
-        return status;
-    if (shape->forward)
-        panel_forward_kernel(plan);
-    else
-        panel_backward_kernels(plan);
-    return linnet_cl_plan_done(&plan->base, out);
+    return linnet_cl_conv2d_nchw_plan(device, shape, panel_forward_kernel, panel_backward_kernels, out);
 }
 
 /* What is packed is multiplied once for each output of its group: of depthwise layers the packing is most of it. */

@@ -27,10 +27,7 @@ linnet_cl_channels linnet_cl_channels_of(const linnet_backend_device *device, in
     int64_t groups = 32 * (int64_t)device->info.compute_units;
     groups = device->prefers_vectors ? 16 : groups < 512 ? 512 : groups;
     int64_t elements = images * size, wanted = groups / channels, most = elements / 1024;
-    int64_t parts = wanted < most ? wanted : most;
-    if (parts < 1)
-        parts = 1;
-    int64_t run = ceil_div(elements, parts);
+    int64_t run = ceil_div(elements, larger(1, smaller(wanted, most)));
     /* In channel.clh, a group's work-items have four quads each of so many. */
     if (!device->prefers_vectors)
         run = round_up(run, 1024);
@@ -52,10 +49,7 @@ linnet_cl_channels linnet_cl_blocks_of(const linnet_backend_device *device, int6
 {
     int64_t elements = images * size, blocks = linnet_cl_blocks(channels);
     int64_t wanted = ceil_div(8 * (int64_t)device->info.compute_units, blocks), most = elements / 256;
-    int64_t parts = wanted < most ? wanted : most;
-    if (parts < 1)
-        parts = 1;
-    int64_t run = ceil_div(elements, parts);
+    int64_t run = ceil_div(elements, larger(1, smaller(wanted, most)));
     return (linnet_cl_channels){channels, size, elements, ceil_div(elements, run), run};
 }
 

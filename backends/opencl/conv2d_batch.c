@@ -80,8 +80,7 @@ static double axis_taps(bool forward, int64_t outputs, int64_t each, int64_t siz
     for (int64_t phase = 0; phase < step; phase++)
         for (int64_t i = phase; i < outputs; i += each * step)
             for (int64_t k = 0; k < kernel; k++)
-                taps += sees(forward, i, i + each * step < outputs ? i + each * step : outputs, step, k * dilation,
-                             size, stride, before);
+                taps += sees(forward, i, smaller(i + each * step, outputs), step, k * dilation, size, stride, before);
     return (double)(taps * each) / (double)outputs;
 }
 
@@ -196,7 +195,7 @@ static batch_weight_split weight_split_of(const linnet_backend_device *device, c
     split.chunks = linnet_cl_blocks(s.images) * split.row_chunks;
     int64_t tasks = s.groups * (split.outputs_per_task ? ceil_div(s.group_outputs, split.outputs_per_task) : 1);
     split_further(&s, tasks, (int64_t)device->info.compute_units, depth, &split);
-    int64_t taps = depth < split.taps_per_task ? depth : split.taps_per_task;
+    int64_t taps = smaller(depth, split.taps_per_task);
     split.sum_floats = split.outputs_per_task * (taps + 1) * LINNET_CL_LANES;
     split.weights = s.outputs * depth;
     split.part_floats = split.weights + s.outputs;

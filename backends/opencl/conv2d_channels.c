@@ -57,7 +57,7 @@ static axis columns_of(const linnet_cl_conv2d *s)
 int64_t linnet_cl_channels_copy_floats(const linnet_cl_conv2d *s, bool spread, int64_t rows)
 {
     axis y = rows_of(s), x = columns_of(s);
-    int64_t phases = y.stride < y.span ? y.stride : y.span, copies = x.stride < x.span ? x.stride : x.span;
+    int64_t phases = smaller(y.stride, y.span), copies = smaller(x.stride, x.span);
     int64_t columns = spread ? x.outputs : x.outputs + (x.span - 1) / x.stride;
     return (spread ? x.taps : copies) * phases * (rows + (y.span - 1) / y.stride) * columns * s->in_lanes;
 }
@@ -72,7 +72,7 @@ bool linnet_cl_channels_spread(const linnet_backend_device *device, const linnet
 int64_t linnet_cl_channels_limit(const linnet_backend_device *device)
 {
     int64_t limit = ((int64_t)device->local_memory - 1024) / (int64_t)sizeof(float);
-    return limit < TASK_FLOATS ? limit : TASK_FLOATS;
+    return smaller(limit, TASK_FLOATS);
 }
 
 /* Halves a task's rows until its copies fit; then splits until there are tasks enough, by rows where the weights are
@@ -99,9 +99,7 @@ static channels_split split_of(const linnet_backend_device *device, const linnet
     while (items * ceil_div(y.outputs, rows) * ceil_div(split.out_blocks, blocks) < wanted && blocks > 2)
         blocks = ceil_div(blocks, 4) * 2;
     split.plane_floats = linnet_cl_channels_copy_floats(s, split.spread, rows);
-    split.planes_at_once = limit / split.plane_floats;
-    if (split.planes_at_once > split.in_planes)
-        split.planes_at_once = split.in_planes;
+    split.planes_at_once = smaller(limit / split.plane_floats, split.in_planes);
     split.rows_per_task = rows;
     split.row_chunks = ceil_div(y.outputs, rows);
     split.blocks_per_task = blocks;

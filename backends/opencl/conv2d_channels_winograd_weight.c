@@ -37,7 +37,7 @@ static weight_split split_of(const linnet_backend_device *device, const linnet_c
                       .tiles_x = ceil_div(s->out_width, s->winograd),
                       .positions = (s->winograd + 2) * (s->winograd + 2)};
     int64_t bytes = (w.in_blocks + w.out_blocks) * w.positions * LINNET_CL_LANES * (int64_t)sizeof(float);
-    int64_t most = CHUNK_BYTES / bytes > 0 ? CHUNK_BYTES / bytes : 1;
+    int64_t most = larger(CHUNK_BYTES / bytes, 1);
     w.tiles = s->images * w.tiles_y * w.tiles_x;
     w.chunks = ceil_div(w.tiles, most);
     w.chunk = ceil_div(w.tiles, w.chunks);
@@ -124,8 +124,7 @@ void linnet_cl_winograd_weight_kernels(linnet_backend_plan *plan, const linnet_c
 static linnet_status run_chunk(linnet_cl_winograd_weight *weight, linnet_backend_queue *queue,
                                const linnet_layer_args *args, int64_t first)
 {
-    int64_t left = weight->tile_count - first;
-    cl_int count = (cl_int)(left < weight->chunk ? left : weight->chunk);
+    cl_int count = (cl_int)smaller(weight->tile_count - first, weight->chunk);
     linnet_view v = args->workspace, w = linnet_cl_view_at(v, weight->w_at);
     linnet_cl_run_int(weight->tiles, 0, (cl_int)first);
     linnet_cl_run_int(weight->tiles, 1, count);

@@ -17,7 +17,7 @@ static int64_t weight_run(const linnet_backend_device *device, const linnet_cl_c
     if (device->prefers_vectors || parts <= shape->images)
         return ceil_div(shape->images, parts) * shape->out_height;
     int64_t run = ceil_div(rows, parts);
-    return run > least ? run : least;
+    return larger(run, least);
 }
 
 static int64_t weight_parts(const linnet_backend_device *device, const linnet_cl_conv2d *shape)

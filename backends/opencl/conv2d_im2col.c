@@ -54,8 +54,7 @@ static int64_t chunk_images(const linnet_cl_conv2d *shape)
 {
     enum { MOST = 65535 };
     int64_t fit = (int64_t)(COLUMNS_LIMIT / ((uint64_t)columns_size(shape) * sizeof(float)));
-    fit = fit < MOST ? fit : MOST;
-    return fit < 1 ? 1 : fit < shape->images ? fit : shape->images;
+    return between(smaller(fit, MOST), 1, shape->images);
 }
 
 static linnet_cl_channels bias_shape(const linnet_backend_device *device, const linnet_cl_conv2d *shape)
@@ -146,10 +145,8 @@ static linnet_status run_forward(linnet_backend_plan *base, linnet_backend_queue
 {
     im2col_plan *plan = (im2col_plan *)base;
     linnet_status status = LINNET_OK;
-    for (int64_t first = 0; first < plan->shape.images && !status; first += plan->chunk) {
-        int64_t rest = plan->shape.images - first;
-        status = forward_chunk(plan, queue, args, first, rest < plan->chunk ? rest : plan->chunk);
-    }
+    for (int64_t first = 0; first < plan->shape.images && !status; first += plan->chunk)
+        status = forward_chunk(plan, queue, args, first, smaller(plan->shape.images - first, plan->chunk));
     if (status || !plan->apply)
         return status;
     return linnet_cl_launch(plan->apply, queue,
@@ -206,7 +203,7 @@ static linnet_status run_backward(linnet_backend_plan *base, linnet_backend_queu
     im2col_plan *plan = (im2col_plan *)base;
     linnet_status status = LINNET_OK;
     for (int64_t first = 0; first < plan->shape.images && !status; first += plan->chunk) {
-        int64_t rest = plan->shape.images - first, count = rest < plan->chunk ? rest : plan->chunk;
+        int64_t count = smaller(plan->shape.images - first, plan->chunk);
         if (plan->col2im)
             status = data_chunk(plan, queue, args, first, count);
         if (plan->im2col && !status)

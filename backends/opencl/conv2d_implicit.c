@@ -150,7 +150,7 @@ static int64_t filter_of(const linnet_cl_conv2d *s)
 static int64_t most_parts(int64_t elements)
 {
     int64_t most = MOST_PARTS_BYTES / (elements * (int64_t)sizeof(float));
-    return most < 1 ? 1 : most > MOST_PARTS ? MOST_PARTS : most;
+    return between(most, 1, MOST_PARTS);
 }
 
 /* Does a weight see the pixel itself? */
@@ -204,7 +204,7 @@ static linnet_cl_tiling product_tiling(const linnet_backend_device *device, cons
                              .depth = (s->forward ? s->group_inputs : s->group_outputs) * ceil_div(taps, phases),
                              .gathers = !is_whole(&p),
                              .kernels = {"conv2d_implicit", "conv2d_pointwise"}};
-    tiled.columns = tiled.columns < 1 ? 1 : tiled.columns;
+    tiled.columns = larger(tiled.columns, 1);
     return linnet_cl_tiling_of(device, &tiled, most_parts(product_elements(s)));
 }
 

@@ -34,7 +34,7 @@ static int64_t tile_bytes(int64_t length, int64_t local_rows)
 
 static panel_tile panel_tile_of(const linnet_cl_conv2d *shape, int64_t limit, int64_t local_rows, int64_t most_images)
 {
-    int64_t wanted = limit < TILE_BYTES ? limit : TILE_BYTES;
+    int64_t wanted = smaller(limit, TILE_BYTES);
     panel_tile tile = {1, 1, 0, 0};
     while (tile.rows < shape->out_height && tile_bytes((tile.rows + 1) * shape->out_width, local_rows) <= wanted)
         tile.rows++;
@@ -51,7 +51,7 @@ static panel_tile panel_tile_of(const linnet_cl_conv2d *shape, int64_t limit, in
 static int64_t local_limit(const linnet_backend_device *device)
 {
     int64_t limit = (int64_t)device->local_memory - 1024;
-    return limit < TILE_LIMIT ? limit : TILE_LIMIT;
+    return smaller(limit, TILE_LIMIT);
 }
 
 static int64_t local_rows(const linnet_cl_conv2d *shape)
@@ -70,9 +70,7 @@ static const char *panel_refusal(const linnet_backend_device *device, const linn
 
 static int64_t weight_run(const linnet_cl_conv2d *shape)
 {
-    int64_t parts = PARTS_FLOATS / shape->weights;
-    parts = parts < 1 ? 1 : parts > MOST_PARTS ? MOST_PARTS : parts;
-    return ceil_div(shape->images, parts);
+    return ceil_div(shape->images, between(PARTS_FLOATS / shape->weights, 1, MOST_PARTS));
 }
 
 static int64_t weight_parts(const linnet_cl_conv2d *shape)

@@ -34,8 +34,7 @@ static planes_split split_of(const linnet_backend_device *device, const linnet_c
     linnet_cl_conv2d s = planes_shape(shape, true);
     planes_split split = {.depth = s.channels * s.kernel_height * s.kernel_width,
                           .blocks = linnet_cl_blocks(s.outputs)};
-    int64_t rows = ceil_div(CHUNK_PIXELS, s.out_width);
-    rows = rows < s.out_height ? rows : s.out_height;
+    int64_t rows = smaller(ceil_div(CHUNK_PIXELS, s.out_width), s.out_height);
     while (rows > 1 && s.channels * linnet_cl_channels_copy_floats(&s, false, rows) > linnet_cl_channels_limit(device))
         rows = ceil_div(rows, 2);
     split.rows_per_chunk = rows;
@@ -43,7 +42,7 @@ static planes_split split_of(const linnet_backend_device *device, const linnet_c
     split.row_chunks = ceil_div(s.out_height, rows);
     split.chunks = s.images * split.row_chunks;
     int64_t wanted = PARTS_A_UNIT * (int64_t)device->info.compute_units;
-    split.chunks_per_part = ceil_div(split.chunks, wanted < split.chunks ? wanted : split.chunks);
+    split.chunks_per_part = ceil_div(split.chunks, smaller(wanted, split.chunks));
     split.parts = ceil_div(split.chunks, split.chunks_per_part);
     split.columns = split.blocks % 2 == 0 ? device->tile_columns : 1;
     split.part_floats =

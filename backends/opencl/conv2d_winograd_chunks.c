@@ -21,10 +21,10 @@ enum {
 static int64_t most_tiles(const linnet_backend_device *device, const linnet_cl_conv2d *s, int64_t positions,
                           int64_t times)
 {
-    int64_t position_bytes = positions * (int64_t)sizeof(float), bytes = times * s->channels * s->outputs;
-    bytes = bytes * position_bytes < MOST_CHUNK_BYTES ? bytes * position_bytes : MOST_CHUNK_BYTES;
+    int64_t position_bytes = positions * (int64_t)sizeof(float);
+    int64_t bytes = smaller(times * s->channels * s->outputs * position_bytes, MOST_CHUNK_BYTES);
     int64_t wanted = (int64_t)device->parameters.values[LINNET_CL_CHUNK];
-    int64_t tiles = (bytes > wanted ? bytes : wanted) / (position_bytes * (s->channels + s->outputs));
+    int64_t tiles = larger(bytes, wanted) / (position_bytes * (s->channels + s->outputs));
     return tiles < LINE ? LINE : tiles / LINE * LINE;
 }
 

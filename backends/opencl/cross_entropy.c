@@ -16,7 +16,7 @@ static int64_t rows_a_part(const linnet_backend_device *device, int64_t rows, in
         return rows;
     int64_t most = device->prefers_vectors ? MOST_PARTS : MOST_ROWS, least = device->prefers_vectors ? ROWS_A_PART : 1;
     int64_t run = ceil_div(rows, most);
-    return run < least ? least : run;
+    return larger(run, least);
 }
 
 static linnet_status cross_entropy_candidate(linnet_backend_device *device, const linnet_layer_desc *desc,

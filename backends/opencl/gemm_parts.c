@@ -17,9 +17,8 @@ static int64_t run_of(const linnet_backend_device *device, const linnet_cl_gemm 
 {
     int64_t count = gemm->m * gemm->n, groups = ceil_div(gemm->m, TILE_ROWS) * ceil_div(gemm->n, TILE_COLUMNS);
     int64_t parts = groups > 0 ? GROUPS_A_UNIT * (int64_t)device->info.compute_units / groups : 1;
-    int64_t deep = gemm->depth / LEAST_RUN, fit = MOST_BYTES / (int64_t)sizeof(float) / (count > 0 ? count : 1);
-    parts = parts < deep ? parts : deep;
-    parts = parts < fit ? parts : fit;
+    int64_t deep = gemm->depth / LEAST_RUN, fit = MOST_BYTES / (int64_t)sizeof(float) / larger(count, 1);
+    parts = smaller(parts, smaller(deep, fit));
     if (parts < 2 || device->prefers_vectors || atomic_load(&device->tile_most) == 0)
         return gemm->depth;
     return round_up(ceil_div(gemm->depth, parts), 8);

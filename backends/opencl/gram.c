@@ -35,11 +35,6 @@ enum {
 };
 #define PARTS_FLOATS ((int64_t)16 << 20) /* that the parts may take, unless one takes more */
 
-static int64_t between(int64_t value, int64_t least, int64_t most)
-{
-    return value < least ? least : value > most ? most : value;
-}
-
 /* On processors a part of x that stays in the cache while all pairs of channels are multiplied; on GPUs enough groups.
  */
 static int64_t gram_run(const linnet_backend_device *device, const gram_shape *shape)

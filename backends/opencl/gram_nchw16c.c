@@ -29,7 +29,7 @@ static gram_split split_of(const linnet_backend_device *device, const linnet_lay
     s.pairs = ceil_div(ceil_div(s.blocks, GROUP), 2);
     int64_t wanted = ceil_div(TASKS_A_UNIT * (int64_t)device->info.compute_units, s.images * s.pairs);
     int64_t most = PARTS_FLOATS / (s.images * s.blocks * s.blocks * PAIR);
-    int64_t parts = smaller(smaller(wanted, ceil_div(s.pixels, LEAST_PIXELS)), most > 0 ? most : 1);
+    int64_t parts = smaller(smaller(wanted, ceil_div(s.pixels, LEAST_PIXELS)), larger(most, 1));
     s.run = round_up(ceil_div(s.pixels, parts), DEPTH);
     s.parts = ceil_div(s.pixels, s.run);
     return s;

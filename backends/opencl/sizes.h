@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Arithmetic of sizes: how many pieces of a size something has. Nothing is negative, no divisor is 0. */
+/* Arithmetic of sizes and counts. Nothing is negative, no divisor is 0. */
 #ifndef LINNET_OPENCL_SIZES_H
 #define LINNET_OPENCL_SIZES_H
 
@@ -13,6 +13,11 @@ static inline int64_t smaller(int64_t a, int64_t b)
 static inline int64_t larger(int64_t a, int64_t b)
 {
     return a > b ? a : b;
+}
+
+static inline int64_t between(int64_t value, int64_t least, int64_t most)
+{
+    return value < least ? least : value > most ? most : value;
 }
 
 /* a / b, rounded up. */

@@ -19,10 +19,7 @@ static variation_parts parts_of(const linnet_backend_device *device, const linne
         linnet_cl_channels all = linnet_cl_channels_of(device, 1, 1, x[0] * x[1] * x[2] * x[3]);
         return (variation_parts){all.elements, all.run, all.parts};
     }
-    int64_t count = x[0] * x[1] * x[2], run = ceil_div(count, MOST_PARTS);
-    int64_t least = ceil_div(PIXELS_A_PART, x[3]);
-    if (run < least)
-        run = least;
+    int64_t count = x[0] * x[1] * x[2], run = larger(ceil_div(count, MOST_PARTS), ceil_div(PIXELS_A_PART, x[3]));
     return (variation_parts){count, run, ceil_div(count, run)};
 }
 

@@ -15,7 +15,7 @@
  * What needs one input of a plane, which is always there, is conv2d_pointwise.cl's. Where tiles are fewer than the
  * device keeps busy the depth goes in parts, which gemm_parts.cl adds (weights: reduce.cl).
  *
- * Tunables: TILE, 64 or 128, and TILE_MOST, as in gemm_local.cl; parts of the depth are an argument (gemm.c chooses
+ * Tunables: TILE, 64 or 128, and TILE_MOST, as in gemm_local.cl; parts of the depth are an argument (tiling.c chooses
  * both).
  */
 #include "quad.clh"

@@ -14,7 +14,7 @@
  *        | image 0| | image 1|  ...    ->     | image 0   | image 1   | . |   a step's planes, a tile's pixels
  *        +--------+ +--------+                +---------------------------+
  *
- * Tunables: TILE, 64 or 128, and TILE_MOST, as in gemm_local.cl; parts of the depth are an argument (gemm.c chooses
+ * Tunables: TILE, 64 or 128, and TILE_MOST, as in gemm_local.cl; parts of the depth are an argument (tiling.c chooses
  * both).
  */
 #include "quad.clh"

@@ -5,7 +5,7 @@
  * strides. x: tile, along the shorter side first, so that what groups share is read at the same time; z: product.
  *
  * Tunables: TILE, 64 or 128: 128 reads half as much for a multiply-add, 64 gives four times as many groups, which the
- * host weighs (gemm.c, parameter latency); `tile=64` forces one. TILE_MOST (default 128): 64 where a device has no
+ * host weighs (tiling.c, parameter latency); `tile=64` forces one. TILE_MOST (default 128): 64 where a device has no
  * groups of 256, so that no kernel asks for them.
  */
 #include "gemm_arguments.clh"

@@ -15,7 +15,7 @@
  * On the way the sums of a's rows may be taken, too: of a gradient's columns, when weights' gradients are made of it.
  *
  * Tunables: R is an argument (panel); where it is 14, eight last rows or fewer are a tile of 8. block_m (a multiple of
- * R), block_n (of 32) and block_k are, too; gemm.c chooses. PANEL_COLUMNS: 32; with 16 registers of 8
+ * R), block_n (of 32) and block_k are, too; gemm_panel.c chooses. PANEL_COLUMNS: 32; with 16 registers of 8
  * floats TILE_ROWS 6 makes it 4 rows by 16 columns.
  */
 #include "gemm_arguments.clh"

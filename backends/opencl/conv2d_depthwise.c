@@ -15,9 +15,7 @@ enum {
     ALONE = 1 << 20,       /* multiply-adds, and less, that one thread has done before it could wake others */
     COPY_FLOATS = 1 << 14, /* of a task: a part of a second-level cache */
     LONG_ROW = 14,         /* columns; shorter rows are copied first */
-    MOST_OUTSIDE = 2,      /* pixels of a long row, at either end, of which a tap lies outside */
-    MOST_PHASES = 16,
-    MOST_TAPS = 256 /* as in channels_window.clh */
+    MOST_OUTSIDE = 2       /* pixels of a long row, at either end, of which a tap lies outside */
 };
 
 typedef struct depthwise_plan {
@@ -107,14 +105,11 @@ static bool fits(const linnet_backend_device *device, const linnet_cl_conv2d *s)
 
 static const char *depthwise_refusal(const linnet_backend_device *device, const linnet_cl_conv2d *s)
 {
-    if (!device->prefers_vectors)
-        return "for devices with vectors";
+    const char *refusal = linnet_cl_window_refusal(device, s);
+    if (refusal)
+        return refusal;
     if (s->groups != s->channels || s->outputs != s->channels)
         return "needs as many groups as channels, and one output each";
-    if (s->stride_y * s->stride_x > MOST_PHASES)
-        return "needs strides whose product is at most 16";
-    if (s->kernel_height * s->kernel_width > MOST_TAPS)
-        return "needs a kernel of at most 256 taps";
     if (!fits(device, s))
         return "a row of pixels does not fit local memory";
     if (s->adds)

@@ -253,9 +253,9 @@ static linnet_cl_kernel *product_kernel(linnet_backend_plan *plan, bool pointwis
 {
     if (pointwise)
         return linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_CONV2D_POINTWISE,
-                                    tile == 128 ? "conv2d_pointwise_128" : "conv2d_pointwise_64", 5);
+                                    tile == LINNET_CL_TILE_LARGE ? "conv2d_pointwise_128" : "conv2d_pointwise_64", 5);
     return linnet_cl_kernel_new(plan, LINNET_CL_PROGRAM_CONV2D_IMPLICIT,
-                                tile == 128 ? "conv2d_implicit_128" : "conv2d_implicit_64", 5);
+                                tile == LINNET_CL_TILE_LARGE ? "conv2d_implicit_128" : "conv2d_implicit_64", 5);
 }
 
 static void add_product(implicit_plan *plan, const product *p, const linnet_cl_tiling *tiling)
@@ -318,8 +318,9 @@ static void weight_kernels(implicit_plan *plan)
     const linnet_cl_conv2d *s = &plan->shape;
     linnet_backend_device *device = plan->base.device;
     int64_t tile = weight_tiling(device, s).tile, parts = weight_parts(device, s);
-    plan->weight = linnet_cl_kernel_new(&plan->base, LINNET_CL_PROGRAM_CONV2D_IMPLICIT,
-                                        tile == 128 ? "conv2d_implicit_weight_128" : "conv2d_implicit_weight_64", 3);
+    plan->weight = linnet_cl_kernel_new(
+        &plan->base, LINNET_CL_PROGRAM_CONV2D_IMPLICIT,
+        tile == LINNET_CL_TILE_LARGE ? "conv2d_implicit_weight_128" : "conv2d_implicit_weight_64", 3);
     linnet_cl_conv2d_constants(plan->weight, s);
     linnet_cl_int(plan->weight, s->images);
     linnet_cl_int(plan->weight, weight_run(device, s));

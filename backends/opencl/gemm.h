@@ -3,7 +3,8 @@
 #ifndef LINNET_OPENCL_GEMM_H
 #define LINNET_OPENCL_GEMM_H
 
-#include "plan.h"
+#include "sizes.h"
+#include "tiling.h"
 
 /* c [m,n] (+)= a b + bias[n], then epilogue. Element (i,k) of a lies at i a_row + k a_col, of b at k b_row + j b_col,
    of c at i c_row + j.
@@ -21,6 +22,24 @@ typedef struct linnet_cl_gemm {
     int64_t run;                       /* 0: all of depth, one part */
     bool row_sums; /* sums [m] (+)= those of a's rows, too, where the kernel can; one product, one part */
 } linnet_cl_gemm;
+
+static inline int64_t linnet_cl_gemm_batches(const linnet_cl_gemm *gemm)
+{
+    return gemm->batches ? gemm->batches : 1;
+}
+
+/* Of each part. */
+static inline int64_t linnet_cl_gemm_part_depth(const linnet_cl_gemm *gemm)
+{
+    return gemm->run ? gemm->run : gemm->depth;
+}
+
+/* The products that one launch does: parts, of all batches. */
+static inline int64_t linnet_cl_gemm_products(const linnet_cl_gemm *gemm)
+{
+    int64_t parts = gemm->depth > 0 ? ceil_div(gemm->depth, linnet_cl_gemm_part_depth(gemm)) : 1;
+    return linnet_cl_gemm_batches(gemm) * parts;
+}
 
 /* The plan's next kernel, ours, for any gemm. tiled: the one for large products on this kind of device; else the one
    that keeps a GPU busy with a small product. */
@@ -55,31 +74,6 @@ typedef struct linnet_cl_parts {
 linnet_cl_kernel *linnet_cl_parts_kernel(linnet_backend_plan *plan, const linnet_cl_parts *parts);
 linnet_status linnet_cl_parts_run(linnet_cl_kernel *kernel, linnet_backend_queue *queue, linnet_view parts,
                                   linnet_view bias, linnet_view add, linnet_view out, cl_int accumulate);
-
-/* Products that tiles (tile.clh) may do: `batches` of rows by columns, each of so much depth. */
-typedef struct linnet_cl_tiled {
-    int64_t rows, columns, batches, depth;
-    bool gathers;           /* elements are read one by one, which costs small tiles more */
-    const char *kernels[2]; /* what may do it, names without _64 and _128; NULL: none, or one */
-} linnet_cl_tiled;
-
-/* How these cut them: into tiles of so many rows and columns, the depth into so many parts, whose sums are added
-   afterwards. What the device is estimated to take the least time for; tile 0 where it has no such groups or too little
-   local memory. */
-typedef struct linnet_cl_tiling {
-    int64_t tile, parts;
-} linnet_cl_tiling;
-linnet_cl_tiling linnet_cl_tiling_of(const linnet_backend_device *device, const linnet_cl_tiled *product,
-                                     int64_t most_parts);
-/* How long tiles take for them and for adding up their parts, of the better size, in what a unit multiplies and adds in
-   that time; and how long a launch takes (NVIDIA's H200: 2.5 microseconds, at 250 a nanosecond). */
-enum { LINNET_CL_LAUNCH_COST = 600000 };
-double linnet_cl_product_cost(const linnet_backend_device *device, const linnet_cl_tiled *product, int64_t parts);
-/* Work-items of a tile's group. */
-static inline int64_t linnet_cl_tile_lanes(int64_t tile)
-{
-    return 2 * tile;
-}
 
 /* CLBlast: each of a and b must have a unit stride; no bias, no epilogue, one part. batches products, whose operands
    lie *_stride elements apart (0: the same). */

@@ -8,6 +8,8 @@ void doctor_line(const char *section, const char *name, const char *state, const
 
 /* OpenCL drivers as the ICD loader finds them, and what to install for the graphics cards that are here. */
 void doctor_show_drivers(void);
+/* Why nothing can be written to a folder, which is made where it is missing; NULL: nothing speaks against it. */
+const char *doctor_folder_refusal(const char *folder);
 /* Where programs and tuned choices are kept. */
 void doctor_show_cache(void);
 

@@ -4,11 +4,13 @@
 #include "text.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 /* As docs/environment.md says. */
@@ -24,6 +26,28 @@ static bool find_folder(char *out, size_t size)
     else
         return false;
     return true;
+}
+
+static bool has_room(const char *folder)
+{
+    struct statvfs about;
+    return statvfs(folder, &about) != 0 || !about.f_blocks || (geteuid() ? about.f_bavail : about.f_bfree) > 0;
+}
+
+const char *doctor_folder_refusal(const char *folder)
+{
+    char path[1024];
+    struct stat info;
+    snprintf(path, sizeof path, "%s", folder);
+    for (char *slash; stat(path, &info) != 0 && errno == ENOENT && (slash = strrchr(path, '/')) && slash > path;)
+        *slash = '\0'; /* what is missing would be made in there */
+    if (stat(path, &info) != 0)
+        return strerror(errno);
+    if (!S_ISDIR(info.st_mode))
+        return strerror(ENOTDIR);
+    if (faccessat(AT_FDCWD, path, W_OK | X_OK, AT_EACCESS) != 0)
+        return strerror(errno);
+    return has_room(path) ? NULL : strerror(ENOSPC);
 }
 
 static struct {
@@ -50,14 +74,20 @@ void doctor_show_cache(void)
         return;
     }
     doctor_line("Cache", folder, "", "");
-    if (stat(folder, &info) != 0) {
-        doctor_line("Cache", "state", errno == ENOENT ? "ok" : "refused",
-                    errno == ENOENT ? "not made yet" : strerror(errno));
+    const char *refusal = doctor_folder_refusal(folder);
+    bool there = stat(folder, &info) == 0;
+    if (refusal) {
+        snprintf(text, sizeof text, "it cannot be %s: %s; nothing is kept between runs", there ? "written to" : "made",
+                 refusal);
+        doctor_line("Cache", "state", "refused", text);
+        return;
+    }
+    if (!there) {
+        doctor_line("Cache", "state", "ok", "not made yet");
         return;
     }
     nftw(folder, count_file, 16, FTW_PHYS | FTW_MOUNT);
     snprintf(text, sizeof text, "%s file%s, %s", text_count(count, seen.files), seen.files == 1 ? "" : "s",
              text_bytes(bytes, seen.bytes));
-    bool usable = S_ISDIR(info.st_mode) && access(folder, W_OK | X_OK) == 0;
-    doctor_line("Cache", "state", usable ? "ok" : "refused", usable ? text : "it cannot be written to");
+    doctor_line("Cache", "state", "ok", text);
 }

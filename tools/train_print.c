@@ -59,7 +59,8 @@ static void print_preparation(const train_run *r)
         return;
     printf("\nmade ready in %.1f s", s.compile_seconds);
     if (s.check_seconds > 0.1)
-        printf("; once for this driver, %.1f s more to compare what it compiled with the reference", s.check_seconds);
+        printf("; %.1f s more to compare what its driver compiled with the reference (once, where a cache can be kept)",
+               s.check_seconds);
     putchar('\n');
 }
 

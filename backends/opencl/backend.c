@@ -101,7 +101,7 @@ LINNET_API const linnet_backend *linnet_backend_query(uint32_t host_abi, const l
 
 const linnet_backend *linnet_backend_query(uint32_t host_abi, const linnet_host *host)
 {
-    if (host_abi >> 16 != LINNET_ABI_MAJOR || !LINNET_HAS(host, linnet_host, cache_directory))
+    if (host_abi >> 16 != LINNET_ABI_MAJOR || !LINNET_HAS(host, linnet_host, cache_failed))
         return NULL;
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     linnet_cl_host = host;

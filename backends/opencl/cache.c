@@ -134,6 +134,13 @@ static void *read_checked(int file, const linnet_cl_cache_key *key, size_t *out_
     return binary;
 }
 
+static void complain(const char *path, const char *what, int error)
+{
+    char message[PATH_BYTES + 128];
+    snprintf(message, sizeof(message), "%s: cannot be %s: %s", path, what, strerror(error));
+    linnet_cl_host->cache_failed(message);
+}
+
 void *linnet_cl_cache_load(const linnet_cl_cache_key *key, size_t *out_bytes)
 {
     char path[PATH_BYTES];
@@ -158,7 +165,7 @@ void linnet_cl_cache_discard(const linnet_cl_cache_key *key)
 {
     char path[PATH_BYTES];
     if (cache_path(key, path) && unlink(path) != 0 && errno != ENOENT)
-        linnet_cl_log(1, "opencl: cannot delete %s: %s", path, strerror(errno));
+        complain(path, "deleted", errno);
 }
 
 static bool write_file(int file, const linnet_cl_cache_key *key, const void *binary, size_t bytes)
@@ -170,7 +177,6 @@ static bool write_file(int file, const linnet_cl_cache_key *key, const void *bin
 
 void linnet_cl_cache_store(const linnet_cl_cache_key *key, const void *binary, size_t bytes)
 {
-    static atomic_bool complained;
     uint64_t limit;
     char path[PATH_BYTES], temporary[PATH_BYTES + 16];
     if (bytes == 0 || bytes > LARGEST_BINARY || !cache_path(key, path))
@@ -197,8 +203,7 @@ void linnet_cl_cache_store(const linnet_cl_cache_key *key, const void *binary, s
     }
     if (file >= 0)
         unlink(temporary);
-    if (!atomic_exchange(&complained, true))
-        linnet_cl_log(1, "opencl: cannot keep built programs in %s: %s", path, strerror(error));
+    complain(path, "written", error);
 }
 
 size_t linnet_cl_cache_describe(char *out_text, size_t size)

@@ -55,6 +55,8 @@ typedef struct linnet_host {
     const char *(*option)(const char *name);
     /* Where caches go, an existing directory with mode 0700; NULL when there is none: then nothing is cached. */
     const char *(*cache_directory)(void);
+    /* Something could not be kept there: message says which file, and why. The user is warned, once a process. */
+    void (*cache_failed)(const char *message);
 } linnet_host;
 
 /* ---- Devices ---- */

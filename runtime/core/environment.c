@@ -3,11 +3,9 @@
 #include "processors.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define MAX_THREADS 1024
 
@@ -136,52 +134,4 @@ uint32_t linnet_thread_count(void)
     if (text && parse_number(text, 1, MAX_THREADS, &threads))
         return (uint32_t)threads;
     return linnet_processor_count();
-}
-
-char *linnet_cache_path(void)
-{
-    const char *base;
-    if ((base = linnet_environment("LINNET_CACHE_DIR")))
-        return linnet_duplicate(base);
-    if ((base = linnet_environment("XDG_CACHE_HOME")) && *base == '/')
-        return linnet_format("%s/linnet", base);
-    if ((base = linnet_environment("HOME")) && *base == '/')
-        return linnet_format("%s/.cache/linnet", base);
-    return NULL;
-}
-
-/* mkdir -p with mode 0700 for what is made. */
-static bool make_folders(char *path)
-{
-    for (char *slash = path + 1; (slash = strchr(slash, '/')); slash++) {
-        *slash = '\0';
-        mkdir(path, 0700);
-        *slash = '/';
-    }
-    struct stat info;
-    return (mkdir(path, 0700) == 0 || errno == EEXIST) && stat(path, &info) == 0 && S_ISDIR(info.st_mode);
-}
-
-const char *linnet_cache_directory(void)
-{
-    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-    static char *known; /* kept for the life of the process; a changed environment makes a new one */
-    pthread_mutex_lock(&mutex);
-    char *path = linnet_cache_path();
-    if (path && (!known || strcmp(known, path) != 0)) {
-        if (make_folders(path)) {
-            known = path; /* the one before may still be in use somewhere */
-            path = NULL;
-        }
-    } else if (path) {
-        linnet_release(path);
-        path = NULL;
-    } else {
-        pthread_mutex_unlock(&mutex);
-        return NULL;
-    }
-    const char *result = path ? NULL : known;
-    linnet_release(path);
-    pthread_mutex_unlock(&mutex);
-    return result;
 }

@@ -24,10 +24,5 @@ void linnet_settings_clear(linnet_settings *settings);
 
 /* LINNET_NUM_THREADS, else linnet_processor_count. */
 uint32_t linnet_thread_count(void);
-/* Where linnet_cache_directory would be, nothing made. NULL: nowhere; else release it. */
-char *linnet_cache_path(void);
-/* LINNET_CACHE_DIR, else $XDG_CACHE_HOME/linnet, else ~/.cache/linnet; made with mode 0700 when absent. NULL: none. The
-   string lives as long as the process. */
-const char *linnet_cache_directory(void);
 
 #endif

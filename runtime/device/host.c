@@ -2,6 +2,8 @@
 /* The host's side of the plugin ABI: one table for the whole process. */
 #include "registry.h"
 
+#include "../core/cache.h"
+
 #include <stdio.h>
 
 static _Thread_local char error[512];
@@ -31,6 +33,16 @@ void linnet_host_error_clear(void)
     error[0] = '\0';
 }
 
+static const char *host_cache_directory(void)
+{
+    return linnet_cache_directory(NULL);
+}
+
+static void host_cache_failed(const char *message)
+{
+    linnet_cache_failed(NULL, message);
+}
+
 const linnet_host linnet_host_table = {
     .struct_size = sizeof(linnet_host),
     .abi = LINNET_ABI_VERSION,
@@ -40,5 +52,6 @@ const linnet_host linnet_host_table = {
     .set_error = host_set_error,
     .thread_count = linnet_thread_count,
     .option = linnet_environment,
-    .cache_directory = linnet_cache_directory,
+    .cache_directory = host_cache_directory,
+    .cache_failed = host_cache_failed,
 };

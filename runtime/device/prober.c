@@ -10,6 +10,8 @@
  */
 #include "prober.h"
 
+#include "../core/cache.h"
+
 #include "linnet/linnet.h"
 
 #include <inttypes.h>
@@ -67,9 +69,9 @@ static uint64_t key_of(const linnet_plugin *plugin)
     return count ? hash | 1 : 0;
 }
 
-static char *path_of(uint64_t key)
+static char *path_of(linnet_context *context, uint64_t key)
 {
-    const char *folder = linnet_cache_directory();
+    const char *folder = linnet_cache_directory(context);
     return folder ? linnet_format("%s/probe-%016" PRIx64 ".txt", folder, key) : NULL;
 }
 
@@ -97,7 +99,7 @@ static bool recall(linnet_context *context, uint64_t key, char *out_bad, size_t 
 {
     void *data = NULL;
     size_t bytes = 0;
-    char *path = path_of(key);
+    char *path = path_of(context, key);
     bool known = path && access(path, R_OK) == 0 && linnet_file_read(context, path, 4096, &data, &bytes) == LINNET_OK &&
                  !memchr(data, 0, bytes);
     char *text = known ? linnet_format("%.*s", (int)bytes, (const char *)data) : NULL;
@@ -110,13 +112,11 @@ static bool recall(linnet_context *context, uint64_t key, char *out_bad, size_t 
 
 static void keep(linnet_context *context, uint64_t key, const char *bad)
 {
-    char *path = path_of(key);
+    char *path = path_of(context, key);
     char *text = *bad ? linnet_format(HEADING "%016" PRIx64 "\nbad %lld %s\n", key, (long long)time(NULL), bad)
                       : linnet_format(HEADING "%016" PRIx64 "\nok\n", key);
-    if (path && text &&
-        linnet_file_write(context, path, (const void *const[]){text}, (const size_t[]){strlen(text)}, 1) != LINNET_OK)
-        linnet_log(context, LINNET_LOG_INFO, "the verdict on the drivers is not kept: %s",
-                   linnet_context_message(context));
+    if (path && text)
+        linnet_cache_write(context, path, text);
     linnet_release(text);
     linnet_release(path);
 }

@@ -15,7 +15,7 @@
 
 #include "tuner.h"
 
-#include "../core/environment.h"
+#include "../core/cache.h"
 #include "../core/text.h"
 #include "linnet/linnet.h"
 
@@ -138,10 +138,11 @@ void linnet_tuned_read(linnet_device *device, linnet_tuned *table)
 
 linnet_status linnet_tuned_write(linnet_device *device, const linnet_tuned *table)
 {
-    const char *folder = linnet_cache_directory();
+    const char *folder = linnet_cache_directory(device->context);
     if (!folder)
-        return linnet_fail(device->context, LINNET_UNSUPPORTED,
-                           "there is no folder for caches: neither LINNET_CACHE_DIR nor HOME is set");
+        return linnet_fail(
+            device->context, LINNET_UNSUPPORTED,
+            "there is no folder for caches: neither LINNET_CACHE_DIR nor HOME names one that can be made");
     linnet_text text = {0};
     char *path = path_of(device, folder), *key = linnet_tuned_device_key(device);
     linnet_text_append(&text, "%s%s\n", HEADING, key ? key : "");

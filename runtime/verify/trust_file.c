@@ -11,7 +11,7 @@
  */
 #include "trust.h"
 
-#include "../core/environment.h"
+#include "../core/cache.h"
 #include "../core/text.h"
 #include "linnet/linnet.h"
 
@@ -134,7 +134,7 @@ void linnet_trust_read(linnet_device *device, linnet_trust *trust)
 
 void linnet_trust_write(linnet_device *device, const linnet_trust *trust)
 {
-    const char *folder = linnet_cache_directory();
+    const char *folder = linnet_cache_directory(device->context);
     char *key = folder ? own_key(device) : NULL, *path = key ? path_of(folder, key) : NULL;
     linnet_text text = {0};
     if (path) {
@@ -147,10 +147,8 @@ void linnet_trust_write(linnet_device *device, const linnet_trust *trust)
         }
         if (!text.failed)
             linnet_text_append(&text, "sum %016" PRIx64 "\n", linnet_trust_sum(text.data, text.length));
-        if (!text.failed && linnet_file_write(device->context, path, (const void *const[]){text.data},
-                                              (const size_t[]){text.length}, 1) != LINNET_OK)
-            linnet_log(device->context, LINNET_LOG_INFO, "what was checked is not kept: %s",
-                       linnet_context_message(device->context));
+        if (!text.failed)
+            linnet_cache_write(device->context, path, text.data);
     }
     linnet_release(text.data);
     linnet_release(path);

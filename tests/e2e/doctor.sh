@@ -58,6 +58,22 @@ printf 'x' >"$WORK/cache/a"
 LINNET_CACHE_DIR=$WORK/cache must doctor
 grep -q ' 1 file, 1 ' "$WORK/out" || fail "the cache of one file"
 
+# A cache that can never be made, or written to.
+LINNET_CACHE_DIR=$WORK/before/cache must doctor
+grep -q 'state  *refused  *it cannot be made: Not a directory' "$WORK/out" || fail "a file in the place of a folder"
+LINNET_CACHE_DIR=$WORK/before must doctor
+grep -q 'state  *refused  *it cannot be written to: Not a directory' "$WORK/out" || fail "a file as the cache"
+mkdir -m 0755 "$WORK/theirs"
+chmod 0755 "$WORK"
+other='setpriv --reuid 65534 --regid 65534 --clear-groups'
+# shellcheck disable=SC2086 # other is a command and its arguments
+if $other "$LINNET" --version >/dev/null 2>&1; then
+    env -u LINNET_CACHE_DIR -u XDG_CACHE_HOME HOME="$WORK/theirs" $other "$LINNET" doctor >"$WORK/out" 2>"$WORK/err"
+    grep -q 'state  *refused  *it cannot be made: Permission denied' "$WORK/out" || fail "a home of somebody else's"
+else
+    echo "(not tried, this user may not become another: a home of somebody else's)"
+fi
+
 # No OpenCL driver at all: what to install.
 OCL_ICD_VENDORS=/nonexistent
 export OCL_ICD_VENDORS

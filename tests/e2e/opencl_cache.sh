@@ -66,6 +66,8 @@ refused "another program's"
 
 # No folder to write in, one that is read-only, and no room: nothing is kept, everything works.
 LINNET_CACHE_DIR=$WORK/out/none one_layer
+grep 'not kept for the next time' "$WORK/err" | grep -c "$WORK/out/none: cannot be made: Not a directory" | grep -qx 1 ||
+    fail "a folder that cannot be made is not said once"
 mkdir "$WORK/mounted"
 # mounted WHAT OPTIONS: the same on a file system of its own, of those options.
 mounted() {
@@ -76,7 +78,7 @@ mounted() {
     fi
     LINNET_CACHE_DIR=$WORK/mounted unshare -rm sh -c "$in_mounted" mounted "$2" "$WORK/mounted" "$LINNET" selftest \
         --backend "$selection" --case log_softmax:n5c7 >"$WORK/out" 2>"$WORK/err" || fail "$1: exit code $?"
-    [ "$(grep -c 'cannot keep built programs' "$WORK/err")" -eq 1 ] || fail "$1: not said once"
+    [ "$(grep -c 'not kept for the next time: /.*: cannot be written: ' "$WORK/err")" -eq 1 ] || fail "$1: not said once"
 }
 mounted "a read-only folder" ro
 mounted "a full disk" size=8k

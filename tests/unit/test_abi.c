@@ -27,7 +27,8 @@ AT(linnet_host, set_error, 32);
 AT(linnet_host, thread_count, 40);
 AT(linnet_host, option, 48);
 AT(linnet_host, cache_directory, 56);
-SIZE(linnet_host, 64);
+AT(linnet_host, cache_failed, 64);
+SIZE(linnet_host, 72);
 
 AT(linnet_device_info, struct_size, 0);
 AT(linnet_device_info, type, 4);

@@ -303,6 +303,22 @@ static void damaged_verdicts_count_as_none(void **state)
     assert_int_equal(checks, 2);
 }
 
+/* It works all the same, and the first loss is said. */
+static void what_cannot_be_kept_is_said_once(void **state)
+{
+    (void)state;
+    FILE *file = fopen(CACHE "/file", "wb");
+    assert_non_null(file);
+    fclose(file);
+    setenv("LINNET_CACHE_DIR", CACHE "/file/cache", 1);
+    assert_right();
+    assert_int_equal(warnings, 1);
+    assert_contains(said, "not kept for the next time: " CACHE "/file/cache: cannot be made: Not a directory");
+    assert_right();
+    assert_int_equal(checks, 1);
+    assert_int_equal(warnings, 0);
+}
+
 static void a_word_that_makes_no_sense_is_refused(void **state)
 {
     (void)state;
@@ -329,6 +345,7 @@ int main(void)
         cmocka_unit_test_setup(what_is_refused_for_other_reasons_is_not_built_plainly, forget),
         cmocka_unit_test_setup(tuning_does_not_measure_by_what_is_wrong, forget),
         cmocka_unit_test_setup(damaged_verdicts_count_as_none, forget),
+        cmocka_unit_test_setup(what_cannot_be_kept_is_said_once, forget),
         cmocka_unit_test_setup(a_word_that_makes_no_sense_is_refused, forget),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

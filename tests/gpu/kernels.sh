@@ -1,10 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Compiles every OpenCL program for GPUs that need not be here: AMD's gfx906 (clang-15 with libclc-15) and NVIDIA's
-# (the same, to PTX; where ptxas is installed, on to machine code for sm_90). Fails where one does not compile. What a kernel
-# takes of the machine is known then: --table optimises fully, and prints it as Markdown; --check compares that with
-# docs/gpu-kernels.md (without NVIDIA's columns where there is no ptxas). What reduces over groups is
-# compiled with sub-groups, too, of AMD's waves of 64 (subgroups.clh).
+# (the same, to PTX; where ptxas is installed, on to machine code for sm_90), and Intel's Arc by Intel's own compiler
+# where its ocloc is installed. Fails where one does not compile. What a kernel takes of the machine is known then:
+# --table optimises fully, and prints it as Markdown; --check compares that with docs/gpu-kernels.md (without NVIDIA's
+# columns where there is no ptxas, and Intel's without ocloc). Without either, Intel's are left out. What reduces over
+# groups is compiled with sub-groups, too, of AMD's waves of 64 (subgroups.clh) and as Intel's has them.
 # usage: kernels.sh SOURCE_DIR WORK_DIR [--table|--check]      exit code 77: no clang-15 or no libclc-15 here
 set -u
 LC_ALL=C
@@ -12,12 +13,13 @@ export LC_ALL
 source=${1:?usage: kernels.sh SOURCE_DIR WORK_DIR [--table|--check]}
 work=${2:?usage: kernels.sh SOURCE_DIR WORK_DIR [--table|--check]}
 how=${3:-}
-: "${CLANG:=clang-15}" "${CLC:=/usr/lib/clc}" "${PTXAS:=}"
+: "${CLANG:=clang-15}" "${CLC:=/usr/lib/clc}" "${PTXAS:=}" "${OCLOC:=ocloc}"
 amd_library=$CLC/gfx906-amdgcn-mesa-mesa3d.bc
 nvidia_library=$CLC/nvptx64--nvidiacl.bc
 if [ -z "$PTXAS" ]; then
     PTXAS=$(command -v ptxas || ls /usr/local/cuda/bin/ptxas 2>/dev/null)
 fi
+command -v "$OCLOC" >/dev/null || OCLOC=
 if ! command -v "$CLANG" >/dev/null || [ ! -f "$amd_library" ] || [ ! -f "$nvidia_library" ]; then
     echo "skipped: no $CLANG, or no libclc-15 in $CLC"
     exit 77
@@ -25,7 +27,7 @@ fi
 optimise=-O3
 if [ -z "$how" ]; then
     optimise=-O1 # it is enough to see that all of it compiles, and takes a fifth of the time
-    PTXAS=
+    PTXAS='' OCLOC=''
 fi
 mkdir -p "$work"
 failures=0
@@ -61,6 +63,38 @@ nvidia_numbers() {
         / Used [0-9]+ registers/ { match($0, /Used [0-9]+/); print name, substr($0, RSTART + 5, RLENGTH - 5), stack }' "$1" | sort
 }
 
+# Lines "kernel lanes scratch" from Intel's binary: work-items of a thread, and bytes of memory that it has instead of registers.
+intel_numbers() {
+    readelf -W -p .ze_info "$1" | sed 's/\\n$//; s/^ *\[ *[0-9a-f]*\]//' | awk '
+        function put() { if (lanes) print kernel, lanes, scratch; lanes = 0 }
+        /^ *- name:/ { put(); kernel = $NF; scratch = 0 }
+        /^ *simd_size:/ { lanes = $NF }
+        /^ *- type:/ { memory = $NF }
+        /^ *size:/ && memory == "scratch" { scratch += $NF; memory = "" }
+        END { put() }' | grep -v ^Intel_ | sort
+}
+
+# intel PROGRAM BASE OPTION...: the numbers in BASE.intel; none without ocloc.
+intel() {
+    program=$1 base=$2
+    shift 2
+    : >"$base.intel"
+    [ -n "$OCLOC" ] || return 0
+    "$OCLOC" compile -q -file "$source/kernels/$program" -device acm-g10 -options "-I $source/kernels $*" \
+        -internal_options -ze-allow-zebin -out_dir "$work" -output "${base##*/}.bin" -output_no_suffix >"$work/log" 2>&1 &&
+        intel_numbers "$base.bin" >"$base.intel" && [ -s "$base.intel" ] && return
+    echo "$program: ocloc refuses it: $*"
+    cat "$work/log"
+    failures=$((failures + 1))
+    return 1
+}
+
+# Three files of numbers side by side; - where the second or the third has none of a kernel.
+side_by_side() {
+    join -a 1 -e - -o 0,1.2,1.3,1.4,1.5,1.6,2.2,2.3 "$1" "$2" |
+        join -a 1 -e - -o 0,1.2,1.3,1.4,1.5,1.6,1.7,1.8,2.2,2.3 - "$3"
+}
+
 row() {
     printf '%s\n' "$*" >>"$work/table"
 }
@@ -72,14 +106,17 @@ with_subgroups() {
     base=$work/${program%.cl}.$variant
     compiled "$program" "$base.s" "$amd_library" -target amdgcn-mesa-mesa3d -mcpu=gfx906 \
         -include "$source/tests/gpu/subgroups.clh" -DSUBGROUPS "$@" || return
-    amd_numbers "$base.s" | while read -r kernel vgprs sgprs scratch lds waves; do
-        [ "$lds" = 0 ] || row "| $program, $variant | $kernel | $vgprs | $sgprs | $scratch | $lds | $waves | - | - |"
+    intel "$program" "$base" -cl-std=CL3.0 -DSUBGROUPS "$@" || return
+    amd_numbers "$base.s" >"$base.amd"
+    side_by_side "$base.amd" /dev/null "$base.intel" | while read -r kernel vgprs sgprs scratch lds waves _ _ lanes spilled; do
+        [ "$lds" = 0 ] ||
+            row "| $program, $variant | $kernel | $vgprs | $sgprs | $scratch | $lds | $waves | - | - | $lanes | $spilled |"
     done
 }
 
 : >"$work/table"
-row '| program | kernel | VGPRs | SGPRs | scratch | LDS | waves of 10 | registers sm_90 | stack sm_90 |'
-row '|---|---|---|---|---|---|---|---|---|'
+row '| program | kernel | VGPRs | SGPRs | scratch | LDS | waves of 10 | registers sm_90 | stack sm_90 | lanes Arc | scratch Arc |'
+row '|---|---|---|---|---|---|---|---|---|---|---|'
 for program in $(sed -n 's/^LINNET_CL_PROGRAM(.*"\(.*\)")$/\1/p' "$source/backends/opencl/programs.def"); do
     base=$work/${program%.cl}
     : >"$base.nvidia"
@@ -101,6 +138,7 @@ for program in $(sed -n 's/^LINNET_CL_PROGRAM(.*"\(.*\)")$/\1/p' "$source/backen
             failures=$((failures + 1))
         fi
     fi
+    intel "$program" "$base" -cl-std=CL1.2 || continue
     amd_numbers "$base.s" >"$base.amd"
     kernels=$(grep -cE '^(__)?kernel ' "$source/kernels/$program")
     found=$(wc -l <"$base.amd")
@@ -108,9 +146,10 @@ for program in $(sed -n 's/^LINNET_CL_PROGRAM(.*"\(.*\)")$/\1/p' "$source/backen
         echo "$program: no kernel in its assembly, $kernels in its source"
         failures=$((failures + 1))
     }
-    join -a 1 "$base.amd" "$base.nvidia" | while read -r kernel vgprs sgprs scratch lds waves registers stack; do
-        row "| $program | $kernel | $vgprs | $sgprs | $scratch | $lds | $waves | ${registers:--} | ${stack:--} |"
-    done
+    side_by_side "$base.amd" "$base.nvidia" "$base.intel" |
+        while read -r kernel vgprs sgprs scratch lds waves registers stack lanes spilled; do
+            row "| $program | $kernel | $vgprs | $sgprs | $scratch | $lds | $waves | $registers | $stack | $lanes | $spilled |"
+        done
     if grep -qE '#include "(group|channel|batch_norm).clh"' "$source/kernels/$program"; then
         with_subgroups "$program" barriers
         with_subgroups "$program" shuffles -DSUBGROUP_XOR=sub_group_shuffle_xor
@@ -122,8 +161,9 @@ if [ "$how" = --table ]; then
     exit
 fi
 if [ "$how" = --check ]; then
-    columns=1-10
-    [ -n "$PTXAS" ] || columns=1-8
+    columns=1-8
+    [ -z "$PTXAS" ] || columns=$columns,9-10
+    [ -z "$OCLOC" ] || columns=$columns,11-12
     grep '^|' "$work/table" | cut -d '|' -f $columns >"$work/found"
     sed -n '/^| program |/,$p' "$source/docs/gpu-kernels.md" | grep '^|' | cut -d '|' -f $columns >"$work/said"
     diff "$work/said" "$work/found" || {
@@ -131,4 +171,4 @@ if [ "$how" = --check ]; then
         exit 1
     }
 fi
-echo "every program compiles for gfx906 and NVIDIA, reductions with sub-groups, too"
+echo "every program compiles for gfx906 and NVIDIA${OCLOC:+ and Arc}, reductions with sub-groups, too"

@@ -11,7 +11,7 @@
  *        i+1 .. 3 [=======]
  *
  * Tunables: strip is an argument, a multiple of 16, at most STRIP (default 512): the host takes the longest that leaves
- * work for everyone. STRIP_ROWS (4).
+ * work for everyone. STRIP_ROWS (default 4).
  */
 #include "gemm_arguments.clh"
 #include "unary_op.clh"

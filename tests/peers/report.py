@@ -328,6 +328,8 @@ def page():
              'opencl_gpu': lambda: report_gpu.section(gpu, gpu_about, table),
              'conv_summary': lambda: conv_summary(convolutions),
              'conv_tables': lambda: conv_tables(convolutions),
+             'below_opencl': lambda: '\n'.join(report_opencl.below(opencl)) or 'None.',
+             'below_gpu': lambda: '\n'.join(report_gpu.below(gpu)) or 'None.',
              'below': lambda: below(convolutions), 'below_networks': lambda: below_networks(networks),
              'plots': lambda: pictures}
     for name, make in parts.items():

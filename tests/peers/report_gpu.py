@@ -72,6 +72,15 @@ def layers(records):
     return head, [row for row in rows if any(row[2:])]
 
 
+def below(records):
+    """Lines: what is below its bar."""
+    head, rows = layers(records)
+    out = ['- %s, %s: %s of %.1f' % (row[0], head[i - 1].split(',')[0], row[i].split()[0].strip('*'), gpu.LAYER_BAR)
+           for row in rows for i in range(len(row)) if row[i].startswith('**')]
+    return out + ['- %s: %s of %s' % (row[0], row[6].strip('*'), row[7]) for row in networks(records)[1]
+                  if row[6].startswith('**')]
+
+
 def network_row(records, network, mode, batch, bar):
     times = rounds(records, bench='network', network=network, mode=mode, batch=batch)
     peer, resident = best_peer(times), best_peer(times, True)

@@ -31,12 +31,18 @@ def ratio_bar(name):
     return opencl.OF_CPU if opencl.LAYERS[name][1] else opencl.OF_CPU_GEMM
 
 
-def layer_cells(records, name, direction, most):
+def layer(records, name, direction, most):
+    """Its GFLOP/s, their bar or None, and times cpu; None: not measured."""
     rate = median(records, 'gflops', layer=name, direction=direction, backend='opencl')
     ratio = of_cpu(records, layer=name, direction=direction)
-    if rate is None or ratio is None:
+    return None if rate is None or ratio is None else (rate, opencl.layer_bar(name, direction, most), ratio)
+
+
+def layer_cells(records, name, direction, most):
+    found = layer(records, name, direction, most)
+    if not found:
         return ['', '', '']
-    bar = opencl.layer_bar(name, direction, most)
+    rate, bar, ratio = found
     return [marked('%.3g' % rate, rate, bar), '%.3g' % bar if bar else '',
             marked('%.2f' % ratio, ratio, ratio_bar(name))]
 
@@ -50,6 +56,22 @@ def layers(records):
                                           for cell in layer_cells(records, name, direction, peak(records))]
             for name, (case, _) in opencl.LAYERS.items()]
     return head, rows
+
+
+def below(records):
+    """Lines: what is below its bars."""
+    out = []
+    for name in opencl.LAYERS:
+        for direction, short in opencl.DIRECTIONS.items():
+            found = layer(records, name, direction, peak(records))
+            if found and found[1] and found[0] < found[1]:
+                out.append('- %s, %s: %.3g of %.3g GFLOP/s' % (name, short, found[0], found[1]))
+            if found and found[2] < ratio_bar(name):
+                out.append('- %s, %s: %.2f of %.2f of cpu' % (name, short, found[2], ratio_bar(name)))
+    head, rows = networks(records)
+    out += ['- %s, %s: %s' % (row[0], column, cell.strip('*')) for row in rows for column, cell in zip(head, row)
+            if cell.startswith('**')]
+    return out
 
 
 def networks(records):

@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char *current_section = "";
 
@@ -116,6 +117,25 @@ static uint32_t show_plugins(bool verbose)
     return devices;
 }
 
+/* ---- linnet-probe ---- */
+
+static void show_probe(void)
+{
+    const char *asked = getenv("LINNET_PROBE");
+    char path[4096], text[8192] = "";
+    for (uint32_t i = 0; linnet_probe_place(NULL, i, path, sizeof path) == LINNET_OK; i++) {
+        if (access(path, X_OK) == 0) {
+            bool inlined = asked && strcmp(asked, "inline") == 0;
+            doctor_line("Drivers are asked by", "linnet-probe", inlined ? "off" : "ok", path);
+            return;
+        }
+        if (!strstr(text, path))
+            append(text, sizeof text, ", ", path);
+    }
+    append(text, sizeof text, "; ", "a driver that crashes takes down what asks it");
+    doctor_line("Drivers are asked by", "linnet-probe", "missing", text);
+}
+
 /* ---- The environment ---- */
 
 static void show_environment(void)
@@ -160,6 +180,7 @@ static int run(int argc, char **argv)
     show_environment();
     code = cli_check_environment(); /* what makes no sense is said on stderr; the rest still helps */
     uint32_t devices = show_plugins(verbose);
+    show_probe();
     doctor_show_drivers();
     doctor_show_cache();
     if (code != EXIT_GO_ON)

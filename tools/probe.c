@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * linnet-probe BACKEND: asks a backend for its devices and opens the best one, and writes a line to descriptor 3 when
- * that is over, however it went. The library runs it before it loads a driver into the user's program: a driver that
- * crashes, hangs or exits does so here. LINNET_PROBE=inline is set by whoever runs it.
+ * that is over: "device", or "none" where none could be opened. The library runs it before it loads a driver into the
+ * user's program: a driver that crashes, hangs or exits does so here. LINNET_PROBE=inline is set by whoever runs it.
  */
 #include <linnet/linnet.h>
 
@@ -22,8 +22,9 @@ int main(int argc, char **argv)
     }
     setrlimit(RLIMIT_CORE, &no_core);
     linnet_device *device = linnet_device_open(NULL, argv[1]);
+    const char *line = device ? "device\n" : "none\n";
     linnet_device_close(&device);
-    if (write(3, "done\n", 5) != 5)
+    if (write(3, line, strlen(line)) != (ssize_t)strlen(line))
         return EXIT_FAILURE;
     _exit(EXIT_SUCCESS); /* without the drivers' own endings */
 }

@@ -26,7 +26,13 @@ static int is_icd(const struct dirent *entry)
     return length > 4 && strcmp(entry->d_name + length - 4, ".icd") == 0;
 }
 
-/* Path of .icd file number index, in the order of their names. */
+static bool is_folder(const char *path)
+{
+    struct stat about;
+    return stat(path, &about) == 0 && S_ISDIR(about.st_mode);
+}
+
+/* Path of .icd file number index, in the order of their names. A folder is none, whatever its name. */
 static bool file_at(uint32_t index, char out[PATH_MAX])
 {
     const char *asked = linnet_cl_host->option("OCL_ICD_VENDORS"), *place = asked ? asked : default_folder;
@@ -37,14 +43,17 @@ static bool file_at(uint32_t index, char out[PATH_MAX])
     }
     struct dirent **entries;
     int count = scandir(place, &entries, is_icd, alphasort);
+    uint32_t seen = 0;
     for (int i = 0; i < count; i++) {
-        if ((uint32_t)i == index)
+        if (seen <= index) {
             snprintf(out, PATH_MAX, "%s/%s", place, entries[i]->d_name);
+            seen += !is_folder(out);
+        }
         free(entries[i]);
     }
     if (count >= 0)
         free(entries);
-    return count > 0 && index < (uint32_t)count;
+    return seen > index;
 }
 
 /* The first line of the file; "" when it has none. */

@@ -97,7 +97,8 @@ typedef struct linnet_driver {
     uint32_t reserved;
     char name[256]; /* for a sentence: "pocl.icd (libpocl.so.2.10.0)" */
     char key[1024]; /* changes when the driver does: paths, sizes, times */
-    /* An environment variable and the value with which probe loads this driver alone; "" where there is none. */
+    /* An environment variable and the value with which probe loads this driver alone, a file, where a folder with links
+       to some of them makes it load those; "" where there is none. */
     char variable[64], value[512];
 } linnet_driver;
 

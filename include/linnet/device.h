@@ -106,6 +106,10 @@ LINNET_API linnet_status linnet_backend_report_device(linnet_context *context, u
                                                       linnet_device_info *out_info);
 /* The folders that were searched, in order; NULL behind the last. */
 LINNET_API const char *linnet_plugin_folder(linnet_context *context, uint32_t index);
+/* Place number index where linnet-probe is looked for, the program that asks drivers for their devices before they are
+   loaded into this process (LINNET_PROBE); the first one that can be run does it. A path goes to out_path, which has
+   room for size bytes. LINNET_END behind the last. */
+LINNET_API linnet_status linnet_probe_place(linnet_context *context, uint32_t index, char *out_path, size_t size);
 
 LINNET_END_DECLS
 #endif

@@ -29,18 +29,33 @@ static double now(void)
     return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
-/* Beside the plugin's folder, as it lies in a build and in an installation; else where it was to be installed. */
-static bool find_helper(const linnet_plugin *plugin, char out[PATH_MAX])
+/* From a folder, which is resolved, by a way of "../" first. */
+static bool follow(const char *folder, const char *way, char out[PATH_MAX])
 {
-    const char *slash = strrchr(plugin->path, '/');
+    size_t length = strlen(folder);
+    for (; strncmp(way, "../", 3) == 0; way += 3)
+        while (length && folder[--length] != '/')
+            ;
+    int wrote = snprintf(out, PATH_MAX, "%.*s/%s/linnet-probe", (int)length, folder, way);
+    return wrote > 0 && wrote < PATH_MAX;
+}
+
+bool linnet_helper_place(const linnet_registry *registry, size_t index, char out[PATH_MAX])
+{
     static const char *const ways[] = {LINNET_PLUGIN_TO_HELPER, "../../libexec/linnet"};
-    for (size_t i = 0; slash && i < sizeof ways / sizeof ways[0]; i++) {
-        int wrote = snprintf(out, PATH_MAX, "%.*s/%s/linnet-probe", (int)(slash - plugin->path), plugin->path, ways[i]);
-        if (wrote > 0 && wrote < PATH_MAX && access(out, X_OK) == 0)
+    size_t count = sizeof ways / sizeof ways[0], folder = index / count;
+    if (folder < registry->folder_count)
+        return follow(registry->folders[folder], ways[index % count], out);
+    snprintf(out, PATH_MAX, "%s", LINNET_HELPER_DIR "/linnet-probe");
+    return index == count * folder;
+}
+
+static bool find_helper(const linnet_registry *registry, char out[PATH_MAX])
+{
+    for (size_t i = 0; linnet_helper_place(registry, i, out); i++)
+        if (access(out, X_OK) == 0)
             return true;
-    }
-    snprintf(out, PATH_MAX, "%s/linnet-probe", LINNET_HELPER_DIR);
-    return access(out, X_OK) == 0;
+    return false;
 }
 
 /* The environment with the variables of the helper in front; NULL: no memory. *own are to be released, too. */
@@ -95,9 +110,9 @@ static bool start(const char *path, const char *name, char **environment, int re
 }
 
 /* The line, or the end of all who could write it, or the time is over. True: the line came. */
-static bool wait_for_line(int file, double until, bool *out_late)
+static bool wait_for_line(int file, double until, char text[16], bool *out_late)
 {
-    char text[16];
+    memset(text, 0, 16);
     *out_late = false;
     for (;;) {
         double left = until - now();
@@ -109,7 +124,7 @@ static bool wait_for_line(int file, double until, bool *out_late)
             *out_late = true;
             return false;
         }
-        ssize_t got = read(file, text, sizeof text);
+        ssize_t got = read(file, text, 15);
         if (got < 0 && errno == EINTR)
             continue;
         return got > 0;
@@ -139,12 +154,14 @@ static void run(const linnet_plugin *plugin, const char *path, char **environmen
     int ends[2];
     pid_t process;
     bool late;
+    char line[16];
     if (pipe2(ends, O_CLOEXEC))
         return;
     out->ran = start(path, plugin->name, environment, ends[1], &process);
     close(ends[1]);
     if (out->ran) {
-        out->good = wait_for_line(ends[0], now() + seconds, &late);
+        out->good = wait_for_line(ends[0], now() + seconds, line, &late);
+        out->device = out->good && strcmp(line, "device\n") == 0;
         if (late) {
             snprintf(out->text, sizeof out->text, "hangs (no answer in %g seconds)", seconds);
             kill(-process, SIGKILL);
@@ -154,16 +171,20 @@ static void run(const linnet_plugin *plugin, const char *path, char **environmen
     close(ends[0]);
 }
 
-void linnet_helper_run(const linnet_plugin *plugin, const char *variable, const char *value, double seconds,
-                       linnet_helper_end *out)
+void linnet_helper_run(const linnet_registry *registry, const linnet_plugin *plugin, const char *variable,
+                       const char *value, double seconds, linnet_helper_end *out)
 {
     char path[PATH_MAX], *own[3] = {NULL, NULL, NULL};
     *out = (linnet_helper_end){.ran = false};
-    if (!find_helper(plugin, path))
+    if (!find_helper(registry, path)) {
+        snprintf(out->text, sizeof out->text, "there is no linnet-probe here");
         return;
+    }
     char **environment = helper_environment(plugin, variable, value, own);
     if (environment)
         run(plugin, path, environment, seconds, out);
+    if (!out->ran)
+        snprintf(out->text, sizeof out->text, "linnet-probe cannot be started");
     for (int i = 0; i < 3; i++)
         linnet_release(own[i]);
     linnet_release(environment);

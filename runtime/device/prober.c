@@ -15,6 +15,8 @@
 #include "linnet/linnet.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -121,29 +123,58 @@ static void keep(linnet_context *context, uint64_t key, const char *bad)
     linnet_release(path);
 }
 
-/* Which of the drivers it is, each asked alone, and a way around it. */
-static void blame(const linnet_plugin *plugin, double seconds, const char *together, char *out, size_t size)
+/* Adds to a sentence, whole or not at all. */
+static void add_sentence(char *out, size_t size, const char *format, ...)
 {
-    linnet_driver driver, good = {.struct_size = 0};
-    size_t used = 0;
+    size_t used = strlen(out);
+    va_list arguments;
+    va_start(arguments, format);
+    int wrote = vsnprintf(out + used, size - used, format, arguments);
+    va_end(arguments);
+    if (wrote < 0 || (size_t)wrote >= size - used)
+        out[used] = '\0';
+}
+
+/* Which of the drivers it is, each asked alone, and a way to the devices of the others. */
+static void blame(const linnet_registry *registry, const linnet_plugin *plugin, double seconds, const char *together,
+                  char *out, size_t size)
+{
+    linnet_driver driver, first = {.struct_size = 0};
+    char links[1024] = "";
     *out = '\0';
     for (uint32_t i = 0; driver_at(plugin, i, &driver); i++) {
         linnet_helper_end end;
         if (!*driver.variable)
             continue;
-        linnet_helper_run(plugin, driver.variable, driver.value, seconds, &end);
-        if (end.good && !good.struct_size)
-            good = driver;
-        if (end.ran && !end.good && used < size)
-            used += (size_t)snprintf(out + used, size - used, "%sits driver %s %s", used ? ", " : "", driver.name,
-                                     end.text);
+        linnet_helper_run(registry, plugin, driver.variable, driver.value, seconds, &end);
+        if (end.ran && !end.good)
+            add_sentence(out, size, "%sits driver %s %s", *out ? ", " : "", driver.name, end.text);
+        if (!end.device)
+            continue;
+        if (first.struct_size)
+            add_sentence(links, sizeof links, "%s%s", *links ? ", " : "", driver.value);
+        else
+            first = driver;
     }
-    if (!used)
-        used = (size_t)snprintf(out, size, "asking its drivers for devices %s", together);
-    if (used < size && good.struct_size)
-        used += (size_t)snprintf(out + used, size - used, "; without it: %s=%s", good.variable, good.value);
-    if (used < size)
-        snprintf(out + used, size - used, "; LINNET_PROBE=inline loads it all the same");
+    if (!*out)
+        add_sentence(out, size, "asking its drivers for devices %s", together);
+    if (first.struct_size)
+        add_sentence(out, size, "; without it: %s=%s", first.variable, first.value);
+    if (*links)
+        add_sentence(out, size, ", or for more a folder with links to that and %s", links);
+    add_sentence(out, size, "; LINNET_PROBE=inline loads it all the same");
+}
+
+/* Asked for, it is no surprise; else it is said once. */
+static void say_unprotected(linnet_context *context, const linnet_plugin *plugin, const char *reason)
+{
+    static atomic_bool said;
+    if (!atomic_exchange(&said, true))
+        linnet_log(
+            context, LINNET_LOG_WARNING,
+            "%s: its drivers are asked in this process, and one that crashes takes it down: %s ('linnet doctor' says "
+            "where it is looked for; LINNET_PROBE=inline asks for that)",
+            plugin->name, reason);
 }
 
 linnet_status linnet_prober_ask(linnet_context *context, const linnet_plugin *plugin, char *out_reason, size_t size)
@@ -157,15 +188,14 @@ linnet_status linnet_prober_ask(linnet_context *context, const linnet_plugin *pl
     if (!key)
         return LINNET_OK;
     if (!recall(context, key, out_reason, size)) {
-        linnet_helper_run(plugin, "", "", seconds, &end);
+        linnet_helper_run(context->registry, plugin, "", "", seconds, &end);
         if (!end.ran) {
-            linnet_log(context, LINNET_LOG_INFO, "%s: no linnet-probe here, its drivers are asked in this process",
-                       plugin->name);
+            say_unprotected(context, plugin, end.text);
             return LINNET_OK;
         }
         *out_reason = '\0';
         if (!end.good)
-            blame(plugin, seconds, end.text, out_reason, size);
+            blame(context->registry, plugin, seconds, end.text, out_reason, size);
         keep(context, key, out_reason);
     }
     return *out_reason ? LINNET_DEVICE_ERROR : LINNET_OK;

@@ -10,6 +10,8 @@
 
 #include "registry.h"
 
+#include <limits.h>
+
 /* LINNET_OK: the plugin may be probed in this process. Else out_reason says which driver does what. The plugin is
    loaded; under the registry's lock. */
 linnet_status linnet_prober_ask(linnet_context *context, const linnet_plugin *plugin, char *out_reason, size_t size);
@@ -19,11 +21,16 @@ linnet_status linnet_prober_ask(linnet_context *context, const linnet_plugin *pl
 typedef struct linnet_helper_end {
     bool ran;       /* false: it is not here, or could not be started */
     bool good;      /* it came to its end */
-    char text[160]; /* else what it did: "crashes (Segmentation fault)" */
+    bool device;    /* and could open a device */
+    char text[160]; /* did not run: why; else what it did instead: "crashes (Segmentation fault)" */
 } linnet_helper_end;
 
+/* Where it is looked for: beside each folder of plugins, as it lies in an installation and in a build; then where it
+   was to be installed. False behind the last. */
+bool linnet_helper_place(const linnet_registry *registry, size_t index, char out[PATH_MAX]);
+
 /* Has the helper probe a plugin, with a variable set unless it is "". */
-void linnet_helper_run(const linnet_plugin *plugin, const char *variable, const char *value, double seconds,
-                       linnet_helper_end *out);
+void linnet_helper_run(const linnet_registry *registry, const linnet_plugin *plugin, const char *variable,
+                       const char *value, double seconds, linnet_helper_end *out);
 
 #endif

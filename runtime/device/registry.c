@@ -259,3 +259,19 @@ const char *linnet_plugin_folder(linnet_context *context, uint32_t index)
     linnet_registry *registry = linnet_context_check(context) == LINNET_OK ? linnet_registry_get(context) : NULL;
     return registry && index < registry->folder_count ? registry->folders[index] : NULL;
 }
+
+linnet_status linnet_probe_place(linnet_context *context, uint32_t index, char *out_path, size_t size)
+{
+    char path[PATH_MAX];
+    context = linnet_context_or_default(context);
+    linnet_status status = linnet_context_check(context);
+    linnet_registry *registry = status == LINNET_OK ? linnet_registry_get(context) : NULL;
+    if (!registry)
+        return status ? status : LINNET_OUT_OF_MEMORY;
+    if (!linnet_helper_place(registry, index, path))
+        return LINNET_END;
+    if (!out_path || strlen(path) >= size)
+        return linnet_fail(context, LINNET_INVALID, "linnet_probe_place: no room for %s", path);
+    memcpy(out_path, path, strlen(path) + 1);
+    return LINNET_OK;
+}

@@ -13,7 +13,7 @@ typedef struct linnet_plugin {
     char *name; /* from the file's name */
     char *path;
     linnet_status status;           /* of loading, then of probing */
-    char reason[512];               /* why it was passed over */
+    char reason[1024];              /* why it was passed over */
     bool loaded, probed, diagnosed; /* tried already */
     bool accepted;                  /* loading went well, whatever probing said */
     /* The plugin's table, filled up with NULL where the plugin is older than we are; valid when loading went well. */

@@ -160,7 +160,8 @@ int sample_new(const linnet_model *model, linnet_device *device, int64_t size, s
     out->memory[1] = label.data = linnet_pinned_new(device, (size_t)size * sizeof(int32_t));
     if (!image.data || !label.data) {
         sample_free(out);
-        return cli_fail(EXIT_NO_MEMORY, "no memory for a batch of %lld", (long long)size);
+        return cli_fail(EXIT_NO_MEMORY, "%s: no memory for a batch of %lld: its images have %lld bytes",
+                        linnet_device_label(device), (long long)size, (long long)count * (long long)sizeof(float));
     }
     fill_noise(image.data, count, label.data, size, classes);
     out->batch = (linnet_batch){.struct_size = sizeof out->batch, .feed_count = model->label.id ? 2 : 1, .size = size};

@@ -168,9 +168,7 @@ static linnet_status place_storage(linnet_compiler *c, const uint32_t *placed, s
     uint64_t limit = linnet_device_largest_buffer(device);
     size_t *block_count = &plan->block_counts[storage->place];
     if (storage->bytes > limit)
-        return linnet_fail(c->context, LINNET_OUT_OF_MEMORY,
-                           "%s: a tensor needs %llu bytes, the device's largest buffer has %llu", device->label,
-                           (unsigned long long)storage->bytes, (unsigned long long)limit);
+        return linnet_memory_fail_buffer(c->session, plan, (uint32_t)(storage - plan->storages));
     for (uint32_t block = 0;; block++) {
         if (block == *block_count) {
             size_t capacity = *block_count;

@@ -79,14 +79,9 @@ linnet_status linnet_memory_check_variables(const linnet_session *session, const
 linnet_status linnet_memory_check(const linnet_session *session, const linnet_plan *plan, uint32_t index, bool others)
 {
     const linnet_place *place = &session->places[index];
-    const linnet_device *device = place->device;
     total t = {.parameters = variable_bytes(session, place) + derived_bytes(session, plan, index, others),
                .arena = arena_bytes(session, plan, index, others)};
-    if (fits(device, t.parameters + t.arena))
-        return LINNET_OK;
-    return linnet_fail(session->context, LINNET_OUT_OF_MEMORY,
-                       "%s: %llu bytes are needed (%llu of parameters, %llu of activations and workspaces), the device "
-                       "has %llu",
-                       device->label, (unsigned long long)(t.parameters + t.arena), (unsigned long long)t.parameters,
-                       (unsigned long long)t.arena, (unsigned long long)device->info.memory_bytes);
+    return fits(place->device, t.parameters + t.arena)
+               ? LINNET_OK
+               : linnet_memory_fail_total(session, index, t.parameters, t.arena);
 }

@@ -15,6 +15,7 @@
  *   autodiff.c     the backward steps, one segment per loss
  *   memory_plan.c  in place, then every tensor's offset in the arena
  *   memory_total.c whether all of it fits
+ *   memory_message.c what is said where it does not
  *   tune.c         measured costs instead of estimated ones, where there are any
  *   compile.c      runs the passes and builds the plugins' plans
  *   run.c          runs the steps

@@ -245,6 +245,13 @@ linnet_status linnet_memory_check_variables(const linnet_session *session, const
    way (so that what a plan is does not depend on them). */
 linnet_status linnet_memory_check(const linnet_session *session, const linnet_plan *plan, uint32_t place, bool others);
 
+/* ---- memory_message.c: LINNET_OUT_OF_MEMORY, with a sentence ---- */
+/* A storage is larger than a buffer of its place may be. */
+linnet_status linnet_memory_fail_buffer(const linnet_session *session, const linnet_plan *plan, uint32_t storage);
+/* A place's device has less than so many bytes. */
+linnet_status linnet_memory_fail_total(const linnet_session *session, uint32_t place, uint64_t parameters,
+                                       uint64_t arena);
+
 /* ---- layout.c ---- */
 /* Buffers of a place for parameters and states (and gradients, slots where the session has them), full of zeros;
    nothing is made where the device has too little memory for all. */

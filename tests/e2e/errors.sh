@@ -22,6 +22,8 @@ refuses 2 "no network 'lenet6'; there are: lenet5, lenet5_local, mlp" train lene
 refuses 2 "no network 'lenet6'" summary lenet6
 refuses 2 "which network or weight file" eval
 refuses 2 "one network at a time" plan lenet5 mlp
+large='input 3x8192x8192; conv 8 k3; globalpool; linear 10'
+refuses 6 "a batch of 65536: its images have 52776558133248 bytes" plan "$large" -b 65536 --backend reference
 
 # ---- The environment ----
 (export LINNET_NUM_THREADS=many; refuses 2 "LINNET_NUM_THREADS='many' makes no sense" devices) || exit 1

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Layers that the chosen device lacks run on another one, with their parameters, gradients and optimiser state. */
+#include "../../runtime/graph/session.h"
 #include "plugins.h"
 #include "sessions.h"
 
@@ -221,6 +222,33 @@ static void layers_leave_when_gradients_are_asked_for(void **state)
     setup_free(&s);
 }
 
+/* The sentence begins with the device that was chosen, whichever lacks the memory. */
+static void the_chosen_device_is_named_first(void **state)
+{
+    (void)state;
+    linnet_batch batch = batch_of(0), smaller = batch_of(0);
+    smaller.feeds[0].tensor.dims[0] = N - 1;
+    setup s = setup_new(HELPED, "tiny", 0);
+    must(&s, linnet_forward(s.session, &batch));
+    assert_int_equal(s.session->place_count, 2);
+    linnet_device *helper = s.session->places[1].device;
+    linnet_device_info usual = helper->info;
+    helper->info.max_buffer_bytes = 512;
+    assert_int_equal(linnet_forward(s.session, &smaller), LINNET_OUT_OF_MEMORY);
+    assert_contains(linnet_context_message(s.context), "tiny: tiny: on reference: ");
+    assert_contains(linnet_context_message(s.context),
+                    ", which runs 2 layers in its stead, the output of 'conv2d1' needs 1728 bytes, the device's "
+                    "largest buffer has 512; activations and workspaces need at least ");
+    helper->info = usual;
+    helper->info.memory_bytes = 2000;
+    assert_int_equal(linnet_forward(s.session, &smaller), LINNET_OUT_OF_MEMORY);
+    assert_contains(linnet_context_message(s.context), "tiny: tiny: on reference: ");
+    assert_contains(linnet_context_message(s.context), " bytes are needed (");
+    helper->info = usual;
+    must(&s, linnet_forward(s.session, &smaller));
+    setup_free(&s);
+}
+
 /* ---- Policies ---- */
 
 static void policies_are_kept(void **state)
@@ -339,6 +367,7 @@ int main(void)
         FALLBACK_TEST(training_goes_over_two_devices),
         FALLBACK_TEST(alignments_may_differ),
         FALLBACK_TEST(layers_leave_when_gradients_are_asked_for),
+        FALLBACK_TEST(the_chosen_device_is_named_first),
         FALLBACK_TEST(policies_are_kept),
         FALLBACK_TEST(nobody_else_is_said),
         FALLBACK_TEST(devices_without_an_optimiser_do_not_train),

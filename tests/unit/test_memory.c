@@ -211,6 +211,10 @@ static void a_buffer_that_is_too_large_is_said(void **state)
     learner l = learner_new(device);
     device->info.max_buffer_bytes = 1024;
     assert_fails(step(&l, &loss), LINNET_OUT_OF_MEMORY, "the device's largest buffer has 1024");
+    const char *said = linnet_context_message(NULL);
+    assert_ptr_equal(strstr(said, linnet_device_label(device)), said);
+    assert_non_null(strstr(said, " of '"));
+    assert_non_null(strstr(said, " bytes in all"));
     device->info = usual;
     assert_ok(step(&l, &loss)); /* it works on */
     learner_free(&l);

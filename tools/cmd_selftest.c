@@ -19,6 +19,7 @@ typedef struct selftest {
     const char *layer, *only; /* NULL: all */
     selftest_tally kinds[MAX_KINDS], sum;
     size_t kind_count;
+    uint64_t no_memory;      /* cases that were skipped for want of it */
     const char *report_path; /* NULL: none */
     selftest_report *report;
 } selftest;
@@ -66,6 +67,7 @@ static void record(selftest *t, const char *text, const linnet_verify_result *re
 {
     selftest_tally_add(kind_of(t, text), text, result, seconds);
     selftest_tally_add(&t->sum, text, result, seconds);
+    t->no_memory += result->no_memory != 0;
     selftest_report_result(t->report, result, seconds);
     if (cli_common_options.json) {
         json_t *line = json_object();
@@ -75,7 +77,7 @@ static void record(selftest *t, const char *text, const linnet_verify_result *re
         json_count(line, "failures", result->failures);
         json_text(line, "report", result->report);
         json_line(line);
-    } else if (result->outcome == LINNET_VERIFY_FAILED || (t->only && *result->report)) {
+    } else if (result->outcome == LINNET_VERIFY_FAILED || result->no_memory || (t->only && *result->report)) {
         progress_clear();
         size_t length = strlen(result->report);
         printf("%s %s\n%s%s", text, selftest_outcomes[result->outcome], result->report,
@@ -119,9 +121,32 @@ static void add_row(table *t, const selftest_tally *kind)
     table_row(t, (const char *[]){kind->kind, cells[0], cells[1], cells[2]});
 }
 
+static int code_of(const selftest *t)
+{
+    return t->sum.outcomes[LINNET_VERIFY_FAILED]   ? EXIT_SELFTEST
+           : t->sum.outcomes[LINNET_VERIFY_PASSED] ? EXIT_DONE
+           : t->no_memory                          ? EXIT_NO_MEMORY
+                                                   : EXIT_FAILED;
+}
+
+/* Nothing is claimed of a device on which every case was skipped. */
+static void print_verdict(const selftest *t, int code)
+{
+    const char *label = linnet_device_label(t->device);
+    if (code == EXIT_SELFTEST)
+        printf("\n%s does NOT compute right: please report the lines above.\n", label);
+    else if (code != EXIT_DONE)
+        printf("\n%s was not tested: every case was skipped%s.\n", label, t->no_memory ? " for want of memory" : "");
+    else if (t->no_memory)
+        printf("\n%s computes right as far as there was memory: %llu cases were skipped for want of it.\n", label,
+               (unsigned long long)t->no_memory);
+    else
+        printf("\n%s computes right.\n", label);
+}
+
 static int summarize(selftest *t)
 {
-    bool failed = t->sum.outcomes[LINNET_VERIFY_FAILED] > 0;
+    int code = code_of(t);
     if (cli_common_options.json) {
         json_t *line = json_object();
         json_text(line, "backend", linnet_device_backend_name(t->device));
@@ -138,10 +163,9 @@ static int summarize(selftest *t)
         snprintf(t->sum.kind, sizeof t->sum.kind, "all");
         add_row(&rows, &t->sum);
         table_print(&rows, 0);
-        printf("\n%s %s.\n", linnet_device_label(t->device),
-               failed ? "does NOT compute right: please report the lines above" : "computes right");
+        print_verdict(t, code);
     }
-    return failed ? EXIT_SELFTEST : EXIT_DONE;
+    return code;
 }
 
 static int list_cases(const selftest *t)
@@ -188,9 +212,10 @@ static int verify(selftest *t)
         code = selftest_report_open(t->report_path, t->device, quick, t->options.seed, &t->report);
     if (code == EXIT_GO_ON)
         code = run_cases(t);
-    if (code == EXIT_GO_ON)
+    bool ended = code == EXIT_GO_ON;
+    if (ended)
         code = summarize(t);
-    int closed = selftest_report_close(&t->report, t->kinds, t->kind_count, &t->sum, code);
+    int closed = selftest_report_close(&t->report, t->kinds, t->kind_count, &t->sum, ended);
     return code == EXIT_DONE && closed != EXIT_GO_ON ? closed : code;
 }
 
@@ -233,7 +258,9 @@ static int run(int argc, char **argv)
 const cli_command cmd_selftest = {
     "selftest", "", "check that a device computes every layer right",
     "Every implementation of every layer is compared with the reference backend, forwards\n"
-    "and backwards. Exit code 5: something is wrong.\n"
+    "and backwards. Exit code 5: something is wrong. A case that there is no memory for is skipped, with the reason; "
+    "where\n"
+    "every case is skipped nothing is claimed: exit code 6 for want of memory, else 1.\n"
     "A report names the device, its driver and limits, and each case with its time and its largest difference from "
     "the\n"
     "reference in parts of what is allowed; nothing of its user. It grows case by case: where a driver takes the "

@@ -141,23 +141,24 @@ static void write_row(FILE *file, const selftest_tally *t)
     fputc('\n', file);
 }
 
-static void write_result(FILE *file, const selftest_tally *sum, int code)
+static void write_result(FILE *file, const selftest_tally *sum, bool ended)
 {
-    const char *verdict = code == EXIT_DONE       ? "computes right"
-                          : code == EXIT_SELFTEST ? "does NOT compute right"
-                                                  : "was not tested to the end";
+    const char *verdict = !ended                                ? "was not tested to the end"
+                          : sum->outcomes[LINNET_VERIFY_FAILED] ? "does NOT compute right"
+                          : sum->outcomes[LINNET_VERIFY_PASSED] ? "computes right"
+                                                                : "was not tested";
     fprintf(file, "\n[result]\n%s: %llu of %llu cases passed, %llu failed, %llu skipped, in %.1f s\n", verdict,
             (unsigned long long)sum->outcomes[LINNET_VERIFY_PASSED],
             (unsigned long long)(sum->outcomes[LINNET_VERIFY_PASSED] + sum->outcomes[LINNET_VERIFY_FAILED] +
                                  sum->outcomes[LINNET_VERIFY_SKIPPED]),
             (unsigned long long)sum->outcomes[LINNET_VERIFY_FAILED],
             (unsigned long long)sum->outcomes[LINNET_VERIFY_SKIPPED], sum->seconds);
-    if (code != EXIT_DONE && code != EXIT_SELFTEST)
+    if (!ended)
         fprintf(file, "stopped by: %s\n", linnet_context_message(NULL));
 }
 
 int selftest_report_close(selftest_report **handle, const selftest_tally *kinds, size_t count,
-                          const selftest_tally *sum, int code)
+                          const selftest_tally *sum, bool ended)
 {
     selftest_report *r = *handle;
     *handle = NULL;
@@ -167,7 +168,7 @@ int selftest_report_close(selftest_report **handle, const selftest_tally *kinds,
             "seconds", "largest", "where");
     for (size_t i = 0; i < count; i++)
         write_row(r->file, &kinds[i]);
-    write_result(r->file, sum, code);
+    write_result(r->file, sum, ended);
     bool failed = ferror(r->file) != 0;
     failed = fclose(r->file) != 0 || failed;
     int result = failed ? cli_fail(EXIT_FAILED, "%s: could not be written", r->path) : EXIT_GO_ON;

@@ -25,9 +25,10 @@ int selftest_report_open(const char *path, linnet_device *device, bool quick, ui
 /* A case begins; it ended so. A report that is NULL is none. */
 void selftest_report_case(selftest_report *r, const char *text);
 void selftest_report_result(selftest_report *r, const linnet_verify_result *result, double seconds);
-/* Sums, and the end. code: what the program is about to leave with. EXIT_GO_ON, or what could not be written is said.
+/* Sums, and the end. ended: nothing stopped the cases before the last. EXIT_GO_ON, or what could not be written is
+ * said.
  */
 int selftest_report_close(selftest_report **r, const selftest_tally *kinds, size_t count, const selftest_tally *sum,
-                          int code);
+                          bool ended);
 
 #endif

@@ -49,7 +49,7 @@ typedef enum linnet_verify_level {
 typedef enum linnet_verify_outcome {
     LINNET_VERIFY_PASSED = 1,
     LINNET_VERIFY_FAILED = 2,
-    LINNET_VERIFY_SKIPPED = 3 /* the device does not have it: report says what */
+    LINNET_VERIFY_SKIPPED = 3 /* the device does not have it, or there is no memory for it: report says what */
 } linnet_verify_outcome;
 
 /* Zero means the default. */
@@ -72,6 +72,7 @@ typedef struct linnet_verify_result {
                      be the same; 0: there was none */
     char worst_at[128]; /* "forward winograd_f4, random fill: output 0" */
     char report[4096];  /* lines for people: what differed where, and how to see it again */
+    int no_memory;      /* skipped: there is no memory for its tensors, which says nothing of how the device computes */
 } linnet_verify_result;
 
 /* Runs one case on device and compares with reference (a device of the reference backend; the same one: then gradients

@@ -25,6 +25,13 @@ static bool fail(linnet_arena *arena, linnet_status status, const char *what)
     return !arena->failed;
 }
 
+/* The same of memory for tensors. */
+static bool lacks(linnet_arena *arena, linnet_status status, const char *what)
+{
+    arena->failed = arena->failed || !linnet_check_memory(arena->check, arena->device, status, what);
+    return arena->failed;
+}
+
 bool linnet_arena_open(linnet_arena *arena, linnet_check *check, linnet_device *device)
 {
     *arena = (linnet_arena){.check = check, .device = device};
@@ -38,8 +45,23 @@ static void free_buffers(linnet_arena *arena)
             arena->device->backend->buffer_free(arena->slots[i].buffer);
 }
 
+/* An image from before, one from after, and the buffer, which may be the machine's memory as well. */
+enum { COPIES = 3 };
+
+/* Does the check's share of the machine's memory suffice for so many bytes used? Then they are taken from it. */
+static bool take_memory(linnet_arena *arena, uint64_t used)
+{
+    uint64_t more = used > arena->most ? COPIES * (used - arena->most) : 0;
+    if (more > arena->check->memory_left)
+        return false;
+    arena->check->memory_left -= more;
+    arena->most = used > arena->most ? used : arena->most;
+    return true;
+}
+
 void linnet_arena_close(linnet_arena *arena)
 {
+    arena->check->memory_left += COPIES * arena->most;
     free_buffers(arena);
     arena->device->backend->buffer_free(arena->buffer);
     arena->device->backend->queue_free(arena->queue);
@@ -63,14 +85,15 @@ static int32_t add_slot(linnet_arena *arena, uint64_t bytes, const linnet_tensor
     uint64_t alignment = alignment_of(arena), unit = (arena->used + GUARD_BYTES + alignment - 1) / alignment;
     uint64_t offset = (unit | 1) * alignment;
     if (arena->failed || bytes > (uint64_t)1 << 33)
-        return fail(arena, LINNET_LIMIT, "tensor too large to verify") ? 0 : -1;
+        return lacks(arena, LINNET_LIMIT, "tensor too large to verify") ? -1 : 0;
     size_t images[] = {arena->before_bytes, arena->after_bytes};
     uint64_t end = (offset + bytes + GUARD_BYTES + 3) & ~(uint64_t)3;
-    bool room = linnet_grow(&arena->slots, &arena->slot_capacity, arena->slot_count + 1, sizeof *arena->slots) &&
+    bool room = take_memory(arena, end) &&
+                linnet_grow(&arena->slots, &arena->slot_capacity, arena->slot_count + 1, sizeof *arena->slots) &&
                 linnet_grow(&arena->before, &images[0], end, 1) && linnet_grow(&arena->after, &images[1], end, 1);
     arena->before_bytes = images[0];
     arena->after_bytes = images[1];
-    if (!fail(arena, room ? LINNET_OK : LINNET_OUT_OF_MEMORY, "host memory"))
+    if (lacks(arena, room ? LINNET_OK : LINNET_OUT_OF_MEMORY, "host memory"))
         return -1;
     fill_words(arena->before + arena->used, end - arena->used, guard_word);
     fill_words(arena->before + offset, bytes, poison_word);
@@ -186,7 +209,7 @@ static bool make_buffers(linnet_arena *arena)
         backend->buffer_free(arena->buffer);
         arena->buffer = NULL;
         arena->buffer_bytes = 0;
-        if (!fail(arena, backend->buffer_new(arena->device->handle, arena->used, &arena->buffer), "buffer_new"))
+        if (lacks(arena, backend->buffer_new(arena->device->handle, arena->used, &arena->buffer), "buffer_new"))
             return false;
         arena->buffer_bytes = arena->used;
     }
@@ -195,7 +218,7 @@ static bool make_buffers(linnet_arena *arena)
         slot->buffer = arena->buffer;
         if (arena->separate) {
             slot->buffer = NULL;
-            if (!fail(arena, backend->buffer_new(arena->device->handle, slot->bytes, &slot->buffer), "buffer_new"))
+            if (lacks(arena, backend->buffer_new(arena->device->handle, slot->bytes, &slot->buffer), "buffer_new"))
                 return false;
         }
     }

@@ -199,7 +199,8 @@ static void bench_forward(bench *b)
         bool chosen = !b->check->only || (!status && strcmp(b->check->only, t.candidate.name) == 0);
         chosen = chosen && (only == ANY || i == only) && (status || !is_timed(b, &t));
         if (!status && chosen && !t.candidate.refusal && linnet_trial_plan(&t) &&
-            linnet_values_saved(&b->result, &t.candidate) && linnet_trial_forward(&t, &b->operands, -1, &b->result)) {
+            linnet_values_saved(b->check, &b->result, &t.candidate) &&
+            linnet_trial_forward(&t, &b->operands, -1, &b->result)) {
             note_time(b, &t, (double)c->multiply_adds, first);
             memcpy(b->operands.outputs, b->result.outputs, sizeof b->operands.outputs);
             memcpy(b->operands.saved, b->result.saved, sizeof b->operands.saved);

@@ -59,6 +59,12 @@ bool linnet_check_status(linnet_check *check, const linnet_device *device, linne
     return false;
 }
 
+bool linnet_check_memory(linnet_check *check, const linnet_device *device, linnet_status status, const char *what)
+{
+    check->no_memory += status == LINNET_OUT_OF_MEMORY || status == LINNET_LIMIT;
+    return linnet_check_status(check, device, status, what);
+}
+
 /* "[1,2,0,4]" of element number index. */
 static void index_text(const linnet_tensor_desc *desc, int64_t index, char *out, size_t size)
 {

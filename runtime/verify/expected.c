@@ -40,7 +40,7 @@ static bool forward(linnet_arena *arena, const linnet_case *c, const linnet_valu
     t.desc.differentiate = 1;
     t.desc.epilogue_count = 0;
     t.desc.input_count = c->layer_inputs;
-    bool done = linnet_trial_plan_first(&t) && linnet_values_saved(out, &t.candidate) &&
+    bool done = linnet_trial_plan_first(&t) && linnet_values_saved(arena->check, out, &t.candidate) &&
                 linnet_trial_forward(&t, operands, -1, out);
     *out_name = t.candidate.name;
     linnet_trial_end(&t);
@@ -102,7 +102,7 @@ static bool apply_epilogue(linnet_arena *arena, const linnet_case *c, const linn
         linnet_values operand = {.inputs = {out->outputs[0]}}, result = {.outputs = {out->outputs[0]}};
         const char *name;
         bool done = forward(arena, &unary, &operand, &result, &name);
-        linnet_values_saved(&result, &(linnet_candidate){0});
+        linnet_values_saved(arena->check, &result, &(linnet_candidate){0});
         if (!done)
             return false;
     }
@@ -131,7 +131,7 @@ static bool magnitudes(linnet_arena *arena, const linnet_case *c, const linnet_v
     linnet_values magnitude;
     const char *name = NULL;
     if (!linnet_values_new(c, &magnitude))
-        return linnet_check_status(arena->check, arena->device, LINNET_OUT_OF_MEMORY, "scale");
+        return linnet_check_memory(arena->check, arena->device, LINNET_OUT_OF_MEMORY, "scale");
     for (uint32_t i = 0; i < c->input_count; i++) {
         memcpy(magnitude.inputs[i], operands->inputs[i], (size_t)linnet_desc_count(&c->inputs[i]) * sizeof(float));
         if (c->layer->kind != LINNET_LAYER_MAX_POOL2D)

@@ -123,6 +123,8 @@ void linnet_check_gradient(linnet_check *check, const linnet_case *problem)
         if (ready && linnet_trial_plan_first(&n.trial))
             check_all(&n);
         linnet_trial_end(&n.trial);
+    } else {
+        linnet_check_memory(check, check->reference, LINNET_OUT_OF_MEMORY, "values");
     }
     linnet_values_free(&n.operands);
     linnet_values_free(&n.analytic);

@@ -23,9 +23,11 @@ typedef struct linnet_check {
     bool trusts_only;           /* what is expected comes from what is right at first use (trust.h) */
     linnet_verify_result *result;
     size_t report_used;
-    char failure[512]; /* the first failure's line */
-    bool is_broken;    /* it was a call's, no value that differs */
-    char where[256]; /* "forward im2col_gemm, random fill, in place" */
+    char failure[512];    /* the first failure's line */
+    bool is_broken;       /* it was a call's, no value that differs */
+    uint64_t memory_left; /* bytes that arenas may take of the machine */
+    uint32_t no_memory;   /* how many failures were for want of memory for tensors */
+    char where[256];      /* "forward im2col_gemm, random fill, in place" */
 } linnet_check;
 
 /* What dropout is told: 64 bits matter. */
@@ -44,6 +46,9 @@ void linnet_check_fail(linnet_check *check, const char *format, ...) LINNET_PRIN
 void linnet_check_note(linnet_check *check, const char *format, ...) LINNET_PRINTF(2, 3);
 /* True for LINNET_OK; else fails with what and the plugin's sentence. */
 bool linnet_check_status(linnet_check *check, const linnet_device *device, linnet_status status, const char *what);
+/* The same of memory that the case's tensors are put into: LINNET_OUT_OF_MEMORY and LINNET_LIMIT say nothing against
+   the device. A case that fails by nothing else is skipped. */
+bool linnet_check_memory(linnet_check *check, const linnet_device *device, linnet_status status, const char *what);
 
 /* ---- operands.c: host values, dense row-major, 4 bytes an element ---- */
 
@@ -65,7 +70,8 @@ typedef enum linnet_fill { LINNET_FILL_INTEGER, LINNET_FILL_RANDOM, LINNET_FILL_
 /* Arrays for every tensor of the case; false when out of memory. */
 bool linnet_values_new(const linnet_case *problem, linnet_values *out);
 void linnet_values_free(linnet_values *values);
-bool linnet_values_saved(linnet_values *values, const linnet_candidate *forward);
+/* Room for what the candidate saves. False: the check has failed. */
+bool linnet_values_saved(linnet_check *check, linnet_values *values, const linnet_candidate *forward);
 /* Inputs, parameters, states, output gradients; input and parameter gradients get what accumulation starts from.
    INTEGER: small integers. RANDOM: floats. SPACED: inputs at least 2^-6 apart from each other and from 0 where that
    fits, for numeric gradients. */
@@ -91,8 +97,8 @@ typedef struct linnet_arena {
     linnet_backend_queue *queue;
     linnet_backend_buffer *buffer;
     bool separate; /* each slot has a buffer of its own, exactly as large: finds what reads or writes behind its end */
-    uint64_t buffer_bytes, used;
-    uint8_t *before, *after; /* what the buffer holds before and after the run */
+    uint64_t buffer_bytes, used, most; /* most: of used so far */
+    uint8_t *before, *after;           /* what the buffer holds before and after the run */
     size_t before_bytes, after_bytes;
     linnet_slot *slots;
     size_t slot_count, slot_capacity;

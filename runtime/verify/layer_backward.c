@@ -164,7 +164,7 @@ void linnet_layer_check_backward(linnet_layer_check *l, const linnet_trial *forw
     for (uint32_t m = 0, count = list_wanted(l, v, masks); m < count; m++) {
         uint32_t accepted = 0;
         linnet_visit result = LINNET_VISIT_REFUSED;
-        if (!masks[m].inputs && !masks[m].parameters)
+        if ((!masks[m].inputs && !masks[m].parameters) || l->check->no_memory)
             continue;
         for (uint32_t i = 0; i < LINNET_CANDIDATES_AT_MOST && result != LINNET_VISIT_END; i++) {
             result = visit_backward(l, forward, &operands, i, &masks[m], v);

@@ -59,7 +59,7 @@ static bool check_fill(linnet_layer_check *l, linnet_arena *reference, linnet_fi
         return false;
     if (fill == LINNET_FILL_RANDOM) {
         check_names(l);
-        for (linnet_variant v = LINNET_VARIANT_NO_GRADIENTS; v <= LINNET_VARIANT_STRIDED; v++)
+        for (linnet_variant v = LINNET_VARIANT_NO_GRADIENTS; v <= LINNET_VARIANT_STRIDED && !l->check->no_memory; v++)
             linnet_layer_visit_all(l, v);
         linnet_layer_visit_formats(l);
     }
@@ -111,6 +111,35 @@ static bool values_new(linnet_layer_check *l)
            linnet_values_new(l->problem, &l->again) && linnet_values_new(l->problem, &l->third);
 }
 
+static double bytes_of(const linnet_tensor_desc *descs, uint32_t count)
+{
+    double sum = 0;
+    for (uint32_t i = 0; i < count; i++)
+        sum += 4.0 * (double)linnet_desc_count(&descs[i]);
+    return sum;
+}
+
+/* Six sets of values, and one while magnitudes are computed. Asked for first, and of the machine's memory only half: a
+   system that grants more than it has ends the program later. */
+static bool has_host_memory(linnet_check *check, const linnet_case *c)
+{
+    double plain = bytes_of(c->inputs, c->input_count) + bytes_of(c->outputs, c->output_count) +
+                   bytes_of(c->parameters, c->parameter_count),
+           needed = 7 * (2 * plain + bytes_of(c->states, c->state_count));
+    uint64_t there = check->reference->info.memory_bytes / 2;
+    if (there == 0)
+        return true;
+    if (needed <= (double)there) {
+        check->memory_left = there - (uint64_t)needed;
+        return true;
+    }
+    check->no_memory++;
+    snprintf(check->where, sizeof check->where, "operands");
+    linnet_check_fail(check, "at least %.0f bytes are needed to check it, half of the machine's memory are %llu",
+                      needed, (unsigned long long)there);
+    return false;
+}
+
 bool linnet_check_layer(linnet_check *check, const linnet_case *problem)
 {
     linnet_layer_check l = {.check = check, .problem = problem};
@@ -120,13 +149,16 @@ bool linnet_check_layer(linnet_check *check, const linnet_case *problem)
         linnet_check_note(check, "the device does not have %s", problem->layer->name);
         return false;
     }
+    if (!has_host_memory(check, problem))
+        return false;
     bool ready =
         linnet_arena_open(&l.arena, check, check->device) && linnet_arena_open(&reference, check, check->reference);
     if (ready && !values_new(&l))
-        linnet_check_status(check, check->device, LINNET_OUT_OF_MEMORY, "values");
+        linnet_check_memory(check, check->device, LINNET_OUT_OF_MEMORY, "values");
     else if (ready) {
         bool (*fill)(linnet_layer_check *, linnet_arena *, linnet_fill) = check->focus ? check_focused : check_fill;
-        have = fill(&l, &reference, LINNET_FILL_INTEGER) && fill(&l, &reference, LINNET_FILL_RANDOM);
+        have =
+            fill(&l, &reference, LINNET_FILL_INTEGER) && !check->no_memory && fill(&l, &reference, LINNET_FILL_RANDOM);
     }
     linnet_values_free(&l.operands);
     linnet_values_free(&l.expected);

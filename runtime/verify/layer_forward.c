@@ -66,7 +66,7 @@ static void run_focused_backward(linnet_layer_check *l, linnet_trial *t, linnet_
     l->would = was_dry ? l->would : 0;
     linnet_layer_check_backward(l, t, v);
     l->is_dry = was_dry;
-    if (l->is_dry || !l->would || !linnet_values_saved(&l->first, &t->candidate))
+    if (l->is_dry || !l->would || !linnet_values_saved(l->check, &l->first, &t->candidate))
         return;
     if (t->candidate.saved_count == 0)
         take_expected(l);
@@ -82,7 +82,8 @@ static void run_forward(linnet_layer_check *l, linnet_trial *t, linnet_variant v
         return;
     }
     if (!linnet_layer_is_in_focus(l, t) || l->is_dry || !linnet_trial_plan(t) ||
-        !linnet_values_saved(&l->first, &t->candidate) || !linnet_trial_forward(t, &l->operands, -1, &l->first))
+        !linnet_values_saved(l->check, &l->first, &t->candidate) ||
+        !linnet_trial_forward(t, &l->operands, -1, &l->first))
         return;
     compare_forward(l, t, &l->first);
     if ((v == LINNET_VARIANT_PLAIN || v == LINNET_VARIANT_FORMAT) && l->fill == LINNET_FILL_RANDOM)
@@ -125,7 +126,7 @@ void linnet_layer_visit_all(linnet_layer_check *l, linnet_variant v)
     l->accepted = 0;
     for (uint32_t i = 0; i < LINNET_CANDIDATES_AT_MOST; i++) {
         linnet_visit result = visit_forward(l, i, v);
-        if (result == LINNET_VISIT_END)
+        if (result == LINNET_VISIT_END || l->check->no_memory)
             return;
         l->accepted += result == LINNET_VISIT_RUN;
     }

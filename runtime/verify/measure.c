@@ -154,7 +154,7 @@ static void measure_forward(measurement *m, linnet_measured *item)
     t.desc.differentiate = item->desc.differentiate;
     set_time(m, &t, 0);
     if (good && plan_named(&t, item->candidate.name, item->inputs, item->outputs) &&
-        linnet_values_saved(&m->got, &t.candidate) && linnet_trial_forward(&t, &m->operands, -1, &m->got)) {
+        linnet_values_saved(&m->check, &m->got, &t.candidate) && linnet_trial_forward(&t, &m->operands, -1, &m->got)) {
         compare_lists(m, &t, LINNET_ROLE_OUTPUT, m->problem.outputs, m->problem.output_count, ~0u);
         take_time(m, &t, 0, failures, item);
     }
@@ -169,7 +169,8 @@ static bool run_forward(measurement *m, const linnet_measured *item, linnet_valu
     linnet_trial_begin(&t, &m->arena, &m->problem, LINNET_FORWARD);
     t.desc.differentiate = 1;
     bool good = plan_named(&t, item->desc.forward, item->inputs, m->problem.outputs) &&
-                linnet_values_saved(&m->got, &t.candidate) && linnet_trial_forward(&t, &m->operands, -1, &m->got);
+                linnet_values_saved(&m->check, &m->got, &t.candidate) &&
+                linnet_trial_forward(&t, &m->operands, -1, &m->got);
     linnet_trial_end(&t);
     *out_operands = m->operands; /* borrows */
     memcpy(out_operands->outputs, m->got.outputs, sizeof out_operands->outputs);

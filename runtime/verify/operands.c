@@ -63,14 +63,14 @@ void linnet_values_free(linnet_values *values)
     *values = (linnet_values){0};
 }
 
-bool linnet_values_saved(linnet_values *values, const linnet_candidate *forward)
+bool linnet_values_saved(linnet_check *check, linnet_values *values, const linnet_candidate *forward)
 {
     release_saved(values);
     for (uint32_t i = 0; i < forward->saved_count; i++) {
         values->saved_bytes[i] = forward->saved_bytes[i];
         values->saved[i] = linnet_allocate(forward->saved_bytes[i] ? (size_t)forward->saved_bytes[i] : 1, 1);
         if (!values->saved[i])
-            return false;
+            return linnet_check_memory(check, check->device, LINNET_OUT_OF_MEMORY, "saved tensors");
         values->saved_count++;
     }
     return true;

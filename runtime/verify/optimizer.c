@@ -177,7 +177,7 @@ linnet_status linnet_check_optimizer(linnet_check *check, const char *text)
     }
     scale = linnet_allocate((size_t)d.desc.count, sizeof(float));
     if (!room || !scale)
-        linnet_check_status(check, check->device, LINNET_OUT_OF_MEMORY, "values");
+        linnet_check_memory(check, check->device, LINNET_OUT_OF_MEMORY, "values");
     else if (linnet_arena_open(&arena, check, check->device) && descend(&arena, &d, got)) {
         descend_by_formula(&d, wanted, check->seed);
         compare(check, &d, got, wanted, scale);

@@ -78,12 +78,13 @@ static finding run_case(linnet_device *device, linnet_device *reference, const c
         out_check->focus = s->focus;
         if (linnet_check_run(out_check) != LINNET_OK)
             return UNKNOWN;
-        if (result->outcome == LINNET_VERIFY_SKIPPED && attempt > 0) /* other kernels would run by now */
+        if (result->outcome == LINNET_VERIFY_SKIPPED && !result->no_memory &&
+            attempt > 0) /* other kernels would run by now */
             return BROKEN;
-        if (result->outcome != LINNET_VERIFY_FAILED)
+        if (result->outcome != LINNET_VERIFY_FAILED && !result->no_memory)
             return RIGHT;
     }
-    return out_check->is_broken ? BROKEN : WRONG;
+    return out_check->is_broken || result->no_memory ? BROKEN : WRONG;
 }
 
 /* The kernels that a comparison is of, "a,b"; where the device does not name them the implementation stands for them.

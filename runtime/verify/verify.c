@@ -7,6 +7,13 @@
 static void finish(linnet_check *check, bool have)
 {
     linnet_verify_result *result = check->result;
+    if (check->no_memory && check->no_memory == result->failures) {
+        result->no_memory = 1;
+        result->failures = 0;
+        have = false;
+        check->report_used = 0;
+        linnet_check_note(check, "no memory for it: %s", check->failure);
+    }
     result->outcome = result->failures ? LINNET_VERIFY_FAILED : have ? LINNET_VERIFY_PASSED : LINNET_VERIFY_SKIPPED;
     if (result->outcome == LINNET_VERIFY_PASSED)
         result->report[0] = '\0';
@@ -34,6 +41,7 @@ bool linnet_check_begin(linnet_check *check, linnet_device *device, linnet_devic
                             .reference = reference,
                             .text = text,
                             .seed = 1,
+                            .memory_left = UINT64_MAX,
                             .result = result};
     if (options && options->size >= sizeof *options) {
         check->seed = options->seed ? options->seed : 1;
@@ -51,7 +59,7 @@ static linnet_status verify_layer(linnet_check *check)
     linnet_status status = linnet_case_parse(check->context, check->text, problem);
     if (!status) {
         bool have = linnet_check_layer(check, problem);
-        if (have && check->device->backend == check->reference->backend)
+        if (have && !check->no_memory && check->device->backend == check->reference->backend)
             linnet_check_gradient(check, problem);
         finish(check, have);
     }

@@ -170,6 +170,13 @@ static uint64_t live_objects(void)
     return original->live_objects() + (active == FAULT_LEAK ? leaked++ : 0);
 }
 
+static linnet_status no_buffer(linnet_backend_device *device, uint64_t bytes, linnet_backend_buffer **out)
+{
+    (void)device, (void)bytes;
+    *out = NULL;
+    return LINNET_OUT_OF_MEMORY;
+}
+
 linnet_device faulty_device(const linnet_device *device, fault which)
 {
     linnet_device result = *device;
@@ -182,6 +189,8 @@ linnet_device faulty_device(const linnet_device *device, fault which)
     table.fill = fill;
     table.copy = copy;
     table.live_objects = live_objects;
+    if (active == FAULT_NO_MEMORY)
+        table.buffer_new = no_buffer;
     result.backend = &table;
     return result;
 }

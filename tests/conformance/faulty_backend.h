@@ -26,6 +26,7 @@ typedef enum fault {
     FAULT_STATE,              /* forgets to update the running statistics */
     FAULT_SEED,               /* dropout with a mask of its own */
     FAULT_FAILS,              /* run returns an error */
+    FAULT_NO_MEMORY,          /* there is no memory for any buffer */
     FAULT_SCALE,              /* outputs 1/16 too large, gradients not: in the reference only differences see it */
     FAULT_OPTIMIZER,          /* a step slightly too large */
     FAULT_FILL,               /* fill forgets its last word */

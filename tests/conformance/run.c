@@ -99,6 +99,8 @@ static const char *judge(const conformance_options *options, const linnet_device
                          const linnet_verify_result *result, tally *t)
 {
     const char *reason = why_expected(device, text);
+    if (result->no_memory) /* no case here is large */
+        return t->failed++, "FAILED";
     if (result->outcome == LINNET_VERIFY_SKIPPED && !(options->complete && !strchr(text, '+')))
         return t->skipped++, "skipped";
     if (result->outcome == LINNET_VERIFY_PASSED && !reason)

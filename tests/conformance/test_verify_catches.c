@@ -143,6 +143,27 @@ static void test_long_sums_may_round(void **state)
 }
 
 /* When reference and device are wrong together, only central differences see it. */
+/* A device without memory, and a case that no machine has memory for: skipped, with the reason; neither right nor
+ * wrong. */
+static void test_no_memory_is_skipped(void **state)
+{
+    (void)state;
+    static const trial cases[] = {
+        {FAULT_NO_MEMORY, "conv2d:n2c3h7w5_oc4k3s2p1", "no memory for it: forward "},
+        {FAULT_NO_MEMORY, "optimizer:sgd_i103_m0.9", "no memory for it: "},
+        {FAULT_NONE, "conv2d:n1000c1000h1000w1000_oc2k3", "no memory for it: operands: at least "}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        linnet_device device = faulty_device(reference, cases[i].fault);
+        linnet_verify_result result = verify(&device, reference, cases[i].text);
+        assert_int_equal(result.outcome, LINNET_VERIFY_SKIPPED);
+        assert_int_equal(result.no_memory, 1);
+        assert_int_equal(result.failures, 0);
+        if (strncmp(result.report, cases[i].said, strlen(cases[i].said)) != 0)
+            fail_msg("%s: %s", cases[i].text, result.report);
+        assert_null(strstr(result.report, "again:"));
+    }
+}
+
 static void test_numeric_gradients_are_caught(void **state)
 {
     static const char *const texts[] = {"conv2d:n2c3h7w5_oc4k3s2p1",
@@ -273,6 +294,7 @@ int main(void)
         cmocka_unit_test(test_no_fault_passes),
         cmocka_unit_test(test_faults_are_caught),
         cmocka_unit_test(test_long_sums_may_round),
+        cmocka_unit_test(test_no_memory_is_skipped),
         cmocka_unit_test(test_numeric_gradients_are_caught),
         cmocka_unit_test(test_report_says_how_to_see_it_again),
         cmocka_unit_test(test_bad_cases_are_refused),

@@ -32,6 +32,17 @@ refuses 2 "no case of layer 'convolution'" selftest --layer convolution
 refuses 2 "conv2d:nonsense" selftest --case conv2d:nonsense
 (export LINNET_REQUIRE=cpu,tpu; refuses 4 "no backend 'tpu'" selftest --quick --backend cpu) || exit 1
 
+# No memory says nothing against a device: skipped, the reason here and in the report, and nothing is claimed.
+huge=conv2d:n1000c1000h1000w1000_oc2k3
+run selftest --case $huge --backend cpu --report "$WORK/huge.txt"
+[ "$code" -eq 6 ] || fail "exit code $code instead of 6 for a case that there is no memory for"
+grep -q "^$huge skipped\$" "$WORK/out" || fail "the case is not called skipped"
+grep -q '^no memory for it: .*at least [0-9]* bytes' "$WORK/out" || fail "no reason, or no bytes"
+grep -q 'was not tested: every case was skipped for want of memory\.$' "$WORK/out" || fail "the verdict"
+! grep -q 'compute' "$WORK/out" || fail "something is claimed"
+grep -q '^    no memory for it: ' "$WORK/huge.txt" || fail "no reason in the report"
+grep -q '^was not tested: 0 of 1 cases passed, 0 failed, 1 skipped' "$WORK/huge.txt" || fail "the report's verdict"
+
 LINNET_PLUGIN_PATH=$wrong${LINNET_PLUGIN_PATH:+:$LINNET_PLUGIN_PATH}
 export LINNET_PLUGIN_PATH
 run selftest --quick --layer linear --backend wrong

@@ -147,7 +147,7 @@ static void show_environment(void)
         "LINNET_OPENCL_QUIRKS", "LINNET_OPENCL_VARIANT", "LINNET_CACHE_MIB",
         "LINNET_CHECK",         "LINNET_PROBE",          "LINNET_VERBOSE",
         "LINNET_REQUIRE",       "OCL_ICD_VENDORS",       "RUSTICL_ENABLE",
-        "POCL_DEVICES",         "XDG_CACHE_HOME",
+        "POCL_DEVICES",         "POCL_CACHE_DIR",        "XDG_CACHE_HOME",
     };
     bool any = false;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
@@ -176,6 +176,7 @@ static int run(int argc, char **argv)
         code = cli_usage(&cmd_doctor, "'%s' was not expected", argv[first]);
     if (code != EXIT_GO_ON)
         return code;
+    doctor_ask_drivers();
     doctor_line("Linnet", "version", "", linnet_version());
     show_environment();
     code = cli_check_environment(); /* what makes no sense is said on stderr; the rest still helps */
@@ -189,4 +190,7 @@ static int run(int argc, char **argv)
 }
 
 const cli_command cmd_doctor = {"doctor", "", "explain what was found here, what was refused and what is missing",
-                                "States: ok; refused (with the reason); idle (loaded, but it found no device).", run};
+                                "States: ok; refused (with the reason); idle (loaded, but it has no device, with what "
+                                "stands in the way where that is\n"
+                                "known); missing; off.",
+                                run};

@@ -56,8 +56,9 @@ static linnet_status fail_no_match(linnet_context *context, const linnet_plugin 
         return linnet_fail(context, LINNET_NO_DEVICE,
                            "backend '%s' finds no device on this machine; 'linnet doctor' looks for the reason",
                            plugin->name);
-    return linnet_fail(context, LINNET_NO_DEVICE, "backend '%s' has no device '%s'; there are: %s", plugin->name, part,
-                       names);
+    return linnet_fail(context, LINNET_NO_DEVICE,
+                       "backend '%s' has no device '%s'; there are: %s ('linnet doctor' says what is missing)",
+                       plugin->name, part, names);
 }
 
 /* The device of one plugin that part names, "" being the best. */

@@ -74,6 +74,22 @@ else
     echo "(not tried, this user may not become another: a home of somebody else's)"
 fi
 
+# Drivers that load and have no device, and why.
+drivers=/etc/OpenCL/vendors
+if [ -f $drivers/pocl.icd ]; then
+    OCL_ICD_VENDORS=$drivers/pocl.icd must doctor
+    grep -q '^ *pocl.icd  *ok  *.*, 1 device$' "$WORK/out" || fail "PoCL's device is not counted"
+    OCL_ICD_VENDORS=$drivers/pocl.icd POCL_CACHE_DIR=$WORK/before/kcache run doctor
+    said="0 devices: its own cache $WORK/before/kcache cannot be written to: Not a directory (POCL_CACHE_DIR"
+    grep '^ *pocl.icd  *idle  ' "$WORK/out" | grep -qF "$said" || fail "PoCL's cache is not said to be in the way"
+fi
+if [ -f $drivers/rusticl.icd ]; then
+    OCL_ICD_VENDORS=$drivers/rusticl.icd RUSTICL_ENABLE=llvmpipe must doctor
+    grep -q '^ *rusticl.icd  *ok  *.*, 1 device$' "$WORK/out" || fail "rusticl's device is not counted"
+    OCL_ICD_VENDORS=$drivers/rusticl.icd RUSTICL_ENABLE='' must doctor
+    grep -q '^ *rusticl.icd  *idle  *.*, 0 devices: .*RUSTICL_ENABLE' "$WORK/out" || fail "RUSTICL_ENABLE is not named"
+fi
+
 # No OpenCL driver at all: what to install.
 OCL_ICD_VENDORS=/nonexistent
 export OCL_ICD_VENDORS

@@ -104,10 +104,15 @@ complain "a variable is not in docs/environment.md" "$(
     {
         grep -rhoE '"LINNET_[A-Z_]+"' runtime/core runtime/device runtime/graph tools tests/conformance --include='*.[ch]'
         grep -rhoE 'option\("[A-Z_]+"' backends --include='*.[ch]' | sed 's/option(//'
-    } | tr -d '"' | sort -u | grep -v '^LINNET_DEVICE_ERROR$' |
+    } | tr -d '"' | sort -u | grep -vE '^LINNET_(DEVICE_ERROR|TEST_|)$' |
         while read -r variable; do
             grep -qF "\`$variable\`" docs/environment.md || echo "$variable"
         done)"
+complain "the variables of docs/environment.md are not those that tools/doctor_environment.c knows" "$(
+    {
+        sed -n 's/^| `\(LINNET_[A-Z_]*\)` |.*/\1/p' docs/environment.md
+        grep -oE '"LINNET_[A-Z_]+[A-Z]"' tools/doctor_environment.c | tr -d '"'
+    } | sort | uniq -u)"
 complain "the variants of docs/environment.md are not those of backends/opencl/variants.def" "$(
     {
         sed -n 's/^LINNET_CL_VARIANT([A-Z0-9_]*, "\([^"]*\)",.*/\1/p' backends/opencl/variants.def

@@ -136,31 +136,6 @@ static void show_probe(void)
     doctor_line("Drivers are asked by", "linnet-probe", "missing", text);
 }
 
-/* ---- The environment ---- */
-
-static void show_environment(void)
-{
-    static const char *const names[] = {
-        "LINNET_BACKEND",       "LINNET_PLUGIN_PATH",    "LINNET_FALLBACK",
-        "LINNET_NUMERICS",      "LINNET_NUM_THREADS",    "LINNET_CPU_ISA",
-        "LINNET_CACHE_DIR",     "LINNET_OPENCL_KERNELS", "LINNET_OPENCL_PARAMETERS",
-        "LINNET_OPENCL_QUIRKS", "LINNET_OPENCL_VARIANT", "LINNET_CACHE_MIB",
-        "LINNET_CHECK",         "LINNET_PROBE",          "LINNET_VERBOSE",
-        "LINNET_REQUIRE",       "OCL_ICD_VENDORS",       "RUSTICL_ENABLE",
-        "POCL_DEVICES",         "POCL_CACHE_DIR",        "XDG_CACHE_HOME",
-    };
-    bool any = false;
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        const char *value = getenv(names[i]);
-        if (!value || !*value)
-            continue;
-        doctor_line("Environment", names[i], "set", value);
-        any = true;
-    }
-    if (!any)
-        doctor_line("Environment", "nothing that matters here is set", "", "");
-}
-
 static int run(int argc, char **argv)
 {
     int first, verbose = 0;
@@ -178,7 +153,7 @@ static int run(int argc, char **argv)
         return code;
     doctor_ask_drivers();
     doctor_line("Linnet", "version", "", linnet_version());
-    show_environment();
+    doctor_show_environment();
     code = cli_check_environment(); /* what makes no sense is said on stderr; the rest still helps */
     uint32_t devices = show_plugins(verbose);
     show_probe();
@@ -189,8 +164,8 @@ static int run(int argc, char **argv)
     return devices ? EXIT_DONE : cli_fail(EXIT_NO_DEVICE, "no plugin found a device");
 }
 
-const cli_command cmd_doctor = {"doctor", "", "explain what was found here, what was refused and what is missing",
-                                "States: ok; refused (with the reason); idle (loaded, but it has no device, with what "
-                                "stands in the way where that is\n"
-                                "known); missing; off.",
-                                run};
+const cli_command cmd_doctor = {
+    "doctor", "", "explain what was found here, what was refused and what is missing",
+    "States: ok; refused (with the reason); idle (loaded, but it has no device; with what stands\n"
+    "in the way where that is known); missing; off; unknown (a variable that nobody reads).",
+    run};

@@ -19,6 +19,8 @@ void doctor_ask_driver(const char *icd_file, const char *library, doctor_driver 
 void doctor_ask_drivers(void);
 /* What they said, and what to install for the graphics cards that are here. */
 void doctor_show_drivers(void);
+/* The variables that are set and matter here, and those called like Linnet's own that nobody reads. */
+void doctor_show_environment(void);
 /* Why nothing can be written to a folder, which is made where it is missing; NULL: nothing speaks against it. */
 const char *doctor_folder_refusal(const char *folder);
 /* Where programs and tuned choices are kept. */

@@ -58,6 +58,12 @@ printf 'x' >"$WORK/cache/a"
 LINNET_CACHE_DIR=$WORK/cache must doctor
 grep -q ' 1 file, 1 ' "$WORK/out" || fail "the cache of one file"
 
+# A variable that nobody reads.
+LINNET_OPENCL_KERNEL=gpu LINNET_VERBOS=2 LINNET_CHECK='' "$LINNET" doctor >"$WORK/out" 2>"$WORK/err"
+grep -q '^ *LINNET_OPENCL_KERNEL  *unknown  *.* LINNET_OPENCL_KERNELS$' "$WORK/out" || fail "a misspelt variable"
+grep -q '^ *LINNET_VERBOS  *unknown  *.* LINNET_VERBOSE$' "$WORK/out" || fail "another misspelt variable"
+[ "$(grep -c ' unknown ' "$WORK/out")" -eq 2 ] || fail "a known variable is called unknown"
+
 # A cache that can never be made, or written to.
 LINNET_CACHE_DIR=$WORK/before/cache must doctor
 grep -q 'state  *refused  *it cannot be made: Not a directory' "$WORK/out" || fail "a file in the place of a folder"

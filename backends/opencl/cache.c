@@ -155,7 +155,7 @@ void *linnet_cl_cache_load(const linnet_cl_cache_key *key, size_t *out_bytes)
         futimens(file, NULL); /* used now; where that may not be said it only goes the sooner */
     close(file);
     if (!binary) {
-        linnet_cl_log(2, "opencl: cached program %s is damaged: deleted, building anew", path);
+        linnet_cl_log(1, "%s is ignored: it is damaged (the program is built anew)", path);
         linnet_cl_cache_discard(key);
     }
     return binary;

@@ -6,7 +6,8 @@
  *     <key of plugin and drivers, 16 hexadecimal digits>
  *     ok, or: bad <when, seconds since 1970> <sentence>
  *
- * A bad verdict is believed for an hour, a good one until something changes. A file that makes no sense counts as none.
+ * A bad verdict is believed for an hour, a good one until something changes. A file that makes no sense counts as none,
+ * with a warning.
  */
 #include "prober.h"
 
@@ -77,14 +78,16 @@ static char *path_of(linnet_context *context, uint64_t key)
     return folder ? linnet_format("%s/probe-%016" PRIx64 ".txt", folder, key) : NULL;
 }
 
-/* What the file says, as far as it is to be believed. out_bad: the sentence, "" for a good verdict. */
-static bool parse(const char *text, uint64_t key, char *out_bad, size_t size)
+/* What the file says. out_bad: the sentence, "" for a good verdict; out_old: it is no longer to be believed. False: it
+   makes no sense. */
+static bool parse(const char *text, uint64_t key, char *out_bad, size_t size, bool *out_old)
 {
     char first[64];
     int at = 0;
     long long when;
     int length = snprintf(first, sizeof first, HEADING "%016" PRIx64 "\n", key);
     *out_bad = '\0';
+    *out_old = false;
     if (strncmp(text, first, (size_t)length) != 0)
         return false;
     text += length;
@@ -94,7 +97,8 @@ static bool parse(const char *text, uint64_t key, char *out_bad, size_t size)
         return false;
     long long age = (long long)time(NULL) - when;
     snprintf(out_bad, size, "%.*s", (int)strcspn(text + at, "\n"), text + at);
-    return *out_bad && age >= 0 && age < BELIEVED_SECONDS;
+    *out_old = age < 0 || age >= BELIEVED_SECONDS;
+    return *out_bad != '\0';
 }
 
 static bool recall(linnet_context *context, uint64_t key, char *out_bad, size_t size)
@@ -102,14 +106,17 @@ static bool recall(linnet_context *context, uint64_t key, char *out_bad, size_t 
     void *data = NULL;
     size_t bytes = 0;
     char *path = path_of(context, key);
-    bool known = path && access(path, R_OK) == 0 && linnet_file_read(context, path, 4096, &data, &bytes) == LINNET_OK &&
-                 !memchr(data, 0, bytes);
-    char *text = known ? linnet_format("%.*s", (int)bytes, (const char *)data) : NULL;
-    known = text && parse(text, key, out_bad, size);
-    linnet_release(text);
+    bool old = false, known = false;
+    if (path && access(path, R_OK) == 0 && linnet_file_read(context, path, 4096, &data, &bytes) == LINNET_OK) {
+        char *text = linnet_format("%.*s", (int)bytes, (const char *)data);
+        known = text && strlen(text) == bytes && parse(text, key, out_bad, size, &old);
+        if (!known)
+            linnet_log(context, LINNET_LOG_WARNING, "%s is ignored: it is damaged (the drivers are asked anew)", path);
+        linnet_release(text);
+    }
     linnet_release(data);
     linnet_release(path);
-    return known;
+    return known && !old;
 }
 
 static void keep(linnet_context *context, uint64_t key, const char *bad)

@@ -122,8 +122,12 @@ void linnet_trust_read(linnet_device *device, linnet_trust *trust)
         char *text = linnet_allocate(size + 1, 1);
         if (text)
             memcpy(text, data, size);
-        if (!text || !parse(key, text, size, trust))
+        if (!text || !parse(key, text, size, trust)) {
             trust->count = 0;
+            if (text)
+                linnet_log(device->context, LINNET_LOG_WARNING,
+                           "%s is ignored: it is damaged (what it says is found out anew)", path);
+        }
         linnet_release(text);
     }
     linnet_release(data);

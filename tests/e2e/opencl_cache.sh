@@ -21,7 +21,7 @@ one_layer() {
 # refused HOW: the file, damaged in a way called HOW, is refused, and a good one lies in its place.
 refused() {
     one_layer
-    grep -q 'is damaged: deleted' "$WORK/err" || fail "$1: nothing said about the damage"
+    grep -q 'opencl-.* is ignored: it is damaged' "$WORK/err" || fail "$1: nothing said about the damage"
     one_layer
     ! grep -q 'is damaged\|opencl: built' "$WORK/err" || fail "$1: not built anew and kept"
     cp "$kept" "$WORK/good"

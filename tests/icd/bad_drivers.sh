@@ -93,6 +93,9 @@ LINNET_PLUGIN_PATH=$usual_plugins
 for file in "$LINNET_CACHE_DIR"/probe-*.txt; do printf 'linnet probe 1\nbad' >"$file"; done
 must devices
 grep -q '^[* ] *opencl:0' "$WORK/out" || fail "a damaged verdict was believed"
+[ "$(grep -c 'probe-.* is ignored: it is damaged' "$WORK/err")" -eq 1 ] || fail "a damaged verdict is not said once"
+must devices
+! grep -q 'is ignored' "$WORK/err" || fail "a damaged verdict is not made anew"
 LINNET_PROBE=soon
 refuses 2 "LINNET_PROBE='soon' makes no sense" devices
 echo "a bad driver takes nobody with it"

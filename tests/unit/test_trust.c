@@ -297,6 +297,7 @@ static void damaged_verdicts_count_as_none(void **state)
         assert_right();
         assert_contains(plan, "second");
         assert_int_equal(checks, 2);
+        assert_contains(said, "is ignored: it is damaged");
     }
     assert_int_equal(truncate(path, (off_t)size / 2), 0);
     assert_right();

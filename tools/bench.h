@@ -79,6 +79,14 @@ uint32_t bench_threads(const linnet_device_info *info);
 /* The machine's peak for a device that is its processor, operations a second; 0: the device is something else. */
 double bench_peak(const linnet_device_info *info);
 double bench_bandwidth(const linnet_device_info *info);
+/* Parts of these two in percent; -1 where there is none, or it cannot be right: the measurement of the machine, or of
+   what is held against it, was disturbed. */
+double bench_of_peak(double rate, double peak);
+double bench_of_memory(double rate, double bandwidth);
+/* "12.3 %"; "-": it is below 0, no figure. */
+void bench_text_percent(char out[TEXT_SIZE], double percent, int decimals);
+/* From the lower to the upper quartile, as a part of the median: "1.2 %", "> 100 %"; "-": of too few runs. */
+void bench_text_spread(char out[TEXT_SIZE], const bench_times *times);
 
 /* ---- What can be timed ---- */
 

@@ -61,10 +61,10 @@ static void print_json(const char *text, const linnet_verify_timing *t, const li
     json_number(line, "conversion_ms", 1e3 * t->conversion);
     json_number(line, "gflops", 1e-9 * rate);
     json_number(line, "gigabytes_per_second", 1e-9 * t->bytes / t->median);
-    if (peak > 0) {
-        json_number(line, "percent_of_peak", 100 * rate / peak);
-        json_number(line, "percent_of_bandwidth", 100 * t->bytes / t->median / bandwidth);
-    }
+    if (bench_of_peak(rate, peak) >= 0)
+        json_number(line, "percent_of_peak", bench_of_peak(rate, peak));
+    if (bench_of_memory(t->bytes / t->median, bandwidth) >= 0)
+        json_number(line, "percent_of_bandwidth", bench_of_memory(t->bytes / t->median, bandwidth));
     json_count(line, "workspace_bytes", (long long)t->workspace_bytes);
     json_line(line);
 }
@@ -81,11 +81,10 @@ static void add_row(table *rows, const char *text, const linnet_verify_timing *t
         snprintf(cells[3], sizeof cells[3], "%.4f", 1e3 * t->conversion);
     if (rate > 0)
         snprintf(cells[4], sizeof cells[4], "%.1f", 1e-9 * rate);
-    if (rate > 0 && peak > 0)
-        snprintf(cells[5], sizeof cells[5], "%.1f %%", 100 * rate / peak);
+    if (rate > 0)
+        bench_text_percent(cells[5], bench_of_peak(rate, peak), 1);
     snprintf(cells[6], sizeof cells[6], "%.1f", 1e-9 * t->bytes / t->median);
-    if (bandwidth > 0)
-        snprintf(cells[7], sizeof cells[7], "%.0f %%", 100 * t->bytes / t->median / bandwidth);
+    bench_text_percent(cells[7], bench_of_memory(t->bytes / t->median, bandwidth), 0);
     table_row(rows, (const char *[]){text, direction_name(t), name, t->format, cells[0], cells[1], cells[2], cells[3],
                                      cells[4], cells[5], cells[6], cells[7]});
 }

@@ -72,30 +72,31 @@ static void print_json(const char *name, const linnet_step_info *info, const ben
     json_count(line, "multiply_adds", (long long)info->multiply_adds);
     json_count(line, "bytes", (long long)info->bytes);
     json_number(line, "gflops", 1e-9 * rates[0]);
-    json_number(line, "percent_of_peak", limits[0] > 0 ? 100 * rates[0] / limits[0] : -1);
+    json_number(line, "percent_of_peak", bench_of_peak(rates[0], limits[0]));
     json_number(line, "gigabytes_per_second", 1e-9 * rates[1]);
-    json_number(line, "percent_of_bandwidth", limits[1] > 0 ? 100 * rates[1] / limits[1] : -1);
+    json_number(line, "percent_of_bandwidth", bench_of_memory(rates[1], limits[1]));
     json_line(line);
 }
 
-static void text_rate(char out[32], double rate, double limit, bool part)
+/* A rate, and its part of what there is; empty where there is none. */
+static void text_rate(char out[TEXT_SIZE], char out_part[TEXT_SIZE], double rate, double percent)
 {
-    *out = '\0';
-    if (rate > 0 && !part)
-        snprintf(out, 32, "%.1f", 1e-9 * rate);
-    else if (rate > 0 && limit > 0)
-        snprintf(out, 32, "%.0f %%", 100 * rate / limit);
+    *out = *out_part = '\0';
+    if (rate <= 0)
+        return;
+    snprintf(out, TEXT_SIZE, "%.1f", 1e-9 * rate);
+    bench_text_percent(out_part, percent, 0);
 }
 
 static void add_row(table *t, const linnet_step_info *info, const bench_times *times, double whole,
                     const double rates[2], const double limits[2])
 {
-    char what[160], cells[6][32];
+    char what[160], cells[6][TEXT_SIZE];
     profile_describe(info, what, sizeof what);
     snprintf(cells[0], sizeof cells[0], "%.4f", 1e3 * times->median);
     snprintf(cells[1], sizeof cells[1], "%.1f %%", 100 * times->median / whole);
-    for (int i = 0; i < 4; i++)
-        text_rate(cells[2 + i], rates[i / 2], limits[i / 2], i % 2);
+    text_rate(cells[2], cells[3], rates[0], bench_of_peak(rates[0], limits[0]));
+    text_rate(cells[4], cells[5], rates[1], bench_of_memory(rates[1], limits[1]));
     table_row(t, (const char *[]){info->node, info->backward ? "backward" : "forward", what, cells[0], cells[1],
                                   cells[2], cells[3], cells[4], cells[5]});
 }

@@ -62,7 +62,8 @@ static void print_json(const bench_report *report, const bench_row *r)
     json_number(line, "gflops", 1e-9 * rate);
     if (peak > 0) {
         json_number(line, "peak_gflops", 1e-9 * peak);
-        json_number(line, "percent_of_peak", 100 * rate / peak);
+        if (bench_of_peak(rate, peak) >= 0)
+            json_number(line, "percent_of_peak", bench_of_peak(rate, peak));
     }
     json_count(line, "peak_memory_bytes", (long long)r->memory);
     json_line(line);
@@ -71,21 +72,21 @@ static void print_json(const bench_report *report, const bench_row *r)
 static void add_row(bench_report *report, const bench_row *r)
 {
     const bench_times *t = &r->times;
-    char batch[24] = "", threads[24], median[32], least[32], spread[32], images[TEXT_SIZE] = "", rate[32] = "",
-         part[32] = "", memory[TEXT_SIZE] = "";
+    char batch[24] = "", threads[24], median[32], least[32], spread[TEXT_SIZE], images[TEXT_SIZE] = "", rate[32] = "",
+         part[TEXT_SIZE] = "", memory[TEXT_SIZE] = "";
     double peak = r->operations > 0 ? bench_peak(report->info) : 0;
     snprintf(threads, sizeof threads, "%u", r->threads);
     snprintf(median, sizeof median, "%.3f", 1e3 * t->median);
     snprintf(least, sizeof least, "%.3f", 1e3 * t->least);
-    snprintf(spread, sizeof spread, "%.1f %%", 100 * (t->upper - t->lower) / t->median);
+    bench_text_spread(spread, t);
     if (r->batch) {
         snprintf(batch, sizeof batch, "%lld", (long long)r->batch);
         text_count(images, (uint64_t)((double)r->batch / t->median));
     }
     if (r->operations > 0)
         snprintf(rate, sizeof rate, "%.1f", 1e-9 * r->operations / t->median);
-    if (peak > 0)
-        snprintf(part, sizeof part, "%.1f %%", 100 * r->operations / t->median / peak);
+    if (r->operations > 0)
+        bench_text_percent(part, bench_of_peak(r->operations / t->median, peak), 1);
     if (r->memory)
         text_bytes(memory, r->memory);
     table_row(&report->rows,

@@ -82,17 +82,23 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* Samples of equal work, none of them short. Whoever is disturbed takes longer than the work does: so many rounds are
+   enough only when each of them is long enough, and the best is the least disturbed. */
 static machine_rate measure(job *jobs, uint32_t count)
 {
     double rates[SAMPLES], seconds = 0;
-    for (int64_t rounds = 1; seconds < SAMPLE_SECONDS && rounds < INT64_MAX / 4; rounds *= 2) {
+    int64_t rounds = 1;
+    for (int taken = 0; taken < SAMPLES;) {
         for (uint32_t i = 0; i < count; i++)
             jobs[i].rounds = rounds;
-        if (sample(jobs, count, &seconds) <= 0)
+        rates[taken++] = sample(jobs, count, &seconds);
+        if (rates[taken - 1] <= 0)
             return (machine_rate){0};
+        if (seconds >= SAMPLE_SECONDS || rounds > INT64_MAX / 4)
+            continue;
+        rounds *= 2;
+        taken = 0;
     }
-    for (int i = 0; i < SAMPLES; i++)
-        rates[i] = sample(jobs, count, &seconds);
     qsort(rates, SAMPLES, sizeof rates[0], compare);
     return (machine_rate){rates[SAMPLES / 2], rates[SAMPLES - 1]};
 }

@@ -46,6 +46,22 @@ void bench_set_threads(int64_t threads)
     setenv("LINNET_NUM_THREADS", text, 1);
 }
 
+/* Have the numbers of threads that were asked for no effect on the device? Says so. */
+static bool has_no_threads(const bench_options *o)
+{
+    const char *from_environment = getenv("LINNET_NUM_THREADS");
+    if (!o->threads.count && !(from_environment && *from_environment))
+        return false;
+    linnet_device *device = linnet_device_open(NULL, cli_common_options.backend);
+    bool none = device && linnet_device_run_idle_jobs(device, 1, 1, 0) == LINNET_UNSUPPORTED;
+    if (none && !cli_common_options.quiet)
+        cli_fail(EXIT_GO_ON,
+                 "%s does not go by %s: these are threads of the cpu backend (PoCL goes by POCL_MAX_PTHREAD_COUNT)",
+                 linnet_device_label(device), o->threads.count ? "--threads" : "LINNET_NUM_THREADS");
+    linnet_device_close(&device);
+    return none;
+}
+
 static int bench_all(int count, char **names, const bench_options *o)
 {
     bench_report report;
@@ -53,18 +69,63 @@ static int bench_all(int count, char **names, const bench_options *o)
     bench_report_start(&report);
     bench_case_table(&cases);
     int code = cli_check_environment();
-    if (!o->threads.count && code == EXIT_GO_ON)
-        code = bench_names(&report, &cases, count, names, o);
-    for (size_t i = 0; i < o->threads.count && code == EXIT_GO_ON; i++) {
-        bench_set_threads(o->threads.numbers[i]);
+    bool ends = false; /* asked after the first row, whose time is from nothing, not even an open device */
+    for (size_t i = 0; !ends && code == EXIT_GO_ON && (i < o->threads.count || i == 0); i++) {
+        if (o->threads.count)
+            bench_set_threads(o->threads.numbers[i]);
         code = cli_check_environment();
         if (code == EXIT_GO_ON)
             code = bench_names(&report, &cases, count, names, o);
+        ends = i == 0 && code == EXIT_GO_ON && has_no_threads(o);
     }
     bench_report_end(&report);
     if (cases.rows)
         table_print(&cases, 0);
     return code == EXIT_GO_ON ? EXIT_DONE : code;
+}
+
+/* ---- What goes together ---- */
+
+enum { NETWORK = 1, LAYER = 2, STYLE = 4, MACHINE = 8 };
+
+static unsigned kind_of(int count, char *const *names)
+{
+    unsigned kinds = count ? 0 : NETWORK;
+    if (count == 1 && strcmp(names[0], "machine") == 0)
+        return MACHINE;
+    for (int i = 0; i < count; i++)
+        kinds |= strcmp(names[i], "style") == 0 ? STYLE : bench_is_case(names[i]) ? LAYER : NETWORK;
+    return kinds;
+}
+
+/* EXIT_GO_ON, or what was given has nothing to do with what is timed. */
+static int check_kinds(const cli_option *options, size_t count, unsigned kinds)
+{
+    static const struct {
+        const char *name, *of;
+        unsigned kinds;
+    } rules[] = {
+        {"train", "networks and layers", NETWORK | LAYER},
+        {"layers", "networks", NETWORK},
+        {"profile", "networks and style", NETWORK | STYLE},
+        {"trace", "networks and style", NETWORK | STYLE},
+        {"batch", "networks", NETWORK},
+        {"direction", "layers", LAYER},
+        {"candidate", "layers", LAYER},
+        {"planned", "layers", LAYER},
+        {"pixels", "style", STYLE},
+        {"seconds", "networks, layers and style", NETWORK | LAYER | STYLE},
+        {"repeat", "networks and style", NETWORK | STYLE},
+    };
+    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++)
+        if (!(rules[i].kinds & kinds) && cli_given(options, count, rules[i].name))
+            return cli_usage(&cmd_bench, "--%s is for %s", rules[i].name, rules[i].of);
+    bool profiles = cli_given(options, count, "profile") || cli_given(options, count, "trace");
+    if (profiles && cli_given(options, count, "layers"))
+        return cli_usage(&cmd_bench, "--layers and --profile exclude each other");
+    if (cli_given(options, count, "seconds") && cli_given(options, count, "repeat"))
+        return cli_usage(&cmd_bench, "--seconds and --repeat exclude each other");
+    return EXIT_GO_ON;
 }
 
 /* One thread, and as many as there are. */
@@ -110,7 +171,7 @@ static int run(int argc, char **argv)
          .kind = CLI_TEXT,
          .target = &threads,
          .argument = "LIST",
-         .help = "as LINNET_NUM_THREADS=N, for each N of a list"},
+         .help = "of the cpu backend (PoCL: POCL_MAX_PTHREAD_COUNT), as LINNET_NUM_THREADS=N, for each N of a list"},
         {.name = "direction",
          .kind = CLI_CHOICE,
          .target = &o.direction,
@@ -148,6 +209,8 @@ static int run(int argc, char **argv)
     if (code == EXIT_GO_ON && threads && !bench_list_read(threads, MOST_THREADS, &o.threads))
         code = cli_usage(&cmd_bench, "--threads: '%s' is no list of numbers from 1 to %d", threads, MOST_THREADS);
     o.profile = o.profile || o.trace;
+    if (code == EXIT_GO_ON)
+        code = check_kinds(options, sizeof options / sizeof options[0], kind_of(argc - first, argv + first));
     if (code == EXIT_GO_ON && o.trace && (argc - first != 1 || o.batches.count != 1 || o.threads.count > 1))
         code = cli_usage(&cmd_bench, "--trace is for one network with one batch size");
     if (code != EXIT_GO_ON)

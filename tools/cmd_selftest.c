@@ -243,6 +243,10 @@ static int run(int argc, char **argv)
     int code = cli_parse(&cmd_selftest, options, sizeof options / sizeof options[0], argc, argv, &first);
     if (code == EXIT_GO_ON && first < argc)
         code = cli_usage(&cmd_selftest, "'%s' was not expected", argv[first]);
+    if (code == EXIT_GO_ON && list && t.report_path)
+        code = cli_usage(&cmd_selftest, "--list runs nothing that --report could write down");
+    if (code == EXIT_GO_ON && t.only && quick)
+        code = cli_usage(&cmd_selftest, "--quick and --case exclude each other");
     if (code == EXIT_GO_ON)
         code = cli_check_environment();
     if (code != EXIT_GO_ON)

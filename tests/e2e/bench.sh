@@ -69,6 +69,38 @@ for row in 'conv1_1 .*forward' 'conv2_1 .*backward' '^without a profile it takes
     grep -q "$row" "$WORK/out" || fail "no $row in the profile of style"
 done
 
+# What has nothing to do with what is timed is no option of it.
+layer=conv2d:n1c4h6w6_oc4k3p1
+for option in profile layers "trace $WORK/never.json" "batch 2" "pixels 32" "repeat 2"; do
+    # shellcheck disable=SC2086 # an option and its argument
+    refuses 2 "--${option%% *} is for " bench $layer --$option
+done
+[ ! -e "$WORK/never.json" ] || fail "a trace of a layer"
+for option in "candidate foo" planned "direction all"; do
+    # shellcheck disable=SC2086 # an option and its argument
+    refuses 2 "--${option%% *} is for layers" bench lenet5 --$option
+done
+for option in profile train "seconds 1" "candidate foo"; do
+    # shellcheck disable=SC2086 # an option and its argument
+    refuses 2 "--${option%% *} is for " bench machine --$option
+done
+refuses 2 "--layers and --profile exclude each other" bench lenet5 --layers --profile
+refuses 2 "--seconds and --repeat exclude each other" bench lenet5 --seconds 1 --repeat 2
+
+# A device that has no threads of its own: one row, and a sentence.
+for threads in 1,2 "" 3; do
+    (
+        [ "$threads" != "" ] || export LINNET_NUM_THREADS=1
+        must bench lenet5 --repeat 2 --json --backend reference --batch 2 ${threads:+--threads "$threads"}
+        lines 1
+        [ "$(grep -c '^linnet: reference: .* does not go by .*POCL_MAX_PTHREAD_COUNT' "$WORK/err")" -eq 1 ] ||
+            fail "it does not say that there are no threads"
+    ) || exit 1
+done
+must bench lenet5 --repeat 2 --threads 1,2 --json
+lines 2
+[ ! -s "$WORK/err" ] || fail "something on stderr"
+
 must bench machine --threads 1,2 --json
 json_only
 grep -q '"name":"multiply-adds",.*"unit":"GFLOP/s"' "$WORK/out" || fail "no peak"

@@ -29,6 +29,9 @@ must selftest --list --layer linear
 grep -vq '^linear:' "$WORK/out" && fail "--list --layer linear names other layers"
 must selftest --case conv2d:n2c3h7w5_oc4k3s2p1 --backend cpu
 refuses 2 "no case of layer 'convolution'" selftest --layer convolution
+refuses 2 "--list runs nothing that --report" selftest --list --report "$WORK/never.txt"
+[ ! -e "$WORK/never.txt" ] || fail "a report of a list"
+refuses 2 "--quick and --case exclude each other" selftest --quick --case conv2d:n2c3h7w5_oc4k3s2p1
 refuses 2 "conv2d:nonsense" selftest --case conv2d:nonsense
 (export LINNET_REQUIRE=cpu,tpu; refuses 4 "no backend 'tpu'" selftest --quick --backend cpu) || exit 1
 

@@ -69,7 +69,8 @@ static void look_up(const linnet_cl_subject *subject, linnet_cl_parameters *out)
 
 static const char option[] = "option";
 
-static linnet_status fail(const char *asked, const char *item)
+/* One is wrong: what. */
+static linnet_status fail(const char *asked, const char *item, const char *what)
 {
     char list[512] = "";
     size_t at = 0;
@@ -80,12 +81,12 @@ static linnet_status fail(const char *asked, const char *item)
     }
     return linnet_cl_fail(
         LINNET_INVALID,
-        "LINNET_OPENCL_PARAMETERS=%.200s: '%.*s' is none; it is names, once each, and numbers, commas between: %s",
-        asked, (int)strcspn(item, ","), item, list);
+        "LINNET_OPENCL_PARAMETERS=%.200s: '%.*s' %s; it is names, once each, and numbers, commas between: %s", asked,
+        (int)strcspn(item, ","), item, what, list);
 }
 
-/* "name=number", for the first time, at *item, which moves behind it. */
-static bool read_item(const char **item, linnet_cl_parameters *out)
+/* "name=number", for the first time, at *item, which moves behind it. NULL, or what is wrong. */
+static const char *read_item(const char **item, linnet_cl_parameters *out)
 {
     size_t length = strcspn(*item, "=,");
     int i = 0;
@@ -93,26 +94,35 @@ static bool read_item(const char **item, linnet_cl_parameters *out)
            (strlen(parameters[i].name) != length || strncmp(parameters[i].name, *item, length) != 0))
         i++;
     const char *number = *item + length + 1;
-    if (i == LINNET_CL_PARAMETER_COUNT || (*item)[length] != '=' || !strchr("0123456789.", *number))
-        return false;
+    if (i == LINNET_CL_PARAMETER_COUNT)
+        return "has no name of a parameter";
+    if ((*item)[length] != '=' || !*number || *number == ',')
+        return "has no number";
     char *end;
     double value = strtod(number, &end);
-    if (end == number || (*end && *end != ',') || !(value >= parameters[i].least && value <= parameters[i].most) ||
-        (*end && !end[1]) || out->from[i] == option)
-        return false;
+    if (end == number || (*end && *end != ',') || !strchr("-0123456789.", *number))
+        return "has something that is no number";
+    if (!(value >= parameters[i].least && value <= parameters[i].most))
+        return "is out of range";
+    if (out->from[i] == option)
+        return "is the second of its name";
+    if (*end && !end[1])
+        return "has a comma behind it, and nothing more";
     out->values[i] = value;
     out->from[i] = option;
     *item = end + (*end == ',');
-    return true;
+    return NULL;
 }
 
 linnet_status linnet_cl_parameters_find(const linnet_cl_subject *subject, linnet_cl_parameters *out)
 {
     const char *asked = linnet_cl_host->option("LINNET_OPENCL_PARAMETERS");
     look_up(subject, out);
-    for (const char *item = asked; item && *item;)
-        if (!read_item(&item, out))
-            return fail(asked, item);
+    for (const char *item = asked; item && *item;) {
+        const char *wrong = read_item(&item, out);
+        if (wrong)
+            return fail(asked, item, wrong);
+    }
     return LINNET_OK;
 }
 

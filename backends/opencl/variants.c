@@ -44,10 +44,12 @@ static void list_names(const char *item, char *out, size_t size)
 
 static linnet_status fail(const char *asked, const char *what, int length, const char *item)
 {
-    char list[400] = "";
+    char list[400] = "", name[64] = "";
     list_names(item, list, sizeof(list));
-    return linnet_cl_fail(LINNET_INVALID, "LINNET_OPENCL_VARIANT=%.60s: '%.*s' %s; it is names with commas between:%s",
-                          asked, length < 60 ? length : 60, item, what, list);
+    if (length)
+        snprintf(name, sizeof(name), "'%.*s' ", length < 60 ? length : 60, item);
+    return linnet_cl_fail(LINNET_INVALID, "LINNET_OPENCL_VARIANT=%.60s: %s%s; it is names with commas between:%s",
+                          asked, name, what, list);
 }
 
 /* Number of the variant called so; COUNT: none. */
@@ -74,13 +76,15 @@ linnet_status linnet_cl_variants_option(uint64_t *out_forced)
     for (const char *item = asked; item && *item;) {
         size_t length = strcspn(item, ",");
         int variant = find(item, length);
+        if (!length)
+            return fail(asked, "there is no name before a comma", 0, "");
         if (variant == COUNT)
             return fail(asked, "is none", (int)length, item);
         if (has_group(*out_forced, names[variant]))
             return fail(asked, "is the second of its kind", (int)length, item);
         *out_forced |= (uint64_t)1 << variant;
         if (item[length] == ',' && !item[length + 1])
-            return fail(asked, "ends with a comma", 0, "");
+            return fail(asked, "it ends with a comma", 0, "");
         item += length + (item[length] == ',');
     }
     return LINNET_OK;

@@ -57,7 +57,8 @@ typedef struct linnet_verify_options {
     size_t size;           /* sizeof(linnet_verify_options) */
     uint64_t seed;         /* of the random fill; default 1 */
     double seconds;        /* bench: how long each implementation is timed; default 0.05 */
-    const char *candidate; /* only the forward implementation of this name, and what goes back from it; NULL: all */
+    const char *candidate; /* only the forward implementation of this name, and what goes back from it; NULL: all. Where
+                              there is none to be timed: LINNET_INVALID, and a sentence with the names that there are */
     const char *backward;  /* of that, only the implementation of this name; "": none, forward alone; NULL: all */
     int planned; /* linnet_verify_time: 1: in each direction only what a plan takes, by the device's estimates of time
                   */

@@ -217,6 +217,29 @@ static void bench_forward(bench *b)
     }
 }
 
+/* Nothing was timed because of what was asked for: there is no implementation of that name, or it refuses. */
+static linnet_status refuse_candidate(bench *b)
+{
+    char names[512] = "";
+    size_t used = 0;
+    const linnet_check *check = b->check;
+    linnet_status status = LINNET_OK;
+    linnet_trial t;
+    linnet_trial_begin(&t, &b->arena, b->problem, LINNET_FORWARD);
+    t.desc.differentiate = 1;
+    for (uint32_t i = 0; !status && linnet_trial_candidate(&t, i) == LINNET_OK && used < sizeof names; i++) {
+        used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "", t.candidate.name);
+        if (t.candidate.refusal && strcmp(t.candidate.name, check->only) == 0)
+            status = linnet_fail(check->context, LINNET_INVALID, "%s: %s on %s refuses: %s", check->text, check->only,
+                                 check->device->label, t.candidate.refusal);
+    }
+    linnet_trial_end(&t);
+    return status ? status
+                  : linnet_fail(check->context, LINNET_INVALID,
+                                "%s: %s has no implementation '%s' of %s; these are there: %s", check->text,
+                                check->device->label, check->only, b->problem->layer->name, names);
+}
+
 /* Outputs and saved tensors of the operands are borrowed from the result. */
 static void run_bench(bench *b)
 {
@@ -249,6 +272,8 @@ static linnet_status time_case(linnet_check *check, bench *b)
     if (!status && linnet_arena_open(&b->arena, check, check->device)) {
         snprintf(check->where, sizeof check->where, "bench");
         run_bench(b);
+        if (check->only && !b->count && !check->result->failures)
+            status = refuse_candidate(b);
         linnet_arena_close(&b->arena);
     }
     linnet_release(problem);

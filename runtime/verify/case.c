@@ -2,6 +2,9 @@
 /* Parses the text of a case; shapes come from the layer's own infer. */
 #include "case.h"
 
+#include "linnet/verify.h"
+
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -441,6 +444,41 @@ static linnet_status infer(linnet_context *context, linnet_case *c, const draft 
     return status;
 }
 
+/* A quick case of the kind that shows most of its keys. */
+static const char *example_of(const char *kind)
+{
+    const char *text, *longest = "";
+    size_t length = strlen(kind);
+    for (size_t i = 0; (text = linnet_verify_case_at(LINNET_VERIFY_QUICK, i)); i++)
+        if (strncmp(text, kind, length) == 0 && text[length] == ':' && !strchr(text, '+') &&
+            strlen(text) > strlen(longest))
+            longest = text;
+    return longest;
+}
+
+static linnet_status refuse_kind(linnet_context *context, const char *text)
+{
+    return linnet_fail(context, LINNET_INVALID,
+                       "case '%s': it does not begin with a layer and ':'; these are "
+#define LINNET_LAYER(number, NAME, name, ...) #name " "
+#include "linnet/layers.def"
+                       "as in %s",
+                       text, example_of("conv2d"));
+}
+
+/* wrong: from where on it is not understood. */
+static linnet_status refuse_items(linnet_context *context, const linnet_case *c, const char *wrong)
+{
+    const char *kind = c->layer->name, *keys = kind_keys(c->layer->kind);
+    char what[64] = "it has no sizes";
+    size_t length = strlen(keys);
+    if (*wrong)
+        snprintf(what, sizeof what, "'%.30s' is not understood", wrong);
+    return linnet_fail(context, LINNET_INVALID,
+                       "case '%s': %s; %s is written as in %s: sizes by n c l h w i%s%.*s (linnet/verify.h)", c->text,
+                       what, kind, example_of(kind), length ? ", and" : "", length ? (int)length - 1 : 0, keys);
+}
+
 linnet_status linnet_case_parse(linnet_context *context, const char *text, linnet_case *out)
 {
     const char *p = text;
@@ -459,17 +497,18 @@ linnet_status linnet_case_parse(linnet_context *context, const char *text, linne
     *out = (linnet_case){.text = text};
     out->layer = read_kind(&p);
     if (!out->layer)
-        return linnet_fail(context, LINNET_INVALID, "case '%s': it does not start with a layer kind and ':'", text);
+        return refuse_kind(context, text);
     if (out->layer->kind == LINNET_LAYER_UNARY)
         out->attributes.unary.op = read_unary_op(&p);
     else if (out->layer->kind == LINNET_LAYER_BINARY)
         out->attributes.binary.op = read_binary_op(&p);
     if ((out->layer->kind == LINNET_LAYER_UNARY && !out->attributes.unary.op) ||
         (out->layer->kind == LINNET_LAYER_BINARY && !out->attributes.binary.op))
-        return linnet_fail(context, LINNET_INVALID, "case '%s': no operator of that name", text);
+        return linnet_fail(context, LINNET_INVALID, "case '%s': no operator of that name; %s is written as in %s", text,
+                           out->layer->name, example_of(out->layer->name));
     const char *wrong = read_items(p, out, &d);
     if (wrong)
-        return linnet_fail(context, LINNET_INVALID, "case '%s': cannot read it from '%s' on", text, wrong);
+        return refuse_items(context, out, wrong);
     out->behaviour = d.evaluate ? LINNET_EVALUATE : LINNET_TRAIN;
     out->amplitude = (float)d.amplitude;
     out->with_nan = d.with_nan;

@@ -164,7 +164,8 @@ linnet_status linnet_check_optimizer(linnet_check *check, const char *text)
     linnet_arena arena = {0};
     bool room = true;
     if (!parse(text, &d))
-        return linnet_fail(check->context, LINNET_INVALID, "case '%s': cannot read it", check->text);
+        return linnet_fail(check->context, LINNET_INVALID,
+                           "case '%s': it is not understood; written as in optimizer:adam_i1000_lr0.01", check->text);
     if (!check->device->backend->optimizer_step) {
         linnet_check_note(check, "the device has no optimisers");
         return LINNET_UNSUPPORTED;

@@ -132,11 +132,13 @@ done
 refused() {
     code=0
     LINNET_OPENCL_VARIANT=$1 "$conformance" --backend "$selection" --quick --layer gram >"$work/out" 2>&1 || code=$?
-    [ $code -eq 77 ] && grep -q "LINNET_OPENCL_VARIANT=$1: '$2' $3" "$work/out" || complain "$1 is not refused"
+    [ $code -eq 77 ] && grep -q "LINNET_OPENCL_VARIANT=$1: ${2:+'$2' }$3" "$work/out" || complain "$1 is not refused"
 }
 refused conv2d conv2d 'is none'
 refused tile=64,tile=65 tile=65 'is none'
 refused gemm=pannel gemm=pannel 'is none; it is names with commas between:\( gemm=[a-z]*\)*$' # of its kind alone
+refused , '' 'there is no name before a comma; '
+refused tile=64, '' 'it ends with a comma; '
 refused tile=64,gram=tiled,tile=128 tile=128 'is the second of its kind'
 
 # Every implementation of a layer that has several has a row.

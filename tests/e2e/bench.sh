@@ -62,6 +62,13 @@ must bench conv2d:n1c4h6w6_oc4k3p1 --seconds 0.01
 grep -q '^conv2d:n1c4h6w6_oc4k3p1  *forward ' "$WORK/out" || fail "no row"
 ! grep -q backward "$WORK/out" || fail "backwards without being asked"
 refuses 2 "conv2d" bench conv2d:n1c4h6w6
+refuses 2 "'bogus' is not understood; conv2d is written as in conv2d:n" bench conv2d:bogus
+refuses 2 "n c l h w i, and oc k s d p pt pl pb pr g nb" bench conv2d:n1c4h6w6_z3
+refuses 2 "it has no sizes; gram is written as in gram:n" bench gram:
+refuses 2 "no operator of that name; unary is written as in unary:" bench unary:dance_n2
+refuses 2 "these are conv2d linear " bench conv3d:n1
+refuses 2 "has no implementation 'foo' of conv2d; these are there: " bench conv2d:n1c4h6w6_oc4k3p1 --candidate foo
+refuses 2 "im2col_gemm" bench conv2d:n1c4h6w6_oc4k3p1 --candidate foo
 must bench style --pixels 32 --repeat 1 --json
 [ "$(field name) $(field mode)" = "style gradient" ] || fail "no style"
 must bench style --pixels 32 --profile --repeat 1

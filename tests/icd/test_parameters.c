@@ -78,17 +78,34 @@ static void the_option_counts_before_all(void **state)
 
 static void nonsense_is_refused(void **state)
 {
-    static const char *const texts[] = {
-        "groups=1", "group",    "group=", "group=x",   "group=0",         "group=1e9", "group=64;", "group=nan",
-        ",group=1", "speed=-1", "=1",     "group=1,,", "group=1 speed=1", "bytes=inf", "group=1,",  "group=1,group=2"};
+    static const struct {
+        const char *text, *said;
+    } rows[] = {{"groups=1", "'groups=1' has no name of a parameter;"},
+                {",group=1", "'' has no name of a parameter;"},
+                {"=1", "'=1' has no name of a parameter;"},
+                {"group", "'group' has no number;"},
+                {"group=", "'group=' has no number;"},
+                {"group=x", "'group=x' has something that is no number;"},
+                {"group=64;", "'group=64;' has something that is no number;"},
+                {"group=nan", "'group=nan' has something that is no number;"},
+                {"bytes=inf", "'bytes=inf' has something that is no number;"},
+                {"group=1 speed=1", "'group=1 speed=1' has something that is no number;"},
+                {"group=0", "'group=0' is out of range;"},
+                {"group=1e9", "'group=1e9' is out of range;"},
+                {"speed=-1", "'speed=-1' is out of range;"},
+                {"group=1,,", "'' has no name of a parameter;"},
+                {"group=1,", "'group=1' has a comma behind it, and nothing more;"},
+                {"group=1,group=2", "'group=2' is the second of its name;"}};
     linnet_cl_parameters parameters;
     (void)state;
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        asked = texts[i];
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        asked = rows[i].text;
         *sentence = '\0';
         if (linnet_cl_parameters_find(&radeon, &parameters) != LINNET_INVALID)
-            fail_msg("'%s' was taken", texts[i]);
+            fail_msg("'%s' was taken", rows[i].text);
         assert_non_null(strstr(sentence, "LINNET_OPENCL_PARAMETERS="));
+        if (!strstr(sentence, rows[i].said))
+            fail_msg("'%s': %s", rows[i].text, sentence);
         assert_non_null(strstr(sentence, "group=1..4096"));
     }
 }

@@ -137,7 +137,7 @@ typedef struct linnet_trial {
     linnet_candidate candidate;
     linnet_backend_plan *plan;
     double seconds; /* time every run for so long; 0: do not */
-    double give_up; /* a run that takes longer is timed once; 0: all are timed well */
+    double give_up; /* a run that takes longer is timed twice; 0: all are timed well */
     /* Then: seconds of one run, and of the conversions of its inputs, outputs and their gradients,
        and of its parameters. */
     double fastest, median, conversion, packing;

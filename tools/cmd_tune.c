@@ -6,6 +6,7 @@
 #include "options.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define MEASURE_SECONDS 1.0
 #define BETTER          0.99 /* less is noise */
@@ -14,11 +15,17 @@ typedef struct tune_options {
     bench_options bench;
     int train_only, infer_only, force;
     double seconds, limit;
-    double end;       /* when to be done, by text_now's clock; 0: never */
-    double after;     /* seconds that looking at the whole network once more takes */
-    bool stopped;     /* by the limit or by a signal: no more of anything */
-    bool kept, begun; /* something was kept, measuring began */
+    double end;                 /* when to be done, by text_now's clock; 0: never */
+    double after;               /* seconds that looking at the whole network once more takes */
+    bool stopped;               /* by the limit or by a signal: no more of anything */
+    bool kept, measured, begun; /* plans are chosen by something, something was measured, measuring began */
 } tune_options;
+
+/* Of a network. */
+typedef struct outcome {
+    double before, after; /* seconds of a step */
+    bool same, kept;      /* the plan is as before; it is chosen by what was measured */
+} outcome;
 
 static bool is_over(const tune_options *o)
 {
@@ -42,23 +49,26 @@ static void clear_progress(void)
         fputs("\r\033[K", stderr);
 }
 
-static void print(const bench_engine *b, const char *name, int64_t batch, const linnet_tune_report *r,
-                  const double seconds[2], bool kept, bool stopped)
+static void print(const bench_engine *b, const char *name, int64_t batch, const linnet_tune_report *r, const outcome *o,
+                  bool stopped)
 {
     const char *mode = b->sgd ? "train" : "infer";
     if (!cli_common_options.json) {
-        printf("%s, %s, batch %lld: %u layers, %u implementations measured", name, mode, (long long)batch, r->layers,
-               r->measured);
+        printf("%s, %s, batch %lld: %u implementation%s of %u layer%s measured", name, mode, (long long)batch,
+               r->measured, r->measured == 1 ? "" : "s", r->layers, r->layers == 1 ? "" : "s");
         if (r->wrong)
             printf(", %u of them WRONG", r->wrong);
+        if (r->reused)
+            printf(", %u known from before", r->reused);
         if (r->skipped)
             printf(", %u skipped", r->skipped);
         if (stopped)
             printf(interrupt_seen() ? ", interrupted" : ", stopped at the limit");
-        printf("; %.3f ms before, %.3f ms now: %s\n", 1e3 * seconds[0], 1e3 * seconds[1],
-               kept          ? "kept"
-               : r->measured ? "not kept, it is no faster"
-                             : "there is nothing to keep");
+        if (o->same)
+            printf("; %.3f ms, by the same plan as before%s\n", 1e3 * o->before, o->kept ? ": kept" : "");
+        else
+            printf("; %.3f ms before, %.3f ms now: %s\n", 1e3 * o->before, 1e3 * o->after,
+                   o->kept ? "kept" : "not chosen, it is no faster");
         return;
     }
     json_t *line = json_object();
@@ -70,9 +80,11 @@ static void print(const bench_engine *b, const char *name, int64_t batch, const 
     json_count(line, "measured", r->measured);
     json_count(line, "wrong", r->wrong);
     json_count(line, "skipped", r->skipped);
-    json_number(line, "before_ms", 1e3 * seconds[0]);
-    json_number(line, "after_ms", 1e3 * seconds[1]);
-    json_bool(line, "kept", kept);
+    json_count(line, "reused", r->reused);
+    json_number(line, "before_ms", 1e3 * o->before);
+    json_number(line, "after_ms", 1e3 * o->after);
+    json_bool(line, "same", o->same);
+    json_bool(line, "kept", o->kept);
     json_bool(line, "stopped", stopped);
     json_line(line);
 }
@@ -89,8 +101,11 @@ static int measure_whole(bench_engine *b, const tune_options *o, bench_times *ou
 
 static int measure_steps(bench_engine *b, tune_options *o, linnet_tune_report *out_report)
 {
-    const linnet_tune_options options = {
-        .struct_size = sizeof options, .seconds = o->seconds, .progress = go_on, .context = o};
+    const linnet_tune_options options = {.struct_size = sizeof options,
+                                         .anew = (uint32_t)o->force,
+                                         .seconds = o->seconds,
+                                         .progress = go_on,
+                                         .context = o};
     o->stopped = is_over(o);
     if (o->stopped)
         return EXIT_GO_ON;
@@ -100,28 +115,68 @@ static int measure_steps(bench_engine *b, tune_options *o, linnet_tune_report *o
     return o->stopped ? EXIT_GO_ON : cli_check(status);
 }
 
-/* Before, tuning, after: what is slower as a whole is not kept. */
+/* What the session's plan does, whatever it was chosen by. Free with linnet_text_free. */
+static int describe(bench_engine *b, char **out)
+{
+    static const char tuned[] = "  tuned";
+    int code = cli_check(linnet_session_describe(b->e.session, &b->sample.batch, 0, out));
+    for (char *p = code == EXIT_GO_ON ? strstr(*out, tuned) : NULL; p; p = strstr(p, tuned))
+        memmove(p, p + strlen(tuned), strlen(p + strlen(tuned)) + 1);
+    return code;
+}
+
+/* Times the whole network as it is tuned now, where that is another plan. */
+static int measure_after(bench_engine *b, const tune_options *o, const char *plan_before, outcome *result)
+{
+    char *plan = NULL;
+    bench_times after;
+    int code = describe(b, &plan);
+    result->same = code == EXIT_GO_ON && strcmp(plan, plan_before) == 0;
+    linnet_text_free(&plan);
+    if (code == EXIT_GO_ON && !result->same)
+        code = measure_whole(b, o, &after);
+    if (code == EXIT_GO_ON && !result->same)
+        result->after = after.least;
+    return code;
+}
+
+/* Without a folder for caches there is nothing to be kept for the next time, which was said. */
+static int settle(bench_engine *b, bool keeps)
+{
+    if (keeps)
+        return cli_check(linnet_session_keep_tuning(b->e.session));
+    linnet_status status = linnet_session_drop_tuning(b->e.session);
+    return status == LINNET_UNSUPPORTED ? EXIT_GO_ON : cli_check(status);
+}
+
+/* Before, tuning, after: what is slower as a whole is not chosen by. */
 static int tune_engine(bench_engine *b, const char *name, int64_t batch, tune_options *o)
 {
     linnet_tune_report report = {.struct_size = sizeof report};
-    bench_times before, after;
+    outcome result = {.same = true};
+    bench_times before;
+    char *plan = NULL;
     int code = measure_whole(b, o, &before);
     o->after = text_now() - before.first;
-    after = before;
+    result.before = result.after = before.least;
+    if (code == EXIT_GO_ON)
+        code = describe(b, &plan);
     if (code == EXIT_GO_ON)
         code = measure_steps(b, o, &report);
-    if (code == EXIT_GO_ON && report.measured)
-        code = measure_whole(b, o, &after);
+    bool known = report.measured || report.reused;
+    if (code == EXIT_GO_ON && known)
+        code = measure_after(b, o, plan, &result);
+    linnet_text_free(&plan);
+    result.kept = known && (o->force || result.after < BETTER * result.before);
+    if (code == EXIT_GO_ON && known)
+        code = settle(b, result.kept);
     if (code != EXIT_GO_ON)
         return code;
-    bool kept = report.measured && (o->force || report.wrong || after.least < BETTER * before.least);
-    if (kept)
-        code = cli_check(linnet_session_keep_tuning(b->e.session));
-    o->kept = o->kept || (kept && code == EXIT_GO_ON);
+    o->kept = o->kept || result.kept;
+    o->measured = o->measured || report.measured;
     o->after = 0;
-    if (code == EXIT_GO_ON)
-        print(b, name, batch, &report, (const double[]){before.least, after.least}, kept, o->stopped);
-    return code;
+    print(b, name, batch, &report, &result, o->stopped);
+    return EXIT_GO_ON;
 }
 
 /* name is what the net is called in the report. Nothing once the limit is over. */
@@ -175,15 +230,15 @@ static int tune_net(const char *name, tune_options *o)
 static int end(const tune_options *o)
 {
     if (interrupt_seen())
-        return cli_fail(EXIT_INTERRUPTED, o->kept ? "interrupted; what had been measured, and makes a network faster, "
-                                                    "is kept"
-                                                  : "interrupted; nothing was kept");
+        return cli_fail(EXIT_INTERRUPTED, "interrupted; %s",
+                        o->kept       ? "plans are chosen by what had been measured, where a network is faster with it"
+                        : o->measured ? "what had been measured is kept for the next time"
+                                      : "nothing was measured");
     if (o->stopped && !cli_common_options.quiet)
-        fprintf(stderr, "linnet: tuning stopped at the limit of %g s; what was not measured keeps its estimate%s\n",
-                o->limit,
-                o->begun ? ""
-                         : ". All of it went into making the network ready, which is slow where a "
-                           "driver compiles and Linnet checks for the first time: once more, or longer");
+        fprintf(stderr, "linnet: tuning stopped at the limit of %g s; %s\n", o->limit,
+                o->begun ? "once more measures the rest"
+                         : "all of it went into making the network ready, which is slow where a driver compiles and "
+                           "Linnet checks for the first time: once more, or longer");
     return EXIT_GO_ON;
 }
 
@@ -230,9 +285,12 @@ static int run(int argc, char **argv)
          .argument = "S",
          .low = 0.001,
          .high = 1e6,
-         .help = "when to stop measuring, from the start on: the rest keeps its estimate (default: when all is "
+         .help = "when to stop measuring, from the start on: the rest is for the next time (default: when all is "
                  "measured)"},
-        {.name = "force", .kind = CLI_FLAG, .target = &o.force, .help = "keep it even where the network is no faster"},
+        {.name = "force",
+         .kind = CLI_FLAG,
+         .target = &o.force,
+         .help = "measure what was measured before, too, and choose by it even where the network is no faster"},
     };
     int code = cli_parse(&cmd_tune, options, sizeof options / sizeof options[0], argc, argv, &first);
     if (code == EXIT_GO_ON && !bench_list_read(batches, 65536, &o.bench.batches))
@@ -250,19 +308,22 @@ const cli_command cmd_tune = {
     "tune", "[NET|LAYER]...", "measure on this device which implementation of each layer is the fastest",
     "NET is a network's name, a net in a line (one layer is a net, too: \"input 64x56x56; conv 64 k3 p1\") or a\n"
     "file that holds one; without NET, the small networks of the program. Without tuning, implementations are chosen\n"
-    "by costs that the backend estimates from shapes alone. Here each one that a plan could use is timed, for every\n"
-    "layer and size of the network, inference and training steps, and compared with the first one (on OpenCL: the\n"
-    "first that was found right at first use, LINNET_CHECK); one that computes something else is never used again.\n"
-    "What was measured is kept in the cache directory (LINNET_CACHE_DIR) for this device, this number of threads and\n"
-    "these sizes, where the whole network is faster with it. 'linnet plan' says which steps were tuned.\n"
+    "by costs that the backend estimates from shapes alone. Here each one that a plan could use in the place of\n"
+    "another is timed, for every layer and size of the network, inference and training steps, and compared with the\n"
+    "first one (on OpenCL: the first that was found right at first use, LINNET_CHECK); one that computes something\n"
+    "else is never used again. What was measured is kept in the cache directory (LINNET_CACHE_DIR) for this device,\n"
+    "this number of threads and these sizes, and not measured again; plans are chosen by it where the whole network "
+    "is\n"
+    "faster with it. 'linnet plan' says which steps were tuned.\n"
     "\n"
-    "The layers that take the most time are measured first. The limit is looked at before each implementation, so "
-    "that\n"
-    "one may go over it, the longer the more of it the driver has to compile; and so does what is chosen at the end\n"
-    "where it is compared with the reference for the first time. Ctrl-C or SIGTERM ends the measuring like the limit:\n"
-    "what was measured until then is kept where the whole network is faster with it, and the exit code is 130. A "
-    "second\n"
-    "one ends at once, and keeps nothing of the network at hand.\n"
+    "Times are only compared with times: where all were measured, they choose the plan; else the formats of tensors\n"
+    "are those of the estimates, and in these each layer whose implementations were all measured gets the fastest.\n"
+    "\n"
+    "The layers that take the most time in a step are measured first. The limit is looked at before each\n"
+    "implementation, so that one may go over it, the longer the more of it the driver has to compile; and so does\n"
+    "what is chosen at the end where it is compared with the reference for the first time. Ctrl-C or SIGTERM ends the\n"
+    "measuring like the limit, and the exit code is 130. A second one ends at once, and keeps nothing of the network\n"
+    "at hand.\n"
     "\n"
     "LAYER is a layer with its sizes as 'linnet bench' takes them, conv2d:n1c64h56w56_oc64k3p1: a convolution, a\n"
     "linear layer or a pool. In a training step, batch norm before it and a few classes behind it give it both\n"

@@ -183,10 +183,9 @@ LINNET_API void linnet_text_free(char **text);
 
 typedef struct linnet_tune_options {
     uint32_t struct_size;
-    uint32_t reserved;
+    uint32_t anew;  /* 1: measures what was measured before, too */
     double seconds; /* for each implementation; default 0.02 */
-    /* Called before each implementation is measured, those of the layer that takes the most time first, and of it the
-       cheapest; other than 0 stops. NULL: nobody wants to know. */
+    /* Called before each implementation is measured; other than 0 stops. NULL: nobody wants to know. */
     int (*progress)(void *context, size_t done, size_t all, const char *layer);
     void *context;
 } linnet_tune_options;
@@ -196,17 +195,26 @@ typedef struct linnet_tune_report {
     uint32_t measured;    /* implementations */
     uint32_t wrong;       /* of them: not within the layer's tolerance; they are not used any more */
     uint32_t skipped;     /* too large, or failed: the estimate stays */
+    uint32_t reused;      /* implementations that were measured before */
 } linnet_tune_report;
-/* Measures every implementation that a plan for these feeds and the current settings could use, each layer and size
-   once, and compares it with the first that accepts: of kernels that a driver compiled here, the first that the
+/* Runs a step for what each layer takes (nothing of the session is different afterwards, but that no forward is current
+   and that a profile starts anew), then measures every implementation that a plan for these feeds and the current
+   settings could use in the place of another one, each layer and size once, those of the layer that takes the most time
+   first; and compares it with the first that accepts: of kernels that a driver compiled here, the first that the
    comparison with the reference at first use (LINNET_CHECK) has found right. From then on this session's devices, as
-   long as they are open, choose by what was measured; plans are made anew. options may be NULL. LINNET_END: progress
-   stopped it; what was measured until then counts; of the layer on the way where that is below what is estimated for
-   the rest. */
+   long as they are open, choose by what was measured; plans are made anew.
+
+   Times are only compared with times: where all were measured, they choose the plan; else the formats of tensors are
+   those of the estimates, and in these each layer whose implementations were all measured gets the fastest.
+
+   options may be NULL. LINNET_END: progress stopped it; what was measured until then counts, by the same rule. */
 LINNET_API linnet_status linnet_session_tune(linnet_session *session, const linnet_batch *batch,
                                              const linnet_tune_options *options, linnet_tune_report *out_report);
-/* Keeps it in the cache directory, for every session on these devices from then on. */
+/* Every session on these devices chooses by it from then on. What was measured is in the cache directory. */
 LINNET_API linnet_status linnet_session_keep_tuning(linnet_session *session);
+/* Back to what plans were chosen by before it. What was measured is in the cache directory all the same: the next
+   tuning measures the rest. */
+LINNET_API linnet_status linnet_session_drop_tuning(linnet_session *session);
 
 LINNET_END_DECLS
 #endif

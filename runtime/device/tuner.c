@@ -48,13 +48,19 @@ uint64_t linnet_tuned_layer(const linnet_layer_desc *d)
     return mix_shapes(hash, d->parameters, d->parameter_count);
 }
 
-uint64_t linnet_tuned_key(const linnet_layer_desc *d, const linnet_candidate *c)
+uint64_t linnet_tuned_problem(const linnet_layer_desc *d)
 {
     uint64_t hash = mix_number(mix_number(linnet_tuned_layer(d), d->direction), d->behaviour);
     hash = mix_number(mix_number(hash, d->want_inputs), d->want_parameters);
     hash = mix_number(hash, d->direction == LINNET_FORWARD ? d->differentiate : 0);
     for (uint32_t i = 0; i < d->epilogue_count; i++)
         hash = mix(hash, &d->epilogue[i], sizeof d->epilogue[i]);
+    return hash;
+}
+
+uint64_t linnet_tuned_key(uint64_t problem, const linnet_layer_desc *d, const linnet_candidate *c)
+{
+    uint64_t hash = problem;
     hash = mix(hash, c->name, strlen(c->name) + 1);
     hash = mix(hash, c->input_formats, d->input_count * sizeof c->input_formats[0]);
     hash = mix(hash, c->output_formats, d->output_count * sizeof c->output_formats[0]);
@@ -109,18 +115,41 @@ static linnet_tuned *table_of(linnet_device *device)
     return device->tuned;
 }
 
-double linnet_tuned_cost(linnet_device *device, uint64_t key)
+/* What is known of the key; key 0: nothing. */
+static linnet_tuned_entry look_up(linnet_device *device, uint64_t key)
 {
     pthread_mutex_lock(&mutex);
     const linnet_tuned *t = table_of(device);
-    double cost = t && t->count ? 1e-3 * (double)find(t, key)->nanoseconds : 0;
+    linnet_tuned_entry entry = t && t->count ? *find(t, key) : (linnet_tuned_entry){.key = 0};
     pthread_mutex_unlock(&mutex);
-    return cost;
+    return entry;
 }
 
-bool linnet_tuned_set(linnet_device *device, uint64_t key, const char *label, double microseconds)
+bool linnet_tuned_any(linnet_device *device)
 {
-    linnet_tuned_entry entry = {.key = key, .nanoseconds = microseconds > 1e-3 ? (uint64_t)(1e3 * microseconds) : 1};
+    pthread_mutex_lock(&mutex);
+    const linnet_tuned *t = table_of(device);
+    bool any = t && t->count;
+    pthread_mutex_unlock(&mutex);
+    return any;
+}
+
+double linnet_tuned_cost(linnet_device *device, uint64_t key)
+{
+    linnet_tuned_entry entry = look_up(device, key);
+    return 1e-3 * (double)(entry.is_tried ? entry.measured : entry.adopted);
+}
+
+bool linnet_tuned_has(linnet_device *device, uint64_t key)
+{
+    return look_up(device, key).key != 0;
+}
+
+/* Keeps what was adopted of the key before. */
+static bool put(linnet_device *device, uint64_t key, const char *label, uint64_t measured, bool adopt)
+{
+    linnet_tuned_entry entry = look_up(device, key);
+    entry = (linnet_tuned_entry){.key = key, .adopted = adopt ? measured : entry.adopted, .measured = measured};
     snprintf(entry.label, sizeof entry.label, "%s", label);
     pthread_mutex_lock(&mutex);
     linnet_tuned *t = table_of(device);
@@ -129,10 +158,41 @@ bool linnet_tuned_set(linnet_device *device, uint64_t key, const char *label, do
     return good;
 }
 
-linnet_status linnet_tuned_save(linnet_device *device)
+bool linnet_tuned_set(linnet_device *device, uint64_t key, const char *label, double microseconds)
+{
+    return put(device, key, label, microseconds > 1e-3 ? (uint64_t)(1e3 * microseconds) : 1, false);
+}
+
+bool linnet_tuned_set_wrong(linnet_device *device, uint64_t key, const char *label)
+{
+    return put(device, key, label, (uint64_t)(1e3 * LINNET_TUNED_WRONG), true);
+}
+
+void linnet_tuned_try(linnet_device *device, uint64_t key)
 {
     pthread_mutex_lock(&mutex);
     linnet_tuned *t = table_of(device);
+    linnet_tuned_entry *entry = t && t->count ? find(t, key) : NULL;
+    if (entry && entry->key)
+        entry->is_tried = true;
+    pthread_mutex_unlock(&mutex);
+}
+
+static void settle(linnet_tuned *t, bool adopt)
+{
+    for (size_t i = 0; t && i < t->capacity; i++) {
+        linnet_tuned_entry *entry = &t->entries[i];
+        if (entry->is_tried && adopt)
+            entry->adopted = entry->measured;
+        entry->is_tried = false;
+    }
+}
+
+linnet_status linnet_tuned_settle(linnet_device *device, bool adopt)
+{
+    pthread_mutex_lock(&mutex);
+    linnet_tuned *t = table_of(device);
+    settle(t, adopt);
     linnet_status status = t ? linnet_tuned_write(device, t)
                              : linnet_fail(device->context, LINNET_OUT_OF_MEMORY, "no memory for measured costs");
     pthread_mutex_unlock(&mutex);

@@ -2,9 +2,9 @@
 /*
  * The file of measured costs, one a device:
  *
- *     linnet measured costs 1
+ *     linnet measured costs 2
  *     <cache key of the device>
- *     <key, 16 hexadecimal digits> <nanoseconds> <label for people>
+ *     <key, 16 hexadecimal digits> <nanoseconds that plans choose by, or 0> <nanoseconds measured> <label for people>
  *     ...
  *     sum <FNV-1a of all bytes before this line, 16 hexadecimal digits>
  *
@@ -24,7 +24,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define HEADING "linnet measured costs 1\n"
+#define HEADING "linnet measured costs 2\n"
 
 enum { MOST_BYTES = 16 << 20, DIGITS = 16, LAST_LINE = 4 + DIGITS + 1 };
 #define MOST_NANOSECONDS UINT64_C(1000000000000000)
@@ -66,18 +66,29 @@ static bool read_digits(const char *text, uint64_t *out)
     return true;
 }
 
+/* A number and the space or the end behind it; NULL: it is none. */
+static const char *read_number(const char *text, uint64_t *out)
+{
+    const char *p = text;
+    *out = 0;
+    for (; *p >= '0' && *p <= '9' && *out < MOST_NANOSECONDS; p++)
+        *out = 10 * *out + (uint64_t)(*p - '0');
+    if (p == text || (*p && *p != ' '))
+        return NULL;
+    return *p ? p + 1 : p;
+}
+
 /* One line without its end, of length characters and a NUL. */
 static bool read_entry(const char *line, size_t length, linnet_tuned_entry *out)
 {
     *out = (linnet_tuned_entry){.key = 0};
     if (length < DIGITS + 2 || !read_digits(line, &out->key) || line[DIGITS] != ' ')
         return false;
-    const char *p = line + DIGITS + 1;
-    for (; *p >= '0' && *p <= '9' && out->nanoseconds < MOST_NANOSECONDS; p++)
-        out->nanoseconds = 10 * out->nanoseconds + (uint64_t)(*p - '0');
-    if (!out->key || !out->nanoseconds || (*p && *p != ' '))
+    const char *p = read_number(line + DIGITS + 1, &out->adopted);
+    p = p ? read_number(p, &out->measured) : NULL;
+    if (!p || !out->key || !out->measured)
         return false;
-    snprintf(out->label, sizeof out->label, "%s", *p ? p + 1 : "");
+    snprintf(out->label, sizeof out->label, "%s", p);
     return true;
 }
 
@@ -148,8 +159,8 @@ linnet_status linnet_tuned_write(linnet_device *device, const linnet_tuned *tabl
     linnet_text_append(&text, "%s%s\n", HEADING, key ? key : "");
     for (size_t i = 0; i < table->capacity; i++)
         if (table->entries[i].key)
-            linnet_text_append(&text, "%016" PRIx64 " %" PRIu64 " %s\n", table->entries[i].key,
-                               table->entries[i].nanoseconds, table->entries[i].label);
+            linnet_text_append(&text, "%016" PRIx64 " %" PRIu64 " %" PRIu64 " %s\n", table->entries[i].key,
+                               table->entries[i].adopted, table->entries[i].measured, table->entries[i].label);
     if (!text.failed)
         linnet_text_append(&text, "sum %016" PRIx64 "\n", sum_of(text.data, text.length));
     const void *pieces[] = {text.data};

@@ -7,9 +7,11 @@
 #include "../core/core.h"
 
 typedef struct linnet_tuned_entry {
-    uint64_t key;         /* 0: a free place */
-    uint64_t nanoseconds; /* at least 1 */
-    char label[56];       /* one line */
+    uint64_t key;      /* 0: a free place */
+    uint64_t adopted;  /* nanoseconds that plans choose by; 0: none */
+    uint64_t measured; /* nanoseconds, the last time; at least 1 */
+    char label[56];    /* one line */
+    bool is_tried;     /* plans choose by what was measured; not in the file */
 } linnet_tuned_entry;
 
 typedef struct linnet_tuned {

@@ -61,9 +61,10 @@ double linnet_choices_cost(linnet_session *session, uint32_t place, uint64_t key
     return 1e-3 * (double)known;
 }
 
-bool linnet_choices_has(const linnet_session *session, uint32_t place, uint64_t key)
+bool linnet_choices_are_there(const linnet_session *session, uint32_t place)
 {
-    return find(&session->choices, place, key) > 0;
+    return session->places[place].choices_fixed ? session->choices.count > 0
+                                                : linnet_tuned_any(session->places[place].device);
 }
 
 char *linnet_choices_write(const linnet_session *session)

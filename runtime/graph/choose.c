@@ -156,7 +156,8 @@ static void note_all_refused(linnet_compiler *c, const linnet_plan_step *step, c
     c->refusal = linnet_format("%s: %s", step->desc.direction == LINNET_FORWARD ? "forward" : "backward", reason);
 }
 
-linnet_status linnet_emit_next(linnet_compiler *c, linnet_plan_step *step, uint32_t *index)
+/* The next candidate that accepts. notes: why others do not goes into the step's refusals. */
+static linnet_status find_next(linnet_compiler *c, linnet_plan_step *step, bool notes, uint32_t *index)
 {
     const linnet_device *device = c->session->places[step->place].device;
     const char *layer = linnet_layer_find(step->desc.kind)->name;
@@ -180,16 +181,22 @@ linnet_status linnet_emit_next(linnet_compiler *c, linnet_plan_step *step, uint3
         if (!step->candidate.refusal)
             step->candidate.refusal = too_large(c, step);
         if (step->candidate.refusal) {
-            note_refusal(step, &step->candidate);
+            if (notes)
+                note_refusal(step, &step->candidate);
             continue;
         }
         if (candidate_is_sane(&step->candidate)) {
-            linnet_tune_candidate(c->session, step, &step->candidate);
+            linnet_rivals_meet(c, step);
             return LINNET_OK;
         }
         return linnet_fail(c->context, LINNET_INTERNAL, "%s: %s %s: candidate %u breaks the contract", device->label,
                            layer, direction, *index - 1);
     }
+}
+
+linnet_status linnet_emit_next(linnet_compiler *c, linnet_plan_step *step, uint32_t *index)
+{
+    return find_next(c, step, true, index);
 }
 
 double linnet_conversion_cost(double bytes)
@@ -228,38 +235,80 @@ static bool is_better(const linnet_plan_step *step, const char *name, bool found
     return true;
 }
 
-/* The one called name, else the best; *out_found false where all refuse. */
-static linnet_status choose_any(linnet_compiler *c, linnet_plan_step *step, const char *name, linnet_candidate *out,
-                                bool *out_found)
+typedef struct pick {
+    linnet_candidate candidate;
+    double time;
+    bool found;
+} pick;
+
+/* Which of them was measured has to be known before they are compared. While formats are chosen that is seen at the end
+   of it. */
+static linnet_status meet_all(linnet_compiler *c, linnet_plan_step *step)
+{
+    linnet_status status = c->formats_are_chosen && c->costs != LINNET_COSTS_ESTIMATED ? LINNET_OK : LINNET_END;
+    for (uint32_t index = 0; status == LINNET_OK;)
+        status = find_next(c, step, false, &index);
+    return status == LINNET_END ? LINNET_OK : status;
+}
+
+static bool has_formats_of(const linnet_plan_step *step, const linnet_candidate *other)
+{
+    const linnet_candidate *own = &step->candidate;
+    return memcmp(own->input_formats, other->input_formats, step->desc.input_count * sizeof own->input_formats[0]) ==
+               0 &&
+           memcmp(own->output_formats, other->output_formats,
+                  step->desc.output_count * sizeof own->output_formats[0]) == 0;
+}
+
+/* Of the rivals in the formats of what the estimates picked, the one that was measured to be the fastest. It counts
+   with the estimate that its formats were picked for. */
+static linnet_status take_fastest(linnet_compiler *c, linnet_plan_step *step, pick *p)
+{
+    linnet_status status = LINNET_OK;
+    linnet_candidate first = p->candidate;
+    for (uint32_t index = 0; (status = find_next(c, step, false, &index)) == LINNET_OK;)
+        if (has_formats_of(step, &first) && step->time > 0 && step->time < p->time)
+            *p = (pick){step->candidate, step->time, true};
+    p->candidate.cost = first.cost;
+    return status == LINNET_END ? LINNET_OK : status;
+}
+
+/* The one called name, else the best; not found where all refuse. */
+static linnet_status choose_any(linnet_compiler *c, linnet_plan_step *step, const char *name, pick *out)
 {
     double least = 0;
-    linnet_status status = LINNET_OK;
-    *out_found = false;
+    *out = (pick){.found = false};
     linnet_release(step->refusals);
     step->refusals = NULL;
-    for (uint32_t index = 0; (status = linnet_emit_next(c, step, &index)) == LINNET_OK;) {
-        if (is_better(step, name, *out_found, &least))
-            *out = step->candidate;
-        *out_found = true;
+    linnet_status status = meet_all(c, step);
+    for (uint32_t index = 0; status == LINNET_OK && (status = find_next(c, step, true, &index)) == LINNET_OK;) {
+        if (is_better(step, name, out->found, &least))
+            *out = (pick){step->candidate, step->time, true};
         if (step->candidate.cost <= 0 && !name)
             break; /* unknown: the first */
     }
-    return status == LINNET_END ? LINNET_OK : status;
+    if (status == LINNET_END)
+        status = LINNET_OK;
+    bool is_tuned = status == LINNET_OK && !name && out->time > 0 && linnet_rivals_are_settled(c, step);
+    if (is_tuned && c->costs == LINNET_COSTS_MIXED)
+        status = take_fastest(c, step, out);
+    step->is_tuned = is_tuned;
+    return status;
 }
 
 linnet_status linnet_emit_choose(linnet_compiler *c, linnet_plan_step *step, const char *name)
 {
-    linnet_candidate best;
-    bool found;
+    pick best;
     linnet_status status;
     do /* again where all that computed wrong is now built without the driver's optimisations */
-        status = choose_any(c, step, name, &best, &found);
-    while (status == LINNET_OK && !found && has_bad(c, step) &&
+        status = choose_any(c, step, name, &best);
+    while (status == LINNET_OK && !best.found && has_bad(c, step) &&
            linnet_trust_plain(c->session->places[step->place].device, step->desc.kind));
     if (status != LINNET_OK)
         return status;
-    if (found) {
-        step->candidate = best;
+    if (best.found) {
+        step->candidate = best.candidate;
+        step->time = best.time;
         take_formats(step);
         return LINNET_OK;
     }

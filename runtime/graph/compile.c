@@ -27,6 +27,7 @@ static void compiler_clear(linnet_compiler *c)
     linnet_release(c->gradient);
     linnet_release(c->gradient_shared);
     linnet_release(c->refusal);
+    linnet_release(c->problems);
 }
 
 static uint32_t *allocate_none(size_t count)

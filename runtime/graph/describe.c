@@ -145,7 +145,7 @@ static void append_row(linnet_text *text, const linnet_session *session, const l
             linnet_text_append(text, "  in place");
         if (step->place)
             linnet_text_append(text, "  on %s", device);
-        if (linnet_tune_has(session, step))
+        if (step->is_tuned)
             linnet_text_append(text, "  tuned");
         if (r->refusals)
             linnet_text_append(text, "\n%26srefused: %s", "", r->refusals);
@@ -170,7 +170,7 @@ static void append_row(linnet_text *text, const linnet_session *session, const l
     }
     linnet_text_append(text, "\"workspace_bytes\": %llu, \"saved_bytes\": %llu, \"in_place\": %s, \"tuned\": %s}\n",
                        (unsigned long long)r->workspace, (unsigned long long)r->saved, r->in_place ? "true" : "false",
-                       linnet_tune_has(session, step) ? "true" : "false");
+                       step->is_tuned ? "true" : "false");
 }
 
 char *linnet_plan_describe(const linnet_session *session, const linnet_plan *plan, bool json)

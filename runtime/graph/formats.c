@@ -7,7 +7,8 @@
  * its neighbours as they are, improve what sharing got wrong.
  *
  * Costs are microseconds, as the plugin estimates them. Where it does not, the first candidate that accepts is an
- * option and the others are not.
+ * option and the others are not. Measured ones take their place where all that is compared was measured; else they only
+ * decide between options in the same formats (rivals.c).
  */
 #include "session.h"
 
@@ -18,7 +19,9 @@ enum { FORMATS_AT_MOST = 6, SWEEPS = 4 };
 typedef struct option {
     const char *name;
     uint32_t input_formats[LINNET_MAX_INPUTS], output_format;
-    double cost; /* its own, forward and backward */
+    double cost; /* its own, forward and backward, with the conversions in between */
+    double time; /* the same without these, as measured; 0: its rivals were not all measured */
+    double conversions;
     double best; /* with everything before it */
 } option;
 
@@ -77,14 +80,21 @@ static bool add_option(search *s, unit *u, const option *new)
     return true;
 }
 
-/* What one backward of the option takes, its conversions included; 0 where there is none. */
-static double backward_part(search *s, const linnet_plan_step *forward, uint32_t inputs, uint32_t parameters)
+/* A step's share of its option's time. */
+static void add_time(const search *s, const linnet_plan_step *step, option *o)
+{
+    bool settled = o->time > 0 && linnet_rivals_are_settled(s->c, step);
+    o->time = settled ? o->time + (step->time > 0 ? step->time : step->candidate.cost) : 0;
+}
+
+/* Adds what one backward of the option takes, its conversions included. */
+static void add_backward_part(search *s, const linnet_plan_step *forward, uint32_t inputs, uint32_t parameters,
+                              option *o)
 {
     linnet_plan_step step;
-    double cost = 0;
     uint32_t n = forward->node;
     if (!inputs && !parameters)
-        return 0;
+        return;
     linnet_step_draft(s->c, forward->place, n, &step);
     linnet_emit_describe_node(s->c, n, LINNET_BACKWARD, &step);
     step.desc.forward = forward->candidate.name;
@@ -93,23 +103,27 @@ static double backward_part(search *s, const linnet_plan_step *forward, uint32_t
     for (uint32_t i = 0; i < step.desc.input_count; i++)
         step.inputs[i].format = forward->candidate.input_formats[i];
     step.outputs[0].format = forward->candidate.output_formats[0];
-    if (linnet_emit_choose(s->c, &step, NULL) == LINNET_OK)
-        cost = step.candidate.cost +
-               linnet_emit_conversion_cost(&step, forward->candidate.input_formats, forward->candidate.output_formats);
+    if (linnet_emit_choose(s->c, &step, NULL) == LINNET_OK) {
+        double conversions =
+            linnet_emit_conversion_cost(&step, forward->candidate.input_formats, forward->candidate.output_formats);
+        o->cost += step.candidate.cost + conversions;
+        o->conversions += conversions;
+        add_time(s, &step, o);
+    }
     linnet_release(step.refusals);
-    return cost;
 }
 
-static double backward_cost(search *s, const linnet_plan_step *forward)
+static void add_backward(search *s, const linnet_plan_step *forward, option *o)
 {
     const linnet_node *node = &s->c->net->nodes[forward->node];
     uint32_t inputs, parameters;
     if (!linnet_node_differentiates(s->c, forward->node))
-        return 0;
+        return;
     linnet_node_wants(s->c, node, &inputs, &parameters);
-    if (!node->layer->split_backward)
-        return backward_part(s, forward, inputs, parameters);
-    return backward_part(s, forward, inputs, 0) + backward_part(s, forward, 0, parameters);
+    bool split = node->layer->split_backward;
+    add_backward_part(s, forward, inputs, split ? 0 : parameters, o);
+    if (split)
+        add_backward_part(s, forward, 0, parameters, o);
 }
 
 /* Options of a unit whose inputs come in this format, as far as they can. */
@@ -126,8 +140,10 @@ static bool ask(search *s, unit *u, uint32_t format)
     for (uint32_t index = 0; good && linnet_emit_next(s->c, &trial, &index) == LINNET_OK;) {
         option o = {.name = trial.candidate.name,
                     .output_format = trial.candidate.output_formats[0],
-                    .cost = trial.candidate.cost + backward_cost(s, &trial)};
+                    .cost = trial.candidate.cost,
+                    .time = linnet_rivals_are_settled(s->c, &trial) ? trial.time : 0};
         memcpy(o.input_formats, trial.candidate.input_formats, sizeof o.input_formats);
+        add_backward(s, &trial, &o);
         good = add_option(s, u, &o);
         if (trial.candidate.cost <= 0)
             break; /* unknown: the first one */
@@ -283,6 +299,25 @@ static bool sweep(search *s)
     return changed;
 }
 
+/* The same formats, and the same conversions inside. */
+static bool has_formats_of(const option *a, const option *b, uint32_t inputs)
+{
+    return a->output_format == b->output_format && a->conversions == b->conversions &&
+           memcmp(a->input_formats, b->input_formats, inputs * sizeof *a->input_formats) == 0;
+}
+
+/* Of the options in the formats of the one that the estimates chose, the one that was measured to be the fastest. */
+static void take_fastest(unit *u)
+{
+    const option *first = &u->options[u->chosen];
+    for (uint32_t o = 0; o < u->option_count; o++)
+        if (has_formats_of(&u->options[o], first, u->input_count) && u->options[o].time <= 0)
+            return;
+    for (uint32_t o = 0; o < u->option_count; o++)
+        if (has_formats_of(&u->options[o], first, u->input_count) && u->options[o].time < u->options[u->chosen].time)
+            u->chosen = o;
+}
+
 static bool keep_choices(search *s)
 {
     for (uint32_t i = 0; i < s->unit_count; i++) {
@@ -293,31 +328,57 @@ static bool keep_choices(search *s)
         if (!choice)
             return false;
         choice->name = u->options[u->chosen].name;
+        choice->is_tuned = u->options[u->chosen].time > 0;
         memcpy(choice->input_formats, u->options[u->chosen].input_formats, sizeof choice->input_formats);
         s->c->choices[u->node] = choice;
     }
     return true;
 }
 
+static bool fill_units(search *s)
+{
+    const linnet_compiler *c = s->c;
+    size_t values = c->net->value_count;
+    bool good = s->units && s->maker && s->readers;
+    for (uint32_t i = 0; i < s->unit_count; i++)
+        linnet_release(s->units[i].options);
+    s->unit_count = 0;
+    if (good) {
+        memset(s->maker, 0xff, values * sizeof *s->maker); /* LINNET_NONE */
+        memset(s->readers, 0, values * sizeof *s->readers);
+    }
+    for (uint32_t n = 0; n < c->net->node_count && good; n++) {
+        uint32_t head = linnet_fusion_head(c, n);
+        good = head == LINNET_NO_NODE || fill_unit(s, head);
+    }
+    return good;
+}
+
+static void find_choices(search *s)
+{
+    go_forth(s);
+    go_back(s);
+    for (int i = 0; i < SWEEPS && sweep(s); i++)
+        ;
+    for (uint32_t i = 0; i < s->unit_count && s->c->costs == LINNET_COSTS_MIXED; i++)
+        if (s->units[i].option_count > 0)
+            take_fastest(&s->units[i]);
+}
+
 linnet_status linnet_compile_formats(linnet_compiler *c)
 {
     search s = {.c = c};
-    size_t values = c->net->value_count;
     s.units = linnet_allocate(c->net->node_count, sizeof *s.units);
-    s.maker = linnet_allocate(values, sizeof *s.maker);
-    s.readers = linnet_allocate(values, sizeof *s.readers);
-    bool good = s.units && s.maker && s.readers;
-    if (good)
-        memset(s.maker, 0xff, values * sizeof *s.maker); /* LINNET_NONE */
-    for (uint32_t n = 0; n < c->net->node_count && good; n++) {
-        uint32_t head = linnet_fusion_head(c, n);
-        good = head == LINNET_NO_NODE || fill_unit(&s, head);
+    s.maker = linnet_allocate(c->net->value_count, sizeof *s.maker);
+    s.readers = linnet_allocate(c->net->value_count, sizeof *s.readers);
+    c->costs = linnet_rivals_costs(c);
+    bool good = fill_units(&s);
+    if (good && c->costs == LINNET_COSTS_MEASURED && !linnet_rivals_are_all_settled(c)) {
+        c->costs = LINNET_COSTS_MIXED; /* what is not settled is known now */
+        good = fill_units(&s);
     }
     if (good) {
-        go_forth(&s);
-        go_back(&s);
-        for (int i = 0; i < SWEEPS && sweep(&s); i++)
-            ;
+        find_choices(&s);
         good = keep_choices(&s);
     }
     for (uint32_t i = 0; i < s.unit_count; i++)
@@ -325,5 +386,6 @@ linnet_status linnet_compile_formats(linnet_compiler *c)
     linnet_release(s.units);
     linnet_release(s.maker);
     linnet_release(s.readers);
+    c->formats_are_chosen = good;
     return good ? LINNET_OK : linnet_fail(c->context, LINNET_OUT_OF_MEMORY, "no memory to compile a plan");
 }

@@ -82,6 +82,8 @@ static linnet_status choose(linnet_compiler *c, uint32_t n, linnet_plan_step *st
     linnet_status status = linnet_emit_choose(c, step, choice ? choice->name : NULL);
     if (status != LINNET_OK)
         linnet_release(step->refusals);
+    if (choice)
+        step->is_tuned = choice->is_tuned && step->time > 0;
     return status;
 }
 

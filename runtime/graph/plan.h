@@ -16,7 +16,7 @@
  *   memory_plan.c  in place, then every tensor's offset in the arena
  *   memory_total.c whether all of it fits
  *   memory_message.c what is said where it does not
- *   tune.c         measured costs instead of estimated ones, where there are any
+ *   rivals.c       by which costs candidates are compared: estimated or measured ones
  *   compile.c      runs the passes and builds the plugins' plans
  *   run.c          runs the steps
  *   profile.c      records them, with times
@@ -105,6 +105,8 @@ typedef struct linnet_plan_step {
     char epilogue_text[64];                 /* "add+relu" */
     linnet_unary_attributes own_attributes; /* of a backward that has no node of its own: a fused activation's */
     linnet_candidate candidate;
+    double time;   /* of the candidate, as measured, microseconds; 0: not known */
+    bool is_tuned; /* chosen by measured times */
     linnet_step_operands operands;
     uint32_t accumulate_inputs;
     uint32_t saved_count; /* what forward saves for backward; the same in both */
@@ -184,7 +186,24 @@ typedef struct linnet_slice {
 typedef struct linnet_choice {
     const char *name;
     uint32_t input_formats[LINNET_MAX_INPUTS];
+    bool is_tuned; /* by measured times */
 } linnet_choice;
+
+typedef struct linnet_recorder linnet_recorder; /* tune.c */
+
+/* What candidates are rivals for: rivals.c. */
+typedef struct linnet_problem {
+    uint64_t number, key; /* linnet_tuned_problem; linnet_tuned_key of the first candidate */
+    uint32_t place;
+    bool has_rivals, is_open; /* several candidates; one of them was not measured */
+} linnet_problem;
+
+/* The costs that candidates are compared by: rivals.c. */
+typedef enum linnet_costs {
+    LINNET_COSTS_ESTIMATED, /* nothing was measured, or it is not known yet what is compared */
+    LINNET_COSTS_MIXED,     /* estimated; between the same formats measured, where all rivals were */
+    LINNET_COSTS_MEASURED
+} linnet_costs;
 
 typedef struct linnet_compiler {
     linnet_session *session;
@@ -209,6 +228,10 @@ typedef struct linnet_compiler {
     bool *gradient_shared;   /* per value: that tensor has other readers still, and may not be added to */
     uint32_t segment;
     char *refusal; /* why the step that was last asked for, in vain, cannot run: "forward: it has no conv2d" */
+    linnet_costs costs;
+    bool formats_are_chosen;
+    linnet_problem *problems; /* those met since formats are chosen */
+    size_t problem_count, problem_capacity;
 } linnet_compiler;
 
 /* lower.c */
@@ -307,11 +330,20 @@ double linnet_conversion_cost(double bytes);
 double linnet_emit_conversion_cost(const linnet_plan_step *step, const uint32_t *input_formats,
                                    const uint32_t *output_formats);
 
+/* rivals.c */
+/* Which costs formats are to be chosen by at first: measured ones, where there are any. */
+linnet_costs linnet_rivals_costs(const linnet_compiler *c);
+/* A candidate that accepts, the step's: its problem is noted, its time looked up, and the cost that counts made its
+   cost. */
+void linnet_rivals_meet(linnet_compiler *c, linnet_plan_step *step);
+/* Was every rival for the step's problem, as far as they were met, measured? Also where there is only one candidate. */
+bool linnet_rivals_are_settled(const linnet_compiler *c, const linnet_plan_step *step);
+/* The same of all problems that were met. */
+bool linnet_rivals_are_all_settled(const linnet_compiler *c);
+
 /* tune.c */
-/* A candidate that accepts: its measured cost takes the place of the estimated one, and a recorder notes it. */
-void linnet_tune_candidate(linnet_session *session, const linnet_plan_step *step, linnet_candidate *candidate);
-/* Was the step's implementation measured? */
-bool linnet_tune_has(const linnet_session *session, const linnet_plan_step *step);
+/* Notes a candidate that can be measured. */
+void linnet_tune_record(linnet_recorder *recorder, const linnet_plan_step *step, uint64_t problem, uint64_t key);
 
 /* compile.c */
 linnet_status linnet_plan_compile(linnet_session *session, const uint32_t *feed_values, const linnet_shape *feed_shapes,

@@ -511,7 +511,7 @@ static linnet_status forward(linnet_session *session, const linnet_batch *batch)
         status = take_feeds(session, plan, list, &sent);
     if (status == LINNET_OK)
         status = update_derived(session, plan);
-    if (status == LINNET_OK && session->settings.behaviour == LINNET_TRAIN)
+    if (status == LINNET_OK && session->settings.behaviour == LINNET_TRAIN && !session->rehearses)
         begin_training_step(session);
     if (status == LINNET_OK)
         status = linnet_plan_run(session, plan, 0);

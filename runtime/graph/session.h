@@ -3,6 +3,7 @@
 #ifndef LINNET_GRAPH_SESSION_H
 #define LINNET_GRAPH_SESSION_H
 
+#include "linnet/profile.h"
 #include "linnet/session.h"
 #include "plan.h"
 
@@ -138,7 +139,7 @@ struct linnet_session {
     uint64_t workspace_limit;              /* while a plan is made: what a step may take, where it has a choice */
     uint64_t largest_workspace;            /* of the plan made last, also where it failed for want of memory; else 0 */
     linnet_choices choices;                /* of the plans so far */
-    struct linnet_recorder *recorder;      /* while it is tuned: notes what is asked for */
+    linnet_recorder *recorder;             /* while it is tuned: notes what is asked for */
     linnet_profile *profile;               /* what is recorded; NULL: nothing is */
     linnet_value_list constants;           /* inputs whose feeds do not change */
     const linnet_plan *arena_user;         /* whose tensors are in the arena; NULL: nobody's for certain */
@@ -148,6 +149,7 @@ struct linnet_session {
     uint64_t start_seed;        /* of the variables' start values */
     bool host_knows;            /* variables are their start values or their copies on the host: rebuild.c */
     bool was_rebuilt;
+    bool rehearses; /* what runs is no step of training: rehearse.c */
 };
 
 /* LINNET_OK, or LINNET_INVALID for no session, LINNET_FORKED, ...: every call asks first. */
@@ -156,8 +158,8 @@ linnet_status linnet_session_check(const linnet_session *session);
 /* ---- choices.c ---- */
 /* The measured cost that decides at a place, microseconds; 0: there is none. Notes it. */
 double linnet_choices_cost(linnet_session *session, uint32_t place, uint64_t key);
-/* Was it noted? */
-bool linnet_choices_has(const linnet_session *session, uint32_t place, uint64_t key);
+/* May there be measured costs of the place? */
+bool linnet_choices_are_there(const linnet_session *session, uint32_t place);
 /* What was measured since decides anew. */
 void linnet_choices_forget(linnet_session *session);
 void linnet_choices_clear(linnet_choices *choices);
@@ -168,6 +170,13 @@ linnet_status linnet_choices_read(const linnet_session *session, const char *tex
                                   linnet_choices *out);
 /* From now on these decide, and plans are made anew. Takes what choices holds. */
 void linnet_choices_adopt(linnet_session *session, linnet_choices *choices);
+
+/* ---- rehearse.c ---- */
+/* Runs a forward for the feeds, and where gradients are on the backward of every loss, for what they take: each gets
+   what is recorded of it (profile.h), while its plan is the current one. Variables, their gradients and the count of
+   steps are as before then; there is no current forward; a profile that is on starts anew. */
+linnet_status linnet_session_rehearse(linnet_session *session, const linnet_batch *batch,
+                                      void (*each)(void *context, const linnet_span *span), void *context);
 
 /* ---- native.c ---- */
 void linnet_bindings_free(linnet_session *session);

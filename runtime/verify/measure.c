@@ -3,7 +3,6 @@
 
 #include "harness.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -215,21 +214,6 @@ static bool prepare(measurement *m)
            linnet_expected_scale(&m->arena, c, &m->operands, &m->expected, &m->scale);
 }
 
-/* Of a direction that was left: the times of some count beside estimates of the others only where the best of them is
-   below these, so that what is chosen was measured. */
-static void judge_times(linnet_measured *list, size_t count, uint32_t direction)
-{
-    double best = HUGE_VAL, estimate = HUGE_VAL;
-    for (size_t i = 0; i < count; i++)
-        if (list[i].desc.direction == direction && list[i].outcome == LINNET_MEASURED_TIMED)
-            best = fmin(best, 1e6 * list[i].seconds);
-        else if (list[i].desc.direction == direction && list[i].outcome == LINNET_MEASURED_NOT)
-            estimate = fmin(estimate, (double)list[i].candidate.cost);
-    for (size_t i = 0; i < count && best > estimate; i++)
-        if (list[i].desc.direction == direction && list[i].outcome == LINNET_MEASURED_TIMED)
-            list[i].outcome = LINNET_MEASURED_NOT;
-}
-
 /* Of those that have the layer, and the same inputs: what an epilogue adds makes another case. */
 static linnet_status measure_list(measurement *m, linnet_measured *list, size_t count, linnet_measure_stop *stop,
                                   void *context)
@@ -240,10 +224,8 @@ static linnet_status measure_list(measurement *m, linnet_measured *list, size_t 
             linnet_measured *item = &list[i];
             if (item->layer != list[0].layer || item->desc.direction != direction)
                 continue;
-            if (stop(context, done++)) {
-                judge_times(list, count, direction);
+            if (stop(context, done++))
                 return LINNET_END;
-            }
             if (direction == LINNET_FORWARD)
                 measure_forward(m, item);
             else

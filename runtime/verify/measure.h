@@ -29,8 +29,7 @@ void linnet_measured_bind(linnet_measured *m);
 typedef bool linnet_measure_stop(void *context, size_t done);
 
 /* Measures every one of count that has the layer of the first; each for about so many seconds. What is too large, or
-   fails, stays as it is. LINNET_OK also then; LINNET_END: stopped, and of the direction on the way the times are kept
-   where the best is below what is estimated for those that were not reached. */
+   fails, stays as it is. LINNET_OK also then; LINNET_END: stopped. */
 linnet_status linnet_measure_layer(linnet_device *device, linnet_measured *list, size_t count, double seconds,
                                    linnet_measure_stop *stop, void *context);
 

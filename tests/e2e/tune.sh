@@ -13,16 +13,20 @@ export LINNET_CACHE_DIR
 
 must plan lenet5 --batch 4
 ! grep -q tuned "$WORK/out" || fail "tuned without being asked"
-[ ! -e "$WORK/cache" ] || fail "a cache was made by looking for one"
+ls "$WORK"/cache/costs-*.txt >/dev/null 2>&1 && fail "a file of costs was made by looking for one"
 must tune lenet5 --batch 4 --seconds 0.0005 --force --json
 json_only
 [ "$(wc -l <"$WORK/out")" -eq 2 ] || fail "not inference and training"
 [ "$(field mode) $(field kept) $(field wrong)" = "train true 0" ] || fail "the last line"
 at_least 1 measured
+! grep -q unary "$WORK"/cache/costs-*.txt || fail "what has no rival was measured"
 must plan lenet5 --batch 4 --train
 grep -q '^forward *conv1 .*  tuned' "$WORK/out" || fail "conv1 is not tuned"
 must plan lenet5 --batch 4 --json
 grep -q '"node": "conv2",.*"tuned": true' "$WORK/out" || fail "conv2 is not tuned"
+must tune lenet5 --batch 4 --infer --seconds 0.0005 --json
+[ "$(field measured) $(field same)" = "0 true" ] || fail "what had been measured was measured again"
+at_least 1 reused
 must plan lenet5 --batch 5
 ! grep -q tuned "$WORK/out" || fail "tuned for another size"
 

@@ -142,7 +142,7 @@ def tuning(records):
             lines.append('- %s%s: %.4g ms before, %.4g ms after %d implementations of %d layers%s%s: %s' % (
                 r['network'], TITLES.get(r['mode'], ''), r['before_ms'], r['after_ms'], r['measured'], r['layers'],
                 ', %d of them wrong' % r['wrong'] if r['wrong'] else '',
-                ', stopped at its limit' if r['stopped'] else '', 'kept' if r['kept'] else 'not kept'))
+                ', stopped at its limit' if r['stopped'] else '', 'the same plan' if r.get('same') else 'kept' if r['kept'] else 'not kept'))
     return lines
 
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The example backend (relu and linear), as if a driver had compiled it: linear has two implementations, and what
- * LINNET_STUB_WRONG names is off: "first"; "all", unless built plainly; "ever", all of them, however built; "wide", all
+ * LINNET_STUB_WRONG names is off: "first"; "second"; "all", unless built plainly; "ever", all of them, however built; "wide", all
  * with more than 8 outputs, unless built plainly. With LINNET_STUB_KERNELS these have a kernel of their own, wide,
  * which others take, too, where that is preferred; LINNET_STUB_KERNELS=stubborn: nothing is preferred.
  */
@@ -67,6 +67,8 @@ static bool is_off(const linnet_backend_plan *p)
         return false;
     if (strcmp(wrong, "first") == 0)
         return strcmp(p->desc.forward, "first") == 0;
+    if (strcmp(wrong, "second") == 0)
+        return strcmp(p->desc.forward, "first") != 0;
     return strcmp(wrong, "ever") == 0 || !(plain_kinds >> p->desc.kind & 1);
 }
 

@@ -267,7 +267,13 @@ static void tuning_does_not_measure_by_what_is_wrong(void **state)
     setenv("LINNET_STUB_WRONG", "first", 1);
     assert_right();
     assert_contains(plan, "second");
-    assert_contains(said, "linear forward first does not compute what is right");
+    assert_int_equal(tuned.measured, 0); /* what is left has no rival */
+    forget(NULL);
+    tunes = true;
+    setenv("LINNET_STUB_WRONG", "second", 1); /* which no plan used so far */
+    assert_right();
+    assert_contains(plan, "first");
+    assert_contains(said, "linear forward second does not compute what is right");
     assert_int_equal(tuned.measured, 2);
     assert_int_equal(tuned.wrong, 1);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Measured costs: plans say so, results stay, the file outlives the device, and no bytes in it do harm. */
 #include "files.h"
+#include "plugins.h"
 #include "sessions.h"
 
 #include <dirent.h>
@@ -20,18 +21,19 @@ static void *folder; /* for caches: one, as long as the program runs */
 static float pixels[N * IMAGE];
 static const int32_t labels[N] = {0, 3, 1};
 
-/* A small network of convolutions in training, on a device opened anew; perhaps with a cheap layer in front. */
-static void rig_open_with(rig *r, void **state, bool pools_first)
+/* A small network of convolutions in training, on a device opened anew. */
+static void rig_open_with(rig *r, void **state, bool drops)
 {
     const linnet_device *like = *state;
     *r = (rig){.device = linnet_device_open(NULL, linnet_device_backend_name(like)), .net = linnet_net_new(NULL)};
     assert_non_null(r->device);
     linnet_value x = linnet_input(r->net, "x", C, SIDE, SIDE);
-    if (pools_first)
-        x = linnet_avg_pool2d(r->net, x, .kernel = 1);
     x = linnet_relu(r->net, linnet_conv2d(r->net, x, .name = "a", .out_channels = 17, .kernel = 3, .padding = 1));
+    x = linnet_batch_norm(r->net, x, .name = "n");
     x = linnet_max_pool2d(r->net, x, .kernel = 3, .stride = 2);
     x = linnet_relu(r->net, linnet_conv2d(r->net, x, .name = "b", .out_channels = 8, .kernel = 1));
+    if (drops)
+        x = linnet_dropout(r->net, x, 0.5f);
     r->scores = linnet_linear(r->net, linnet_flatten(r->net, x), .name = "c", .out_features = CLASSES);
     linnet_output(r->net, r->scores, "scores");
     r->loss = linnet_cross_entropy(r->net, r->scores, linnet_labels(r->net, "label"));
@@ -297,20 +299,20 @@ static void it_can_be_stopped(void **state)
 
 typedef struct watched {
     size_t stop_at, calls, last;
-    char first_layer[24];
+    char layers[1024]; /* in their order, a space behind each */
 } watched;
 
 static int stop_at(void *context, size_t done, size_t all, const char *layer)
 {
     watched *w = context;
     assert_true(done < all && (!w->calls || done >= w->last));
-    if (!w->calls++)
-        snprintf(w->first_layer, sizeof w->first_layer, "%s", layer);
+    w->calls++;
+    snprintf(w->layers + strlen(w->layers), sizeof w->layers - strlen(w->layers), "%s ", layer);
     w->last = done;
     return done >= w->stop_at;
 }
 
-/* Also within a layer, whose half measured direction may not count then. */
+/* Wherever that is. */
 static void it_can_be_stopped_between_implementations(void **state)
 {
     rig r;
@@ -332,18 +334,180 @@ static void it_can_be_stopped_between_implementations(void **state)
     assert_true(measured > 0);
 }
 
-static void the_dearest_layer_goes_first(void **state)
+/* What a training step before it left is there after it, and the next one is the same as without it: its dropout, too.
+ */
+static void it_leaves_no_trace(void **state)
 {
+    enum { WEIGHTS = 17 * C * 9, CHANNELS = 17 };
     rig r;
-    watched w = {.stop_at = 0};
-    const linnet_tune_options options = {.struct_size = sizeof options, .progress = stop_at, .context = &w};
+    static float gradient[2][WEIGHTS], mean[2][CHANNELS], scores[2][N * CLASSES];
+    empty_folder();
+    for (int tunes = 0; tunes < 2; tunes++) {
+        rig_open_with(&r, state, true);
+        run(&r, scores[tunes]);
+        if (tunes) {
+            tune(&r);
+            assert_ok(linnet_session_drop_tuning(r.session));
+        }
+        run(&r, scores[tunes]); /* adds to the gradients that are there */
+        assert_ok(linnet_session_read_gradient(r.session, linnet_net_find(r.net, "a.weight"), gradient[tunes],
+                                               sizeof gradient[tunes]));
+        assert_ok(linnet_session_get(r.session, "n.running_mean", mean[tunes], sizeof mean[tunes]));
+        rig_close(&r);
+    }
+    assert_memory_equal(scores[0], scores[1], sizeof scores[0]);
+    assert_memory_equal(mean[0], mean[1], sizeof mean[0]);
+    for (int i = 0; i < WEIGHTS; i++)
+        assert_true(fabsf(gradient[0][i] - gradient[1][i]) <= 1e-5f * (1 + fabsf(gradient[0][i])));
+}
+
+/* ---- On a device whose estimates are wrong: tests/stubs/estimates.c ---- */
+
+enum { WAYS = 3, LAYERS = 2, ITEMS = 2, FEATURES = 6 };
+
+typedef struct stub_rig {
+    linnet_context *context;
+    linnet_device *device;
+    linnet_net *net;
+    linnet_session *session;
+    linnet_batch batch;
+    char plan[4096];
+} stub_rig;
+
+/* y = linear(relu(linear(x))), for inference; or without the relu. */
+static void stub_open(stub_rig *r, bool relu)
+{
+    static const float x[ITEMS * FEATURES];
+    *r = (stub_rig){.context = context_with_path(STUBS_DIR "/estimates")};
+    r->net = linnet_net_new(r->context);
+    linnet_value y = linnet_linear(r->net, linnet_input(r->net, "x", FEATURES), .name = "a", .out_features = 7);
+    if (relu)
+        y = linnet_relu(r->net, y);
+    linnet_linear(r->net, y, .name = "b", .out_features = 5);
+    r->device = linnet_device_open(r->context, "estimates");
+    r->session = linnet_session_new(r->net, r->device);
+    if (!r->session)
+        fail_msg("%s", linnet_context_message(r->context));
+    FEED(&r->batch, "x", x, ITEMS, FEATURES);
+}
+
+static void stub_close(stub_rig *r)
+{
+    linnet_session_free(&r->session);
+    linnet_device_close(&r->device);
+    linnet_net_free(&r->net);
+    linnet_context_free(&r->context);
+}
+
+static linnet_tune_report stub_tune(stub_rig *r, bool anew, watched *w)
+{
     linnet_tune_report report = {.struct_size = sizeof report};
-    rig_open_with(&r, state, true);
-    assert_int_equal(linnet_session_tune(r.session, &r.batch, &options, &report), LINNET_END);
-    assert_int_equal(report.layers, 0);
-    if (strcmp(linnet_device_backend_name(r.device), "reference") != 0) /* which estimates nothing */
-        assert_string_equal(w.first_layer, "conv2d");
-    rig_close(&r);
+    const linnet_tune_options options = {
+        .struct_size = sizeof options, .anew = anew, .seconds = 1e-3, .progress = stop_at, .context = w};
+    linnet_status status = linnet_session_tune(r->session, &r->batch, &options, &report);
+    if (status != LINNET_OK && status != LINNET_END)
+        fail_msg("%s", linnet_context_message(r->context));
+    return report;
+}
+
+static int stub_forget(void **state)
+{
+    (void)state;
+    empty_folder();
+    unsetenv("LINNET_STUB_RIVALS");
+    return 0;
+}
+
+/* How often the plan has a word. */
+static int count_in_plan(stub_rig *r, const char *word)
+{
+    char *text;
+    int count = 0;
+    assert_int_equal(linnet_session_describe(r->session, &r->batch, 0, &text), LINNET_OK);
+    for (const char *p = strstr(text, word); p; p = strstr(p + 1, word))
+        count++;
+    linnet_text_free(&text);
+    return count;
+}
+
+static void what_has_no_rival_is_not_measured(void **state)
+{
+    (void)state;
+    stub_rig r;
+    watched w = {.stop_at = SIZE_MAX};
+    stub_open(&r, true);
+    linnet_tune_report report = stub_tune(&r, false, &w);
+    assert_int_equal(report.measured, LAYERS * WAYS);
+    assert_int_equal(report.layers, LAYERS);
+    assert_null(strstr(w.layers, "unary"));
+    assert_int_equal(count_in_plan(&r, "tuned"), LAYERS);
+    stub_close(&r);
+}
+
+/* The estimates have relu for the dearest. */
+static void what_takes_the_most_time_goes_first(void **state)
+{
+    (void)state;
+    stub_rig r;
+    watched w = {.stop_at = SIZE_MAX};
+    setenv("LINNET_STUB_RIVALS", "1", 1);
+    stub_open(&r, true);
+    assert_int_equal(stub_tune(&r, false, &w).measured, LAYERS * WAYS + 2);
+    assert_string_equal(w.layers, "linear linear linear linear linear linear linear linear unary unary unary ");
+    stub_close(&r);
+}
+
+/* A layer that was measured whole gets its fastest in the formats of the estimates, all else stays as it was; at the
+   end formats are chosen by times, too. */
+static void times_are_compared_with_times_alone(void **state)
+{
+    (void)state;
+    stub_rig r;
+    for (size_t at = 0; at <= LAYERS * WAYS; at++) {
+        int whole = (int)(at / WAYS);
+        watched w = {.stop_at = at};
+        empty_folder();
+        stub_open(&r, false);
+        assert_int_equal(stub_tune(&r, false, &w).measured, at);
+        bool all = whole == LAYERS;
+        assert_int_equal(count_in_plan(&r, "hasty"), LAYERS - whole);
+        assert_int_equal(count_in_plan(&r, "steady"), all ? 0 : whole);
+        assert_int_equal(count_in_plan(&r, "convert"), all ? 2 : 0);
+        assert_int_equal(count_in_plan(&r, "tuned"), whole);
+        stub_close(&r);
+    }
+}
+
+/* By another session on the device, opened anew. */
+static void what_was_measured_is_kept_and_only_chosen_by_when_told(void **state)
+{
+    (void)state;
+    stub_rig r;
+    watched stops = {.stop_at = WAYS + 1}, goes = {.stop_at = SIZE_MAX}, anew = goes;
+    stub_open(&r, true);
+    assert_int_equal(stub_tune(&r, false, &stops).measured, WAYS + 1);
+    assert_int_equal(count_in_plan(&r, "steady"), 1);
+    assert_ok(linnet_session_drop_tuning(r.session));
+    assert_int_equal(count_in_plan(&r, "hasty"), LAYERS);
+    stub_close(&r);
+
+    stub_open(&r, true);
+    assert_int_equal(count_in_plan(&r, "hasty"), LAYERS);
+    linnet_tune_report report = stub_tune(&r, false, &goes);
+    assert_int_equal(report.reused, WAYS + 1);
+    assert_int_equal(report.measured, WAYS * LAYERS - WAYS - 1);
+    assert_int_equal(count_in_plan(&r, "hasty"), 0);
+    assert_ok(linnet_session_keep_tuning(r.session));
+    stub_close(&r);
+
+    stub_open(&r, true);
+    assert_int_equal(count_in_plan(&r, "tuned"), LAYERS);
+    report = stub_tune(&r, true, &anew);
+    assert_int_equal(report.reused, 0);
+    assert_int_equal(report.measured, WAYS * LAYERS);
+    assert_ok(linnet_session_drop_tuning(r.session)); /* back to what was kept */
+    assert_int_equal(count_in_plan(&r, "tuned"), LAYERS);
+    stub_close(&r);
 }
 
 int main(int argc, char **argv)
@@ -354,11 +518,22 @@ int main(int argc, char **argv)
                                         DEVICE_TEST(damaged_choices_are_refused),
                                         DEVICE_TEST(it_can_be_stopped),
                                         DEVICE_TEST(it_can_be_stopped_between_implementations),
-                                        DEVICE_TEST(the_dearest_layer_goes_first)};
+                                        DEVICE_TEST(it_leaves_no_trace)};
+    const struct CMUnitTest on_stub[] = {
+        cmocka_unit_test_setup(what_has_no_rival_is_not_measured, stub_forget),
+        cmocka_unit_test_setup(what_takes_the_most_time_goes_first, stub_forget),
+        cmocka_unit_test_setup(times_are_compared_with_times_alone, stub_forget),
+        cmocka_unit_test_setup(what_was_measured_is_kept_and_only_chosen_by_when_told, stub_forget),
+    };
+    static char *usual[] = {(char *)"test_tuner", (char *)"cpu"}; /* the reference has no rivals to measure */
+    bool chosen = argc > 1;
     if (folder_make(&folder) != 0)
         return EXIT_FAILURE;
     setenv("LINNET_CACHE_DIR", folder, 1);
-    int code = run_on_devices("tuning", tests, sizeof tests / sizeof tests[0], argc, argv);
+    int code =
+        run_on_devices("tuning", tests, sizeof tests / sizeof tests[0], chosen ? argc : 2, chosen ? argv : usual);
+    if (!chosen && code == EXIT_SUCCESS)
+        code = cmocka_run_group_tests(on_stub, NULL, NULL) ? EXIT_FAILURE : EXIT_SUCCESS;
     folder_remove(&folder);
     return code;
 }

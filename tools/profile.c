@@ -67,9 +67,16 @@ static void add_to_table(profile *p, const linnet_span *span, const char *work)
     row->count++;
 }
 
+/* Whatever the device says of it: "layer", "optimizer" or "transfer". */
+static const char *category_of(const linnet_span *span)
+{
+    return span->index >= 0 ? "layer" : strcmp(span->step.layer, "optimizer") == 0 ? "optimizer" : "transfer";
+}
+
 static void add_to_trace(profile *p, const linnet_span *span, const char *work)
 {
-    char name[200];
+    char name[200], detail[340];
+    const char *category = category_of(span);
     int track = TRACE_DEVICE + (int)span->device;
     snprintf(name, sizeof name, "%s%s%s", *span->step.node ? span->step.node : span->step.layer,
              span->index < 0 ? "" : " ",
@@ -77,13 +84,13 @@ static void add_to_trace(profile *p, const linnet_span *span, const char *work)
              : span->step.backward ? "backward"
                                    : "forward");
     trace_name(p->trace, track, span->label);
-    trace_event(p->trace, TRACE_HOST, name, span->index < 0 ? "transfer" : "layer", work, span->host_start,
-                span->host_end);
+    snprintf(detail, sizeof detail, "%s: %s", name, work);
+    trace_event(p->trace, TRACE_HOST, name, category, work, span->host_start, span->host_end);
     for (size_t i = 0; i < span->command_count; i++)
-        trace_event(p->trace, track, span->commands[i].name, name, work, span->commands[i].start,
+        trace_event(p->trace, track, span->commands[i].name, category, detail, span->commands[i].start,
                     span->commands[i].end);
     if (!span->command_count && span->seconds > 0)
-        trace_event(p->trace, track, name, span->index < 0 ? "transfer" : "layer", work, span->start, span->end);
+        trace_event(p->trace, track, name, category, work, span->start, span->end);
 }
 
 static void take(void *context, const linnet_span *span)

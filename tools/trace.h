@@ -12,8 +12,8 @@ typedef struct trace trace;
 
 /* Starts a file; the host's track has its name. */
 int trace_open(const char *path, trace **out);
-/* Something that took from start to end, seconds on CLOCK_MONOTONIC (text_now). category: "layer"; detail NULL: none.
-   After a fixed number of events no more are written. t NULL: nothing. */
+/* Something that took from start to end, seconds on CLOCK_MONOTONIC (text_now). category: "layer", "optimizer",
+   "transfer", "program"; detail NULL: none. After a fixed number of events no more are written. t NULL: nothing. */
 void trace_event(trace *t, int track, const char *name, const char *category, const char *detail, double start,
                  double end);
 /* Names a track, once. */

@@ -46,6 +46,8 @@ tail -n 1 "$WORK/trace.json" | grep -q '^\]$' || fail "how the trace ends"
 for track in 1 2; do
     grep -q "\"ph\":\"X\",\"pid\":1,\"tid\":$track," "$WORK/trace.json" || fail "track $track is empty"
 done
+categories=$(sed -n 's/.*"cat":"\([^"]*\)".*/\1/p' "$WORK/trace.json" | sort -u | tr '\n' ' ')
+[ "$categories" = "layer optimizer program transfer " ] || fail "categories of the trace: $categories"
 must bench lenet5 --profile --repeat 2
 grep -q '^the device works [0-9.]* ms of the [0-9.]* ms that a run takes' "$WORK/out" || fail "no sum"
 refuses 2 "one network" bench lenet5 mlp --trace "$WORK/trace.json"

@@ -2,8 +2,8 @@
 /*
  * Backends and devices: what is here, and opening one.
  *
- * Selection, one grammar everywhere (LINNET_BACKEND, --backend, linnet_device_open): name[:device], where device is a
- * number or part of the platform's, vendor's or device's name or version, in any case: "cpu", "opencl:1", "opencl:amd",
+ * Selection, one grammar everywhere (LINNET_BACKEND, --backend, linnet_device_open): name[:device], in any case, where
+ * device is a number or part of the platform's, vendor's or device's name or version: "cpu", "opencl:1", "opencl:amd",
  * "opencl:pocl". Without a device, or where several match: the one with the best score. Only the named backend's plugin
  * is loaded: "cpu" never touches an OpenCL driver.
  *

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/auxv.h>
 
 static void registry_free(linnet_registry *registry)
@@ -116,7 +117,7 @@ linnet_plugin *linnet_registry_find(linnet_registry *registry, const char *name,
     linnet_plugin *refused = NULL;
     for (size_t i = 0; i < registry->plugin_count; i++) {
         linnet_plugin *plugin = registry->plugins[i];
-        if (strlen(plugin->name) != name_length || memcmp(plugin->name, name, name_length) != 0)
+        if (strlen(plugin->name) != name_length || strncasecmp(plugin->name, name, name_length) != 0)
             continue;
         if (plugin->status == LINNET_OK)
             return plugin;

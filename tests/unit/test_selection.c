@@ -8,6 +8,8 @@ static void backend_without_device_takes_its_best(void **state)
     linnet_context *context = context_with_stub("three_devices");
     assert_opened(context, "three_devices", "Hare 20");
     assert_opened(context, "three_devices:", "Hare 20");
+    assert_opened(context, "THREE_Devices", "Hare 20");
+    assert_opened(context, "Three_Devices:0", "Turtle 10");
     linnet_context_free(&context);
 }
 
@@ -53,7 +55,7 @@ static void unknown_backend_names_what_is_there(void **state)
 {
     (void)state;
     linnet_context *context = context_with_stub("three_devices");
-    static const char *const selections[] = {"four_devices",     "three",         "THREE_DEVICES:0", ":", ":0",
+    static const char *const selections[] = {"four_devices",     "three",         "THREE_DEVICE:0", ":", ":0",
                                              "../three_devices", "three_devices "};
     for (size_t i = 0; i < sizeof selections / sizeof *selections; i++)
         assert_not_opened(context, selections[i], LINNET_NO_DEVICE, "three_devices");

@@ -3,6 +3,7 @@
 
 #include "progress.h"
 #include "text.h"
+#include "version.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -310,7 +311,7 @@ int cli_parse(const cli_command *command, cli_option *options, size_t count, int
         return EXIT_DONE;
     }
     if (want_version) {
-        printf("linnet %s\n", linnet_version());
+        printf("linnet %s\n", version_text());
         return EXIT_DONE;
     }
     return EXIT_GO_ON;

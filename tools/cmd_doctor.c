@@ -5,6 +5,7 @@
 #include "doctor.h"
 #include "json_lines.h"
 #include "text.h"
+#include "version.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -152,7 +153,7 @@ static int run(int argc, char **argv)
     if (code != EXIT_GO_ON)
         return code;
     doctor_ask_drivers();
-    doctor_line("Linnet", "version", "", linnet_version());
+    doctor_line("Linnet", "version", "", version_text());
     doctor_show_environment();
     code = cli_check_environment(); /* what makes no sense is said on stderr; the rest still helps */
     uint32_t devices = show_plugins(verbose);

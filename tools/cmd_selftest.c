@@ -265,9 +265,8 @@ const cli_command cmd_selftest = {
     "and backwards. Exit code 5: something is wrong. A case that there is no memory for is skipped, with the reason; "
     "where\n"
     "every case is skipped nothing is claimed: exit code 6 for want of memory, else 1.\n"
-    "A report names the device, its driver and limits, and each case with its time and its largest difference from "
-    "the\n"
-    "reference in parts of what is allowed; nothing of its user. It grows case by case: where a driver takes the "
-    "program\n"
-    "down, its last line is the case. docs/devices.md lists the devices that reports are there of.",
+    "A report names the program's commit, the device, its driver and limits, and each case with its time and its\n"
+    "largest difference from the reference in parts of what is allowed; nothing of its user. It grows case by case:\n"
+    "where a driver takes the program down, its last line is the case. docs/devices.md lists the devices that reports\n"
+    "are there of.",
     run};

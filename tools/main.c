@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The program `linnet`: one command per file, cmd_<name>.c. */
 #include "commands.h"
+#include "version.h"
 
 #include <locale.h>
 #include <stdio.h>
@@ -39,7 +40,7 @@ static int dispatch(int argc, char **argv)
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || (strcmp(name, "help") == 0 && argc == 2))
         return print_overview();
     if (strcmp(name, "--version") == 0) {
-        printf("linnet %s\n", linnet_version());
+        printf("linnet %s\n", version_text());
         return EXIT_DONE;
     }
     if (!*name)

@@ -2,6 +2,7 @@
 #include "selftest_report.h"
 
 #include "text.h"
+#include "version.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -38,7 +39,7 @@ static void write_program(FILE *file, bool quick, uint64_t seed)
     struct tm utc;
     if (gmtime_r(&now, &utc))
         strftime(date, sizeof date, "%Y-%m-%d", &utc);
-    fprintf(file, "linnet selftest report 1\n\n[program]\nlinnet: %s\ndate: %s\n", linnet_version(), date);
+    fprintf(file, "linnet selftest report 1\n\n[program]\nlinnet: %s\ndate: %s\n", version_text(), date);
     if (uname(&name) == 0)
         fprintf(file, "system: %s %s %s\n", name.sysname, name.release, name.machine);
     fprintf(file, "cases: %s, seed %llu\n", quick ? "quick" : "all", (unsigned long long)seed);

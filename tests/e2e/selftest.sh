@@ -22,6 +22,10 @@ for part in '^linnet selftest report 1$' '^backend: cpu$' '^instruction set: ' '
     '^conv2d  *[0-9][0-9]*  *0  *[0-9]' "^computes right: $(field passed) of "; do
     grep -q "$part" "$WORK/report.txt" || fail "the report has no line $part"
 done
+[ "$(sed -n 's/^linnet: //p' "$WORK/report.txt")" = "$("$LINNET" --version | sed 's/^linnet //')" ] ||
+    fail "the report's version is not the program's"
+must --version
+grep -qE '^linnet [0-9]+\.[0-9]+\.[0-9]+( \([^ ()]+\))?$' "$WORK/out" || fail "the version"
 ! grep -q "$HOME/" "$WORK/report.txt" || fail "the report says where files are"
 refuses 1 "nowhere/report.txt" selftest --quick --layer conv2d --backend cpu --report "$WORK/nowhere/report.txt"
 

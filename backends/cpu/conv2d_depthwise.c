@@ -105,7 +105,8 @@ static cpu_depthwise_axis backward_axis(int64_t inputs, int64_t outputs, int64_t
     axis.weight_step = -period;
     axis.offset = (phase + before - axis.weight * dilation) / stride;
     axis.inside_first = cpu_max(0, -axis.offset);
-    axis.inside_last = outputs - axis.offset - (axis.taps - 1) * axis.pitch;
+    /* Padding wider than the kernel: there are outputs from beyond the last input. */
+    axis.inside_last = cpu_min(axis.outputs, outputs - axis.offset - (axis.taps - 1) * axis.pitch);
     return axis;
 }
 

@@ -20,6 +20,7 @@
  */
 #include "gemm_arguments.clh"
 #include "quad.clh"
+#include "sub_group.clh"
 
 #define ROWS        32
 #define COLUMNS     128
@@ -49,7 +50,7 @@ void quad_store(__local float4 *panel, int line, bool deep, int i, int k, float4
     to[12 * line] = quad.w;
 }
 
-__kernel __attribute__((reqd_work_group_size(LANES, 1, 1))) void
+__kernel __attribute__((reqd_work_group_size(LANES, 1, 1))) SMALL_SUB_GROUP void
 gemm_low(__global const float *a, ulong a_at, __global const float *b, ulong b_at, __global const float *bias,
          ulong bias_at, __global float *c, ulong c_at, GEMM_ARGUMENTS)
 {
@@ -74,6 +75,7 @@ gemm_low(__global const float *a, ulong a_at, __global const float *b, ulong b_a
     a += (deep_a && row0 + a_i >= m ? 0 : row0 + a_i) * a_row + a_k * a_col;
     int a_valid = deep_a ? 4 : m - row0 - a_i, b_valid = deep_b ? 4 : n - column0 - b_i;
     float4 a_next, b_next[RIGHT_LOADS], sum[8][2];
+#pragma unroll
     for (int r = 0; r < 8; r++)
         sum[r][0] = sum[r][1] = (float4)0.0f;
     for (int s = 0, left_over = depth;; s ^= 1, left_over -= STEP) {
@@ -90,7 +92,7 @@ gemm_low(__global const float *a, ulong a_at, __global const float *b, ulong b_a
         }
         if (left_over < depth) {
             __local const float4 *p = left[s ^ 1] + y, *q = right[s ^ 1] + x;
-#pragma unroll
+#pragma unroll 2
             for (int k = 0; k < STEP; k++) {
                 float4 u = p[k * LEFT_LINE], v = p[k * LEFT_LINE + ROWS / 8];
 #pragma unroll

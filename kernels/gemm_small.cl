@@ -14,6 +14,7 @@
  * Tunables: STEP along the depth (default 64), LANES of a group (default 128; gemm.c knows it, and SIDE).
  */
 #include "gemm_arguments.clh"
+#include "sub_group.clh"
 #include "unary_op.clh"
 
 #define SIDE   16
@@ -35,7 +36,7 @@ int load_i(bool deep, int lane, int t)
     return deep ? lane / STEP + t * (LANES / STEP) : lane % SIDE;
 }
 
-__kernel __attribute__((reqd_work_group_size(LANES, 1, 1))) void
+__kernel __attribute__((reqd_work_group_size(LANES, 1, 1))) SMALL_SUB_GROUP void
 gemm_small(__global const float *a, ulong a_at, __global const float *b, ulong b_at, __global const float *bias,
            ulong bias_at, __global float *c, ulong c_at, GEMM_ARGUMENTS)
 {

@@ -84,6 +84,9 @@ void linnet_cl_describe(linnet_backend_device *device, char *out_text, size_t si
                                  : linnet_cl_subgroups_name((linnet_cl_subgroups)atomic_load(&device->subgroups)));
     line(&t, "registers of a work-item: %s\n",
          atomic_load(&device->limits_registers) ? "128 in tiles" : "the compiler's");
+    int sub_group = atomic_load(&device->smallest_sub_group);
+    if (sub_group)
+        line(&t, "sub-groups of kernels with many registers: %d\n", sub_group);
     line(&t, "registers' tile: %d x %d\n", device->tile_rows, device->tile_columns);
     linnet_cl_parameters_describe(&device->parameters, t.out + t.at, t.size - t.at);
     t.at += strlen(t.out + t.at);

@@ -135,8 +135,9 @@ struct linnet_backend_device {
     uint64_t forced;      /* bit i: variant number i, by LINNET_OPENCL_VARIANT (variants.h) */
     bool prefers_vectors; /* few work-items with much work and explicit vectors; else many small ones, coalesced */
     atomic_int subgroups; /* linnet_cl_subgroups */
-    atomic_bool limits_registers; /* its compiler can be told how many a work-item may have (tile.clh) */
-    int tile_rows, tile_columns;  /* of products on processors: what their registers hold (conv2d_channels.cl) */
+    atomic_bool limits_registers;  /* its compiler can be told how many a work-item may have (tile.clh) */
+    atomic_int smallest_sub_group; /* work-items; 0: its compiler cannot be told how many (sub_group.clh) */
+    int tile_rows, tile_columns;   /* of products on processors: what their registers hold (conv2d_channels.cl) */
     linnet_cl_transfers transfers;
     size_t max_group;           /* work-items in a group, first dimension */
     uint64_t local_memory;      /* bytes */

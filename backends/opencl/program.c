@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { OPTIONS_LENGTH = 192 };
+enum { OPTIONS_LENGTH = 256 };
 
 static _Thread_local int plain; /* 1: this thread builds without the driver's optimisations */
 
@@ -33,16 +33,19 @@ static bool knows(const linnet_backend_device *device, linnet_cl_program_id plac
 typedef struct build_form {
     linnet_cl_subgroups subgroups; /* its reductions */
     bool limits_registers;         /* its tiles (tile.clh) */
+    int smallest_sub_group;        /* of kernels with many registers (sub_group.clh); 0: the compiler's choice */
     int plain;                     /* 1: without optimisation, and as simply as can be */
 } build_form;
 
 static build_form form_for(const linnet_backend_device *device, linnet_cl_program_id place, int way)
 {
-    build_form form = {LINNET_CL_SUBGROUPS_NONE, false, way};
+    build_form form = {LINNET_CL_SUBGROUPS_NONE, false, 0, way};
     if (!way && knows(device, place, "SUBGROUPS"))
         form.subgroups = (linnet_cl_subgroups)atomic_load(&device->subgroups);
     if (!way && knows(device, place, "TILE_REGISTERS_LIMITED"))
         form.limits_registers = atomic_load(&device->limits_registers);
+    if (!way && knows(device, place, "SMALLEST_SUB_GROUP"))
+        form.smallest_sub_group = atomic_load(&device->smallest_sub_group);
     return form;
 }
 
@@ -51,12 +54,15 @@ static build_form form_for(const linnet_backend_device *device, linnet_cl_progra
    know are arguments. */
 static void build_options_of(const linnet_backend_device *device, const build_form *form, char out[OPTIONS_LENGTH])
 {
-    snprintf(out, OPTIONS_LENGTH, "%s%s%s%s%s%s",
+    char sub_group[40] = "";
+    if (form->smallest_sub_group)
+        snprintf(sub_group, sizeof(sub_group), " -DSMALLEST_SUB_GROUP=%d", form->smallest_sub_group);
+    snprintf(out, OPTIONS_LENGTH, "%s%s%s%s%s%s%s",
              form->subgroups ? linnet_cl_subgroups_options(device, form->subgroups) : "-cl-std=CL1.2",
              device->prefers_vectors ? " -DALONE" : "",
              device->tile_columns > 1 ? "" : " -DTILE_ROWS=6 -DTILE_COLUMNS=1",
              device->max_group < 256 ? " -DTILE_MOST=64" : "",
-             form->limits_registers ? " -cl-nv-maxrregcount=128 -DTILE_REGISTERS_LIMITED" : "",
+             form->limits_registers ? " -cl-nv-maxrregcount=128 -DTILE_REGISTERS_LIMITED" : "", sub_group,
              form->plain ? " -cl-opt-disable" : "");
 }
 
@@ -161,18 +167,20 @@ cl_program linnet_cl_program_cached(linnet_backend_device *device, linnet_cl_pro
     return cached(device, id, build_options);
 }
 
-/* As the device says; where that does not build, without sub-groups, then without limited registers, once again from
-   the cache. */
+/* As the device says; where that does not build, without sub-groups, then without limited registers, then with
+   sub-groups of the compiler's size, once again from the cache. */
 static linnet_status build_somehow(linnet_backend_device *device, linnet_cl_program_id id, build_form *form,
                                    char build_options[OPTIONS_LENGTH], cl_program *out)
 {
     build_options_of(device, form, build_options);
     linnet_status status = compile(device, device->context, id, build_options, out);
-    while (status == LINNET_BUILD_FAILED && (form->subgroups || form->limits_registers)) {
+    while (status == LINNET_BUILD_FAILED && (form->subgroups || form->limits_registers || form->smallest_sub_group)) {
         if (form->subgroups)
             form->subgroups = LINNET_CL_SUBGROUPS_NONE;
-        else
+        else if (form->limits_registers)
             form->limits_registers = false;
+        else
+            form->smallest_sub_group = 0;
         build_options_of(device, form, build_options);
         *out = cached(device, id, build_options);
         status = *out ? LINNET_OK : compile(device, device->context, id, build_options, out);
@@ -195,10 +203,15 @@ static void go_on_without(linnet_backend_device *device, linnet_cl_program_id id
         linnet_cl_log(1,
                       "opencl: '%s' says that registers can be limited, but could not build %s so: tiles go on without",
                       name, source);
+    if (tried->smallest_sub_group != built->smallest_sub_group && atomic_exchange(&device->smallest_sub_group, 0))
+        linnet_cl_log(
+            1,
+            "opencl: '%s' says that kernels may ask for a size of sub-groups, but could not build %s so: they "
+            "go on without",
+            name, source);
 }
 
-linnet_status linnet_cl_program_build(linnet_backend_device *device, linnet_cl_program_id id, int way,
-                                      cl_program *out)
+linnet_status linnet_cl_program_build(linnet_backend_device *device, linnet_cl_program_id id, int way, cl_program *out)
 {
     linnet_cl_cache_key key;
     char build_options[OPTIONS_LENGTH];

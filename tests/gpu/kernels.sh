@@ -106,7 +106,7 @@ with_subgroups() {
     base=$work/${program%.cl}.$variant
     compiled "$program" "$base.s" "$amd_library" -target amdgcn-mesa-mesa3d -mcpu=gfx906 \
         -include "$source/tests/gpu/subgroups.clh" -DSUBGROUPS "$@" || return
-    intel "$program" "$base" -cl-std=CL3.0 -DSUBGROUPS "$@" || return
+    intel "$program" "$base" -cl-std=CL3.0 -DSMALLEST_SUB_GROUP=8 -DSUBGROUPS "$@" || return
     amd_numbers "$base.s" >"$base.amd"
     side_by_side "$base.amd" /dev/null "$base.intel" | while read -r kernel vgprs sgprs scratch lds waves _ _ lanes spilled; do
         [ "$lds" = 0 ] ||
@@ -138,7 +138,7 @@ for program in $(sed -n 's/^LINNET_CL_PROGRAM(.*"\(.*\)")$/\1/p' "$source/backen
             failures=$((failures + 1))
         fi
     fi
-    intel "$program" "$base" -cl-std=CL1.2 || continue
+    intel "$program" "$base" -cl-std=CL1.2 -DSMALLEST_SUB_GROUP=8 || continue
     amd_numbers "$base.s" >"$base.amd"
     kernels=$(grep -cE '^(__)?kernel ' "$source/kernels/$program")
     found=$(wc -l <"$base.amd")

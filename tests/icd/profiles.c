@@ -113,6 +113,7 @@ static bool answer_newer(const icd_profile *p, cl_device_info what, answer *a)
         NVIDIA_FIRST = 0x4000,
         NVIDIA_MINOR,
         AMD_BOARD = 0x4038,
+        INTEL_SUB_GROUP_SIZES = 0x4108,
         VENDORS_LAST = 0x4FFF
     };
     if (what == MAX_NUM_SUB_GROUPS && strcmp(p->version, "OpenCL 2.1") >= 0)
@@ -123,6 +124,10 @@ static bool answer_newer(const icd_profile *p, cl_device_info what, answer *a)
         return false;
     if (what == AMD_BOARD && p->board)
         return give_text(a, p->board);
+    if (what == INTEL_SUB_GROUP_SIZES && strstr(p->extensions, "cl_intel_required_subgroup_size")) {
+        static const size_t sizes[] = {32, 8, 16};
+        return give(a, sizes, sizeof(sizes));
+    }
     if (what > NVIDIA_MINOR || !p->compute_major)
         return refuse(a);
     return give_uint(a, what == NVIDIA_MINOR ? p->compute_minor : p->compute_major);

@@ -89,6 +89,7 @@ LINNET_OPENCL_VARIANT=conv2d=direct,linear=tiled,gram=tiled
 export LINNET_OPENCL_VARIANT
 right phone Mali-G57 mapped "local memory"
 right arc "Intel(R) Arc(TM) A770 Graphics" apart "sub-groups, by Intel's shuffles"
+grep -q '^sub-groups of kernels with many registers: 8$' "$WORK/report" || fail "arc: sub-groups are not small"
 whole=
 LINNET_OPENCL_VARIANT=conv2d=implicit,linear=small
 conform

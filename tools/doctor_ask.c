@@ -2,7 +2,10 @@
 /* One OpenCL driver, loaded and asked for its devices by a process of its own, which it may take down. */
 #include "doctor.h"
 
+#include "text.h"
+
 #include <dlfcn.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -54,6 +57,7 @@ static void ask(const char *icd_file, const char *library, int report)
 {
     const struct rlimit no_core = {0, 0};
     char devices[16];
+    setpgid(0, 0);
     setrlimit(RLIMIT_CORE, &no_core);
     signal(SIGALRM, SIG_DFL);
     alarm(patience());
@@ -66,14 +70,30 @@ static void ask(const char *icd_file, const char *library, int report)
     _exit(!wrote);
 }
 
-/* What the child wrote until its end; returns how much. */
-static size_t read_all(int report, char *out, size_t size)
+/* Is that all that a child writes? */
+static bool is_whole(const char *said, size_t bytes)
 {
+    const char *end = memchr(said, '\0', bytes);
+    return end && (*said || memchr(end + 1, '\0', (size_t)(said + bytes - end - 1)));
+}
+
+/* What the child wrote, until that is all, it has ended, or it takes too long (late): a process that a driver has
+   started may keep the pipe open. Returns how much. */
+static size_t read_answer(int report, char *out, size_t size, bool *out_late)
+{
+    struct pollfd waits = {.fd = report, .events = POLLIN};
+    double deadline = text_now() + patience() + 1;
     size_t used = 0;
-    ssize_t got;
     memset(out, 0, size);
-    while (used < size - 1 && (got = read(report, out + used, size - 1 - used)) > 0)
+    *out_late = false;
+    while (used < size - 1 && !is_whole(out, used)) {
+        double left = deadline - text_now();
+        *out_late = left <= 0 || poll(&waits, 1, (int)(left * 1000) + 1) == 0;
+        ssize_t got = *out_late ? 0 : read(report, out + used, size - 1 - used);
+        if (got <= 0)
+            break;
         used += (size_t)got;
+    }
     return used;
 }
 
@@ -81,6 +101,7 @@ void doctor_ask_driver(const char *icd_file, const char *library, doctor_driver 
 {
     int ends[2], status = 0;
     char said[600];
+    bool late = false;
     out->devices = -1;
     snprintf(out->error, sizeof out->error, "it cannot be tried");
     if (pipe(ends))
@@ -90,12 +111,16 @@ void doctor_ask_driver(const char *icd_file, const char *library, doctor_driver 
     if (child == 0)
         ask(icd_file, library, ends[1]);
     close(ends[1]);
-    size_t bytes = child > 0 ? read_all(ends[0], said, sizeof said) : 0;
+    if (child > 0)
+        setpgid(child, child);
+    size_t bytes = child > 0 ? read_answer(ends[0], said, sizeof said, &late) : 0;
     close(ends[0]);
+    if (child > 0 && (late || is_whole(said, bytes)))
+        kill(-child, SIGKILL); /* and what its driver has started */
     if (child < 0 || waitpid(child, &status, 0) != child)
         return;
     size_t first = bytes ? strlen(said) + 1 : 0;
-    bool late = WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM;
+    late = late || (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM);
     if (!bytes)
         snprintf(out->error, sizeof out->error, late ? "loading it does not end" : "loading it takes down who does so");
     else if (*said)

@@ -35,14 +35,15 @@ void linnet_host_keep(linnet_session *session, linnet_variable *variable, const 
         linnet_host_forget(session, false); /* it works on, and is lost with its device */
 }
 
-/* One that was found by its number; an adopted one's context is not ours to make. Collected gradients would be lost. */
+/* One that was found by its number; an adopted one's context is not ours to make. Collected gradients would be lost,
+   and what a rehearsal keeps aside. */
 static bool can_be_rebuilt(const linnet_session *session)
 {
     for (size_t i = 0; i < session->variable_count; i++)
         if (!session->variables[i].gradient_is_zero)
             return false;
-    return session->host_knows && !session->was_rebuilt && !session->profile && !is_host_visible(session) &&
-           session->places[0].device->index != UINT32_MAX;
+    return session->host_knows && !session->was_rebuilt && !session->rehearses && !session->profile &&
+           !is_host_visible(session) && session->places[0].device->index != UINT32_MAX;
 }
 
 static linnet_status fill_variable(const linnet_session *session, const linnet_place *place, uint32_t number)

@@ -1,58 +1,89 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Running a step for what it takes, so that nothing is different afterwards: the count of steps stays (session.c),
- * states are copied aside, and backwards start from a gradient of zeros, which adds nothing to the parameters'
- * gradients.
+ * states and gradients that were collected are copied aside, and backwards start from a gradient of zeros.
  */
 #include "../device/device.h"
 #include "session.h"
 
+/* Copies of a place's buffers of one kind; NULL: none. */
+typedef linnet_backend_buffer **copies;
+
 typedef struct rehearsal {
-    linnet_backend_buffer **states[LINNET_MAX_PLACES]; /* copies; NULL: none */
+    copies states[LINNET_MAX_PLACES], gradients[LINNET_MAX_PLACES];
+    bool *are_zero; /* per variable of the net: its gradient */
     uint32_t place_count;
     linnet_status round_status;
 } rehearsal;
 
-/* From each buffer of states to the one that goes with it. */
-static linnet_status copy_states(const linnet_session *session, const linnet_place *place,
-                                 linnet_backend_buffer *const *from, linnet_backend_buffer *const *to)
+/* From each buffer to the one that goes with it. */
+static linnet_status copy_buffers(const linnet_session *session, const linnet_place *place, const linnet_layout *layout,
+                                  linnet_backend_buffer *const *from, linnet_backend_buffer *const *to)
 {
     const linnet_device *device = place->device;
     linnet_status status = LINNET_OK;
-    for (size_t i = 0; i < place->state_layout.count && status == LINNET_OK; i++)
-        status = linnet_device_check(session->context, device,
-                                     device->backend->copy(place->queue, (linnet_view){to[i], 0},
-                                                           (linnet_view){from[i], 0}, place->state_layout.bytes[i]),
-                                     "copying a buffer");
+    for (size_t i = 0; i < layout->count && status == LINNET_OK; i++)
+        status = linnet_device_check(
+            session->context, device,
+            device->backend->copy(place->queue, (linnet_view){to[i], 0}, (linnet_view){from[i], 0}, layout->bytes[i]),
+            "copying a buffer");
     return status;
 }
 
-static linnet_status keep_states(const linnet_session *session, const linnet_place *place, linnet_backend_buffer ***out)
+static linnet_status keep_buffers(const linnet_session *session, const linnet_place *place, const linnet_layout *layout,
+                                  linnet_backend_buffer *const *from, copies *out)
 {
     const linnet_device *device = place->device;
     linnet_status status = LINNET_OK;
-    if (!place->states || !place->state_layout.count)
+    if (!from || !layout->count)
         return LINNET_OK;
-    *out = linnet_allocate(place->state_layout.count, sizeof **out);
+    *out = linnet_allocate(layout->count, sizeof **out);
     if (!*out)
         return linnet_fail(session->context, LINNET_OUT_OF_MEMORY, "no memory to look at a step");
-    for (size_t i = 0; i < place->state_layout.count && status == LINNET_OK; i++)
-        status =
-            linnet_device_check(session->context, device,
-                                device->backend->buffer_new(device->handle, place->state_layout.bytes[i], &(*out)[i]),
-                                "allocating a buffer");
-    return status == LINNET_OK ? copy_states(session, place, place->states, *out) : status;
+    for (size_t i = 0; i < layout->count && status == LINNET_OK; i++)
+        status = linnet_device_check(session->context, device,
+                                     device->backend->buffer_new(device->handle, layout->bytes[i], &(*out)[i]),
+                                     "allocating a buffer");
+    return status == LINNET_OK ? copy_buffers(session, place, layout, from, *out) : status;
 }
 
-static linnet_status keep(const linnet_session *session, rehearsal *r)
+/* Notes which gradients are zero; all count as zero in the meantime, so that the step writes over them. */
+static linnet_status keep_zeros(linnet_session *session, rehearsal *r, bool *out_all)
 {
-    linnet_status status = LINNET_OK;
+    *out_all = true;
+    r->are_zero = linnet_allocate(session->variable_count + 1, sizeof *r->are_zero);
+    if (!r->are_zero)
+        return linnet_fail(session->context, LINNET_OUT_OF_MEMORY, "no memory to look at a step");
+    for (size_t i = 0; i < session->variable_count; i++) {
+        r->are_zero[i] = session->variables[i].gradient_is_zero;
+        *out_all = *out_all && r->are_zero[i];
+        session->variables[i].gradient_is_zero = true;
+    }
+    return LINNET_OK;
+}
+
+static linnet_status keep(linnet_session *session, rehearsal *r)
+{
+    bool all_zero;
+    linnet_status status = keep_zeros(session, r, &all_zero);
     r->round_status = session->round_status;
     r->place_count = session->place_count;
-    for (uint32_t p = 0; p < r->place_count && status == LINNET_OK; p++)
+    for (uint32_t p = 0; p < r->place_count && status == LINNET_OK; p++) {
+        const linnet_place *place = &session->places[p];
         if (session->settings.behaviour == LINNET_TRAIN)
-            status = keep_states(session, &session->places[p], &r->states[p]);
+            status = keep_buffers(session, place, &place->state_layout, place->states, &r->states[p]);
+        if (status == LINNET_OK && !all_zero)
+            status = keep_buffers(session, place, &place->parameter_layout, place->gradients, &r->gradients[p]);
+    }
     return status;
+}
+
+static void free_copies(const linnet_place *place, const linnet_layout *layout, copies buffers)
+{
+    for (size_t i = 0; buffers && i < layout->count; i++)
+        if (buffers[i])
+            place->device->backend->buffer_free(buffers[i]);
+    linnet_release(buffers);
 }
 
 /* did: the step was run, as far as it came. */
@@ -61,15 +92,18 @@ static linnet_status put_back(linnet_session *session, const rehearsal *r, bool 
     linnet_status status = LINNET_OK;
     session->current = NULL;
     session->round_status = r->round_status;
+    for (size_t i = 0; r->are_zero && i < session->variable_count; i++)
+        session->variables[i].gradient_is_zero = r->are_zero[i];
+    linnet_release(r->are_zero);
     for (uint32_t p = 0; p < r->place_count; p++) {
         const linnet_place *place = &session->places[p];
         if (did && r->states[p] && status == LINNET_OK)
-            status = copy_states(session, place, r->states[p], place->states);
+            status = copy_buffers(session, place, &place->state_layout, r->states[p], place->states);
+        if (did && r->gradients[p] && status == LINNET_OK)
+            status = copy_buffers(session, place, &place->parameter_layout, r->gradients[p], place->gradients);
         place->device->backend->finish(place->queue);
-        for (size_t i = 0; r->states[p] && i < place->state_layout.count; i++)
-            if (r->states[p][i])
-                place->device->backend->buffer_free(r->states[p][i]);
-        linnet_release(r->states[p]);
+        free_copies(place, &place->state_layout, r->states[p]);
+        free_copies(place, &place->parameter_layout, r->gradients[p]);
     }
     return status;
 }

@@ -361,6 +361,24 @@ static void it_leaves_no_trace(void **state)
         assert_true(fabsf(gradient[0][i] - gradient[1][i]) <= 1e-5f * (1 + fabsf(gradient[0][i])));
 }
 
+/* Gradients that were collected stay to the bit, whatever is in the batch that is tuned for. */
+static void collected_gradients_stay(void **state)
+{
+    enum { WEIGHTS = 17 * C * 9 };
+    static float scores[N * CLASSES], gradient[2][WEIGHTS];
+    rig r;
+    empty_folder();
+    rig_open(&r, state);
+    run(&r, scores);
+    linnet_value weight = linnet_net_find(r.net, "a.weight");
+    assert_ok(linnet_session_read_gradient(r.session, weight, gradient[0], sizeof gradient[0]));
+    pixels[0] = INFINITY;
+    tune(&r);
+    assert_ok(linnet_session_read_gradient(r.session, weight, gradient[1], sizeof gradient[1]));
+    assert_memory_equal(gradient[0], gradient[1], sizeof gradient[0]);
+    rig_close(&r);
+}
+
 /* ---- On a device whose estimates are wrong: tests/stubs/estimates.c ---- */
 
 enum { WAYS = 3, LAYERS = 2, ITEMS = 2, FEATURES = 6 };
@@ -518,7 +536,8 @@ int main(int argc, char **argv)
                                         DEVICE_TEST(damaged_choices_are_refused),
                                         DEVICE_TEST(it_can_be_stopped),
                                         DEVICE_TEST(it_can_be_stopped_between_implementations),
-                                        DEVICE_TEST(it_leaves_no_trace)};
+                                        DEVICE_TEST(it_leaves_no_trace),
+                                        DEVICE_TEST(collected_gradients_stay)};
     const struct CMUnitTest on_stub[] = {
         cmocka_unit_test_setup(what_has_no_rival_is_not_measured, stub_forget),
         cmocka_unit_test_setup(what_takes_the_most_time_goes_first, stub_forget),

@@ -19,7 +19,6 @@ typedef struct selftest {
     const char *layer, *only; /* NULL: all */
     selftest_tally kinds[MAX_KINDS], sum;
     size_t kind_count;
-    uint64_t no_memory;      /* cases that were skipped for want of it */
     const char *report_path; /* NULL: none */
     selftest_report *report;
 } selftest;
@@ -67,7 +66,6 @@ static void record(selftest *t, const char *text, const linnet_verify_result *re
 {
     selftest_tally_add(kind_of(t, text), text, result, seconds);
     selftest_tally_add(&t->sum, text, result, seconds);
-    t->no_memory += result->no_memory != 0;
     selftest_report_result(t->report, result, seconds);
     if (cli_common_options.json) {
         json_t *line = json_object();
@@ -125,7 +123,7 @@ static int code_of(const selftest *t)
 {
     return t->sum.outcomes[LINNET_VERIFY_FAILED]   ? EXIT_SELFTEST
            : t->sum.outcomes[LINNET_VERIFY_PASSED] ? EXIT_DONE
-           : t->no_memory                          ? EXIT_NO_MEMORY
+           : t->sum.no_memory                      ? EXIT_NO_MEMORY
                                                    : EXIT_FAILED;
 }
 
@@ -136,10 +134,11 @@ static void print_verdict(const selftest *t, int code)
     if (code == EXIT_SELFTEST)
         printf("\n%s does NOT compute right: please report the lines above.\n", label);
     else if (code != EXIT_DONE)
-        printf("\n%s was not tested: every case was skipped%s.\n", label, t->no_memory ? " for want of memory" : "");
-    else if (t->no_memory)
+        printf("\n%s was not tested: every case was skipped%s.\n", label,
+               t->sum.no_memory ? " for want of memory" : "");
+    else if (t->sum.no_memory)
         printf("\n%s computes right as far as there was memory: %llu cases were skipped for want of it.\n", label,
-               (unsigned long long)t->no_memory);
+               (unsigned long long)t->sum.no_memory);
     else
         printf("\n%s computes right.\n", label);
 }
@@ -153,6 +152,7 @@ static int summarize(selftest *t)
         json_text(line, "device", linnet_device_get_info(t->device)->name);
         for (int i = LINNET_VERIFY_PASSED; i <= LINNET_VERIFY_SKIPPED; i++)
             json_count(line, selftest_outcomes[i], (long long)t->sum.outcomes[i]);
+        json_count(line, "no_memory", (long long)t->sum.no_memory);
         json_line(line);
     } else {
         table rows;

@@ -12,6 +12,7 @@ extern const char *const selftest_outcomes[LINNET_VERIFY_SKIPPED + 1]; /* "passe
 typedef struct selftest_tally {
     char kind[32];
     uint64_t outcomes[LINNET_VERIFY_SKIPPED + 1];
+    uint64_t no_memory;    /* of those skipped: for want of it */
     double seconds, worst; /* the largest difference, in parts of what is allowed */
     char worst_case[128];  /* where that was */
     char worst_at[128];

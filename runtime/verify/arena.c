@@ -202,6 +202,17 @@ void linnet_arena_writes(linnet_arena *arena, int32_t slot)
         arena->slots[arena->slots[slot].staging].written = true;
 }
 
+/* Where so little is asked for that there has to be room, what fails is the driver. */
+static bool lacks_buffer(linnet_arena *arena, uint64_t bytes, linnet_backend_buffer **out)
+{
+    enum { SURELY_PART = 64 };
+    const linnet_device *device = arena->device;
+    linnet_status status = device->backend->buffer_new(device->handle, bytes, out);
+    if (bytes < device->info.memory_bytes / SURELY_PART)
+        return !fail(arena, status, "buffer_new");
+    return lacks(arena, status, "buffer_new");
+}
+
 static bool make_buffers(linnet_arena *arena)
 {
     const linnet_backend *backend = arena->device->backend;
@@ -209,7 +220,7 @@ static bool make_buffers(linnet_arena *arena)
         backend->buffer_free(arena->buffer);
         arena->buffer = NULL;
         arena->buffer_bytes = 0;
-        if (lacks(arena, backend->buffer_new(arena->device->handle, arena->used, &arena->buffer), "buffer_new"))
+        if (lacks_buffer(arena, arena->used, &arena->buffer))
             return false;
         arena->buffer_bytes = arena->used;
     }
@@ -218,7 +229,7 @@ static bool make_buffers(linnet_arena *arena)
         slot->buffer = arena->buffer;
         if (arena->separate) {
             slot->buffer = NULL;
-            if (lacks(arena, backend->buffer_new(arena->device->handle, slot->bytes, &slot->buffer), "buffer_new"))
+            if (lacks_buffer(arena, slot->bytes, &slot->buffer))
                 return false;
         }
     }

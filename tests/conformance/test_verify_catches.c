@@ -142,8 +142,7 @@ static void test_long_sums_may_round(void **state)
     }
 }
 
-/* When reference and device are wrong together, only central differences see it. */
-/* A device without memory, and a case that no machine has memory for: skipped, with the reason; neither right nor
+/* A device with little memory, and a case that no machine has memory for: skipped, with the reason; neither right nor
  * wrong. */
 static void test_no_memory_is_skipped(void **state)
 {
@@ -154,6 +153,8 @@ static void test_no_memory_is_skipped(void **state)
         {FAULT_NONE, "conv2d:n1000c1000h1000w1000_oc2k3", "no memory for it: operands: at least "}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         linnet_device device = faulty_device(reference, cases[i].fault);
+        if (cases[i].fault == FAULT_NO_MEMORY)
+            device.info.memory_bytes = 1024;
         linnet_verify_result result = verify(&device, reference, cases[i].text);
         assert_int_equal(result.outcome, LINNET_VERIFY_SKIPPED);
         assert_int_equal(result.no_memory, 1);
@@ -164,6 +165,18 @@ static void test_no_memory_is_skipped(void **state)
     }
 }
 
+/* A device that says that it has memory and gives none is no excuse. */
+static void test_memory_that_has_to_be_there(void **state)
+{
+    (void)state;
+    linnet_device device = faulty_device(reference, FAULT_NO_MEMORY);
+    device.info.memory_bytes = (uint64_t)1 << 33;
+    linnet_verify_result result = verify(&device, reference, "conv2d:n2c3h7w5_oc4k3s2p1");
+    assert_int_equal(result.outcome, LINNET_VERIFY_FAILED);
+    assert_int_equal(result.no_memory, 0);
+}
+
+/* When reference and device are wrong together, only central differences see it. */
 static void test_numeric_gradients_are_caught(void **state)
 {
     static const char *const texts[] = {"conv2d:n2c3h7w5_oc4k3s2p1",
@@ -295,6 +308,7 @@ int main(void)
         cmocka_unit_test(test_faults_are_caught),
         cmocka_unit_test(test_long_sums_may_round),
         cmocka_unit_test(test_no_memory_is_skipped),
+        cmocka_unit_test(test_memory_that_has_to_be_there),
         cmocka_unit_test(test_numeric_gradients_are_caught),
         cmocka_unit_test(test_report_says_how_to_see_it_again),
         cmocka_unit_test(test_bad_cases_are_refused),

@@ -17,6 +17,10 @@ rows() {
         result=$(sed -n '/^\[result\]$/{n;p;}' "$report")
         verdict=${result%%:*}
         cases=$(echo "$result" | sed 's/^[^:]*: \([0-9]* of [0-9]*\) cases.* \([0-9]* skipped\).*/\1, \2/')
+        if [ -z "$result" ]; then # its last line is a case that did not end
+            verdict='takes the program down'
+            cases="in \`$(tail -n 1 "$report" | cut -d ' ' -f 1)\`, $(grep -c ' passed ' "$report") passed before"
+        fi
         largest=$(awk '/^\[layers\]/ { on = 1; next } /^\[result\]/ { on = 0 } on && $6 + 0 > worst { worst = $6 + 0; at = $7 }
             END { sub(/,$/, "", at); printf "%.2g (%s)", worst, at }' "$report")
         setting=$(sed -n 's/^setting: \(LINNET_OPENCL_KERNELS=.*\)/, `\1`/p' "$report")

@@ -25,6 +25,11 @@ void linnet_cl_fork_guard(void)
     pthread_once(&once, install_fork_guard);
 }
 
+bool linnet_cl_is_forked(void)
+{
+    return atomic_load_explicit(&forked, memory_order_relaxed);
+}
+
 linnet_status linnet_cl_fork_check(void)
 {
     if (!atomic_load_explicit(&forked, memory_order_relaxed))

@@ -22,13 +22,16 @@ uint64_t linnet_cl_live_objects(void)
     return atomic_load(&live);
 }
 
-/* What a release call returns says nothing that the caller could act on: the object is gone either way. */
+/* What a release call returns says nothing that the caller could act on: the object is gone either way. In a fork's
+   child a thread that is not there may hold the driver's lock for ever: its copy goes with the process. */
 #define RELEASE(name, type, call)                                                                                      \
     void linnet_cl_release_##name(type object)                                                                         \
     {                                                                                                                  \
         if (!object)                                                                                                   \
             return;                                                                                                    \
         count_released();                                                                                              \
+        if (linnet_cl_is_forked())                                                                                     \
+            return;                                                                                                    \
         cl_int error = call(object);                                                                                   \
         if (error != CL_SUCCESS)                                                                                       \
             linnet_cl_log(1, "opencl: " #call " failed: %s", linnet_cl_error_name(error));                             \

@@ -32,6 +32,8 @@ const char *linnet_cl_error_name(cl_int error);
 void linnet_cl_log(int level, const char *format, ...) LINNET_PRINTF(2, 3);
 /* LINNET_FORKED in the child of a process that used OpenCL, else LINNET_OK. */
 linnet_status linnet_cl_fork_check(void);
+/* The same, and nothing is said. */
+bool linnet_cl_is_forked(void);
 /* From now on a fork's child is refused: driver threads do not survive it. */
 void linnet_cl_fork_guard(void);
 
